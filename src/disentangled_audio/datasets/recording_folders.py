@@ -1,0 +1,43 @@
+"""The folders in which recordings are looked for."""
+
+from pathlib import Path
+from typing import Any
+
+from kedro.io import AbstractDataset, DatasetError
+
+
+class RecordingFolders(AbstractDataset[None, list[Path]]):
+    """Folders with raw recordings; the last one may be written to by generators.
+
+    Parameters
+    ----------
+    filepath
+        The project's own folder for raw recordings; made when it is first needed.
+    read_only
+        A folder that is looked at first and never written to; empty for none.
+    metadata
+        Free-form description, as used by Kedro-Viz.
+    """
+
+    def __init__(
+        self, *, filepath: str, read_only: str = "", metadata: dict[str, Any] | None = None
+    ) -> None:
+        self._own = Path(filepath)
+        self._read_only = Path(read_only).expanduser().absolute() if read_only else None
+        self.metadata = metadata
+
+    def load(self) -> list[Path]:
+        """Folders in the order in which they are searched."""
+        if self._read_only is None:
+            return [self._own]
+        return [self._read_only, self._own]
+
+    def save(self, data: None) -> None:
+        """Refuse: recordings are put there by people, downloads and generators."""
+        raise DatasetError("recording folders are not written through the catalog")
+
+    def _exists(self) -> bool:
+        return any(folder.is_dir() for folder in self.load())
+
+    def _describe(self) -> dict[str, Any]:
+        return {"filepath": self._own, "read_only": self._read_only}

@@ -1,0 +1,144 @@
+"""Checks before a run, the manifest and the closing table after it."""
+
+import platform
+import subprocess
+import time
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from kedro.framework.hooks import hook_impl
+from kedro.io import AbstractVersionedDataset, DataCatalog
+from kedro.pipeline import Pipeline
+from kedro.pipeline.node import Node
+
+PACKAGES = (
+    "disentangled-audio",
+    "kedro",
+    "keras",
+    "numpy",
+    "pandas",
+    "scikit-learn",
+    "scipy",
+    "skops",
+    "soundfile",
+    "soxr",
+    "tensorflow",
+    "tensorflow-cpu",
+    "zarr",
+)
+
+
+class ProjectHooks:
+    """What surrounds a run; holds the times of the run in progress."""
+
+    def __init__(self) -> None:
+        self._project_path = Path.cwd()
+        self._started: dict[str, float] = {}
+        self._seconds: dict[str, float] = {}
+
+    @hook_impl
+    def after_context_created(self, context: Any) -> None:
+        """Remember where the project is, for the git revision."""
+        self._project_path = Path(context.project_path)
+
+    @hook_impl
+    def before_pipeline_run(self, pipeline: Pipeline, catalog: DataCatalog) -> None:
+        """Check what only several parameters together can show, before any node runs."""
+        from disentangled_audio.pipelines.checks import check_parameters
+
+        self._started.clear()
+        self._seconds.clear()
+        check_parameters(pipeline, catalog)
+
+    @hook_impl
+    def before_node_run(self, node: Node, inputs: dict[str, Any]) -> dict[str, Any] | None:
+        """Start a node's clock; hand the times so far to the node that asks for them."""
+        self._started[node.name] = time.perf_counter()
+        return {"params:seconds": dict(self._seconds)} if "params:seconds" in inputs else None
+
+    @hook_impl
+    def after_node_run(self, node: Node) -> None:
+        """Stop a node's clock."""
+        self._seconds[node.name] = round(time.perf_counter() - self._started[node.name], 3)
+
+    @hook_impl
+    def after_pipeline_run(
+        self, run_params: dict[str, Any], pipeline: Pipeline, catalog: DataCatalog
+    ) -> None:
+        """Save the manifest, and print the result where there is one."""
+        catalog["run_manifest"].save(self._manifest(run_params, pipeline, catalog))
+        if "metrics" in pipeline.all_outputs():
+            from disentangled_audio.pipelines.reporting.summary_table import print_summary
+
+            print_summary(catalog.load("metrics"), _saved_folder(catalog["report"]))
+
+    def _manifest(
+        self, run_params: dict[str, Any], pipeline: Pipeline, catalog: DataCatalog
+    ) -> dict[str, Any]:
+        from disentangled_audio.pipelines.reporting.nodes import plain
+        from disentangled_audio.pipelines.stamps import stamp_of
+
+        hashes = {}
+        for name in ("recordings", "splits"):
+            if name in pipeline.datasets() and catalog.exists(name):
+                hashes.update(stamp_of(catalog.load(name)))
+        return {
+            "run_id": run_params["run_id"],
+            "environment": run_params["env"],
+            "pipelines": run_params["pipeline_names"] or ["__default__"],
+            **hashes,
+            "git": _git(self._project_path),
+            "python": platform.python_version(),
+            "machine": f"{platform.system()} {platform.machine()}",
+            "packages": _package_versions(),
+            "dataset_versions": _dataset_versions(pipeline, catalog),
+            "seconds": dict(self._seconds),
+            "parameters": plain(catalog.load("parameters")),
+        }
+
+
+def _git(project_path: Path) -> dict[str, Any] | None:
+    """Revision and whether files differ from it; None outside of a git checkout."""
+    try:
+        answers = [
+            subprocess.run(
+                ["git", *arguments],
+                cwd=project_path,
+                capture_output=True,
+                text=True,
+                check=True,
+                timeout=10,
+            ).stdout.strip()
+            for arguments in (["rev-parse", "HEAD"], ["status", "--porcelain"])
+        ]
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return {"revision": answers[0], "changed": bool(answers[1])}
+
+
+def _package_versions() -> dict[str, str]:
+    versions = {}
+    for name in PACKAGES:
+        try:
+            versions[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return versions
+
+
+def _dataset_versions(pipeline: Pipeline, catalog: DataCatalog) -> dict[str, str]:
+    """Version of every versioned dataset the run loaded or saved."""
+    versions = {}
+    for name in sorted(pipeline.datasets()):
+        dataset = catalog.get(name)
+        if not isinstance(dataset, AbstractVersionedDataset):
+            continue
+        saved = name in pipeline.all_outputs()
+        versions[name] = dataset.resolve_save_version() if saved else dataset.resolve_load_version()
+    return versions
+
+
+def _saved_folder(dataset: AbstractVersionedDataset) -> Path:
+    """Folder that holds this run's results."""
+    return Path(str(dataset._filepath)).parent

@@ -1,0 +1,23 @@
+"""Registered pipelines, in the order in which they build on each other."""
+
+from kedro.pipeline import Pipeline
+
+from disentangled_audio.pipelines.feature_engineering import pipeline as feature_engineering
+from disentangled_audio.pipelines.ingestion import pipeline as ingestion
+from disentangled_audio.pipelines.reporting import pipeline as reporting
+from disentangled_audio.pipelines.representation_learning import (
+    pipeline as representation_learning,
+)
+from disentangled_audio.pipelines.svm_classification import pipeline as svm_classification
+
+
+def register_pipelines() -> dict[str, Pipeline]:
+    """Name every pipeline; `__default__` is all five."""
+    pipelines = {
+        "ingestion": ingestion.create_pipeline(),
+        "feature_engineering": feature_engineering.create_pipeline(),
+        "representation_learning": representation_learning.create_pipeline(),
+        "svm_classification": svm_classification.create_pipeline(),
+        "reporting": reporting.create_pipeline(),
+    }
+    return {**pipelines, "__default__": sum(pipelines.values(), start=Pipeline([]))}

@@ -1,0 +1,84 @@
+"""Resolvers that select a corpus and a protocol, from the project's own or from a user's file."""
+
+import os
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from disentangled_audio.errors import UserError
+
+DATA_VARIABLE = "DISENTANGLED_AUDIO_DATA"
+SECTIONS = ("corpora", "protocols")
+
+
+def data_folder() -> str:
+    """Folder with recordings that the user keeps elsewhere, or an empty string."""
+    return os.environ.get(DATA_VARIABLE, "")
+
+
+def selected_name(section: str, corpus_file: str, asked: str, default: str) -> str:
+    """Name of the selected corpus or protocol; it is part of the paths in the catalog.
+
+    Parameters
+    ----------
+    section : {"corpora", "protocols"}
+    corpus_file : str
+        A user's file, or an empty string.
+    asked : str
+        Name given for this run, or an empty string.
+    default : str
+        The environment's choice. A user's file comes before it: its first entry is meant.
+
+    Raises
+    ------
+    UserError
+        If nothing is selected, or the user's file cannot be used.
+    """
+    own = _read(corpus_file)[section] if corpus_file else {}
+    name = asked or next(iter(own), default)
+    if not name:
+        raise UserError(
+            "this environment needs a description of your recordings: "
+            "--params=corpus_file=my_corpus.yml (README, 'Your own recordings')"
+        )
+    return name
+
+
+def selected_definition(section: str, corpus_file: str, name: str, known: Mapping[str, Any]) -> Any:
+    """Definition of the selected corpus or protocol.
+
+    Raises
+    ------
+    UserError
+        If there is none of this name; lists those that exist.
+    """
+    own = _read(corpus_file)[section] if corpus_file else {}
+    if name in own:
+        return own[name]
+    if name not in known:
+        names = ", ".join([*own, *map(str, known)])
+        raise UserError(f"'{name}' is not one of the {section}: {names}")
+    return known[name]
+
+
+@cache
+def _read(corpus_file: str) -> dict[str, dict[str, Any]]:
+    import yaml
+
+    path = Path(corpus_file).expanduser()
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UserError(f"corpus file {path.absolute()}: {error.strerror}") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise UserError(f"corpus file {path} is not valid YAML: {error}") from error
+    if not isinstance(content, dict) or not isinstance(content.get("corpora"), dict):
+        raise UserError(f"corpus file {path} has no section 'corpora' (see the README's example)")
+    unknown = sorted(str(key) for key in content if key not in SECTIONS)
+    if unknown:
+        raise UserError(
+            f"corpus file {path}: unknown section {', '.join(unknown)}; "
+            f"allowed are {' and '.join(SECTIONS)}"
+        )
+    return {section: content.get(section) or {} for section in SECTIONS}
