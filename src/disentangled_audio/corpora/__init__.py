@@ -1,0 +1,1 @@
+"""Corpora: describe them, find or fetch their files, and generate the simulated ones."""

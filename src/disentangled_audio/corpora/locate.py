@@ -1,0 +1,91 @@
+"""Finds the files of a corpus."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from disentangled_audio.corpora.simulate import generate_twin, twin_files
+from disentangled_audio.errors import UserError
+from disentangled_audio.parameters import Corpus, FolderSource, GeneratorSource
+
+
+@dataclass(frozen=True)
+class Located:
+    """A file of a corpus and its name below the corpus's folder."""
+
+    path: Path
+    name: str
+
+
+def locate(corpus: Corpus, folders: list[Path]) -> list[Located]:
+    """All files of a corpus that match its `files`, sorted by name.
+
+    Parameters
+    ----------
+    corpus : Corpus
+    folders : list of Path
+        Where relative folders are looked for, first match wins; generators write below the
+        last one.
+
+    Raises
+    ------
+    UserError
+        If a source is missing, or no file matches; names the places looked at.
+    """
+    located = [
+        Located(path, f"{label}/{path.relative_to(folder).as_posix()}")
+        for label, folder in _source_folders(corpus, folders)
+        for path in _matching(folder, corpus.files)
+    ]
+    if not located:
+        places = ", ".join(str(folder) for _, folder in _source_folders(corpus, folders))
+        raise UserError(f"no file matches {corpus.files} below {places}")
+    return sorted(located, key=lambda item: item.name)
+
+
+def count_generated(source: GeneratorSource) -> int:
+    """Number of files that a generator makes, without making them."""
+    return len(twin_files(source.files_per_group))
+
+
+def _source_folders(corpus: Corpus, folders: list[Path]) -> list[tuple[str, Path]]:
+    return [
+        (_label(source), _folder_of(source, corpus.how_to_get, folders))
+        for source in corpus.sources
+    ]
+
+
+def _label(source: FolderSource | GeneratorSource) -> str:
+    if isinstance(source, GeneratorSource):
+        return source.generator
+    return (
+        source.folder.strip("/")
+        if not Path(source.folder).is_absolute()
+        else (Path(source.folder).name)
+    )
+
+
+def _folder_of(
+    source: FolderSource | GeneratorSource, how_to_get: str, folders: list[Path]
+) -> Path:
+    if isinstance(source, GeneratorSource):
+        return _generated(source, folders[-1])
+    wanted = Path(source.folder).expanduser()
+    candidates = [wanted] if wanted.is_absolute() else [base / wanted for base in folders]
+    for candidate in candidates:
+        if candidate.is_dir():
+            return candidate
+    looked = "\n".join(f"  {candidate}" for candidate in candidates)
+    raise UserError(f"recordings not found; looked at\n{looked}\n{how_to_get}".rstrip())
+
+
+def _generated(source: GeneratorSource, folder: Path) -> Path:
+    size = "" if source.files_per_group is None else f"_{source.files_per_group}_per_group"
+    target = folder / f"{source.generator}_seed{source.seed}{size}"
+    if not target.is_dir():
+        target.parent.mkdir(parents=True, exist_ok=True)
+        generate_twin(target, seed=source.seed, files_per_group=source.files_per_group)
+    return target
+
+
+def _matching(folder: Path, patterns: list[str]) -> set[Path]:
+    return {path for pattern in patterns for path in folder.glob(pattern) if path.is_file()}

@@ -1,0 +1,112 @@
+"""Columns from file names and metadata tables."""
+
+import re
+from pathlib import Path, PurePosixPath
+
+import pandas as pd
+
+from disentangled_audio.errors import UserError
+from disentangled_audio.parameters import Corpus
+
+# Columns that ingestion itself writes; a pattern may set `kind`, the others are reserved.
+MEASURED_COLUMNS = (
+    "recording_id",
+    "path",
+    "channel",
+    "sample_rate_hz",
+    "n_channels",
+    "duration_s",
+    "n_bytes",
+    "peak",
+    "rms_dbfs",
+    "sha256",
+)
+
+
+class NameGrammar:
+    """Turns a file's name into columns; built once a corpus.
+
+    Parameters
+    ----------
+    corpus : Corpus
+        Its `name_patterns` are searched in the path below the corpus folder, in order, and
+        must match to the path's end; its `metadata` table is looked up by path or file name.
+    folders : list of Path
+        Where a relative `metadata` path is looked for.
+
+    Raises
+    ------
+    UserError
+        If a pattern is not a regular expression, uses a reserved column, or the table is
+        missing or has neither a `path` nor a `file` column.
+    """
+
+    def __init__(self, corpus: Corpus, folders: list[Path]) -> None:
+        self._kind = corpus.kind
+        self._patterns = [_compile(pattern) for pattern in corpus.name_patterns]
+        self._table = None if corpus.metadata is None else _table(corpus.metadata, folders)
+
+    @property
+    def columns(self) -> list[str]:
+        """Every column that a matching name can give, in a stable order."""
+        names = [name for pattern in self._patterns for name in pattern.groupindex]
+        if self._table is not None:
+            names += list(self._table.columns)
+        return list(dict.fromkeys([*names, "folder", "kind"]))
+
+    def parse(self, name: str) -> dict[str, str | None] | None:
+        """Columns of one file, or None if it matches no pattern and no row of the table."""
+        columns = dict.fromkeys(self.columns)
+        columns.update(folder=PurePosixPath(name).parent.as_posix(), kind=self._kind)
+        found = not self._patterns and self._table is None
+        match = next((m for p in self._patterns if (m := p.search(name))), None)
+        if match is not None:
+            found = True
+            columns.update({k: v for k, v in match.groupdict().items() if v is not None})
+        row = self._row(name)
+        if row is not None:
+            found = True
+            columns.update(row)
+        return columns if found else None
+
+    def _row(self, name: str) -> dict[str, str] | None:
+        if self._table is None:
+            return None
+        for key in (name, name.partition("/")[2], PurePosixPath(name).name):
+            if key in self._table.index:
+                return self._table.loc[key].to_dict()
+        return None
+
+
+def _compile(pattern: str) -> re.Pattern[str]:
+    try:
+        # Start at a path component, so that `a_(…)` does not match inside `ba_(…)`.
+        compiled = re.compile(rf"(?:^|/)(?:{pattern})$")
+    except re.error as error:
+        raise UserError(f"name pattern {pattern!r} is not a regular expression: {error}") from error
+    reserved = set(compiled.groupindex) & set(MEASURED_COLUMNS)
+    if reserved:
+        raise UserError(
+            f"name pattern {pattern!r} uses a reserved column: {sorted(reserved)}; rename it"
+        )
+    return compiled
+
+
+def _table(metadata: str, folders: list[Path]) -> pd.DataFrame:
+    candidates = [folder / metadata for folder in folders]
+    path = next((candidate for candidate in candidates if candidate.is_file()), None)
+    if path is None:
+        raise UserError(f"metadata table not found: {', '.join(map(str, candidates))}")
+    table = pd.read_csv(path, dtype=str)
+    key = next((column for column in ("path", "file") if column in table), None)
+    if key is None:
+        raise UserError(
+            f"metadata table {path} needs a column 'path' or 'file'; it has {list(table.columns)}"
+        )
+    duplicated = table[key][table[key].duplicated()]
+    if len(duplicated):
+        raise UserError(f"metadata table {path} names {duplicated.iloc[0]!r} more than once")
+    reserved = (set(table.columns) - {key}) & set(MEASURED_COLUMNS)
+    if reserved:
+        raise UserError(f"metadata table {path} uses the reserved column {sorted(reserved)}")
+    return table.set_index(key)

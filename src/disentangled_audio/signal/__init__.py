@@ -1,0 +1,1 @@
+"""Signal processing on arrays: NumPy and SciPy only."""

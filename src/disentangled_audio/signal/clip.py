@@ -1,0 +1,127 @@
+"""From a recording of any length and level to a clip of fixed length and unit energy."""
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.signal import butter, sosfiltfilt
+
+# ISO 3382-1, 5.3.3: a response starts where it first rises to within 20 dB of its maximum.
+ONSET_DB = -20.0
+
+
+def direct_sound_index(rir: NDArray[np.float32]) -> int:
+    """Index of the direct sound of one impulse response.
+
+    Parameters
+    ----------
+    rir : (n_samples,)
+        Impulse response, linear amplitude.
+
+    Returns
+    -------
+    int
+        First sample whose magnitude is within 20 dB of the maximum (ISO 3382-1, 5.3.3).
+
+    Raises
+    ------
+    ValueError
+        If all samples are zero.
+    """
+    magnitude = np.abs(rir)
+    peak = magnitude.max(initial=0.0)
+    if peak == 0:
+        raise ValueError("a silent signal has no direct sound")
+    return int(np.argmax(magnitude >= peak * 10 ** (ONSET_DB / 20)))
+
+
+def cut(
+    signal: NDArray[np.float32],
+    start: int,
+    length: int,
+    *,
+    fill: str = "zeros",
+    rng: np.random.Generator | None = None,
+) -> NDArray[np.float32]:
+    """Take `length` samples from `start`, filling what lies outside of the signal.
+
+    Parameters
+    ----------
+    signal : (n_samples,)
+    start : int
+        First sample of the clip; may be negative.
+    length : int
+        Samples of the clip.
+    fill : {"zeros", "noise_floor"}
+        `noise_floor` continues with white noise at the level of the signal's last tenth, so
+        that the end of the file cannot be told from the clip.
+    rng : numpy.random.Generator
+        Draws the noise; needed for `noise_floor` alone.
+
+    Returns
+    -------
+    (length,)
+        float32
+    """
+    inside = signal[max(start, 0) : max(start + length, 0)]
+    before = min(max(-start, 0), length)
+    if len(inside) == length and before == 0:
+        return inside.astype(np.float32)
+    clip = np.zeros(length, dtype=np.float32)
+    if fill == "noise_floor":
+        tail = signal[-max(len(signal) // 10, 1) :]
+        clip[:] = rms(tail) * rng.standard_normal(length, dtype=np.float32)
+    clip[before : before + len(inside)] = inside[: length - before]
+    return clip
+
+
+def rms(signal: NDArray[np.floating]) -> float:
+    """Root mean square over all samples."""
+    return float(np.sqrt(np.mean(np.square(signal, dtype=np.float64))))
+
+
+def normalise_energy(clips: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Scale each clip to a root mean square of one.
+
+    Parameters
+    ----------
+    clips : (n_items, n_samples)
+
+    Returns
+    -------
+    (n_items, n_samples)
+        float32
+
+    Raises
+    ------
+    ValueError
+        If a clip is silent.
+    """
+    level = np.sqrt(np.mean(np.square(clips, dtype=np.float64), axis=1, keepdims=True))
+    if np.any(level == 0):
+        raise ValueError("a silent clip cannot be normalised")
+    return (clips / level).astype(np.float32)
+
+
+def band_limit(
+    clips: NDArray[np.float32], sample_rate_hz: int, low_hz: float, high_hz: float
+) -> NDArray[np.float32]:
+    """Zero-phase band-pass, the same for all, so that bandwidth does not tell the source.
+
+    Parameters
+    ----------
+    clips : (n_items, n_samples)
+    sample_rate_hz : int
+    low_hz, high_hz : float
+        −6 dB points (4th-order Butterworth, run forwards and backwards). A `high_hz` of half
+        the sampling rate leaves the top open.
+
+    Returns
+    -------
+    (n_items, n_samples)
+        float32
+    """
+    if high_hz >= sample_rate_hz / 2:
+        sos = butter(4, low_hz, "highpass", fs=sample_rate_hz, output="sos")
+    else:
+        sos = butter(4, (low_hz, high_hz), "bandpass", fs=sample_rate_hz, output="sos")
+    padding = min(3 * (2 * len(sos) + 1), clips.shape[1] - 1)
+    return sosfiltfilt(sos, clips, axis=1, padlen=padding).astype(np.float32)
