@@ -1,0 +1,1 @@
+"""Scores, intervals, controls and summaries of predictions; tables in, plain numbers out."""

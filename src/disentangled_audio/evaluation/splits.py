@@ -1,0 +1,184 @@
+"""Gives every row its role: train, validation, test, or unused."""
+
+import warnings
+
+import numpy as np
+import pandas as pd
+from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
+
+from disentangled_audio.errors import UserError
+from disentangled_audio.parameters import Protocol, Split
+
+ROLES = ("train", "validation", "test")
+
+
+def make_splits(recordings: pd.DataFrame, protocol: Protocol, seed: int) -> pd.DataFrame:
+    """Target, group, fold and role of every recording.
+
+    Parameters
+    ----------
+    recordings : DataFrame
+        One row per item, with `recording_id` and the columns that the protocol names.
+    protocol : Protocol
+        Rows outside of its `where`, or without a target, get the role `unused`.
+    seed : int
+
+    Returns
+    -------
+    DataFrame
+        recording_id, target, group, fold, role; in the order of `recordings`.
+
+    Raises
+    ------
+    UserError
+        If fewer than two classes remain, a fold or column value does not exist, or a class
+        has no row in one of the roles (unless `allow_missing_classes`).
+    """
+    used = _used_rows(recordings, protocol)
+    table = pd.DataFrame(
+        {
+            "recording_id": recordings["recording_id"],
+            "target": recordings[protocol.target].astype("string"),
+            "group": _groups(recordings, protocol.group_by),
+            "fold": "",
+            "role": "unused",
+        }
+    )
+    rows = table[used].reset_index()
+    _check_classes(rows["target"], protocol.target)
+    fold, test = _test_rows(recordings[used].reset_index(drop=True), rows, protocol.split, seed)
+    role = np.where(test, "test", "train").astype(object)
+    role[_validation_rows(rows, ~test, protocol.split, seed)] = "validation"
+    _check_roles(rows["target"], role, protocol.split.allow_missing_classes)
+    table["fold"] = fold
+    table.loc[rows["index"], "role"] = role
+    return table
+
+
+def _used_rows(recordings: pd.DataFrame, protocol: Protocol) -> np.ndarray:
+    used = recordings[protocol.target].notna().to_numpy()
+    for column, values in protocol.where.items():
+        used &= recordings[column].astype("string").isin(values).to_numpy()
+    return used
+
+
+def _groups(recordings: pd.DataFrame, group_by: list[str]) -> pd.Series:
+    if not group_by:
+        return recordings["recording_id"].astype("string")
+    parts = [recordings[column].astype("string").fillna("") for column in group_by]
+    return parts[0].str.cat(parts[1:], sep="/")
+
+
+def _check_classes(target: pd.Series, name: str) -> None:
+    classes = target.unique()
+    if len(classes) < 2:
+        raise UserError(
+            f"target '{name}' has {len(classes)} class ({', '.join(classes) or 'no rows'}); "
+            "a classifier needs two or more: check protocol.target, protocol.where and the names"
+        )
+
+
+def _test_rows(
+    recordings: pd.DataFrame, rows: pd.DataFrame, split: Split, seed: int
+) -> tuple[str, np.ndarray]:
+    if split.strategy == "column":
+        return _column_fold(recordings, split)
+    if split.strategy == "leave_one_group_out":
+        return _group_fold(rows["group"], split.fold)
+    return _numbered_fold(rows, split, seed)
+
+
+def _column_fold(recordings: pd.DataFrame, split: Split) -> tuple[str, np.ndarray]:
+    values = recordings[split.column].astype("string")
+    known = sorted(values.dropna().unique())
+    for wanted in (*split.test, *(split.train or [])):
+        if wanted not in known:
+            raise UserError(
+                f"protocol.split: column '{split.column}' has no value '{wanted}'; it has {known}"
+            )
+    test = values.isin(split.test).to_numpy()
+    outside = ~test & ~values.isin(split.train).to_numpy() if split.train else np.zeros(len(test))
+    if outside.any():
+        raise UserError(
+            f"protocol.split: {int(outside.sum())} rows are in neither train {split.train} nor "
+            f"test {split.test} of column '{split.column}'; leave them out by protocol.where"
+        )
+    return f"{split.column}={'+'.join(split.test)}", test
+
+
+def _group_fold(groups: pd.Series, fold: str | int | None) -> tuple[str, np.ndarray]:
+    known = sorted(groups.unique())
+    if len(known) < 3:
+        raise UserError(
+            f"leave_one_group_out needs three or more groups (test, validation, training); "
+            f"there are {known}"
+        )
+    chosen = known[0] if fold is None else str(fold)
+    if chosen not in known:
+        raise UserError(f"protocol.split.fold '{chosen}' is not a group; groups are {known}")
+    return chosen, (groups == chosen).to_numpy()
+
+
+def _numbered_fold(rows: pd.DataFrame, split: Split, seed: int) -> tuple[str, np.ndarray]:
+    number = 0 if split.fold is None else split.fold
+    if not str(number).isdigit() or int(number) >= split.n_folds:
+        raise UserError(
+            f"protocol.split.fold '{number}' must be a number from 0 to {split.n_folds - 1}"
+        )
+    folds = _folds(rows, split.n_folds, grouped=split.strategy == "grouped", seed=seed)
+    return str(number), folds == int(number)
+
+
+def _validation_rows(
+    rows: pd.DataFrame, training: np.ndarray, split: Split, seed: int
+) -> np.ndarray:
+    candidates = np.flatnonzero(training)
+    grouped = split.strategy != "random"
+    # Another seed than the test folds', so that validation is no echo of the test draw.
+    folds = _folds(rows.iloc[candidates], split.validation_folds, grouped=grouped, seed=seed + 1)
+    return candidates[folds == 0]
+
+
+def _folds(rows: pd.DataFrame, n_folds: int, *, grouped: bool, seed: int) -> np.ndarray:
+    """Number of the stratified fold that holds each row, whole groups together if asked."""
+    units = rows["group"] if grouped else rows["target"]
+    if grouped and units.nunique() < n_folds:
+        raise UserError(
+            f"{units.nunique()} groups cannot make {n_folds} folds; lower protocol.split.n_folds "
+            "or validation_folds, or group by a finer column"
+        )
+    splitter = (StratifiedGroupKFold if grouped else StratifiedKFold)(
+        n_folds, shuffle=True, random_state=seed
+    )
+    folds = np.empty(len(rows), dtype=int)
+    with warnings.catch_warnings():
+        # A class with fewer rows than folds is named by _check_roles, if it matters.
+        warnings.filterwarnings("ignore", message="The least populated class")
+        try:
+            parts = list(splitter.split(np.zeros(len(rows)), rows["target"], rows["group"]))
+        except ValueError as error:
+            raise UserError(f"{n_folds} folds cannot be made: {error}") from error
+    for number, (_, held_out) in enumerate(parts):
+        folds[held_out] = number
+    return folds
+
+
+def _check_roles(target: pd.Series, role: np.ndarray, allow_missing: bool) -> None:
+    present = {name: set(target[role == name]) for name in ROLES}
+    if not present["test"]:
+        raise UserError("the test split is empty; check protocol.split")
+    unseen = present["test"] - present["train"]
+    if unseen:
+        raise UserError(
+            f"no training row of class {sorted(unseen)}: all its groups are in validation or "
+            "test. Use another fold, more folds, or fewer classes (protocol.where)"
+        )
+    missing = {
+        name: sorted(set(target) - present[name]) for name in ROLES if set(target) - present[name]
+    }
+    if missing and not allow_missing:
+        listed = "; ".join(f"{name}: {', '.join(classes)}" for name, classes in missing.items())
+        raise UserError(
+            f"a class has no row in a part of the split ({listed}). Use another fold, another "
+            "seed, or allow it by protocol.split.allow_missing_classes=true"
+        )

@@ -1,0 +1,1 @@
+"""Figures and the report, drawn from finished tables; nothing is computed from recordings here."""

@@ -1,0 +1,132 @@
+"""Figures of how training went."""
+
+from math import ceil
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from disentangled_audio.plots import style
+
+TRAINING_PREFIX = "train_"
+VALIDATION_PREFIXES = ("validation_", "val_")
+N_COLUMNS = 3
+
+
+def training_curves_figure(
+    history: pd.DataFrame,
+    title: str | None = None,
+    *,
+    best_epoch: int | None = None,
+    simulated: bool = False,
+) -> Figure:
+    """One small panel for each loss term over the epochs.
+
+    Parameters
+    ----------
+    history : DataFrame
+        One row per epoch: ``epoch``, and for each term ``<term>`` or ``train_<term>``, and
+        ``validation_<term>`` where it was measured. Columns that are not numbers are left out.
+    title : str, optional
+    best_epoch : int, optional
+        The epoch whose weights were kept; by default the one of lowest ``validation_loss``, and
+        none is marked where there is no such column.
+    simulated : bool
+        Whether the title must say that the recordings are simulated.
+
+    Raises
+    ------
+    ValueError
+        If there is no epoch, or no term to draw.
+    """
+    terms = _terms(history)
+    if history.empty or not terms:
+        raise ValueError("The training history has no epoch or no loss term")
+    best = _best_epoch(history) if best_epoch is None else best_epoch
+    n_columns = min(N_COLUMNS, len(terms))
+    n_rows = ceil(len(terms) / n_columns)
+    with style.context():
+        figure = style.new_figure(max(3.1 * n_columns, 5.0), 0.9 + 2.3 * n_rows)
+        panels = figure.subplots(n_rows, n_columns, squeeze=False, sharex=True).ravel()
+        for panel, (term, columns) in zip(panels, terms.items(), strict=False):
+            _draw_term(panel, history, term, columns, best)
+        for panel in panels[len(terms) :]:
+            panel.set_visible(False)
+        # The lowest visible panel of each column carries the shared axis.
+        for panel in panels[max(0, len(terms) - n_columns) : len(terms)]:
+            panel.set_xlabel("epoch")
+            panel.tick_params(labelbottom=True)
+        handles, labels = _all_handles(panels[: len(terms)])
+        figure.legend(handles, labels, loc="outside lower left", ncols=3)
+        text = title or "Training, by loss term"
+        style.left_title(figure, style.title(text, simulated=simulated))
+    return figure
+
+
+def _terms(history: pd.DataFrame) -> dict[str, dict[str, str]]:
+    """Columns of each term: ``{term: {"training": column, "validation": column}}``, loss first."""
+    terms: dict[str, dict[str, str]] = {}
+    for column in history.select_dtypes("number").columns:
+        if column == "epoch":
+            continue
+        part, term = _split_name(str(column))
+        terms.setdefault(term, {})[part] = column
+    return dict(sorted(terms.items(), key=lambda item: item[0] != "loss"))
+
+
+def _split_name(column: str) -> tuple[str, str]:
+    for prefix in VALIDATION_PREFIXES:
+        if column.startswith(prefix):
+            return "validation", column.removeprefix(prefix)
+    return "training", column.removeprefix(TRAINING_PREFIX)
+
+
+def _best_epoch(history: pd.DataFrame) -> int | None:
+    for prefix in VALIDATION_PREFIXES:
+        losses = history.get(f"{prefix}loss")
+        if losses is not None and losses.notna().any():
+            return int(history["epoch"].iloc[int(np.nanargmin(losses))])
+    return None
+
+
+def _draw_term(
+    panel: Axes, history: pd.DataFrame, term: str, columns: dict[str, str], best: int | None
+) -> None:
+    looks = {
+        "training": {"color": style.BLUE, "linestyle": "-"},
+        "validation": {"color": style.ORANGE, "linestyle": "-"},
+    }
+    marker = "o" if len(history) < 2 else ""
+    for part, look in looks.items():
+        if part not in columns:
+            continue
+        values = history[columns[part]]
+        panel.plot(history["epoch"], values, label=part, marker=marker, linewidth=1.6, **look)
+    if best is not None:
+        panel.axvline(best, color=style.GREY, linestyle="--", label=f"best epoch ({best})")
+    panel.set_title(style.label(term.replace("_", " ")))
+    panel.set_ylabel(_unit(term))
+    panel.xaxis.set_major_locator(MaxNLocator(nbins=5, integer=True))
+    panel.yaxis.set_major_locator(MaxNLocator(nbins=4))
+    panel.grid(axis="y")
+
+
+def _unit(term: str) -> str:
+    if "accuracy" in term:
+        return "share (0–1)"
+    if "learning_rate" in term or term == "lr":
+        return "learning rate (1)"
+    if "seconds" in term:
+        return "time (s)"
+    return "loss (dimensionless)"
+
+
+def _all_handles(panels: np.ndarray) -> tuple[list, list[str]]:
+    """Legend entries of all panels, each once: a term may lack a validation curve."""
+    found = {}
+    for panel in panels:
+        for handle, name in zip(*panel.get_legend_handles_labels(), strict=True):
+            found.setdefault(name, handle)
+    return list(found.values()), list(found)

@@ -1,0 +1,192 @@
+"""Every figure has labelled axes, and shows the numbers it was given."""
+
+import subprocess
+import sys
+from io import BytesIO
+
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.figure import Figure
+
+from disentangled_audio.plots import style
+from disentangled_audio.plots.classification import (
+    comparison_figure,
+    confusion_matrix_figure,
+    f1_figure,
+    precision_recall_figure,
+)
+from disentangled_audio.plots.training import training_curves_figure
+
+pytestmark = pytest.mark.filterwarnings("error")
+
+
+def class_names(n_classes):
+    return [f"class_with_a_long_name_${index}$" for index in range(n_classes)]
+
+
+def confusion_of(classes):
+    pairs = [(true, guess) for true in classes for guess in classes]
+    table = pd.DataFrame(pairs, columns=["target", "predicted"])
+    table["count"] = np.arange(len(table))
+    return table.assign(model="svm")
+
+
+def report_of(classes):
+    values = np.linspace(0.2, 1.0, len(classes))
+    return pd.DataFrame(
+        {
+            "model": "svm",
+            "class": classes,
+            "precision": values,
+            "recall": values[::-1],
+            "f1": values,
+            "support": 7,
+        }
+    )
+
+
+def metrics_of(simulated=True):
+    def row(value):
+        bounds = [value - 0.05, value + 0.05]
+        return {"balanced_accuracy": value, "balanced_accuracy_ci95": bounds}
+
+    per_class = {name: {"support": 5} for name in "abcd"}
+    return {
+        "corpus": "twin",
+        "target": "room",
+        "n_test": 20,
+        "simulated": simulated,
+        "models": {
+            "svm": {**row(0.8), "per_class": per_class},
+            "hybrid": {**row(0.9), "per_class": per_class},
+        },
+        "controls": {"majority": {"balanced_accuracy": 0.25}, "duration": row(0.4)},
+    }
+
+
+def history_of(n_epochs=6):
+    epochs = np.arange(1, n_epochs + 1)
+    return pd.DataFrame(
+        {
+            "epoch": epochs,
+            "train_loss": 1 / epochs,
+            "validation_loss": np.abs(epochs - 4.0),
+            "train_leakage": 0.1 * epochs,
+            "accuracy": epochs / n_epochs,
+            "val_accuracy": epochs / n_epochs / 2,
+            "backend": "text",
+        }
+    )
+
+
+def draw(figure):
+    """Save a figure, which also shows that its layout works without a warning."""
+    assert isinstance(figure, Figure)
+    buffer = BytesIO()
+    figure.savefig(buffer, format="png")
+    assert buffer.getvalue().startswith(b"\x89PNG")
+
+
+def title_of(figure):
+    return figure.get_suptitle()
+
+
+@pytest.mark.parametrize("n_classes", [2, 3, 12])
+@pytest.mark.parametrize(
+    ("make", "table"),
+    [
+        (confusion_matrix_figure, confusion_of),
+        (precision_recall_figure, report_of),
+        (f1_figure, report_of),
+    ],
+)
+def test_class_figures_have_labelled_axes(make, table, n_classes):
+    figure = make(table(class_names(n_classes)), "svm", simulated=True)
+    axes = figure.axes[0]
+    assert axes.get_xlabel()
+    assert "class" in axes.get_ylabel()
+    assert len(axes.get_yticklabels()) == n_classes
+    assert style.SIMULATED_MARK in title_of(figure)
+    draw(figure)
+
+
+def test_confusion_shows_counts_and_colours_rows():
+    figure = confusion_matrix_figure(confusion_of(["b", "a"]), "svm", "A title")
+    axes = figure.axes[0]
+    assert [text.get_text() for text in axes.texts] == ["0", "1", "2", "3"]
+    assert [tick.get_text() for tick in axes.get_yticklabels()] == ["b", "a"]
+    assert axes.images[0].get_array().tolist() == [[0.0, 1.0], [0.4, 0.6]]
+    assert title_of(figure) == "A title"
+
+
+def test_undefined_precision_is_said():
+    report = report_of(["a", "b"])
+    report.loc[0, "precision"] = np.nan
+    texts = [t.get_text() for t in precision_recall_figure(report, "svm").axes[0].texts]
+    assert texts.count("undefined") == 1
+
+
+def test_unknown_model_is_named():
+    with pytest.raises(ValueError, match="cnn"):
+        confusion_matrix_figure(confusion_of(["a", "b"]), "cnn")
+
+
+def test_comparison_keeps_controls_apart_and_marks_chance():
+    figure = comparison_figure(metrics_of())
+    models, controls = figure.axes
+    assert [axes.get_ylabel() for axes in figure.axes] == ["models", "controls"]
+    assert "balanced accuracy" in controls.get_xlabel()
+    assert [tick.get_text() for tick in models.get_yticklabels()] == ["svm", "hybrid"]
+    assert [tick.get_text() for tick in controls.get_yticklabels()] == ["majority", "duration"]
+    assert any(text.get_text() == "chance 0.25" for text in models.texts)
+    assert style.SIMULATED_MARK in title_of(figure)
+    assert style.SIMULATED_MARK not in title_of(comparison_figure(metrics_of(simulated=False)))
+    draw(figure)
+
+
+def test_comparison_without_controls():
+    draw(comparison_figure(metrics_of() | {"controls": {}}))
+
+
+def test_training_has_a_panel_for_each_term_and_marks_the_best_epoch():
+    figure = training_curves_figure(history_of())
+    panels = [axes for axes in figure.axes if axes.get_visible()]
+    assert [axes.get_title(loc="left") for axes in panels] == ["loss", "leakage", "accuracy"]
+    assert all(axes.get_ylabel() for axes in panels)
+    assert panels[-1].get_xlabel() == "epoch"
+    labels = [line.get_label() for line in panels[0].lines]
+    assert labels == ["training", "validation", "best epoch (4)"]
+    assert panels[0].lines[-1].get_xdata()[0] == 4
+    draw(figure)
+
+
+def test_training_of_one_epoch_and_of_a_given_best_epoch():
+    draw(training_curves_figure(history_of(1), best_epoch=1))
+    draw(training_curves_figure(history_of()[["epoch", "train_loss"]]))
+
+
+def test_training_needs_a_term():
+    with pytest.raises(ValueError, match="no loss term"):
+        training_curves_figure(history_of()[["epoch"]])
+
+
+def test_classes_keep_their_colour():
+    twelve = style.class_style(class_names(12))
+    assert len({(look["color"], look["hatch"]) for look in twelve.values()}) == 12
+    three = style.class_style(class_names(3))
+    assert all(twelve[name] == look for name, look in three.items())
+
+
+def test_simulated_is_said_once():
+    once = style.title("F1", simulated=True)
+    assert style.title(once, simulated=True) == once == "F1 (simulated recordings)"
+    assert style.title("F1", simulated=False) == "F1"
+
+
+def test_pyplot_is_not_imported():
+    code = (
+        "import sys, disentangled_audio.plots.report as r; "
+        "assert 'matplotlib.pyplot' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
