@@ -1,0 +1,1 @@
+"""Networks and estimators. TensorFlow is imported only by the modules that need it."""

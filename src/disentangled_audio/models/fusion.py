@@ -1,0 +1,127 @@
+"""Hybrid classifier: a weighted mean of calibrated member probabilities."""
+
+from itertools import product
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator, ClassifierMixin
+
+from disentangled_audio.models.calibration import fit_temperature, scaled_probabilities
+
+EPSILON = 1e-7
+
+
+class ProbabilityFusion(ClassifierMixin, BaseEstimator):
+    """Temperature per member, then a convex combination.
+
+    Fit on rows that no member was trained on. The temperature of a member minimises its log
+    loss (Guo et al. 2017); the weights minimise the log loss of the worst group, because a
+    member that leads on average can collapse on one unseen group.
+
+    Parameters
+    ----------
+    weight_step : float
+        Step of the grid of weights over the simplex.
+    max_temperature : float
+        Temperatures are looked for between 1 / max_temperature and max_temperature.
+
+    Attributes
+    ----------
+    classes_ : (n_classes,)
+    members_ : list of str
+    temperatures_, weights_ : (n_members,)
+    """
+
+    def __init__(self, weight_step: float = 0.1, max_temperature: float = 10.0) -> None:
+        self.weight_step = weight_step
+        self.max_temperature = max_temperature
+
+    def fit(
+        self,
+        members: dict[str, NDArray[np.float64]],
+        target: NDArray,
+        group: NDArray,
+        classes: list[str],
+    ) -> "ProbabilityFusion":
+        """Choose temperatures and weights.
+
+        Parameters
+        ----------
+        members : dict of (n_rows, n_classes)
+            Probabilities by member, columns in the order of `classes`.
+        target, group : (n_rows,)
+        classes : list of str
+
+        Returns
+        -------
+        ProbabilityFusion
+            Itself.
+        """
+        self.classes_ = np.asarray(classes, dtype=object)
+        self.members_ = list(members)
+        truth = np.searchsorted(np.asarray(classes, dtype=str), np.asarray(target, dtype=str))
+        self.temperatures_ = np.array(
+            [
+                fit_temperature(_logits(probabilities), truth, self.max_temperature)
+                for probabilities in members.values()
+            ]
+        )
+        scaled = self._scaled(members)
+        self.weights_ = min(
+            _simplex(len(self.members_), self.weight_step),
+            key=lambda weights: _worst_group_loss(
+                np.tensordot(weights, scaled, axes=1), truth, np.asarray(group)
+            ),
+        )
+        return self
+
+    def predict_proba(self, members: dict[str, NDArray[np.float64]]) -> NDArray[np.float64]:
+        """Fused probabilities.
+
+        Parameters
+        ----------
+        members : dict of (n_rows, n_classes)
+            The members that were fitted.
+
+        Returns
+        -------
+        (n_rows, n_classes)
+            Rows sum to one.
+        """
+        return np.tensordot(self.weights_, self._scaled(members), axes=1)
+
+    def predict(self, members: dict[str, NDArray[np.float64]]) -> NDArray:
+        """Most probable class of each row."""
+        return self.classes_[self.predict_proba(members).argmax(axis=1)]
+
+    def _scaled(self, members: dict[str, NDArray[np.float64]]) -> NDArray[np.float64]:
+        return np.stack(
+            [
+                scaled_probabilities(_logits(members[name]), temperature)
+                for name, temperature in zip(self.members_, self.temperatures_, strict=True)
+            ]
+        )
+
+
+def _logits(probabilities: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.log(np.clip(probabilities, EPSILON, 1))
+
+
+def _simplex(n_members: int, step: float) -> list[NDArray[np.float64]]:
+    """Grid of weights that sum to one, the most even first so that ties go to it."""
+    n_steps = round(1 / step)
+    grid = [
+        np.array(counts) / n_steps
+        for counts in product(range(n_steps + 1), repeat=n_members)
+        if sum(counts) == n_steps
+    ]
+    return sorted(grid, key=lambda weights: float(np.square(weights).sum()))
+
+
+def _row_loss(probabilities: NDArray[np.float64], truth: NDArray) -> NDArray[np.float64]:
+    return -np.log(np.clip(probabilities[np.arange(len(truth)), truth], EPSILON, 1))
+
+
+def _worst_group_loss(probabilities: NDArray[np.float64], truth: NDArray, group: NDArray) -> float:
+    loss = _row_loss(probabilities, truth)
+    return max(loss[group == name].mean() for name in np.unique(group))

@@ -1,0 +1,314 @@
+"""Keras layers of the disentangler: standardisation fitted outside, and random views in training.
+
+Import this module before loading a saved disentangler.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+from numpy.typing import NDArray
+
+_PACKAGE = "disentangled_audio"
+# A band that never varies in the training rows is left as it is.
+_SMALLEST_SCALE = 1e-3
+
+
+@keras.saving.register_keras_serializable(package=_PACKAGE)
+class Standardise(keras.layers.Layer):
+    """Subtract the mean and divide by the standard deviation of each band.
+
+    The two are weights of the layer that no optimiser touches: `fit` sets them from the training
+    rows and the model file keeps them. With `invert`, the layer undoes this.
+    """
+
+    def __init__(self, invert: bool = False, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.invert = invert
+
+    def build(self, input_shape: tuple[int | None, ...]) -> None:
+        """Create the weights, one value a band (the last axis)."""
+        shape = (input_shape[-1],)
+        self.mean = self.add_weight(name="mean", shape=shape, trainable=False)
+        self.scale = self.add_weight(
+            name="scale", shape=shape, initializer="ones", trainable=False
+        )
+
+    def fit(self, view: NDArray[np.float32]) -> None:
+        """Take mean and standard deviation from rows of a view.
+
+        Parameters
+        ----------
+        view : (n_items, n_frames, n_bands)
+            Training rows only.
+        """
+        axes = tuple(range(view.ndim - 1))
+        self.mean.assign(view.mean(axis=axes, dtype=np.float64))
+        self.scale.assign(np.maximum(view.std(axis=axes, dtype=np.float64), _SMALLEST_SCALE))
+
+    def call(self, inputs: Any) -> Any:
+        """Standardise (n_items, n_frames, n_bands), or undo it."""
+        if self.invert:
+            return inputs * self.scale + self.mean
+        return (inputs - self.mean) / self.scale
+
+    def get_config(self) -> dict[str, Any]:
+        """Arguments that rebuild the layer."""
+        return {**super().get_config(), "invert": self.invert}
+
+
+class _TrainingOnly(keras.layers.Layer):
+    """A layer that changes its input at random in training and is the identity otherwise."""
+
+    def __init__(self, seed: int = 0, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.seed = seed
+        self.seed_generator = keras.random.SeedGenerator(seed)
+
+    def call(self, inputs: Any, training: bool = False) -> Any:
+        """Augment (n_items, n_frames, n_bands) in training; else return it as it is."""
+        return self.augment(inputs) if training else inputs
+
+    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
+        """Same shape as the input."""
+        return input_shape
+
+    def augment(self, inputs: Any) -> Any:
+        """Change the input at random; each item on its own."""
+        raise NotImplementedError
+
+    def uniform(self, shape: tuple[Any, ...], low: float, high: float) -> Any:
+        """Draw from a uniform distribution."""
+        return keras.random.uniform(shape, low, high, seed=self.seed_generator)
+
+    def normal(self, shape: tuple[Any, ...]) -> Any:
+        """Draw from a standard normal distribution."""
+        return keras.random.normal(shape, seed=self.seed_generator)
+
+    def get_config(self) -> dict[str, Any]:
+        """Arguments that rebuild the layer."""
+        return {**super().get_config(), "seed": self.seed}
+
+
+@keras.saving.register_keras_serializable(package=_PACKAGE)
+class RandomTimeResampling(_TrainingOnly):
+    """Stretch random segments of the time axis, so that what follows cannot rely on timing.
+
+    The axis is cut into segments of random length and each is stretched by its own factor. The
+    result is scaled back to the input's number of frames, so that no end is lost: overall
+    duration is what time normalisation has already taken away.
+
+    Parameters
+    ----------
+    min_frames, max_frames : int
+        Shortest and longest segment.
+    stretch : float
+        Factors are drawn from 1 - stretch to 1 + stretch.
+    seed : int
+        Seed of the draws.
+
+    References
+    ----------
+    Qian et al. (2020), "Unsupervised speech decomposition via triple information bottleneck",
+    section 3.2 (random resampling).
+    """
+
+    def __init__(
+        self, min_frames: int, max_frames: int, stretch: float, seed: int = 0, **kwargs: Any
+    ) -> None:
+        super().__init__(seed=seed, **kwargs)
+        self.min_frames = min_frames
+        self.max_frames = max_frames
+        self.stretch = stretch
+
+    def augment(self, inputs: Any) -> Any:
+        """Resample each item of (n_items, n_frames, n_bands) at its own random positions."""
+        n_items, n_frames = ops.shape(inputs)[0], inputs.shape[1]
+        # Enough segments to fill the axis even if all are as short as allowed.
+        n_segments = -(-n_frames // self.min_frames)
+        shape = (n_items, n_segments)
+        lengths = self.uniform(shape, float(self.min_frames), float(self.max_frames))
+        ends = ops.minimum(ops.cumsum(lengths, axis=1), float(n_frames - 1))
+        begins = ops.concatenate([ops.zeros_like(ends[:, :1]), ends[:, :-1]], axis=1)
+        lengths = ends - begins
+        stretched = lengths * self.uniform(shape, 1.0 - self.stretch, 1.0 + self.stretch)
+        stretched_ends = ops.cumsum(stretched, axis=1)
+        total = stretched_ends[:, -1:]
+        # Each output frame has passed through every earlier segment and part of its own.
+        output = ops.linspace(0.0, 1.0, n_frames)[None, :, None] * total[:, :, None]
+        passed = output - (stretched_ends - stretched)[:, None, :]
+        share = ops.clip(passed / ops.maximum(stretched, 1e-6)[:, None, :], 0.0, 1.0)
+        positions = ops.sum(share * lengths[:, None, :], axis=2)
+        return interpolate_axis(inputs, positions, axis=1)
+
+    def get_config(self) -> dict[str, Any]:
+        """Arguments that rebuild the layer."""
+        own = {
+            "min_frames": self.min_frames,
+            "max_frames": self.max_frames,
+            "stretch": self.stretch,
+        }
+        return {**super().get_config(), **own}
+
+
+@keras.saving.register_keras_serializable(package=_PACKAGE)
+class RandomTimeShift(_TrainingOnly):
+    """Move either end of the time axis, as if the clip had been trimmed a little differently.
+
+    Parameters
+    ----------
+    share : float
+        Largest move of an end, as a share of the axis; outside, the edge frame is repeated.
+    seed : int
+        Seed of the draws.
+    """
+
+    def __init__(self, share: float, seed: int = 0, **kwargs: Any) -> None:
+        super().__init__(seed=seed, **kwargs)
+        self.share = share
+
+    def augment(self, inputs: Any) -> Any:
+        """Resample each item of (n_items, n_frames, n_bands) between two moved ends."""
+        n_items, last = ops.shape(inputs)[0], inputs.shape[1] - 1
+        first_share = self.uniform((n_items, 1), -self.share, self.share)
+        last_share = 1.0 + self.uniform((n_items, 1), -self.share, self.share)
+        steps = ops.linspace(0.0, 1.0, inputs.shape[1])[None, :]
+        positions = last * (first_share + steps * (last_share - first_share))
+        return interpolate_axis(inputs, ops.clip(positions, 0.0, float(last)), axis=1)
+
+    def get_config(self) -> dict[str, Any]:
+        """Arguments that rebuild the layer."""
+        return {**super().get_config(), "share": self.share}
+
+
+@keras.saving.register_keras_serializable(package=_PACKAGE)
+class RandomFrequencyWarp(_TrainingOnly):
+    """Stretch the mel axis, as a longer or shorter vocal tract would.
+
+    Parameters
+    ----------
+    share : float
+        The axis is stretched by 1 - share to 1 + share.
+    seed : int
+        Seed of the draws.
+
+    References
+    ----------
+    Jaitly and Hinton (2013), "Vocal tract length perturbation improves speech recognition".
+    """
+
+    def __init__(self, share: float, seed: int = 0, **kwargs: Any) -> None:
+        super().__init__(seed=seed, **kwargs)
+        self.share = share
+
+    def augment(self, inputs: Any) -> Any:
+        """Resample the bands of each item of (n_items, n_frames, n_bands)."""
+        n_items, n_bands = ops.shape(inputs)[0], inputs.shape[2]
+        factors = self.uniform((n_items, 1), 1.0 - self.share, 1.0 + self.share)
+        positions = factors * ops.arange(n_bands, dtype="float32")[None, :]
+        return interpolate_axis(inputs, ops.clip(positions, 0.0, n_bands - 1.0), axis=2)
+
+    def get_config(self) -> dict[str, Any]:
+        """Arguments that rebuild the layer."""
+        return {**super().get_config(), "share": self.share}
+
+
+@keras.saving.register_keras_serializable(package=_PACKAGE)
+class RandomEqualisation(_TrainingOnly):
+    """Add a smooth random spectrum to all frames alike, as another microphone would.
+
+    Parameters
+    ----------
+    strength : float
+        Standard deviation of the tilt (half a cosine over the bands), in the input's unit. The
+        k-th cosine gets 1/k of it.
+    n_cosines : int
+        How many cosines; the first is the tilt.
+    seed : int
+        Seed of the draws.
+    """
+
+    def __init__(self, strength: float, n_cosines: int = 4, seed: int = 0, **kwargs: Any) -> None:
+        super().__init__(seed=seed, **kwargs)
+        self.strength = strength
+        self.n_cosines = n_cosines
+
+    def augment(self, inputs: Any) -> Any:
+        """Equalise each item of (n_items, n_frames, n_bands) by its own curve."""
+        n_bands = inputs.shape[2]
+        orders = np.arange(1, self.n_cosines + 1)[:, None]
+        cosines = np.cos(np.pi * orders * (np.arange(n_bands) + 0.5) / n_bands) / orders
+        amounts = self.strength * self.normal((ops.shape(inputs)[0], self.n_cosines))
+        curves = ops.matmul(amounts, ops.convert_to_tensor(cosines.astype(np.float32)))
+        return inputs + curves[:, None, :]
+
+    def get_config(self) -> dict[str, Any]:
+        """Arguments that rebuild the layer."""
+        return {**super().get_config(), "strength": self.strength, "n_cosines": self.n_cosines}
+
+
+@keras.saving.register_keras_serializable(package=_PACKAGE)
+class RandomMask(_TrainingOnly):
+    """Blank one stretch of frames and one of bands with zeros, the mean of standardised views.
+
+    Parameters
+    ----------
+    share : float
+        Longest stretch, as a share of its axis.
+    seed : int
+        Seed of the draws.
+
+    References
+    ----------
+    Park et al. (2019), "SpecAugment: a simple data augmentation method for automatic speech
+    recognition".
+    """
+
+    def __init__(self, share: float, seed: int = 0, **kwargs: Any) -> None:
+        super().__init__(seed=seed, **kwargs)
+        self.share = share
+
+    def augment(self, inputs: Any) -> Any:
+        """Mask each item of (n_items, n_frames, n_bands)."""
+        n_items = ops.shape(inputs)[0]
+        frames = self._kept(n_items, inputs.shape[1])
+        bands = self._kept(n_items, inputs.shape[2])
+        return inputs * frames[:, :, None] * bands[:, None, :]
+
+    def _kept(self, n_items: Any, length: int) -> Any:
+        size = self.uniform((n_items, 1), 0.0, self.share * length)
+        begin = self.uniform((n_items, 1), 0.0, 1.0) * (length - size)
+        index = ops.arange(length, dtype="float32")[None, :]
+        return 1.0 - ops.cast((index >= begin) & (index < begin + size), "float32")
+
+    def get_config(self) -> dict[str, Any]:
+        """Arguments that rebuild the layer."""
+        return {**super().get_config(), "share": self.share}
+
+
+def interpolate_axis(inputs: Any, positions: Any, axis: int) -> Any:
+    """Linear interpolation of each item at its own positions along one axis.
+
+    Parameters
+    ----------
+    inputs : (n_items, n_frames, n_bands)
+        Values on a grid.
+    positions : (n_items, n_out)
+        Where to read, in steps of the grid, inside it.
+    axis : int
+        1 for frames, 2 for bands.
+
+    Returns
+    -------
+    (n_items, n_out, n_bands) or (n_items, n_frames, n_out)
+        Interpolated values.
+    """
+    grid = ops.arange(inputs.shape[axis], dtype="float32")
+    # Triangular weights as a matrix product: short axes make this faster than gathering.
+    weights = ops.relu(1.0 - ops.abs(positions[:, :, None] - grid[None, None, :]))
+    if axis == 1:
+        return ops.matmul(weights, inputs)
+    return ops.matmul(inputs, ops.transpose(weights, (0, 2, 1)))

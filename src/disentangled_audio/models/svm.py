@@ -1,0 +1,201 @@
+"""RBF support vector machines with calibrated probabilities."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator, ClassifierMixin, clone
+from sklearn.model_selection import GridSearchCV, StratifiedGroupKFold, StratifiedKFold
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.svm import SVC
+from threadpoolctl import threadpool_limits
+
+from disentangled_audio.models.calibration import (
+    MAX_TEMPERATURE,
+    fit_temperature,
+    scaled_probabilities,
+)
+from disentangled_audio.parameters import SvmParameters
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Rows to learn from.
+
+    Attributes
+    ----------
+    features : (n_rows, n_features)
+    target : (n_rows,)
+        Class names.
+    group : (n_rows,)
+        Rows of one group are never on two sides of an inner fold.
+    """
+
+    features: NDArray[np.float64]
+    target: NDArray[np.object_]
+    group: NDArray[np.object_]
+
+    def __add__(self, other: Rows) -> Rows:
+        return Rows(
+            np.concatenate([self.features, other.features]),
+            np.concatenate([self.target, other.target]),
+            np.concatenate([self.group, other.group]),
+        )
+
+    def __getitem__(self, index: NDArray) -> Rows:
+        return Rows(self.features[index], self.target[index], self.group[index])
+
+    def __len__(self) -> int:
+        return len(self.target)
+
+
+class CalibratedSvm(ClassifierMixin, BaseEstimator):
+    """A fitted SVM and the temperature of its probabilities.
+
+    Parameters
+    ----------
+    svm : Pipeline
+        Fitted; its decision values are the logits.
+    temperature : float
+    """
+
+    def __init__(self, svm: Pipeline, temperature: float) -> None:
+        self.svm = svm
+        self.temperature = temperature
+
+    @property
+    def classes_(self) -> NDArray:
+        """Class names, in the order of the probability columns."""
+        return self.svm.classes_
+
+    def predict_proba(self, features: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Calibrated probabilities, (n_rows, n_classes)."""
+        return scaled_probabilities(_logits(self.svm, features), self.temperature)
+
+    def predict(self, features: NDArray[np.float64]) -> NDArray:
+        """Most probable class of each row."""
+        return self.classes_[self.predict_proba(features).argmax(axis=1)]
+
+
+def search_svm(rows: Rows, parameters: SvmParameters, seed: int) -> dict[str, float]:
+    """Choose C and gamma by inner cross-validation over groups.
+
+    Parameters
+    ----------
+    rows : Rows
+        Training rows alone; above `max_search_rows` a random part of them is used.
+    parameters : SvmParameters
+    seed : int
+
+    Returns
+    -------
+    dict
+        `C` and `gamma` with the best mean balanced accuracy over the inner folds.
+    """
+    rows = _sample(rows, parameters.max_search_rows, seed)
+    grid = {
+        "svc__C": parameters.C,
+        # After standardisation 1 / n_features is scikit-learn's `scale`.
+        "svc__gamma": [scale / rows.features.shape[1] for scale in parameters.gamma_scale],
+    }
+    search = GridSearchCV(
+        _svm(),
+        grid,
+        scoring="balanced_accuracy",
+        cv=_inner_folds(rows, parameters.inner_folds, seed),
+        n_jobs=parameters.n_jobs,
+        refit=False,
+    )
+    # BLAS threads on top of the workers oversubscribe the cores: ten times slower on two.
+    with threadpool_limits(1):
+        search.fit(rows.features, rows.target)
+    return {key.removeprefix("svc__"): value for key, value in search.best_params_.items()}
+
+
+def fit_svm(
+    rows: Rows,
+    chosen: dict[str, float],
+    parameters: SvmParameters,
+    seed: int,
+    augmented: Rows | None = None,
+) -> CalibratedSvm:
+    """Fit with chosen parameters; calibrate on folds that the SVM has not seen.
+
+    Parameters
+    ----------
+    rows : Rows
+        Rows to fit, calibrated out of fold over their groups.
+    chosen : dict
+        `C` and `gamma`.
+    parameters : SvmParameters
+    seed : int
+    augmented : Rows, optional
+        Further rows to fit, never scored; in an inner fold, those of held-out groups stay out.
+
+    Returns
+    -------
+    CalibratedSvm
+        Probabilities over the sorted class names.
+    """
+    svm = _svm().set_params(**{f"svc__{key}": value for key, value in chosen.items()})
+    with threadpool_limits(1):
+        logits, truth = [], []
+        for train, held_out in _inner_folds(rows, parameters.inner_folds, seed):
+            fitted = _fit(svm, _with_augmented(rows[train], augmented, rows.group[held_out]))
+            logits.append(_logits(fitted, rows.features[held_out]))
+            truth.append(np.searchsorted(fitted.classes_, rows.target[held_out]))
+        final = _fit(svm, _with_augmented(rows, augmented))
+    temperature = fit_temperature(np.concatenate(logits), np.concatenate(truth), MAX_TEMPERATURE)
+    return CalibratedSvm(final, temperature)
+
+
+def _svm() -> Pipeline:
+    return make_pipeline(StandardScaler(), SVC(class_weight="balanced", cache_size=500))
+
+
+def _fit(svm: Pipeline, rows: Rows) -> Pipeline:
+    return clone(svm).fit(rows.features, rows.target)
+
+
+def _with_augmented(
+    rows: Rows, augmented: Rows | None, held_out_groups: NDArray | None = None
+) -> Rows:
+    if augmented is None:
+        return rows
+    if held_out_groups is None:
+        return rows + augmented
+    return rows + augmented[~np.isin(augmented.group, held_out_groups)]
+
+
+def _logits(svm: Pipeline, features: NDArray[np.float64]) -> NDArray[np.float64]:
+    values = svm.decision_function(features)
+    # Two classes give one column: the margin of the second.
+    return np.stack([-values, values], axis=1) if values.ndim == 1 else values
+
+
+def _sample(rows: Rows, max_rows: int, seed: int) -> Rows:
+    if len(rows) <= max_rows:
+        return rows
+    chosen = np.random.default_rng(seed).choice(len(rows), max_rows, replace=False)
+    return rows[np.sort(chosen)]
+
+
+def _inner_folds(rows: Rows, n_folds: int, seed: int) -> list[tuple[NDArray, NDArray]]:
+    """Folds over groups whose training parts hold every class.
+
+    Where no such fold exists, because a class has but one group, folds are over rows.
+    """
+    classes = set(rows.target)
+    n_groups = len(np.unique(rows.group))
+    if n_groups > 1:
+        splitter = StratifiedGroupKFold(min(n_folds, n_groups), shuffle=True, random_state=seed)
+        folds = list(splitter.split(rows.features, rows.target, rows.group))
+        whole = [(train, out) for train, out in folds if set(rows.target[train]) == classes]
+        if whole:
+            return whole
+    smallest = min(np.unique(rows.target, return_counts=True)[1])
+    splitter = StratifiedKFold(max(2, min(n_folds, smallest)), shuffle=True, random_state=seed)
+    return list(splitter.split(rows.features, rows.target))

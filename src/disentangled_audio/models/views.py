@@ -1,0 +1,187 @@
+"""Encoder input views: what content, rhythm and pitch may each see of a clip."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from disentangled_audio.models.settings import ViewParameters
+from disentangled_audio.signal import mel, pitch
+
+VIEW_NAMES = ("log_mel", "content_view", "rhythm_view", "pitch_view")
+
+# Bounds the memory of one chunk: frames of 64 clips of a second are some 10 MB.
+_CHUNK_ITEMS = 64
+# A fundamental needs a few periods in a window; Boersma takes three.
+_PERIODS_IN_WINDOW = 3.0
+
+
+def make_views(
+    waveforms: NDArray[np.float32], sample_rate_hz: int, parameters: ViewParameters
+) -> dict[str, NDArray[np.float32]]:
+    """Encoder input views of clips of one length.
+
+    Each row depends on its own clip only, so no view can carry a statistic of other rows.
+
+    Parameters
+    ----------
+    waveforms : (n_items, n_samples)
+        Clips, linear amplitude.
+    sample_rate_hz : int
+        Sampling frequency in Hz.
+    parameters : ViewParameters
+        What the views show.
+
+    Returns
+    -------
+    dict
+        `log_mel` (n_items, n_frames, n_mels): 0 at `dynamic_range_db` below the clip's peak, 1 at
+        the peak, absolute time.
+        `content_view` (n_items, content_frames, n_mels): the same scale, from the first to the
+        last active frame, whatever the duration.
+        `rhythm_view` (n_items, n_frames, rhythm_bands): energies of wide bands, absolute time.
+        `pitch_view`: for `f0` (n_items, content_frames, n_bins + 1), salience of the fundamental
+        around the clip's median in voiced frames of the active span, and voicing in the last
+        column; for `modal` (n_items, modal_frames, modal_bins), low-frequency spectra in absolute
+        time, each relative to its own peak.
+
+    Raises
+    ------
+    ValueError
+        If the clips are not two-dimensional, not finite, empty or shorter than one window, or the
+        range of frequencies does not fit the sampling frequency.
+    """
+    _check_waveforms(waveforms, sample_rate_hz, parameters)
+    chunks = [
+        _views_of_chunk(
+            np.asarray(waveforms[start : start + _CHUNK_ITEMS], dtype=np.float32),
+            sample_rate_hz,
+            parameters,
+        )
+        for start in range(0, len(waveforms), _CHUNK_ITEMS)
+    ]
+    return {name: np.concatenate([chunk[name] for chunk in chunks]) for name in VIEW_NAMES}
+
+
+def _check_waveforms(
+    waveforms: NDArray[np.float32], sample_rate_hz: int, parameters: ViewParameters
+) -> None:
+    if waveforms.ndim != 2 or waveforms.shape[0] == 0:
+        raise ValueError(f"waveforms must be (n_items, n_samples), got {waveforms.shape}")
+    duration_s = waveforms.shape[1] / sample_rate_hz
+    if duration_s < parameters.window_s:
+        raise ValueError(f"clips of {duration_s:g} s are shorter than window_s")
+    nyquist_hz = sample_rate_hz / 2.0
+    highest_hz = parameters.max_hz or parameters.min_hz
+    if highest_hz > nyquist_hz:
+        raise ValueError(f"the mel bands reach beyond {nyquist_hz:g} Hz, half the sampling rate")
+
+
+def _views_of_chunk(
+    waveforms: NDArray[np.float32], sample_rate_hz: int, parameters: ViewParameters
+) -> dict[str, NDArray[np.float32]]:
+    if not np.isfinite(waveforms).all():
+        raise ValueError("waveforms hold values that are not finite")
+    window_samples = round(parameters.window_s * sample_rate_hz)
+    edges_hz = mel.mel_edges_hz(
+        parameters.n_mels, parameters.min_hz, parameters.max_hz or sample_rate_hz / 2.0
+    )
+    n_fft = mel.fft_length(window_samples, sample_rate_hz, edges_hz)
+    filters = mel.mel_filter_bank(edges_hz, n_fft, sample_rate_hz)
+
+    starts = _frame_starts(waveforms.shape[1], window_samples, sample_rate_hz, parameters.hop_s)
+    frames = mel.take_frames(waveforms, starts, window_samples)
+    power = mel.mel_power(frames, n_fft, filters)
+    first, last = mel.active_span(power.sum(axis=2), parameters.trim_db)
+    steps = np.linspace(0.0, 1.0, parameters.content_frames)
+    content_starts = starts[first, None] + steps * (starts[last] - starts[first])[:, None]
+    content_starts = np.rint(content_starts).astype(np.intp)
+    content_frames = mel.take_frames(waveforms, content_starts, window_samples)
+
+    def scaled(power: NDArray[np.float32]) -> NDArray[np.float32]:
+        decibels = mel.relative_db(power, (1, 2)) / parameters.dynamic_range_db
+        return np.clip(1.0 + decibels, 0.0, 1.0)
+
+    return {
+        "log_mel": scaled(power),
+        "content_view": scaled(mel.mel_power(content_frames, n_fft, filters)),
+        "rhythm_view": scaled(_band_power(power, parameters.rhythm_bands)),
+        "pitch_view": (
+            _modal_view(waveforms, sample_rate_hz, parameters)
+            if parameters.pitch == "modal"
+            else _f0_view(
+                waveforms, content_starts + window_samples // 2, sample_rate_hz, parameters
+            )
+        ),
+    }
+
+
+def _frame_starts(
+    n_samples: int, window_samples: int, sample_rate_hz: int, hop_s: float
+) -> NDArray[np.intp]:
+    """Starts of frames whose centres run from the clip's first sample to its last."""
+    hop_samples = max(1, round(hop_s * sample_rate_hz))
+    return np.arange(0, n_samples, hop_samples) - window_samples // 2
+
+
+def _band_power(power: NDArray[np.float32], n_bands: int) -> NDArray[np.float32]:
+    """Sum neighbouring mel bands into `n_bands` groups of nearly the same size."""
+    edges = np.linspace(0, power.shape[2], n_bands + 1).round().astype(int)
+    return np.add.reduceat(power, edges[:-1], axis=2)
+
+
+def _f0_view(
+    waveforms: NDArray[np.float32],
+    centres: NDArray[np.intp],
+    sample_rate_hz: int,
+    parameters: ViewParameters,
+) -> NDArray[np.float32]:
+    window_samples = round(_PERIODS_IN_WINDOW * sample_rate_hz / parameters.f0_min_hz)
+    frames = mel.take_frames(waveforms, centres - window_samples // 2, window_samples)
+    grid_hz = pitch.log_f0_grid_hz(
+        parameters.f0_min_hz, parameters.f0_max_hz, parameters.f0_bins_per_octave
+    )
+    salience = pitch.f0_salience(frames, grid_hz, sample_rate_hz)
+    f0_hz, strength = pitch.f0_track(salience, grid_hz)
+    energy = np.square(frames).sum(axis=2)
+    # Periodic noise far below the speech is no voice.
+    loud = mel.relative_db(energy, (1,)) >= -parameters.trim_db
+    voicing = np.where(loud & (strength >= parameters.voicing_threshold), strength, 0.0)
+    shown = np.clip(salience, 0.0, 1.0) * (voicing[..., None] > 0.0)
+    if parameters.f0_relative_to_clip:
+        shown = _around_median(shown, f0_hz, voicing > 0.0, grid_hz, parameters)
+    return np.concatenate([shown, voicing[..., None]], axis=2).astype(np.float32)
+
+
+def _around_median(
+    salience: NDArray[np.float32],
+    f0_hz: NDArray[np.float32],
+    voiced: NDArray[np.bool_],
+    grid_hz: NDArray[np.float64],
+    parameters: ViewParameters,
+) -> NDArray[np.float32]:
+    """Part of the log-frequency axis that is centred on each clip's median fundamental."""
+    median_hz = pitch.median_f0_hz(f0_hz, voiced)
+    # An unvoiced clip is all zeros, so any centre will do.
+    median_hz = np.where(np.isnan(median_hz), grid_hz[0], median_hz)
+    per_octave = parameters.f0_bins_per_octave
+    centre = np.rint(per_octave * np.log2(median_hz / grid_hz[0])).astype(np.intp)
+    half = round(parameters.f0_span_octaves * per_octave / 2.0)
+    padded = np.pad(salience, ((0, 0), (0, 0), (half, half)))
+    columns = centre[:, None] + np.arange(2 * half + 1)
+    return np.take_along_axis(padded, columns[:, None, :], axis=2)
+
+
+def _modal_view(
+    waveforms: NDArray[np.float32], sample_rate_hz: int, parameters: ViewParameters
+) -> NDArray[np.float32]:
+    n_samples = waveforms.shape[1]
+    window_samples = min(n_samples, round(parameters.modal_window_s * sample_rate_hz))
+    starts = np.linspace(0, n_samples - window_samples, parameters.modal_frames)
+    frames = mel.take_frames(waveforms, np.rint(starts).astype(np.intp), window_samples)
+    highest_hz = min(parameters.modal_max_hz, sample_rate_hz / 2.0)
+    frequencies_hz = np.linspace(parameters.modal_min_hz, highest_hz, parameters.modal_bins)
+    power = pitch.modal_power(frames, frequencies_hz, sample_rate_hz)
+    # Each frame has its own reference: the decay belongs to the rhythm view.
+    decibels = mel.relative_db(power, (2,)) / parameters.dynamic_range_db
+    return np.clip(1.0 + decibels, 0.0, 1.0)

@@ -1,0 +1,103 @@
+"""Changes to a clip that do not change what it is; each draws from the generator it is given.
+
+All functions take and return float32 arrays of the same shape (n_items, n_samples).
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+Clips = NDArray[np.float32]
+
+
+def augment(
+    clips: Clips,
+    sample_rate_hz: int,
+    rng: np.random.Generator,
+    *,
+    snr_db: tuple[float, float],
+    max_gain_db: float,
+    max_shift_s: float,
+    max_speed_change: float,
+    max_tilt_db_per_octave: float,
+) -> Clips:
+    """Apply every change once, in the order in which they happen in a room.
+
+    Source (speed), then room and equipment (tilt, noise), then recorder (gain, shift).
+    """
+    clips = change_speed(clips, max_speed_change, rng)
+    clips = tilt(clips, max_tilt_db_per_octave, rng)
+    clips = add_noise(clips, *snr_db, rng)
+    clips = change_gain(clips, max_gain_db, rng)
+    return shift(clips, round(max_shift_s * sample_rate_hz), rng)
+
+
+def add_noise(
+    clips: Clips, min_snr_db: float, max_snr_db: float, rng: np.random.Generator
+) -> Clips:
+    """Add white noise at a signal-to-noise ratio drawn uniformly per item, in dB."""
+    snr_db = rng.uniform(min_snr_db, max_snr_db, (len(clips), 1))
+    noise = rng.standard_normal(clips.shape, dtype=np.float32)
+    # Scaled by the noise as drawn, so that the ratio is exact and not only expected.
+    scale = _rms(clips) / _rms(noise) * 10 ** (-snr_db / 20)
+    return (clips + scale * noise).astype(np.float32)
+
+
+def change_gain(clips: Clips, max_gain_db: float, rng: np.random.Generator) -> Clips:
+    """Scale each item by a gain drawn uniformly from ±`max_gain_db`."""
+    gain_db = rng.uniform(-max_gain_db, max_gain_db, (len(clips), 1))
+    return (clips * 10 ** (gain_db / 20)).astype(np.float32)
+
+
+def shift(clips: Clips, max_shift: int, rng: np.random.Generator) -> Clips:
+    """Move each item by up to ±`max_shift` samples; what moves in is zero."""
+    shifted = np.zeros_like(clips)
+    n_samples = clips.shape[1]
+    for item, offset in enumerate(rng.integers(-max_shift, max_shift + 1, len(clips))):
+        moved = clips[item, max(-offset, 0) : n_samples - max(offset, 0)]
+        shifted[item, max(offset, 0) : max(offset, 0) + len(moved)] = moved
+    return shifted
+
+
+def change_speed(clips: Clips, max_change: float, rng: np.random.Generator) -> Clips:
+    """Play each item faster or slower by up to `max_change` (0.03 is 3 %), pitch included.
+
+    Linear interpolation; what lies behind the end of the clip is zero.
+    """
+    positions = np.arange(clips.shape[1], dtype=np.float64)
+    speeds = rng.uniform(1 - max_change, 1 + max_change, len(clips))
+    changed = np.empty_like(clips)
+    for item, speed in enumerate(speeds):
+        changed[item] = np.interp(positions * speed, positions, clips[item], right=0.0)
+    return changed
+
+
+def tilt(clips: Clips, max_db_per_octave: float, rng: np.random.Generator) -> Clips:
+    """Tilt the spectrum by up to ±`max_db_per_octave` dB, at constant phase."""
+    spectra = np.fft.rfft(clips, axis=1)
+    bins = np.arange(1, spectra.shape[1])
+    octaves = np.log2(bins) - np.log2(bins).mean()
+    slopes = rng.uniform(-max_db_per_octave, max_db_per_octave, (len(clips), 1))
+    spectra[:, 1:] *= 10 ** (slopes * octaves / 20)
+    return np.fft.irfft(spectra, n=clips.shape[1], axis=1).astype(np.float32)
+
+
+def jitter(
+    features: NDArray[np.float64], spread: NDArray[np.float64], rng: np.random.Generator
+) -> NDArray[np.float64]:
+    """Add Gaussian noise to features.
+
+    Parameters
+    ----------
+    features : (n_items, n_features)
+    spread : (n_features,)
+        Standard deviation of the noise of each feature.
+
+    Returns
+    -------
+    (n_items, n_features)
+    """
+    return features + spread * rng.standard_normal(features.shape)
+
+
+def _rms(clips: Clips) -> NDArray[np.float64]:
+    return np.sqrt(np.mean(np.square(clips, dtype=np.float64), axis=1, keepdims=True))
