@@ -1,0 +1,1 @@
+"""Feature engineering: Fourier-PCA features, augmentation, encoder views."""

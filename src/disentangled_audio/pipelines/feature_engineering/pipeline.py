@@ -1,0 +1,57 @@
+"""Feature engineering pipeline."""
+
+from kedro.pipeline import Node, Pipeline
+
+from disentangled_audio.pipelines.feature_engineering.nodes import (
+    augment_training_rows,
+    compute_spectra,
+    fit_fourier_pca,
+    make_encoder_views,
+    project_spectra,
+)
+
+
+def create_pipeline(**kwargs) -> Pipeline:
+    """Clips to Fourier-PCA features, augmented training rows and encoder views."""
+    return Pipeline(
+        [
+            Node(
+                compute_spectra,
+                inputs=["waveforms", "params:fourier"],
+                outputs="fourier_spectra",
+                name="compute_spectra",
+            ),
+            Node(
+                fit_fourier_pca,
+                inputs=["fourier_spectra", "splits", "params:fourier", "params:seed"],
+                outputs="fourier_pca",
+                name="fit_fourier_pca",
+            ),
+            Node(
+                project_spectra,
+                inputs=["fourier_spectra", "recordings", "fourier_pca"],
+                outputs="fourier_features",
+                name="project_spectra",
+            ),
+            Node(
+                augment_training_rows,
+                inputs=[
+                    "waveforms",
+                    "splits",
+                    "fourier_pca",
+                    "params:fourier",
+                    "params:augmentation",
+                    "params:corpus",
+                    "params:seed",
+                ],
+                outputs="augmented_features",
+                name="augment_training_rows",
+            ),
+            Node(
+                make_encoder_views,
+                inputs=["waveforms", "params:corpus", "params:views"],
+                outputs=["log_mel", "content_view", "rhythm_view", "pitch_view"],
+                name="make_encoder_views",
+            ),
+        ]
+    )

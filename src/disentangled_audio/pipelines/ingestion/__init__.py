@@ -1,0 +1,1 @@
+"""Ingestion: recordings on disk to fixed-length clips and splits."""

@@ -1,0 +1,30 @@
+"""Progress of training in the terminal."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+
+@contextmanager
+def epoch_progress(n_epochs: int) -> Iterator[Callable[[int, dict[str, float]], None]]:
+    """A bar over epochs with the validation figures; gives the function to call per epoch."""
+    columns = (
+        TextColumn("training"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("{task.fields[figures]}"),
+    )
+    with Progress(*columns, transient=False) as bar:
+        task = bar.add_task("", total=n_epochs, figures="")
+
+        def update(epoch: int, figures: dict[str, float]) -> None:
+            shown = [
+                f"{name.removeprefix('validation_')} {value:.3f}"
+                for name, value in figures.items()
+                if name in ("validation_loss", "validation_accuracy")
+            ]
+            bar.update(task, completed=epoch, figures="validation: " + ", ".join(shown))
+
+        yield update

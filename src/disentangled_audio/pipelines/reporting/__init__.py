@@ -1,0 +1,1 @@
+"""Reporting: predictions, metrics, plots, report."""

@@ -1,0 +1,143 @@
+"""Adapters of reporting."""
+
+from typing import Any
+
+import pandas as pd
+
+from disentangled_audio.parameters import Corpus, EvaluationParameters, Protocol
+from disentangled_audio.pipelines.stamps import check_same, stamp
+from disentangled_audio.pipelines.tables import PROBABILITY
+
+# In the order in which tables and figures show them.
+MODELS = ("svm", "code_svm", "cnn", "hybrid")
+
+
+def collect_predictions(
+    recordings: pd.DataFrame,
+    splits: pd.DataFrame,
+    *probabilities: pd.DataFrame,
+) -> pd.DataFrame:
+    """One long table of what every model says of every item that has a role."""
+
+    check_same(recordings, splits, *probabilities)
+    items = splits[["recording_id", "group", "fold", "role", "target"]].assign(
+        kind=recordings["kind"].to_numpy()
+    )
+    tables = []
+    for model, table in zip(MODELS, probabilities, strict=True):
+        columns = table.filter(regex=f"^{PROBABILITY}")
+        predicted = columns.idxmax(axis=1).str.removeprefix(PROBABILITY)
+        tables.append(pd.concat([items.assign(model=model, predicted=predicted), columns], axis=1))
+    order = ["recording_id", "group", "kind", "fold", "role", "model", "target", "predicted"]
+    predictions = pd.concat(tables, ignore_index=True)
+    predictions = predictions[predictions["role"] != "unused"].reset_index(drop=True)
+    probability_columns = [c for c in predictions if c.startswith(PROBABILITY)]
+    return stamp(predictions[[*order, *probability_columns]], splits, *probabilities)
+
+
+def score_predictions(  # noqa: PLR0913
+    predictions: pd.DataFrame,
+    recordings: pd.DataFrame,
+    splits: pd.DataFrame,
+    corpus: Corpus,
+    protocol: Protocol,
+    evaluation: EvaluationParameters,
+    corpus_name: str,
+    protocol_name: str,
+    seed: int,
+    seconds: dict[str, float],
+) -> dict[str, Any]:
+    """Score models and controls on the test rows."""
+    from disentangled_audio.evaluation.controls import control_predictions
+    from disentangled_audio.evaluation.summary import summarise
+
+    check_same(predictions, recordings, splits)
+    used = splits[splits["role"] != "unused"]
+    return summarise(
+        predictions,
+        control_predictions(recordings, used),
+        corpus=corpus_name,
+        simulated=corpus.simulated,
+        protocol=protocol_name,
+        target=protocol.target,
+        n_resamples=evaluation.n_resamples,
+        seed=seed,
+        seconds=seconds,
+    )
+
+
+def tabulate(predictions: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Classification report and confusion matrices of the test rows."""
+    from disentangled_audio.evaluation.summary import classification_report_table, confusion_table
+
+    return classification_report_table(predictions), confusion_table(predictions)
+
+
+def plot_comparison(metrics: dict[str, Any]) -> Any:
+    """Models against controls."""
+    from disentangled_audio.plots.classification import comparison_figure
+
+    return comparison_figure(metrics)
+
+
+def plot_training(history: pd.DataFrame, corpus: Corpus) -> Any:
+    """Training curves."""
+    from disentangled_audio.plots.training import training_curves_figure
+
+    return training_curves_figure(history, simulated=corpus.simulated)
+
+
+def plot_model(
+    confusion: pd.DataFrame, report: pd.DataFrame, corpus: Corpus, *, model: str
+) -> tuple[Any, Any, Any]:
+    """The three plots of the original report, for one model."""
+    from disentangled_audio.plots.classification import (
+        confusion_matrix_figure,
+        f1_figure,
+        precision_recall_figure,
+    )
+
+    return (
+        confusion_matrix_figure(confusion, model, simulated=corpus.simulated),
+        precision_recall_figure(report, model, simulated=corpus.simulated),
+        f1_figure(report, model, simulated=corpus.simulated),
+    )
+
+
+def write_report(
+    metrics: dict[str, Any],
+    classification_report: pd.DataFrame,
+    confusion: pd.DataFrame,
+    rejected: pd.DataFrame,
+    recordings: pd.DataFrame,
+    history: pd.DataFrame,
+    corpus: Corpus,
+    parameters: dict[str, Any],
+) -> str:
+    """The whole result as one page."""
+    from disentangled_audio.plots.report import render_report, report_figures
+
+    figures = report_figures(metrics, classification_report, confusion, history)
+    facts = {
+        "description": corpus.description,
+        "licence": corpus.licence,
+        "citation": corpus.citation,
+        "simulated": corpus.simulated,
+        "counts": {
+            "files": int(recordings["path"].nunique()),
+            "items": len(recordings),
+            **{f"items of kind {k}": int(n) for k, n in recordings["kind"].value_counts().items()},
+        },
+    }
+    return render_report(
+        metrics, classification_report, confusion, rejected, facts, plain(parameters), figures
+    )
+
+
+def plain(parameters: dict[str, Any]) -> dict[str, Any]:
+    """Parameters as JSON can hold them, without the corpora and protocols not chosen."""
+    return {
+        name: value.model_dump(mode="json") if hasattr(value, "model_dump") else value
+        for name, value in parameters.items()
+        if not name.startswith("_") and name != "seconds"
+    }

@@ -1,0 +1,98 @@
+"""Reporting pipeline."""
+
+from functools import partial, update_wrapper
+
+from kedro.pipeline import Node, Pipeline
+
+from disentangled_audio.pipelines.reporting.nodes import (
+    MODELS,
+    collect_predictions,
+    plot_comparison,
+    plot_model,
+    plot_training,
+    score_predictions,
+    tabulate,
+    write_report,
+)
+
+
+def create_pipeline(**kwargs) -> Pipeline:
+    """Probabilities of every model to predictions, metrics, plots and the report."""
+    return Pipeline([*_tables(), *_plots(), _report()])
+
+
+def _tables() -> list[Node]:
+    return [
+        Node(
+            collect_predictions,
+            inputs=["recordings", "splits", *(f"{model}_probabilities" for model in MODELS)],
+            outputs="predictions",
+            name="collect_predictions",
+        ),
+        Node(
+            score_predictions,
+            inputs=[
+                "predictions",
+                "recordings",
+                "splits",
+                "params:corpus",
+                "params:protocol",
+                "params:evaluation",
+                "params:corpus_name",
+                "params:protocol_name",
+                "params:seed",
+                "params:seconds",
+            ],
+            outputs="metrics",
+            name="score_predictions",
+        ),
+        Node(
+            tabulate,
+            inputs="predictions",
+            outputs=["classification_report", "confusion_matrices"],
+            name="tabulate",
+        ),
+    ]
+
+
+def _plots() -> list[Node]:
+    return [
+        Node(plot_comparison, inputs="metrics", outputs="comparison_plot", name="plot_comparison"),
+        Node(
+            plot_training,
+            inputs=["training_history", "params:corpus"],
+            outputs="training_curves_plot",
+            name="plot_training",
+        ),
+        *(
+            Node(
+                update_wrapper(partial(plot_model, model=model), plot_model),
+                inputs=["confusion_matrices", "classification_report", "params:corpus"],
+                outputs=[
+                    f"{model}_confusion_matrix_plot",
+                    f"{model}_precision_recall_plot",
+                    f"{model}_f1_plot",
+                ],
+                name=f"plot_{model}",
+            )
+            for model in MODELS
+        ),
+    ]
+
+
+def _report() -> Node:
+    return Node(
+        write_report,
+        inputs=[
+            "metrics",
+            "classification_report",
+            "confusion_matrices",
+            "rejected_recordings",
+            "recordings",
+            "training_history",
+            "params:corpus",
+            "parameters",
+        ],
+        outputs="report",
+        name="write_report",
+    )

@@ -1,0 +1,42 @@
+"""The table that closes a run in the terminal."""
+
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+
+def print_summary(metrics: dict[str, Any], folder: Path) -> None:
+    """Print models and controls with their intervals, and where the results are."""
+    simulated = "SIMULATED recordings, " if metrics["simulated"] else ""
+    table = Table(
+        title=(
+            f"{metrics['target']} of {metrics['corpus']} ({simulated}protocol "
+            f"{metrics['protocol']}, {metrics['n_test']} test items)"
+        ),
+        title_justify="left",
+        title_style="bold",
+    )
+    table.add_column("model or control")
+    table.add_column("balanced accuracy", justify="right")
+    table.add_column("95 % interval", justify="right")
+    table.add_column("accuracy", justify="right")
+    for name, scores in metrics["models"].items():
+        table.add_row(*_row(name, scores), style="bold" if name == "hybrid" else "")
+    table.add_section()
+    for name, scores in metrics["controls"].items():
+        table.add_row(*_row(f"control: {name}", scores), style="dim")
+    console = Console()
+    console.print(table)
+    console.print(f"Report, tables and plots: {folder}", soft_wrap=True)
+
+
+def _row(name: str, scores: dict[str, Any]) -> tuple[str, str, str, str]:
+    low, high = scores["balanced_accuracy_ci95"]
+    return (
+        name,
+        f"{scores['balanced_accuracy']:.3f}",
+        f"{low:.3f} – {high:.3f}",
+        f"{scores['accuracy']:.3f}",
+    )

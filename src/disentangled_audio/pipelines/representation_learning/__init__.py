@@ -1,0 +1,1 @@
+"""Representation learning: train the disentangler, encode every clip."""

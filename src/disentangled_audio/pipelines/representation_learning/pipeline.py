@@ -1,0 +1,30 @@
+"""Representation learning pipeline."""
+
+from kedro.pipeline import Node, Pipeline
+
+from disentangled_audio.pipelines.representation_learning.nodes import (
+    encode_views,
+    train_disentangler_on_views,
+)
+
+VIEWS = ["log_mel", "content_view", "rhythm_view", "pitch_view"]
+
+
+def create_pipeline(**kwargs) -> Pipeline:
+    """Encoder views to the trained disentangler, its codes and class probabilities."""
+    return Pipeline(
+        [
+            Node(
+                train_disentangler_on_views,
+                inputs=[*VIEWS, "splits", "params:disentangler", "params:seed"],
+                outputs=["disentangler", "training_history"],
+                name="train_disentangler",
+            ),
+            Node(
+                encode_views,
+                inputs=["disentangler", *VIEWS, "splits", "params:disentangler"],
+                outputs=["codes", "cnn_probabilities"],
+                name="encode_views",
+            ),
+        ]
+    )

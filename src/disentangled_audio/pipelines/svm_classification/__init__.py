@@ -1,0 +1,1 @@
+"""SVM classification: Fourier SVM, code SVM and the hybrid."""

@@ -1,0 +1,101 @@
+"""Adapters of SVM classification and the hybrid."""
+
+from typing import Any
+
+import pandas as pd
+
+from disentangled_audio.parameters import HybridParameters, SvmParameters
+from disentangled_audio.pipelines.stamps import check_same, stamp
+from disentangled_audio.pipelines.tables import (
+    classes_of,
+    features_of,
+    probabilities_of,
+    probability_table,
+)
+
+# The published branches, in the order in which figures and tables show them.
+MEMBERS = ("svm", "code_svm", "cnn")
+
+
+def train_svm(
+    features: pd.DataFrame,
+    augmented: pd.DataFrame,
+    splits: pd.DataFrame,
+    parameters: SvmParameters,
+    seed: int,
+) -> tuple[Any, pd.DataFrame]:
+    """SVM on Fourier features; augmented training rows are fitted, never scored."""
+    return _train(features, augmented, splits, parameters, seed)
+
+
+def train_code_svm(
+    codes: pd.DataFrame, splits: pd.DataFrame, parameters: SvmParameters, seed: int
+) -> tuple[Any, pd.DataFrame]:
+    """SVM on the codes."""
+    return _train(codes, None, splits, parameters, seed)
+
+
+def _train(
+    features: pd.DataFrame,
+    augmented: pd.DataFrame | None,
+    splits: pd.DataFrame,
+    parameters: SvmParameters,
+    seed: int,
+) -> tuple[Any, pd.DataFrame]:
+    """Choose and fit on training rows; refit with the choice on training and validation rows.
+
+    The first fit gives the validation rows' probabilities, for the hybrid to be set on rows
+    that its members have not seen; the refit is what is kept and what predicts the others.
+    """
+    from disentangled_audio.models.svm import Rows, fit_svm, search_svm
+
+    sources = (features, splits) if augmented is None else (features, augmented, splits)
+    check_same(*sources)
+    role = splits["role"].to_numpy()
+    values = features_of(features)
+    rows = Rows(values, splits["target"].to_numpy(dtype=object), splits["group"].to_numpy(object))
+    training, fitted = rows[role == "train"], rows[(role == "train") | (role == "validation")]
+    extra = None if augmented is None else _augmented_rows(augmented, splits)
+    chosen = search_svm(training, parameters, seed)
+    provisional = fit_svm(training, chosen, parameters, seed, extra)
+    final = fit_svm(fitted, chosen, parameters, seed, extra)
+    probabilities = final.predict_proba(values)
+    validation = role == "validation"
+    probabilities[validation] = provisional.predict_proba(values[validation])
+    table = probability_table(features["recording_id"], probabilities, list(final.classes_))
+    return stamp(final, *sources), stamp(table, *sources)
+
+
+def _augmented_rows(augmented: pd.DataFrame, splits: pd.DataFrame) -> Any:
+    from disentangled_audio.models.svm import Rows
+
+    known = splits.set_index("recording_id").loc[augmented["recording_id"]]
+    return Rows(
+        features_of(augmented),
+        known["target"].to_numpy(dtype=object),
+        known["group"].to_numpy(dtype=object),
+    )
+
+
+def train_hybrid(
+    svm: pd.DataFrame,
+    code_svm: pd.DataFrame,
+    cnn: pd.DataFrame,
+    splits: pd.DataFrame,
+    parameters: HybridParameters,
+) -> tuple[Any, pd.DataFrame]:
+    """Set temperatures and weights on validation rows; fuse the members' probabilities."""
+    from disentangled_audio.models.fusion import ProbabilityFusion
+
+    tables = (svm, code_svm, cnn)
+    check_same(*tables, splits)
+    members = {name: probabilities_of(table) for name, table in zip(MEMBERS, tables, strict=True)}
+    validation = (splits["role"] == "validation").to_numpy()
+    hybrid = ProbabilityFusion(parameters.weight_step, parameters.max_temperature).fit(
+        {name: probabilities[validation] for name, probabilities in members.items()},
+        splits.loc[validation, "target"].to_numpy(dtype=object),
+        splits.loc[validation, "group"].to_numpy(dtype=object),
+        classes_of(svm),
+    )
+    table = probability_table(svm["recording_id"], hybrid.predict_proba(members), classes_of(svm))
+    return stamp(hybrid, *tables, splits), stamp(table, *tables, splits)

@@ -1,0 +1,48 @@
+"""Tables as the catalog keeps them: features and probabilities, one row per item."""
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+PROBABILITY = "p_"
+
+
+def feature_table(
+    recording_id: pd.Series, values: NDArray[np.floating], prefix: str
+) -> pd.DataFrame:
+    """recording_id and one numbered column per feature."""
+
+    columns = [f"{prefix}_{number:03d}" for number in range(values.shape[1])]
+    table = pd.DataFrame(values, columns=columns)
+    table.insert(0, "recording_id", recording_id.to_numpy())
+    return table
+
+
+def features_of(table: pd.DataFrame) -> NDArray[np.float64]:
+    """Feature columns of a table, (n_rows, n_features)."""
+    return table.drop(columns="recording_id").to_numpy(dtype=float)
+
+
+def probability_table(
+    recording_id: pd.Series, probabilities: NDArray[np.floating], classes: list[str]
+) -> pd.DataFrame:
+    """recording_id and one `p_<class>` column per class."""
+
+    table = pd.DataFrame(probabilities, columns=[f"{PROBABILITY}{name}" for name in classes])
+    table.insert(0, "recording_id", recording_id.to_numpy())
+    return table
+
+
+def probabilities_of(table: pd.DataFrame) -> NDArray[np.float64]:
+    """Probability columns of a table, (n_rows, n_classes)."""
+    return table.filter(regex=f"^{PROBABILITY}").to_numpy(dtype=float)
+
+
+def classes_of(table: pd.DataFrame) -> list[str]:
+    """Class names, from the table's probability columns."""
+    return [c.removeprefix(PROBABILITY) for c in table if c.startswith(PROBABILITY)]
+
+
+def class_names(splits: pd.DataFrame) -> list[str]:
+    """Classes of the training rows, sorted; what every model knows."""
+    return sorted(splits.loc[splits["role"] == "train", "target"].astype(str).unique())
