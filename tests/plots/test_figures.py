@@ -70,9 +70,9 @@ def history_of(n_epochs=6):
     return pd.DataFrame(
         {
             "epoch": epochs,
-            "train_loss": 1 / epochs,
+            "training_loss": 1 / epochs,
             "validation_loss": np.abs(epochs - 4.0),
-            "train_leakage": 0.1 * epochs,
+            "training_leakage": 0.1 * epochs,
             "accuracy": epochs / n_epochs,
             "val_accuracy": epochs / n_epochs / 2,
             "backend": "text",
@@ -163,7 +163,7 @@ def test_training_has_a_panel_for_each_term_and_marks_the_best_epoch():
 
 def test_training_of_one_epoch_and_of_a_given_best_epoch():
     draw(training_curves_figure(history_of(1), best_epoch=1))
-    draw(training_curves_figure(history_of()[["epoch", "train_loss"]]))
+    draw(training_curves_figure(history_of()[["epoch", "training_loss"]]))
 
 
 def test_training_needs_a_term():

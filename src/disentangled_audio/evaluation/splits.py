@@ -58,7 +58,7 @@ def make_splits(recordings: pd.DataFrame, protocol: Protocol, seed: int) -> pd.D
 def _used_rows(recordings: pd.DataFrame, protocol: Protocol) -> np.ndarray:
     used = recordings[protocol.target].notna().to_numpy()
     for column, values in protocol.where.items():
-        used &= recordings[column].astype("string").isin(values).to_numpy()
+        used = used & recordings[column].astype("string").isin(values).to_numpy()
     return used
 
 
@@ -155,7 +155,8 @@ def _folds(rows: pd.DataFrame, n_folds: int, *, grouped: bool, seed: int) -> np.
         # A class with fewer rows than folds is named by _check_roles, if it matters.
         warnings.filterwarnings("ignore", message="The least populated class")
         try:
-            parts = list(splitter.split(np.zeros(len(rows)), rows["target"], rows["group"]))
+            groups = rows["group"] if grouped else None
+            parts = list(splitter.split(np.zeros(len(rows)), rows["target"], groups))
         except ValueError as error:
             raise UserError(f"{n_folds} folds cannot be made: {error}") from error
     for number, (_, held_out) in enumerate(parts):

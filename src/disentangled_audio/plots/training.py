@@ -10,7 +10,7 @@ from matplotlib.ticker import MaxNLocator
 
 from disentangled_audio.plots import style
 
-TRAINING_PREFIX = "train_"
+TRAINING_PREFIX = "training_"
 VALIDATION_PREFIXES = ("validation_", "val_")
 N_COLUMNS = 3
 
@@ -27,7 +27,7 @@ def training_curves_figure(
     Parameters
     ----------
     history : DataFrame
-        One row per epoch: ``epoch``, and for each term ``<term>`` or ``train_<term>``, and
+        One row per epoch: ``epoch``, and for each term ``<term>`` or ``training_<term>``, and
         ``validation_<term>`` where it was measured. Columns that are not numbers are left out.
     title : str, optional
     best_epoch : int, optional

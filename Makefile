@@ -1,0 +1,37 @@
+# PYTHON can be given: make run PYTHON=/path/to/python3.11
+PYTHON ?= $(firstword $(shell command -v python3.11 python3.12 python3 2>/dev/null) python3)
+BIN := .venv/bin
+INSTALLED := .venv/.installed
+
+.PHONY: run test install lint viz clean help
+
+run: install ## the default pipeline on the simulated twin; prints where the results are
+	$(BIN)/kedro run
+
+test: install ## the tests, with coverage
+	$(BIN)/python -m pytest --cov --cov-report=term
+
+install: $(INSTALLED) ## a virtual environment with everything in it
+
+lint: install ## style
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+viz: install ## the graph in the browser
+	$(BIN)/kedro viz run
+
+clean: ## everything that can be made again, except data
+	rm -rf .venv .viz build dist .pytest_cache .hypothesis .ruff_cache .coverage .coverage.*
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+	rm -rf src/*.egg-info
+
+help: ## this list
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile
+
+$(INSTALLED): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 12))' || { \
+	  echo "Python 3.11 or 3.12 is needed; '$(PYTHON)' is $$($(PYTHON) --version 2>&1 || echo missing)."; \
+	  echo "Install one, or name it: make $(MAKECMDGOALS) PYTHON=/path/to/python3.11"; exit 1; }
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[cpu,dev]"
+	@touch $(INSTALLED)

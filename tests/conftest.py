@@ -1,0 +1,66 @@
+"""Projects to run in: copies of the configuration in a temporary folder."""
+
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from kedro.framework.project import configure_project
+from kedro.framework.session import KedroSession
+from kedro.framework.startup import bootstrap_project
+
+REPOSITORY = Path(__file__).parents[1]
+Run = Callable[..., Any]
+
+
+def make_project(folder: Path) -> Path:
+    """Copy what a run reads; the package itself is the installed one."""
+    shutil.copytree(REPOSITORY / "conf", folder / "conf")
+    shutil.copytree(REPOSITORY / "notebooks", folder / "notebooks")
+    shutil.copy(REPOSITORY / "pyproject.toml", folder)
+    shutil.copy(REPOSITORY / ".telemetry", folder)
+    (folder / "src").mkdir()
+    return folder
+
+
+def run_kedro(
+    project: Path,
+    *,
+    env: str = "test",
+    pipelines: list[str] | None = None,
+    params: dict[str, Any] | None = None,
+    load_versions: dict[str, str] | None = None,
+) -> dict[str, Any]:
+    """`kedro run` in this process."""
+    bootstrap_project(project)
+    configure_project("disentangled_audio")
+    with KedroSession.create(project, env=env, runtime_params=params or {}) as session:
+        return session.run(pipeline_names=pipelines, load_versions=load_versions)
+
+
+def load_catalog(project: Path, *, env: str = "test", params: dict[str, Any] | None = None) -> Any:
+    """The catalog of a project, as a notebook sees it."""
+    bootstrap_project(project)
+    configure_project("disentangled_audio")
+    with KedroSession.create(project, env=env, runtime_params=params or {}) as session:
+        return session.load_context().catalog
+
+
+@pytest.fixture(scope="session")
+def tiny_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A project in which the whole job has run on the tiny twin."""
+    project = make_project(tmp_path_factory.mktemp("tiny"))
+    run_kedro(project)
+    return project
+
+
+@pytest.fixture(scope="session")
+def real_data() -> Path:
+    """Folder with real recordings, where there is one."""
+    named = os.environ.get("DISENTANGLED_AUDIO_DATA")
+    folder = Path(named) if named else REPOSITORY.parent / "shared" / "data"
+    if not folder.is_dir():
+        pytest.skip("no real recordings here; name their folder by DISENTANGLED_AUDIO_DATA")
+    return folder

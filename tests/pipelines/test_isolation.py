@@ -1,0 +1,103 @@
+"""Runs of different corpora and protocols never read each other's versions."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from disentangled_audio.errors import UserError
+from tests.conftest import load_catalog, make_project, run_kedro
+
+QUICK = {
+    "fourier": {"n_components": 8},
+    "augmentation": {"copies": 0},
+    "disentangler": {"epochs": 1},
+    "svm": {"C": [1.0], "gamma_scale": [1.0], "inner_folds": 2},
+    "evaluation": {"n_resamples": 100},
+}
+SPEAKERS = ["anna", "bert", "jackson", "dora"]
+
+
+@pytest.fixture(scope="module")
+def spoken_digits(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder as `fsdd` expects it: each digit a tone, each speaker an overtone."""
+    root = tmp_path_factory.mktemp("recordings")
+    folder = root / "fsdd" / "recordings"
+    folder.mkdir(parents=True)
+    time_s = np.arange(4000) / 8000
+    rng = np.random.default_rng(0)
+    for digit in range(3):
+        for number, speaker in enumerate(SPEAKERS):
+            for take in range(6):
+                tone = np.sin(2 * np.pi * (300 + 150 * digit) * time_s)
+                tone += 0.3 * np.sin(2 * np.pi * (2000 + 200 * number) * time_s)
+                tone += 0.01 * rng.standard_normal(len(time_s))
+                soundfile.write(folder / f"{digit}_{speaker}_{take}.wav", 0.3 * tone, 8000)
+    return root
+
+
+def test_reporting_of_one_corpus_after_a_run_of_another(
+    tiny_run: Path, spoken_digits: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = load_catalog(tiny_run).load("predictions")
+    monkeypatch.setenv("DISENTANGLED_AUDIO_DATA", str(spoken_digits))
+    run_kedro(tiny_run, env="fsdd", params=QUICK)
+    monkeypatch.delenv("DISENTANGLED_AUDIO_DATA")
+    run_kedro(tiny_run, pipelines=["reporting"])
+    catalog = load_catalog(tiny_run)
+    assert catalog.load("metrics")["corpus"] == "twin_tiny"
+    assert catalog.load("predictions").equals(before)
+
+    other = load_catalog(tiny_run, env="fsdd").load("metrics")
+    assert other["corpus"] == "fsdd"
+    assert other["simulated"] is False
+    assert other["protocol"] == "digit_leave_speaker_out"
+
+
+def test_each_pipeline_runs_from_what_the_others_saved(
+    spoken_digits: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DISENTANGLED_AUDIO_DATA", str(spoken_digits))
+    project = make_project(tmp_path / "project")
+    for name in (
+        "ingestion",
+        "feature_engineering",
+        "representation_learning",
+        "svm_classification",
+        "reporting",
+    ):
+        run_kedro(project, env="fsdd", pipelines=[name], params=QUICK)
+    metrics = load_catalog(project, env="fsdd").load("metrics")
+    assert metrics["n_test"] == 18
+    predictions = load_catalog(project, env="fsdd").load("predictions")
+    assert set(predictions.query("role == 'test'")["group"]) == {"jackson"}
+
+
+def test_artefacts_of_two_ingestions_are_not_mixed(
+    spoken_digits: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DISENTANGLED_AUDIO_DATA", str(spoken_digits))
+    project = make_project(tmp_path / "project")
+    run_kedro(project, env="fsdd", pipelines=["ingestion", "feature_engineering"], params=QUICK)
+    clip = {"corpus": {"analysis": {"duration_s": 0.4}}}
+    run_kedro(project, env="fsdd", pipelines=["ingestion"], params=clip)
+    with pytest.raises(UserError, match=r"corpus_hash .* and "):
+        run_kedro(project, env="fsdd", pipelines=["representation_learning"], params=QUICK)
+
+
+def test_a_protocol_has_its_own_results(
+    spoken_digits: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DISENTANGLED_AUDIO_DATA", str(spoken_digits))
+    project = make_project(tmp_path / "project")
+    run_kedro(project, env="fsdd", pipelines=["ingestion"])
+    official = {
+        "protocol_name": "digit_official",
+        "protocol": {"split": {"test": ["0", "1"], "validation_folds": 2}},
+    }
+    run_kedro(project, env="fsdd", pipelines=["ingestion"], params=official)
+    by_speaker = load_catalog(project, env="fsdd").load("splits")
+    by_take = load_catalog(project, env="fsdd", params=official).load("splits")
+    assert set(by_speaker.query("role == 'test'")["group"]) == {"jackson"}
+    assert set(by_take.query("role == 'test'")["group"]) == {"0", "1"}

@@ -1,0 +1,144 @@
+"""Who may see what: changing rows that a step must not see changes nothing that it fits."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from disentangled_audio.models.settings import DisentanglerParameters, ViewParameters
+from disentangled_audio.parameters import (
+    AugmentationParameters,
+    Corpus,
+    FourierParameters,
+    HybridParameters,
+    SvmParameters,
+)
+from disentangled_audio.pipelines.arrays import chunked
+from disentangled_audio.pipelines.feature_engineering import nodes as features
+from disentangled_audio.pipelines.representation_learning import nodes as representation
+from disentangled_audio.pipelines.svm_classification import nodes as classification
+
+RATE_HZ = 8000
+N_ITEMS = 72
+CORPUS = Corpus(
+    sources=[{"folder": "none"}], analysis={"sample_rate_hz": RATE_HZ, "duration_s": 0.4}
+)
+FOURIER = FourierParameters(n_components=6)
+AUGMENTATION = AugmentationParameters(copies=1)
+VIEWS = ViewParameters(pitch="f0")
+DISENTANGLER = DisentanglerParameters(epochs=2, batch_size=8)
+SVM = SvmParameters(C=[1.0, 10.0], gamma_scale=[0.3, 1.0], inner_folds=2, n_jobs=1)
+SEED = 3
+
+
+def _splits() -> pd.DataFrame:
+    """Three classes in six groups: three to train, one to validate, two to test."""
+    item = np.arange(N_ITEMS)
+    roles = np.array(["train", "train", "train", "validation", "test", "test"])
+    return pd.DataFrame(
+        {
+            "recording_id": [f"r{number}" for number in item],
+            "target": pd.Series(item % 3, dtype="string"),
+            "group": pd.Series(item // 12, dtype="string"),
+            "fold": "0",
+            "role": roles[item // 12],
+        }
+    )
+
+
+def _waveforms() -> np.ndarray:
+    rng = np.random.default_rng(0)
+    time_s = np.arange(round(0.4 * RATE_HZ)) / RATE_HZ
+    tones = np.sin(2 * np.pi * (300 + 250 * (np.arange(N_ITEMS) % 3))[:, None] * time_s)
+    return (tones + 0.5 * rng.standard_normal(tones.shape)).astype(np.float32)
+
+
+def _fit_all(waveforms: np.ndarray, splits: pd.DataFrame) -> dict[str, Any]:
+    """Everything that is fitted or chosen, in a form that can be compared."""
+    clips = chunked(waveforms)
+    recordings = splits[["recording_id"]].copy()
+    spectra = features.compute_spectra(clips, FOURIER)
+    pca = features.fit_fourier_pca(spectra, splits, FOURIER, SEED)
+    table = features.project_spectra(spectra, recordings, pca)
+    augmented = features.augment_training_rows(
+        clips, splits, pca, FOURIER, AUGMENTATION, CORPUS, SEED
+    )
+    views = features.make_encoder_views(clips, CORPUS, VIEWS)
+    model, history = representation.train_disentangler_on_views(*views, splits, DISENTANGLER, SEED)
+    codes, cnn = representation.encode_views(model, *views, splits, DISENTANGLER)
+    svm, svm_probabilities = classification.train_svm(table, augmented, splits, SVM, SEED)
+    code_svm, code_probabilities = classification.train_code_svm(codes, splits, SVM, SEED)
+    hybrid, _ = classification.train_hybrid(
+        svm_probabilities, code_probabilities, cnn, splits, HybridParameters()
+    )
+    return {
+        "fourier_pca": [pca[0].mean_, pca[0].scale_, pca[1].components_],
+        "augmented_features": [augmented.drop(columns="recording_id").to_numpy()],
+        "standardisation": [
+            weight
+            for layer in model.layers
+            if not layer.trainable_weights
+            for weight in layer.get_weights()
+        ],
+        "disentangler": model.get_weights(),
+        "training_history": [history.filter(regex="^training_").to_numpy()],
+        "validation_history": [history.filter(regex="^validation_").to_numpy()],
+        "svm": _svm_state(svm),
+        "svm_choice": [svm.svm[-1].C, svm.svm[-1].gamma],
+        "code_svm": _svm_state(code_svm),
+        "hybrid": [hybrid.temperatures_, hybrid.weights_],
+    }
+
+
+def _svm_state(svm: Any) -> list[Any]:
+    return [svm.svm[-1].C, svm.svm[-1].support_vectors_, svm.svm[-1].dual_coef_, svm.temperature]
+
+
+def _same(first: list[Any], second: list[Any]) -> bool:
+    return len(first) == len(second) and all(
+        np.array_equal(a, b) for a, b in zip(first, second, strict=True)
+    )
+
+
+@pytest.fixture(scope="module")
+def fitted() -> dict[str, Any]:
+    return _fit_all(_waveforms(), _splits())
+
+
+def _change(role: str) -> tuple[np.ndarray, pd.DataFrame]:
+    """Other sounds, and other labels, in the rows of one role."""
+    waveforms, splits = _waveforms(), _splits()
+    rows = (splits["role"] == role).to_numpy()
+    waveforms[rows] = 3 * np.random.default_rng(9).standard_normal(waveforms[rows].shape)
+    splits.loc[rows, "target"] = np.roll(splits.loc[rows, "target"].to_numpy(), 1)
+    return waveforms, splits
+
+
+def test_test_rows_change_nothing_that_is_fitted_or_chosen(fitted: dict[str, Any]) -> None:
+    changed = _fit_all(*_change("test"))
+    different = [name for name in fitted if not _same(fitted[name], changed[name])]
+    assert different == []
+
+
+def test_validation_rows_change_only_what_they_may(fitted: dict[str, Any]) -> None:
+    changed = _fit_all(*_change("validation"))
+    different = {name for name in fitted if not _same(fitted[name], changed[name])}
+    may_change = {
+        "validation_history",
+        # The epoch that is kept, and with it the codes.
+        "disentangler",
+        # The refit takes validation rows in; the search did not see them.
+        "svm",
+        "code_svm",
+        "hybrid",
+    }
+    assert different <= may_change
+    # If nothing changed, the comparison above would be blind.
+    assert different >= {"validation_history", "svm", "hybrid"}
+
+
+def test_training_rows_change_everything(fitted: dict[str, Any]) -> None:
+    changed = _fit_all(*_change("train"))
+    same = {name for name in fitted if _same(fitted[name], changed[name])}
+    assert same <= {"svm_choice"}

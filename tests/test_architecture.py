@@ -1,0 +1,138 @@
+"""What DESIGN promises of the structure: direction of imports, catalog, start-up time."""
+
+import ast
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from kedro.framework.project import pipelines
+from kedro.framework.session import KedroSession
+from kedro.framework.startup import bootstrap_project
+
+from tests.conftest import REPOSITORY, make_project
+
+PACKAGE = REPOSITORY / "src" / "disentangled_audio"
+LAYERS = ["raw", "primary", "feature", "representation", "classifier", "hybrid", "reporting"]
+# Each part and the parts of the package that it may import.
+MAY_IMPORT = {
+    "signal": {"signal"},
+    "corpora": {"corpora", "signal", "parameters", "errors"},
+    "models": {"models", "signal", "parameters", "errors"},
+    "evaluation": {"evaluation", "signal", "parameters", "errors"},
+    "plots": {"plots"},
+    "datasets": {"datasets"},
+}
+FOREIGN = {
+    "signal": {"numpy", "scipy"},
+    "datasets": {"kedro", "zarr", "skops", "keras"},
+}
+
+
+def _imports(path: Path) -> set[str]:
+    """Full names of the modules that a file imports, at any depth."""
+    names = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative import"
+            names.add(node.module)
+            if node.module == "disentangled_audio":
+                names |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return names
+
+
+def _files(part: str) -> list[Path]:
+    return sorted((PACKAGE / part).rglob("*.py"))
+
+
+@pytest.mark.parametrize("part", MAY_IMPORT)
+def test_imports_point_in_one_direction(part: str) -> None:
+    assert len(_files(part)) > 1
+    for path in _files(part):
+        own = {
+            name.split(".")[1] for name in _imports(path) if name.startswith("disentangled_audio.")
+        }
+        assert own <= MAY_IMPORT[part], path
+
+
+@pytest.mark.parametrize("part", FOREIGN)
+def test_parts_with_few_dependencies(part: str) -> None:
+    for path in _files(part):
+        foreign = {name.split(".")[0] for name in _imports(path)} - set(sys.stdlib_module_names)
+        assert foreign - {"disentangled_audio"} <= FOREIGN[part], path
+
+
+def test_only_pipelines_and_datasets_know_kedro() -> None:
+    for part in set(MAY_IMPORT) - {"datasets"}:
+        for path in _files(part):
+            assert not any(name.split(".")[0] == "kedro" for name in _imports(path)), path
+
+
+def test_every_pipeline_is_registered() -> None:
+    bootstrap_project(REPOSITORY)
+    assert set(pipelines) == {
+        "ingestion",
+        "feature_engineering",
+        "representation_learning",
+        "svm_classification",
+        "reporting",
+        "__default__",
+    }
+    parts = sum(len(pipelines[name].nodes) for name in pipelines if name != "__default__")
+    assert len(pipelines["__default__"].nodes) == parts
+
+
+def test_every_dataset_is_in_the_catalog_with_layer_and_description(tmp_path: Path) -> None:
+    project = make_project(tmp_path / "project")
+    bootstrap_project(project)
+    with KedroSession.create(project, env="test") as session:
+        catalog = session.load_context().catalog
+    names = {name for name in pipelines["__default__"].datasets() if "params:" not in name}
+    for name in sorted(names - {"parameters"} | {"run_manifest"}):
+        dataset = catalog.get(name)
+        assert dataset is not None, f"{name} would silently be a MemoryDataset"
+        assert type(dataset).__name__ != "MemoryDataset", name
+        metadata = dataset.metadata
+        assert metadata["description"], name
+        assert metadata["kedro-viz"]["layer"] in LAYERS, name
+
+
+def test_layers_form_no_cycle() -> None:
+    """Kedro-Viz drops every layer when two of them point at each other."""
+    bootstrap_project(REPOSITORY)
+    with KedroSession.create(REPOSITORY, env="test") as session:
+        catalog = session.load_context().catalog
+
+    def level(name: str) -> int:
+        return LAYERS.index(catalog.get(name).metadata["kedro-viz"]["layer"])
+
+    for node in pipelines["__default__"].nodes:
+        inputs = [name for name in node.inputs if not name.startswith("param")]
+        for source in inputs:
+            for result in node.outputs:
+                assert level(source) <= level(result), f"{node.name}: {source} -> {result}"
+
+
+def test_every_node_has_a_docstring() -> None:
+    for node in pipelines["__default__"].nodes:
+        assert node.func.__doc__, node.name
+
+
+def test_registry_is_listed_without_heavy_imports() -> None:
+    code = (
+        "import json, sys\n"
+        "from pathlib import Path\n"
+        "from kedro.framework.startup import bootstrap_project\n"
+        "from kedro.framework.project import pipelines\n"
+        "bootstrap_project(Path.cwd())\n"
+        "assert len(pipelines) == 6\n"
+        "print(json.dumps([m for m in sys.modules if '.' not in m]))"
+    )
+    shown = subprocess.run(
+        [sys.executable, "-c", code], cwd=REPOSITORY, capture_output=True, text=True, check=True
+    )
+    loaded = set(json.loads(shown.stdout.splitlines()[-1]))
+    assert loaded.isdisjoint({"tensorflow", "keras", "sklearn", "matplotlib", "zarr", "skops"})

@@ -1,0 +1,140 @@
+"""What a person sees who gives wrong parameters: a message, before any node has run."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+from click.testing import CliRunner
+from kedro.framework.startup import bootstrap_project
+
+from tests.conftest import make_project
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_project(tmp_path_factory.mktemp("cli") / "project")
+
+
+def _run(project: Path, *options: str) -> tuple[int, str]:
+    """Exit status and output of `kedro run`, in this process."""
+    bootstrap_project(project)
+    from disentangled_audio.cli import cli
+
+    before = Path.cwd()
+    os.chdir(project)
+    try:
+        result = CliRunner().invoke(cli, ["run", *options])
+    finally:
+        os.chdir(before)
+    return result.exit_code, result.output
+
+
+@pytest.mark.parametrize(
+    ("options", "named"),
+    [
+        ("--params=corpus.analysis.durations_s=1", ["durations_s", "Extra inputs"]),
+        ("--params=corpus.analysis.duration_s=-1", ["duration_s", "greater than 0", "-1"]),
+        ("--params=corpus.analysis.duration_s=long", ["duration_s", "number", "long"]),
+        ("--params=protocol.target=colour", ["protocol.target", "colour", "database"]),
+        ("--params=protocol.group_by=storey", ["protocol.group_by", "storey", "room"]),
+        ("--params=fourier.n_components=5000", ["n_components=5000", "rows"]),
+        ("--params=fourier.n_components=0", ["n_components", "greater than or equal to 1"]),
+        ("--params=seed=-3", ["seed=-3", "0 or above"]),
+        ("--params=corpus_name=birds", ["birds", "corpora", "twin", "fsdd"]),
+        ("--params=protocol_name=guess", ["guess", "protocols", "database_by_room"]),
+        ("--params=augmentation.min_snr_db=90", ["min_snr_db (90)", "max_snr_db"]),
+        ("--params=disentangler.epochs=none", ["epochs", "integer"]),
+    ],
+)
+def test_wrong_parameters_stop_before_the_first_node(
+    project: Path, options: str, named: list[str]
+) -> None:
+    status, output = _run(project, "--env=test", options)
+    assert status == 1
+    for text in named:
+        assert text in output
+    assert "Traceback" not in output
+    assert not (project / "data").exists(), "a node ran"
+
+
+def test_a_corpus_that_is_not_there_is_named_with_the_places_looked_at(
+    project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DISENTANGLED_AUDIO_DATA", str(tmp_path))
+    status, output = _run(project, "--env=fsdd")
+    assert status == 1
+    assert str(tmp_path / "fsdd" / "recordings") in output
+    assert "01_raw" in output
+    assert "github.com/Jakobovski" in output
+
+
+def test_the_folder_environment_asks_for_a_corpus_file(project: Path) -> None:
+    status, output = _run(project, "--env=folder")
+    assert status == 1
+    assert "corpus_file=my_corpus.yml" in output
+
+
+def test_the_real_command_shows_no_traceback(project: Path) -> None:
+    shown = subprocess.run(
+        [sys.executable, "-m", "kedro", "run", "--env=test", "--params=corpus_name=birds"],
+        cwd=project,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert shown.returncode == 1
+    assert "'birds' is not one of the corpora" in shown.stderr
+    assert "Traceback" not in shown.stdout + shown.stderr
+
+
+def test_a_later_pipeline_without_the_earlier_ones_says_what_is_missing(project: Path) -> None:
+    status, output = _run(project, "--env=test", "--pipelines=reporting")
+    assert status == 1
+    assert "splits" in output or "recordings" in output
+
+
+def test_own_recordings_with_bad_files_among_them(tmp_path: Path) -> None:
+    project = make_project(tmp_path / "project")
+    folder = tmp_path / "birds"
+    rng = np.random.default_rng(0)
+    time_s = np.arange(8000) / 16000
+    for name, frequency_hz in {"owl": 400, "wren": 3000}.items():
+        for take in range(12):
+            path = folder / name / f"take{take}.wav"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            tone = np.sin(2 * np.pi * frequency_hz * time_s)
+            soundfile.write(path, 0.3 * tone + 0.05 * rng.standard_normal(8000), 16000)
+    (folder / "owl" / "empty.wav").touch()
+    (folder / "wren" / "notes.wav").write_text("this is not audio")
+    soundfile.write(folder / "wren" / "silent.wav", np.zeros(8000), 16000)
+    soundfile.write(folder / "owl" / "nan.wav", np.full(8000, np.nan), 16000, subtype="FLOAT")
+    corpus_file = tmp_path / "my_corpus.yml"
+    corpus_file.write_text(
+        f"""
+corpora:
+  birds:
+    sources: [{{folder: {folder}}}]
+    max_rejected_share: 0.5
+    analysis: {{sample_rate_hz: 16000, duration_s: 0.5}}
+protocols:
+  which_bird:
+    target: folder
+    split: {{strategy: random, validation_folds: 3}}
+"""
+    )
+    quick = (
+        "fourier.n_components=4,disentangler.epochs=1,augmentation.copies=0,"
+        "svm.C=1.0,svm.gamma_scale=1.0,evaluation.n_resamples=100"
+    )
+    status, output = _run(project, "--env=folder", f"--params=corpus_file={corpus_file},{quick}")
+    assert status == 0, output
+    (rejected,) = project.glob("data/02_primary/birds/rejected_recordings.csv/*/*.csv")
+    text = rejected.read_text()
+    for reason in ("empty", "not audio", "silent", "NaN"):
+        assert reason in text
+    assert "which_bird" in output
+    assert list(project.glob("data/07_reporting/birds/which_bird/report.html/*/report.html"))
