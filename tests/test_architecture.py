@@ -26,7 +26,7 @@ MAY_IMPORT = {
 }
 FOREIGN = {
     "signal": {"numpy", "scipy"},
-    "datasets": {"kedro", "zarr", "skops", "keras"},
+    "datasets": {"kedro", "kedro_datasets", "zarr", "skops", "keras"},
 }
 
 

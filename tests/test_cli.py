@@ -138,3 +138,15 @@ protocols:
         assert reason in text
     assert "which_bird" in output
     assert list(project.glob("data/07_reporting/birds/which_bird/report.html/*/report.html"))
+
+
+def test_the_packaged_project_runs_where_only_its_configuration_lies(project: Path) -> None:
+    shown = subprocess.run(
+        [sys.executable, "-m", "disentangled_audio", "--env=test", "--params=corpus_name=birds"],
+        cwd=project,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert shown.returncode == 1
+    assert "'birds' is not one of the corpora" in shown.stderr

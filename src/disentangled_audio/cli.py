@@ -35,11 +35,6 @@ def cli() -> None:
     """Commands of the project."""
 
 
-cli.add_command(
-    Run(
-        name="run",
-        params=kedro_run.params,
-        callback=kedro_run.callback,
-        help=kedro_run.help,
-    )
-)
+# Named `run` because the packaged project looks for it under this name.
+run = Run(name="run", params=kedro_run.params, callback=kedro_run.callback, help=kedro_run.help)
+cli.add_command(run)

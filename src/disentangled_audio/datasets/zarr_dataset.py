@@ -1,7 +1,10 @@
 """Arrays in zarr format."""
 
+import json
 from pathlib import Path
 from typing import Any
+
+from kedro_datasets._typing import JSONPreview
 
 from disentangled_audio.datasets.atomic import AtomicDataset
 
@@ -27,3 +30,9 @@ class ZarrDataset(AtomicDataset):
         import zarr
 
         return zarr.open_array(store=str(path), mode="r")
+
+    def preview(self) -> JSONPreview:
+        """Shape, type, chunks and attributes, for Kedro-Viz."""
+        array = self.load()
+        facts = {"shape": array.shape, "dtype": str(array.dtype), "chunks": array.chunks}
+        return JSONPreview(json.dumps({**facts, "attributes": dict(array.attrs)}))

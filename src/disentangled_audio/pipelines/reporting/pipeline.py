@@ -1,6 +1,8 @@
 """Reporting pipeline."""
 
-from functools import partial, update_wrapper
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
 
 from kedro.pipeline import Node, Pipeline
 
@@ -66,7 +68,7 @@ def _plots() -> list[Node]:
         ),
         *(
             Node(
-                update_wrapper(partial(plot_model, model=model), plot_model),
+                _plot_of(model),
                 inputs=["confusion_matrices", "classification_report", "params:corpus"],
                 outputs=[
                     f"{model}_confusion_matrix_plot",
@@ -78,6 +80,16 @@ def _plots() -> list[Node]:
             for model in MODELS
         ),
     ]
+
+
+def _plot_of(model: str) -> Callable[..., Any]:
+    """`plot_model` for one model; a function, because Kedro-Viz shows no code of a partial."""
+
+    @wraps(plot_model)
+    def plot(*tables: Any) -> Any:
+        return plot_model(*tables, model=model)
+
+    return plot
 
 
 def _report() -> Node:

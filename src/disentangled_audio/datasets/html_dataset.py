@@ -1,0 +1,12 @@
+"""HTML pages."""
+
+from kedro_datasets._typing import HTMLPreview
+from kedro_datasets.text import TextDataset
+
+
+class HtmlDataset(TextDataset):
+    """A text file that Kedro-Viz shows as the page it is."""
+
+    def preview(self) -> HTMLPreview:
+        """The page itself."""
+        return HTMLPreview(self.load())
