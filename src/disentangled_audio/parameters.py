@@ -49,7 +49,7 @@ class Analysis(Parameters):
 
     channel: Literal["first", "mean", "each"] = "first"
     sample_rate_hz: int = Field(gt=0)
-    duration_s: float = Field(gt=0, le=60)
+    duration_s: float = Field(ge=0.01, le=60)
     min_duration_s: float = Field(default=0.05, ge=0)
     align: Literal["start", "direct_sound"] = "start"
     pre_direct_s: float = Field(default=0.0025, ge=0)
@@ -75,7 +75,7 @@ class Corpus(Parameters):
 
     description: str = ""
     sources: list[FolderSource | GeneratorSource] = Field(min_length=1)
-    files: Texts = ["**/*.wav", "**/*.flac"]
+    files: Texts = ["**/*.wav", "**/*.WAV", "**/*.flac", "**/*.FLAC"]
     name_patterns: Texts = []
     metadata: str | None = None
     kind: str = "recording"
@@ -103,6 +103,9 @@ class Split(Parameters):
     def _check_column(self) -> "Split":
         if self.strategy == "column" and not (self.column and self.test):
             raise ValueError("strategy 'column' needs column and test (a list of its values)")
+        both = set(self.train or []) & set(self.test or [])
+        if both:
+            raise ValueError(f"train and test share the values {sorted(both)}")
         return self
 
 

@@ -57,7 +57,7 @@ def selected_definition(section: str, corpus_file: str, name: str, known: Mappin
     if name in own:
         return own[name]
     if name not in known:
-        names = ", ".join([*own, *map(str, known)])
+        names = ", ".join(map(str, [*own, *known]))
         raise UserError(f"'{name}' is not one of the {section}: {names}")
     return known[name]
 
@@ -73,7 +73,8 @@ def _read(corpus_file: str) -> dict[str, dict[str, Any]]:
         raise UserError(f"corpus file {path.absolute()}: {error.strerror}") from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise UserError(f"corpus file {path} is not valid YAML: {error}") from error
-    if not isinstance(content, dict) or not isinstance(content.get("corpora"), dict):
+    corpora = content.get("corpora") if isinstance(content, dict) else None
+    if not corpora or not isinstance(corpora, dict):
         raise UserError(f"corpus file {path} has no section 'corpora' (see the README's example)")
     unknown = sorted(str(key) for key in content if key not in SECTIONS)
     if unknown:
@@ -81,4 +82,7 @@ def _read(corpus_file: str) -> dict[str, dict[str, Any]]:
             f"corpus file {path}: unknown section {', '.join(unknown)}; "
             f"allowed are {' and '.join(SECTIONS)}"
         )
-    return {section: content.get(section) or {} for section in SECTIONS}
+    sections = {section: content.get(section) or {} for section in SECTIONS}
+    if not isinstance(sections["protocols"], dict):
+        raise UserError(f"corpus file {path}: 'protocols' must give each protocol a name")
+    return sections

@@ -65,16 +65,24 @@ def decode(path: Path, min_duration_s: float) -> Decoded:
     try:
         with soundfile.SoundFile(io.BytesIO(content)) as file:
             n_frames, sample_rate_hz = file.frames, file.samplerate
-            samples = file.read(dtype="float32", always_2d=True)
+            samples = _read_samples(file)
     except soundfile.LibsndfileError as error:
         raise RejectedError(
             f"not audio that can be decoded: {error.error_string}", "convert it to wav or flac"
         ) from error
     if len(samples) < n_frames:
-        raise _truncated(f"{len(samples)} of {n_frames} samples")
+        raise _truncated(f": {len(samples)} of {n_frames} samples")
     decoded = Decoded(samples, sample_rate_hz, len(content), hashlib.sha256(content).hexdigest())
     _check_samples(decoded, min_duration_s)
     return decoded
+
+
+def _read_samples(file: soundfile.SoundFile) -> NDArray[np.float32]:
+    try:
+        return file.read(dtype="float32", always_2d=True)
+    except soundfile.LibsndfileError as error:
+        # The header is good, what follows it is not: so ends a flac that was cut off.
+        raise _truncated(f" or damaged: {error.error_string}") from error
 
 
 def _check_riff_size(content: bytes) -> None:
@@ -84,11 +92,11 @@ def _check_riff_size(content: bytes) -> None:
     (declared,) = struct.unpack("<I", content[4:8])
     streamed = declared in (0, 0xFFFFFFFF)
     if not streamed and declared + 8 > len(content) + 1:
-        raise _truncated(f"{len(content)} of {declared + 8} bytes")
+        raise _truncated(f": {len(content)} of {declared + 8} bytes")
 
 
 def _truncated(how_much: str) -> RejectedError:
-    return RejectedError(f"the file is truncated: {how_much}", "copy it again from its source")
+    return RejectedError(f"the file is truncated{how_much}", "copy it again from its source")
 
 
 def _check_samples(decoded: Decoded, min_duration_s: float) -> None:

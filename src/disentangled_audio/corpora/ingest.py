@@ -57,7 +57,9 @@ def ingest(corpus: Corpus, folders: list[Path]) -> Ingested:
                 rows.append(row)
                 clips.append(clip)
         except RejectedError as error:
-            rejected.append((file.name, str(error), error.what_to_do))
+            # A name that is not UTF-8 cannot be written to a table as it is.
+            name = file.name.encode("utf-8", "replace").decode("utf-8")
+            rejected.append((name, str(error), error.what_to_do))
     rejected_table = pd.DataFrame(rejected, columns=REJECTED_COLUMNS)
     _check_rejected(rejected_table, len(located), corpus.max_rejected_share)
     return Ingested(pd.DataFrame(rows), _finish(np.stack(clips), corpus.analysis), rejected_table)
@@ -66,7 +68,9 @@ def ingest(corpus: Corpus, folders: list[Path]) -> Ingested:
 def _items(
     file: Located, grammar: NameGrammar, analysis: Analysis
 ) -> Iterator[tuple[dict[str, Any], NDArray[np.float32]]]:
-    columns = grammar.parse(file.name)
+    if not _is_utf8(file.name):
+        raise RejectedError("the file's name is not valid UTF-8", "rename it")
+    columns = grammar.parse(file.relative, file.source)
     if columns is None:
         raise RejectedError(
             "matches no name pattern",
@@ -78,6 +82,14 @@ def _items(
         for channel, signal in channels(decoded, analysis.channel)
     ]
     yield from items
+
+
+def _is_utf8(name: str) -> bool:
+    try:
+        name.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _item(

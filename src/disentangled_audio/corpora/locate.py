@@ -1,6 +1,7 @@
 """Finds the files of a corpus."""
 
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 from disentangled_audio.corpora.simulate import generate_twin, twin_files
@@ -10,10 +11,26 @@ from disentangled_audio.parameters import Corpus, FolderSource, GeneratorSource
 
 @dataclass(frozen=True)
 class Located:
-    """A file of a corpus and its name below the corpus's folder."""
+    """A file of a corpus.
+
+    Attributes
+    ----------
+    path : Path
+        Where it lies.
+    source : str
+        Which source it comes from.
+    relative : str
+        Its path below the source's folder; what name patterns are matched with.
+    """
 
     path: Path
-    name: str
+    source: str
+    relative: str
+
+    @property
+    def name(self) -> str:
+        """What the file is called in tables; unique in a corpus."""
+        return f"{self.source}/{self.relative}"
 
 
 def locate(corpus: Corpus, folders: list[Path]) -> list[Located]:
@@ -29,17 +46,25 @@ def locate(corpus: Corpus, folders: list[Path]) -> list[Located]:
     Raises
     ------
     UserError
-        If a source is missing, or no file matches; names the places looked at.
+        If a source is missing, or no file matches; names the places looked at. If `files` is
+        no pattern, or two files would have one name.
     """
     located = [
-        Located(path, f"{label}/{path.relative_to(folder).as_posix()}")
+        Located(path, label, path.relative_to(folder).as_posix())
         for label, folder in _source_folders(corpus, folders)
         for path in _matching(folder, corpus.files)
     ]
     if not located:
         places = ", ".join(str(folder) for _, folder in _source_folders(corpus, folders))
         raise UserError(f"no file matches {corpus.files} below {places}")
-    return sorted(located, key=lambda item: item.name)
+    located.sort(key=lambda item: item.name)
+    for one, other in pairwise(located):
+        if one.name == other.name:
+            raise UserError(
+                f"two sources give {one.name}: {one.path} and {other.path}; list a folder once, "
+                "and give folders different names"
+            )
+    return located
 
 
 def count_generated(source: GeneratorSource) -> int:
@@ -88,4 +113,9 @@ def _generated(source: GeneratorSource, folder: Path) -> Path:
 
 
 def _matching(folder: Path, patterns: list[str]) -> set[Path]:
-    return {path for pattern in patterns for path in folder.glob(pattern) if path.is_file()}
+    try:
+        return {path for pattern in patterns for path in folder.glob(pattern) if path.is_file()}
+    except (ValueError, NotImplementedError) as error:
+        raise UserError(
+            f"corpus.files {patterns}: {error}; write a pattern such as '**/*.wav'"
+        ) from error

@@ -30,7 +30,8 @@ class NameGrammar:
     ----------
     corpus : Corpus
         Its `name_patterns` are searched in the path below the corpus folder, in order, and
-        must match to the path's end; its `metadata` table is looked up by path or file name.
+        must match to the path's end; its `metadata` table is looked up by path, from whichever
+        folder on, down to the bare file name.
     folders : list of Path
         Where a relative `metadata` path is looked for.
 
@@ -54,10 +55,19 @@ class NameGrammar:
             names += list(self._table.columns)
         return list(dict.fromkeys([*names, "folder", "kind"]))
 
-    def parse(self, name: str) -> dict[str, str | None] | None:
-        """Columns of one file, or None if it matches no pattern and no row of the table."""
+    def parse(self, name: str, source: str = ".") -> dict[str, str | None] | None:
+        """Columns of one file, or None if it matches no pattern and no row of the table.
+
+        Parameters
+        ----------
+        name : str
+            Path below the source's folder.
+        source : str
+            The source's own name: the `folder` of files that lie directly in it.
+        """
         columns = dict.fromkeys(self.columns)
-        columns.update(folder=PurePosixPath(name).parent.as_posix(), kind=self._kind)
+        folder = PurePosixPath(name).parent.as_posix()
+        columns.update(folder=source if folder == "." else folder, kind=self._kind)
         found = not self._patterns and self._table is None
         match = next((m for p in self._patterns if (m := p.search(name))), None)
         if match is not None:
@@ -66,13 +76,14 @@ class NameGrammar:
         row = self._row(name)
         if row is not None:
             found = True
-            columns.update(row)
+            columns.update({k: v for k, v in row.items() if pd.notna(v)})
         return columns if found else None
 
     def _row(self, name: str) -> dict[str, str] | None:
         if self._table is None:
             return None
-        for key in (name, name.partition("/")[2], PurePosixPath(name).name):
+        parts = PurePosixPath(name).parts
+        for key in ("/".join(parts[first:]) for first in range(len(parts))):
             if key in self._table.index:
                 return self._table.loc[key].to_dict()
         return None
@@ -97,7 +108,11 @@ def _table(metadata: str, folders: list[Path]) -> pd.DataFrame:
     path = next((candidate for candidate in candidates if candidate.is_file()), None)
     if path is None:
         raise UserError(f"metadata table not found: {', '.join(map(str, candidates))}")
-    table = pd.read_csv(path, dtype=str)
+    try:
+        # Only an empty cell is a missing value: "None" and "NA" may be labels.
+        table = pd.read_csv(path, dtype=str, keep_default_na=False, na_values=[""])
+    except ValueError as error:
+        raise UserError(f"metadata table {path} is not a CSV file in UTF-8: {error}") from error
     key = next((column for column in ("path", "file") if column in table), None)
     if key is None:
         raise UserError(

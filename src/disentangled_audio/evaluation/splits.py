@@ -136,7 +136,15 @@ def _validation_rows(
     grouped = split.strategy != "random"
     # Another seed than the test folds', so that validation is no echo of the test draw.
     folds = _folds(rows.iloc[candidates], split.validation_folds, grouped=grouped, seed=seed + 1)
-    return candidates[folds == 0]
+    target = rows["target"].to_numpy()[candidates]
+
+    def n_held(number: int) -> tuple[int, int]:
+        held_out = folds == number
+        return -len(set(target[~held_out])), -len(set(target[held_out]))
+
+    # The first fold that leaves every class to train on, and has every class, if there is one.
+    # scikit-learn puts the largest group into fold 0, whatever the seed.
+    return candidates[folds == min(range(split.validation_folds), key=n_held)]
 
 
 def _folds(rows: pd.DataFrame, n_folds: int, *, grouped: bool, seed: int) -> np.ndarray:
@@ -168,7 +176,7 @@ def _check_roles(target: pd.Series, role: np.ndarray, allow_missing: bool) -> No
     present = {name: set(target[role == name]) for name in ROLES}
     if not present["test"]:
         raise UserError("the test split is empty; check protocol.split")
-    unseen = present["test"] - present["train"]
+    unseen = (present["test"] | present["validation"]) - present["train"]
     if unseen:
         raise UserError(
             f"no training row of class {sorted(unseen)}: all its groups are in validation or "

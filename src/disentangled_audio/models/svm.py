@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import warnings
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
+from sklearn.metrics import recall_score
 from sklearn.model_selection import GridSearchCV, StratifiedGroupKFold, StratifiedKFold
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 from threadpoolctl import threadpool_limits
 
+from disentangled_audio.errors import UserError
 from disentangled_audio.models.calibration import (
     MAX_TEMPERATURE,
     fit_temperature,
@@ -104,7 +108,7 @@ def search_svm(rows: Rows, parameters: SvmParameters, seed: int) -> dict[str, fl
     search = GridSearchCV(
         _svm(),
         grid,
-        scoring="balanced_accuracy",
+        scoring=_balanced_accuracy,
         cv=_inner_folds(rows, parameters.inner_folds, seed),
         n_jobs=parameters.n_jobs,
         refit=False,
@@ -160,6 +164,11 @@ def _fit(svm: Pipeline, rows: Rows) -> Pipeline:
     return clone(svm).fit(rows.features, rows.target)
 
 
+def _balanced_accuracy(svm: Pipeline, features: NDArray, target: NDArray) -> float:
+    """Mean recall of the classes that the held-out rows have; a fold may lack one."""
+    return recall_score(target, svm.predict(features), labels=np.unique(target), average="macro")
+
+
 def _with_augmented(
     rows: Rows, augmented: Rows | None, held_out_groups: NDArray | None = None
 ) -> Rows:
@@ -187,15 +196,34 @@ def _inner_folds(rows: Rows, n_folds: int, seed: int) -> list[tuple[NDArray, NDA
     """Folds over groups whose training parts hold every class.
 
     Where no such fold exists, because a class has but one group, folds are over rows.
+
+    Raises
+    ------
+    UserError
+        If no such fold exists over rows either, because classes have a single row.
     """
-    classes = set(rows.target)
     n_groups = len(np.unique(rows.group))
-    if n_groups > 1:
-        splitter = StratifiedGroupKFold(min(n_folds, n_groups), shuffle=True, random_state=seed)
-        folds = list(splitter.split(rows.features, rows.target, rows.group))
-        whole = [(train, out) for train, out in folds if set(rows.target[train]) == classes]
-        if whole:
-            return whole
-    smallest = min(np.unique(rows.target, return_counts=True)[1])
-    splitter = StratifiedKFold(max(2, min(n_folds, smallest)), shuffle=True, random_state=seed)
-    return list(splitter.split(rows.features, rows.target))
+    names, counts = np.unique(rows.target, return_counts=True)
+    with warnings.catch_warnings():
+        # Folds that a small class cannot fill are left out below.
+        warnings.filterwarnings("ignore", message="The least populated class")
+        if n_groups > 1:
+            splitter = StratifiedGroupKFold(min(n_folds, n_groups), shuffle=True, random_state=seed)
+            whole = _whole(rows, splitter.split(rows.features, rows.target, rows.group))
+            if whole:
+                return whole
+        splitter = StratifiedKFold(
+            max(2, min(n_folds, counts.min())), shuffle=True, random_state=seed
+        )
+        whole = _whole(rows, splitter.split(rows.features, rows.target))
+    if not whole:
+        raise UserError(
+            f"class {', '.join(map(str, names[counts == 1]))} has a single training row; an SVM "
+            "needs two to be calibrated. Leave the class out (protocol.where), or use another fold"
+        )
+    return whole
+
+
+def _whole(rows: Rows, folds: Iterable[tuple[NDArray, NDArray]]) -> list[tuple[NDArray, NDArray]]:
+    classes = set(rows.target)
+    return [(train, out) for train, out in folds if set(rows.target[train]) == classes]

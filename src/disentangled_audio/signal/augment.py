@@ -52,6 +52,7 @@ def shift(clips: Clips, max_shift: int, rng: np.random.Generator) -> Clips:
     """Move each item by up to ±`max_shift` samples; what moves in is zero."""
     shifted = np.zeros_like(clips)
     n_samples = clips.shape[1]
+    max_shift = min(max_shift, n_samples)
     for item, offset in enumerate(rng.integers(-max_shift, max_shift + 1, len(clips))):
         moved = clips[item, max(-offset, 0) : n_samples - max(offset, 0)]
         shifted[item, max(offset, 0) : max(offset, 0) + len(moved)] = moved

@@ -1,0 +1,386 @@
+"""Round trips through versions, whole or not at all, and what loading refuses."""
+
+import json
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+import zarr
+from kedro.io import DatasetError, Version
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer, StandardScaler
+
+from disentangled_audio.datasets.atomic import AtomicDataset
+from disentangled_audio.datasets.html_dataset import HtmlDataset
+from disentangled_audio.datasets.keras_dataset import STAMP_MEMBER, KerasDataset
+from disentangled_audio.datasets.recording_folders import RecordingFolders
+from disentangled_audio.datasets.skops_dataset import SkopsDataset
+from disentangled_audio.datasets.zarr_dataset import ZarrDataset
+from disentangled_audio.models.fusion import ProbabilityFusion
+from disentangled_audio.models.svm import Rows, fit_svm
+from disentangled_audio.parameters import SvmParameters
+
+LAYERS = "disentangled_audio.models.layers"
+STAMP = {"corpus_hash": "0123456789abcdef", "split_hash": "fedcba9876543210"}
+FIRST, SECOND = "2001-01-01T00.00.00.000Z", "2002-02-02T00.00.00.000Z"
+
+
+class _Text(AtomicDataset):
+    """The smallest dataset there is."""
+
+    def _write(self, data: Any, path: Path) -> None:
+        path.write_text(data[: len(data) // 2], encoding="utf-8")
+        if "fail" in data:
+            raise RuntimeError("the disk is full")
+        path.write_text(data, encoding="utf-8")
+
+    def _read(self, path: Path) -> Any:
+        return path.read_text(encoding="utf-8")
+
+
+def _array(content: np.ndarray, chunks: tuple[int, ...] = (3, 4), **attributes: Any) -> Any:
+    array = zarr.create_array(
+        store=zarr.storage.MemoryStore(),
+        shape=content.shape,
+        dtype=content.dtype,
+        chunks=chunks,
+        attributes=attributes,
+    )
+    array[...] = content
+    return array
+
+
+def _content(offset: float = 0.0) -> np.ndarray:
+    return (np.arange(40, dtype=np.float32) + np.float32(offset)).reshape(10, 4)
+
+
+def _rows() -> Rows:
+    rng = np.random.default_rng(0)
+    target = np.array(["oak", "ash", "yew"] * 20, dtype=object)
+    features = rng.normal(size=(60, 3)) + 2 * np.eye(3)[np.arange(60) % 3]
+    return Rows(features, target, np.array([f"g{row // 10}" for row in range(60)], dtype=object))
+
+
+def _model() -> keras.Model:
+    keras.utils.set_random_seed(3)
+    return keras.Sequential([keras.Input((4,)), keras.layers.Dense(3, activation="softmax")])
+
+
+def _files(folder: Path) -> set[str]:
+    return {path.name for path in folder.rglob("*") if path.is_file()}
+
+
+def test_versions_are_kept_apart_and_the_newest_is_loaded(tmp_path: Path) -> None:
+    path = str(tmp_path / "a.txt")
+    for version in (FIRST, SECOND):
+        _Text(filepath=path, version=Version(None, version)).save(f"text of {version}")
+
+    newest = _Text(filepath=path, version=Version(None, None))
+    asked_for = _Text(filepath=path, version=Version(FIRST, None))
+
+    assert newest.load() == f"text of {SECOND}"
+    assert asked_for.load() == f"text of {FIRST}"
+    assert (tmp_path / "a.txt" / FIRST / "a.txt").is_file()
+
+
+def test_a_version_is_never_written_twice(tmp_path: Path) -> None:
+    path = str(tmp_path / "a.txt")
+    _Text(filepath=path, version=Version(None, FIRST)).save("first")
+
+    with pytest.raises(DatasetError, match="must not exist"):
+        _Text(filepath=path, version=Version(None, FIRST)).save("again")
+    assert _Text(filepath=path, version=Version(FIRST, None)).load() == "first"
+
+
+def test_without_versions_the_newest_text_replaces_the_old(tmp_path: Path) -> None:
+    dataset = _Text(filepath=str(tmp_path / "deep" / "a.txt"))
+    assert not dataset.exists()
+
+    for text in ("long text", "text"):
+        dataset.save(text)
+
+    assert dataset.load() == "text"
+    assert dataset.exists()
+    assert _files(tmp_path) == {"a.txt"}
+
+
+def test_a_write_that_fails_leaves_no_version(tmp_path: Path) -> None:
+    path = str(tmp_path / "a.txt")
+    _Text(filepath=path, version=Version(None, FIRST)).save("good")
+
+    with pytest.raises(DatasetError, match="the disk is full"):
+        _Text(filepath=path, version=Version(None, SECOND)).save("to fail")
+
+    assert _Text(filepath=path, version=Version(None, None)).load() == "good"
+    assert not _Text(filepath=path, version=Version(SECOND, None)).exists()
+    assert _files(tmp_path) == {"a.txt"}
+
+
+def test_a_first_write_that_fails_leaves_nothing_to_load(tmp_path: Path) -> None:
+    path = str(tmp_path / "a.txt")
+    with pytest.raises(DatasetError, match="the disk is full"):
+        _Text(filepath=path, version=Version(None, FIRST)).save("to fail")
+
+    dataset = _Text(filepath=path, version=Version(None, None))
+    assert not dataset.exists()
+    with pytest.raises(DatasetError, match="Did not find any versions"):
+        dataset.load()
+    assert not _files(tmp_path)
+
+
+def test_a_failed_overwrite_keeps_the_old_content(tmp_path: Path) -> None:
+    dataset = _Text(filepath=str(tmp_path / "a.txt"))
+    dataset.save("good")
+
+    with pytest.raises(DatasetError):
+        dataset.save("to fail")
+
+    assert dataset.load() == "good"
+
+
+def test_metadata_is_kept_for_the_graph(tmp_path: Path) -> None:
+    metadata = {"kedro-viz": {"layer": "primary"}}
+
+    assert _Text(filepath=str(tmp_path / "a"), metadata=metadata).metadata == metadata
+
+
+def test_an_array_keeps_content_chunks_and_attributes_through_versions(tmp_path: Path) -> None:
+    path = str(tmp_path / "a.zarr")
+    for offset, version in enumerate((FIRST, SECOND)):
+        array = _array(_content(offset), sample_rate_hz=8000, **STAMP)
+        ZarrDataset(filepath=path, version=Version(None, version)).save(array)
+
+    newest = ZarrDataset(filepath=path, version=Version(None, None)).load()
+    first = ZarrDataset(filepath=path, version=Version(FIRST, None)).load()
+
+    np.testing.assert_array_equal(newest[...], _content(1))
+    np.testing.assert_array_equal(first[2:5], _content(0)[2:5])
+    assert newest.dtype == np.float32
+    assert newest.chunks == (3, 4)
+    assert dict(newest.attrs) == {"sample_rate_hz": 8000, **STAMP}
+
+
+def test_a_loaded_array_can_be_saved_again_and_not_be_changed(tmp_path: Path) -> None:
+    first = ZarrDataset(filepath=str(tmp_path / "a.zarr"))
+    first.save(_array(_content(), note="kept"))
+    second = ZarrDataset(filepath=str(tmp_path / "b.zarr"))
+
+    second.save(first.load())
+
+    np.testing.assert_array_equal(second.load()[...], _content())
+    assert dict(second.load().attrs) == {"note": "kept"}
+    with pytest.raises(ValueError, match="read-only"):
+        first.load()[0, 0] = 1.0
+
+
+def test_an_unversioned_array_is_replaced_whole(tmp_path: Path) -> None:
+    dataset = ZarrDataset(filepath=str(tmp_path / "a.zarr"))
+    dataset.save(_array(_content(), old=True))
+
+    dataset.save(_array(_content(5)[:2], chunks=(2, 4), new=True))
+
+    assert dataset.load().shape == (2, 4)
+    np.testing.assert_array_equal(dataset.load()[...], _content(5)[:2])
+    assert dict(dataset.load().attrs) == {"new": True}
+
+
+def test_the_preview_of_an_array_is_its_facts(tmp_path: Path) -> None:
+    dataset = ZarrDataset(filepath=str(tmp_path / "a.zarr"))
+    dataset.save(_array(_content(), sample_rate_hz=8000))
+
+    assert json.loads(dataset.preview()) == {
+        "shape": [10, 4],
+        "dtype": "float32",
+        "chunks": [3, 4],
+        "attributes": {"sample_rate_hz": 8000},
+    }
+
+
+def test_the_preview_of_a_page_is_the_page(tmp_path: Path) -> None:
+    dataset = HtmlDataset(filepath=str(tmp_path / "a.html"))
+    dataset.save("<p>Räume</p>")
+
+    assert dataset.load() == dataset.preview() == "<p>Räume</p>"
+
+
+def test_an_array_that_cannot_be_written_leaves_no_version(tmp_path: Path) -> None:
+    path = str(tmp_path / "a.zarr")
+    array = _array(_content())
+
+    class Torn:
+        chunks, attrs = array.chunks, {"not json": object()}
+
+        def __getitem__(self, index: Any) -> np.ndarray:
+            return array[index]
+
+    with pytest.raises(DatasetError):
+        ZarrDataset(filepath=path, version=Version(None, FIRST)).save(Torn())
+
+    assert not ZarrDataset(filepath=path, version=Version(None, None)).exists()
+    assert not _files(tmp_path)
+
+
+def test_our_svm_predicts_the_same_after_a_round_trip_and_keeps_its_stamp(tmp_path: Path) -> None:
+    rows = _rows()
+    fitted = fit_svm(rows, {"C": 1.0, "gamma": 0.3}, SvmParameters(n_jobs=1), seed=0)
+    fitted.stamp_ = dict(STAMP)
+    dataset = SkopsDataset(filepath=str(tmp_path / "svm.skops"), version=Version(None, None))
+
+    dataset.save(fitted)
+    loaded = dataset.load()
+
+    assert loaded.stamp_ == STAMP
+    assert loaded.temperature == fitted.temperature
+    assert list(loaded.classes_) == ["ash", "oak", "yew"]
+    np.testing.assert_array_equal(
+        loaded.predict_proba(rows.features), fitted.predict_proba(rows.features)
+    )
+    assert list(loaded.predict(rows.features)) == list(fitted.predict(rows.features))
+
+
+def test_our_fusion_predicts_the_same_after_a_round_trip_and_keeps_its_stamp(
+    tmp_path: Path,
+) -> None:
+    rng = np.random.default_rng(1)
+    members = {name: rng.dirichlet([1, 1, 1], 60) for name in ("svm", "cnn")}
+    rows = _rows()
+    fitted = ProbabilityFusion().fit(members, rows.target, rows.group, ["ash", "oak", "yew"])
+    fitted.stamp_ = dict(STAMP)
+    dataset = SkopsDataset(filepath=str(tmp_path / "hybrid.skops"), version=Version(None, None))
+
+    dataset.save(fitted)
+    loaded = dataset.load()
+
+    assert loaded.stamp_ == STAMP
+    assert loaded.members_ == ["svm", "cnn"]
+    np.testing.assert_array_equal(loaded.predict_proba(members), fitted.predict_proba(members))
+    assert list(loaded.predict(members)) == list(fitted.predict(members))
+
+
+def test_a_scikit_learn_pipeline_is_trusted(tmp_path: Path) -> None:
+    rows = _rows()
+    fitted = make_pipeline(StandardScaler(), LogisticRegression()).fit(rows.features, rows.target)
+    dataset = SkopsDataset(filepath=str(tmp_path / "pipeline.skops"))
+
+    dataset.save(fitted)
+
+    np.testing.assert_array_equal(
+        dataset.load().predict_proba(rows.features), fitted.predict_proba(rows.features)
+    )
+
+
+class Foreign(LogisticRegression):
+    """A type that this project does not know."""
+
+
+@pytest.mark.parametrize(
+    ("estimator", "name"),
+    [
+        (Foreign(), "Foreign"),
+        (make_pipeline(Foreign()), "Foreign"),
+        (FunctionTransformer(subprocess.getoutput), "subprocess.getoutput"),
+    ],
+)
+def test_foreign_types_are_refused_by_name_before_they_are_made(
+    tmp_path: Path, estimator: Any, name: str
+) -> None:
+    dataset = SkopsDataset(filepath=str(tmp_path / "a.skops"))
+    dataset.save(estimator)
+
+    with pytest.raises(DatasetError, match="types that are not trusted") as caught:
+        dataset.load()
+    assert name in str(caught.value)
+    assert "a.skops" in str(caught.value)
+
+
+def test_a_model_predicts_the_same_after_a_round_trip_and_keeps_its_stamp(tmp_path: Path) -> None:
+    model = _model()
+    model.stamp_ = dict(STAMP)
+    path = str(tmp_path / "model.keras")
+    KerasDataset(filepath=path, custom_layers=LAYERS, version=Version(None, FIRST)).save(model)
+
+    loaded = KerasDataset(filepath=path, custom_layers=LAYERS, version=Version(None, None)).load()
+
+    x = np.random.default_rng(0).normal(size=(5, 4)).astype(np.float32)
+    np.testing.assert_array_equal(loaded.predict(x, verbose=0), model.predict(x, verbose=0))
+    assert loaded.stamp_ == STAMP
+
+
+def test_a_model_without_a_stamp_has_an_empty_one(tmp_path: Path) -> None:
+    dataset = KerasDataset(filepath=str(tmp_path / "model.keras"), custom_layers=LAYERS)
+
+    dataset.save(_model())
+
+    assert dataset.load().stamp_ == {}
+
+
+def test_the_stamp_is_readable_without_keras(tmp_path: Path) -> None:
+    model = _model()
+    model.stamp_ = dict(STAMP)
+    KerasDataset(filepath=str(tmp_path / "model.keras"), custom_layers=LAYERS).save(model)
+
+    with zipfile.ZipFile(tmp_path / "model.keras") as archive:
+        assert json.loads(archive.read(STAMP_MEMBER)) == STAMP
+
+
+def test_a_model_that_runs_code_on_loading_is_refused(tmp_path: Path) -> None:
+    model = keras.Sequential([keras.Input((4,)), keras.layers.Lambda(lambda x: x + 1.0)])
+    dataset = KerasDataset(filepath=str(tmp_path / "model.keras"), custom_layers=LAYERS)
+    dataset.save(model)
+
+    with pytest.raises(DatasetError, match=r"[Ll]ambda"):
+        dataset.load()
+
+
+def test_a_missing_package_is_named_with_its_extra(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = str(tmp_path / "model.keras")
+    KerasDataset(filepath=path, custom_layers=LAYERS).save(_model())
+    monkeypatch.setitem(sys.modules, "keras.saving", None)
+
+    with pytest.raises(DatasetError, match=r"pip install 'disentangled-audio\[cpu\]'"):
+        KerasDataset(filepath=path, custom_layers=LAYERS).load()
+
+
+def test_recordings_are_looked_for_in_the_users_folder_first(tmp_path: Path) -> None:
+    own, read_only = tmp_path / "raw", tmp_path / "elsewhere"
+
+    both = RecordingFolders(filepath=str(own), read_only=str(read_only))
+
+    assert both.load() == [read_only, own]
+    assert RecordingFolders(filepath=str(own)).load() == [own]
+
+
+def test_a_users_folder_may_start_at_home_or_here(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+
+    for written in ("~/audio", "audio"):
+        folders = RecordingFolders(filepath="raw", read_only=written).load()
+        assert folders == [tmp_path / "audio", Path("raw")]
+
+
+def test_recording_folders_exist_where_one_of_them_does(tmp_path: Path) -> None:
+    folders = RecordingFolders(filepath=str(tmp_path / "raw"), read_only=str(tmp_path / "other"))
+    assert not folders.exists()
+
+    (tmp_path / "other").mkdir()
+
+    assert folders.exists()
+
+
+def test_recording_folders_are_not_written_through_the_catalog(tmp_path: Path) -> None:
+    folders = RecordingFolders(filepath=str(tmp_path / "raw"))
+
+    with pytest.raises(DatasetError, match="not written through the catalog"):
+        folders.save([tmp_path])
+    assert not (tmp_path / "raw").exists()

@@ -1,0 +1,422 @@
+"""Roles: groups stay whole, every row has one, and what a fold cannot hold is said."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from disentangled_audio.errors import UserError
+from disentangled_audio.evaluation.splits import make_splits
+from disentangled_audio.parameters import Protocol
+
+ROLES = {"train", "validation", "test"}
+
+
+def _protocol(strategy: str, **split: Any) -> Protocol:
+    protocol = {
+        "target": split.pop("target", "label"),
+        "group_by": split.pop("group_by", "place"),
+        "where": split.pop("where", {}),
+        "split": {"strategy": strategy, **split},
+    }
+    return Protocol.model_validate(protocol)
+
+
+def _recordings(places_per_label: int = 6, rows_per_place: int = 4) -> pd.DataFrame:
+    rows = [
+        {"label": label, "place": f"{label}{place}", "take": str(take), "kind": "rir"}
+        for label in ("ash", "oak", "yew")
+        for place in range(places_per_label)
+        for take in range(rows_per_place)
+    ]
+    return pd.DataFrame(rows).assign(recording_id=[f"r{number:03}" for number in range(len(rows))])
+
+
+def _by_id(splits: pd.DataFrame) -> pd.Series:
+    return splits.set_index("recording_id")["role"].sort_index()
+
+
+@st.composite
+def _tables(draw: st.DrawFn) -> pd.DataFrame:
+    """Rows whose groups have any size, and each hold one label or several."""
+    n_groups = draw(st.integers(6, 14))
+    sizes = draw(st.lists(st.integers(1, 6), min_size=n_groups, max_size=n_groups))
+    group = np.repeat(np.arange(n_groups), sizes)
+    labels = st.sampled_from(["ash", "oak", "yew"])
+    if draw(st.booleans()):
+        label = np.array(draw(st.lists(labels, min_size=n_groups, max_size=n_groups)))[group]
+    else:
+        label = np.array(draw(st.lists(labels, min_size=len(group), max_size=len(group))))
+    order = np.array(draw(st.permutations(range(len(group)))), dtype=int)
+    return pd.DataFrame(
+        {
+            "recording_id": [f"r{number:03}" for number in range(len(group))],
+            "place": [f"p{number:02}" for number in group],
+            "label": label,
+        }
+    ).iloc[order]
+
+
+STRATEGIES = st.sampled_from(
+    [
+        ("grouped", {"n_folds": 2, "validation_folds": 2}),
+        ("grouped", {"n_folds": 3, "fold": 2, "validation_folds": 3}),
+        ("leave_one_group_out", {"validation_folds": 2}),
+        ("leave_one_group_out", {"fold": "p03", "validation_folds": 4}),
+        ("random", {"n_folds": 2, "validation_folds": 2}),
+    ]
+)
+
+
+@settings(max_examples=120, suppress_health_check=[HealthCheck.too_slow])
+@given(recordings=_tables(), strategy=STRATEGIES, seed=st.integers(0, 5))
+def test_one_role_a_row_no_group_on_two_sides_and_the_same_again(
+    recordings: pd.DataFrame, strategy: tuple[str, dict[str, Any]], seed: int
+) -> None:
+    name, split = strategy
+    protocol = _protocol(name, allow_missing_classes=True, **split)
+    try:
+        splits = make_splits(recordings, protocol, seed)
+    except UserError:
+        # A drawn table may have one class, or classes that no fold can hold.
+        return
+
+    assert list(splits["recording_id"]) == list(recordings["recording_id"])
+    assert set(splits["role"]) <= ROLES
+    assert {"train", "test"} <= set(splits["role"])
+    assert set(splits.loc[splits["role"] == "test", "target"]) <= set(
+        splits.loc[splits["role"] == "train", "target"]
+    )
+    pd.testing.assert_frame_equal(splits, make_splits(recordings, protocol, seed))
+    if name != "random":
+        assert (splits.groupby("group")["role"].nunique() == 1).all()
+        by_name = recordings.sort_values("recording_id")
+        pd.testing.assert_series_equal(_by_id(make_splits(by_name, protocol, seed)), _by_id(splits))
+
+
+@pytest.mark.parametrize("strategy", ["grouped", "random", "leave_one_group_out"])
+def test_every_class_and_every_row_has_its_place(strategy: str) -> None:
+    recordings = _recordings()
+
+    # One group left out holds one label here, so the others are missing from test.
+    splits = make_splits(
+        recordings,
+        _protocol(strategy, allow_missing_classes=strategy == "leave_one_group_out"),
+        seed=3,
+    )
+
+    assert list(splits.columns) == ["recording_id", "target", "group", "fold", "role"]
+    assert list(splits["target"]) == list(recordings["label"])
+    assert list(splits["group"]) == list(recordings["place"])
+    assert set(splits["role"]) == ROLES
+    if strategy != "leave_one_group_out":
+        table = pd.crosstab(splits["target"], splits["role"])
+        assert (table > 0).all(axis=None)
+
+
+@pytest.mark.parametrize("strategy", ["grouped", "random"])
+def test_the_seed_decides(strategy: str) -> None:
+    recordings = _recordings(places_per_label=8)
+    protocol = _protocol(strategy)
+
+    one, same, other = (make_splits(recordings, protocol, seed)["role"] for seed in (1, 1, 2))
+
+    assert one.equals(same)
+    assert not one.equals(other)
+
+
+@pytest.mark.parametrize("strategy", ["leave_one_group_out", "column"])
+def test_where_the_test_rows_are_given_the_seed_decides_the_validation_rows(
+    strategy: str,
+) -> None:
+    column = {"column": "place", "test": ["ash0", "oak0", "yew0"]}
+    protocol = _protocol(
+        strategy, allow_missing_classes=True, **(column if strategy == "column" else {})
+    )
+
+    one, other = (make_splits(_recordings(8), protocol, seed)["role"] for seed in (1, 2))
+
+    assert (one == "test").equals(other == "test")
+    assert not (one == "validation").equals(other == "validation")
+
+
+@pytest.mark.parametrize("strategy", ["grouped", "random"])
+def test_the_folds_together_test_every_row_once(strategy: str) -> None:
+    recordings = _recordings()
+
+    splits = [
+        make_splits(recordings, _protocol(strategy, n_folds=3, fold=fold), seed=4)
+        for fold in range(3)
+    ]
+
+    tested = sum((part["role"] == "test").astype(int) for part in splits)
+    assert (tested == 1).all()
+    assert [part["fold"].unique().tolist() for part in splits] == [["0"], ["1"], ["2"]]
+
+
+def test_random_splits_take_groups_apart() -> None:
+    splits = make_splits(_recordings(), _protocol("random"), seed=1)
+
+    assert splits.groupby("group")["role"].nunique().max() > 1
+
+
+def test_shares_follow_the_folds() -> None:
+    splits = make_splits(
+        _recordings(places_per_label=20, rows_per_place=2),
+        _protocol("grouped", n_folds=5, validation_folds=4),
+        seed=1,
+    )
+
+    shares = splits["role"].value_counts(normalize=True)
+    assert shares.to_dict() == pytest.approx(
+        {"test": 0.2, "validation": 0.2, "train": 0.6}, abs=0.03
+    )
+
+
+def test_the_named_group_is_the_test_part_and_the_fold() -> None:
+    splits = make_splits(
+        _recordings(),
+        _protocol("leave_one_group_out", fold="oak2", allow_missing_classes=True),
+        seed=1,
+    )
+
+    assert set(splits.loc[splits["role"] == "test", "group"]) == {"oak2"}
+    assert (splits.loc[splits["group"] == "oak2", "role"] == "test").all()
+    assert set(splits["fold"]) == {"oak2"}
+
+
+def test_without_a_fold_the_first_group_is_left_out() -> None:
+    splits = make_splits(
+        _recordings(), _protocol("leave_one_group_out", allow_missing_classes=True), seed=1
+    )
+
+    assert set(splits["fold"]) == {"ash0"}
+
+
+def test_a_fold_given_as_a_number_may_be_a_groups_name() -> None:
+    splits = make_splits(
+        _recordings(),
+        _protocol("leave_one_group_out", group_by="take", fold=2, validation_folds=3),
+        seed=1,
+    )
+
+    assert set(splits.loc[splits["role"] == "test", "group"]) == {"2"}
+
+
+def test_several_columns_make_one_group() -> None:
+    splits = make_splits(_recordings(), _protocol("grouped", group_by=["place", "take"]), seed=1)
+
+    assert splits["group"].iloc[5] == "ash1/1"
+
+
+def test_without_group_by_every_recording_is_its_own_group() -> None:
+    splits = make_splits(_recordings(), _protocol("grouped", group_by=[]), seed=1)
+
+    assert list(splits["group"]) == list(splits["recording_id"])
+
+
+def test_rows_whose_group_is_unknown_stay_together() -> None:
+    recordings = _recordings()
+    recordings.loc[::7, "place"] = None
+
+    splits = make_splits(recordings, _protocol("grouped"), seed=1)
+
+    assert splits.loc[::7, "role"].nunique() == 1
+
+
+@pytest.mark.parametrize(
+    ("train", "test", "fold"),
+    [
+        (None, ["1"], "take=1"),
+        (["0", "2", "3"], ["1"], "take=1"),
+        (["1", "2"], ["0", "3"], "take=0+3"),
+        (None, "0", "take=0"),
+    ],
+)
+def test_a_column_gives_the_test_rows(
+    train: list[str] | None, test: list[str] | str, fold: str
+) -> None:
+    recordings = _recordings()
+
+    splits = make_splits(
+        recordings,
+        _protocol("column", column="take", train=train, test=test, group_by=["place", "take"]),
+        seed=1,
+    )
+
+    wanted = recordings["take"].isin([test] if isinstance(test, str) else test)
+    assert (splits["role"] == "test").equals(wanted)
+    assert set(splits["role"]) == ROLES
+    assert set(splits["fold"]) == {fold}
+
+
+def test_validation_groups_of_a_column_split_are_not_trained_on() -> None:
+    splits = make_splits(
+        _recordings(), _protocol("column", column="take", test="0", group_by="place"), seed=1
+    )
+
+    inside = splits[splits["role"] != "test"]
+    assert (inside.groupby("group")["role"].nunique() == 1).all()
+
+
+def test_rows_outside_of_where_are_not_used_and_change_nothing() -> None:
+    recordings = _recordings()
+    noises = recordings.assign(kind="noise", recording_id="n" + recordings["recording_id"])
+    both = pd.concat([noises, recordings], ignore_index=True).sort_values("take")
+    protocol = _protocol("grouped", where={"kind": "rir"})
+
+    splits = make_splits(both, protocol, seed=1)
+
+    assert (splits["role"] == "unused").equals(both["kind"] == "noise")
+    used = _by_id(splits[splits["role"] != "unused"])
+    pd.testing.assert_series_equal(used, _by_id(make_splits(recordings, protocol, seed=1)))
+
+
+def test_several_conditions_hold_together_and_several_values_are_alternatives() -> None:
+    recordings = _recordings()
+    where = {"take": ["0", "1", "2"], "label": ["ash", "oak"]}
+
+    splits = make_splits(recordings, _protocol("grouped", where=where), seed=1)
+
+    wanted = recordings["take"].isin(where["take"]) & recordings["label"].isin(where["label"])
+    assert (splits["role"] != "unused").equals(wanted)
+
+
+def test_rows_without_a_target_are_not_used() -> None:
+    recordings = _recordings()
+    recordings.loc[[3, 20], "label"] = None
+
+    splits = make_splits(recordings, _protocol("grouped"), seed=1)
+
+    assert list(np.flatnonzero(splits["role"] == "unused")) == [3, 20]
+
+
+def test_numbers_are_targets_and_column_values_too() -> None:
+    recordings = _recordings().astype({"take": int})
+
+    splits = make_splits(
+        recordings,
+        _protocol("column", column="take", test=[0], target="label", group_by=["place", "take"]),
+        seed=1,
+    )
+
+    assert (splits["role"] == "test").equals(recordings["take"] == 0)
+
+
+def _one_label(recordings: pd.DataFrame) -> pd.DataFrame:
+    return recordings.assign(label="ash")
+
+
+def _no_label(recordings: pd.DataFrame) -> pd.DataFrame:
+    return recordings.assign(label=None)
+
+
+def _two_places(recordings: pd.DataFrame) -> pd.DataFrame:
+    return recordings.assign(place=recordings["take"].map(lambda take: f"p{int(take) % 2}"))
+
+
+def _one_place_a_label(recordings: pd.DataFrame) -> pd.DataFrame:
+    return recordings.assign(place=recordings["place"].where(recordings["label"] != "yew", "yew"))
+
+
+def _one_row_of_yew(recordings: pd.DataFrame) -> pd.DataFrame:
+    return recordings[(recordings["label"] != "yew") | ~recordings["label"].duplicated()]
+
+
+@pytest.mark.parametrize(
+    ("change", "protocol", "message"),
+    [
+        (_one_label, _protocol("grouped"), r"target 'label' has 1 class \(ash\)"),
+        (_no_label, _protocol("grouped"), r"target 'label' has 0 class \(no rows\)"),
+        (None, _protocol("grouped", where={"kind": "noise"}), r"0 class \(no rows\)"),
+        (
+            None,
+            _protocol("leave_one_group_out", fold="elm1"),
+            r"protocol\.split\.fold 'elm1' is not a group; groups are \['ash0'",
+        ),
+        (
+            _two_places,
+            _protocol("leave_one_group_out"),
+            r"needs three or more groups .* there are \['p0', 'p1'\]",
+        ),
+        (_two_places, _protocol("grouped"), "2 groups cannot make 4 folds"),
+        (None, _protocol("grouped", n_folds=4, fold=4), r"fold '4' must be a number from 0 to 3"),
+        (None, _protocol("random", fold="ash0"), r"fold 'ash0' must be a number from 0 to 3"),
+        (None, _protocol("random", fold=-1), r"fold '-1' must be a number from 0 to 3"),
+        (None, _protocol("random", n_folds=30), "30 folds cannot be made"),
+        (
+            None,
+            _protocol("column", column="take", test="9"),
+            r"column 'take' has no value '9'; it has \['0', '1', '2', '3'\]",
+        ),
+        (None, _protocol("column", column="take", train="x", test="1"), "has no value 'x'"),
+        (
+            None,
+            _protocol("column", column="take", train=["0", "2"], test="1"),
+            r"18 rows are in neither train \['0', '2'\] nor test \['1'\].*protocol\.where",
+        ),
+        (
+            None,
+            _protocol("leave_one_group_out", fold="oak0"),
+            r"no row in a part of the split \(test: ash, yew\).*allow_missing_classes=true",
+        ),
+        (
+            _one_place_a_label,
+            _protocol("leave_one_group_out", fold="yew", allow_missing_classes=True),
+            r"no training row of class \['yew'\]",
+        ),
+        (
+            _one_row_of_yew,
+            _protocol("column", column="label", test="yew", allow_missing_classes=True),
+            r"no training row of class \['yew'\]",
+        ),
+    ],
+)
+def test_what_cannot_be_split_is_named(change: Any, protocol: Protocol, message: str) -> None:
+    recordings = _recordings() if change is None else change(_recordings())
+
+    with pytest.raises(UserError, match=message):
+        make_splits(recordings, protocol, seed=1)
+
+
+def test_a_class_missing_from_test_is_allowed_where_it_is_said() -> None:
+    recordings = _recordings()
+    strategy = {"fold": "oak0", "validation_folds": 5}
+
+    with pytest.raises(UserError, match=r"test: ash, yew"):
+        make_splits(recordings, _protocol("leave_one_group_out", **strategy), seed=1)
+    splits = make_splits(
+        recordings,
+        _protocol("leave_one_group_out", allow_missing_classes=True, **strategy),
+        seed=1,
+    )
+
+    assert set(splits.loc[splits["role"] == "test", "target"]) == {"oak"}
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_validation_leaves_a_class_with_one_training_group_to_train_on(seed: int) -> None:
+    recordings = _one_place_a_label(_recordings())
+    protocol = _protocol(
+        "column", column="take", test="0", validation_folds=2, allow_missing_classes=True
+    )
+
+    splits = make_splits(recordings[recordings["label"] != "ash"], protocol, seed)
+
+    assert set(splits.loc[splits["target"] == "yew", "role"]) == {"train", "test"}
+
+
+def test_a_class_that_only_validation_could_hold_is_never_allowed() -> None:
+    recordings = _recordings()
+    recordings["place"] = recordings["label"].where(recordings["label"] != "ash", "oak")
+    protocol = _protocol(
+        "column", column="take", test="0", validation_folds=2, allow_missing_classes=True
+    )
+    # Two groups are left to train and validate on, each with a label that the other lacks.
+    recordings = recordings[(recordings["take"] != "0") | (recordings["label"] == "oak")]
+
+    with pytest.raises(UserError, match=r"no training row of class \['(yew|ash', 'oak)'\]"):
+        make_splits(recordings, protocol, seed=1)

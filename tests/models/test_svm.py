@@ -1,0 +1,224 @@
+"""The SVM on blobs whose classes are known, and on groups that must not leak."""
+
+import warnings
+from typing import Any
+
+import numpy as np
+import pytest
+
+from disentangled_audio.errors import UserError
+from disentangled_audio.models import svm
+from disentangled_audio.models.svm import Rows, fit_svm, search_svm
+from disentangled_audio.parameters import SvmParameters
+
+CHOSEN = {"C": 3.0, "gamma": 0.25}
+
+
+def _parameters(**changes: Any) -> SvmParameters:
+    return SvmParameters(**{"C": [1.0, 10.0], "gamma_scale": [0.3, 1.0], "n_jobs": 1, **changes})
+
+
+def _blobs(names: list[str], n_groups: int = 5, rows_per_group: int = 8, seed: int = 0) -> Rows:
+    """One well separated blob a class, in groups that hold every class."""
+    rng = np.random.default_rng(seed)
+    target = np.tile(np.array(names, dtype=object), n_groups * rows_per_group)
+    group = np.repeat(
+        np.array([f"g{number}" for number in range(n_groups)], dtype=object),
+        len(names) * rows_per_group,
+    )
+    centres = 6 * np.eye(len(names), 4)
+    features = centres[[names.index(name) for name in target]] + rng.normal(size=(len(target), 4))
+    return Rows(features, target, group)
+
+
+@pytest.mark.parametrize("names", [["b", "a"], ["oak", "ash", "yew", "elm"]])
+def test_separated_blobs_are_told_apart_and_columns_follow_the_class_names(
+    names: list[str],
+) -> None:
+    fitted = fit_svm(_blobs(names), CHOSEN, _parameters(), seed=0)
+    unseen = _blobs(names, seed=1)
+
+    probabilities = fitted.predict_proba(unseen.features)
+
+    assert list(fitted.classes_) == sorted(names)
+    assert probabilities.shape == (len(unseen), len(names))
+    np.testing.assert_allclose(probabilities.sum(axis=1), 1.0)
+    column = np.searchsorted(sorted(names), unseen.target.astype(str))
+    assert probabilities[np.arange(len(unseen)), column].mean() > 0.9
+    assert np.mean(fitted.predict(unseen.features) == unseen.target) > 0.98
+    np.testing.assert_array_equal(
+        fitted.predict(unseen.features), np.array(sorted(names))[probabilities.argmax(axis=1)]
+    )
+
+
+def test_the_search_finds_the_scale_of_the_structure() -> None:
+    rng = np.random.default_rng(0)
+    features = rng.uniform(-1, 1, (300, 2))
+    # A chequerboard: a kernel wider than a square sees nothing.
+    board = np.floor(4 * features).sum(axis=1) % 2
+    rows = Rows(
+        features,
+        np.where(board == 1, "black", "white").astype(object),
+        np.array([f"g{number % 10}" for number in range(300)], dtype=object),
+    )
+
+    chosen = search_svm(rows, _parameters(C=[100.0], gamma_scale=[0.001, 20.0]), seed=0)
+
+    assert chosen == {"C": 100.0, "gamma": 10.0}
+
+
+def test_the_same_seed_gives_the_same_svm() -> None:
+    rows = _blobs(["a", "b", "c"])
+    one, same = (fit_svm(rows, CHOSEN, _parameters(), seed=3) for _ in range(2))
+
+    np.testing.assert_array_equal(
+        one.predict_proba(rows.features), same.predict_proba(rows.features)
+    )
+
+
+def test_the_search_uses_a_part_of_many_rows(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = []
+    folds = svm._inner_folds
+
+    def spy(rows: Rows, *others: Any) -> Any:
+        seen.append(rows)
+        return folds(rows, *others)
+
+    monkeypatch.setattr(svm, "_inner_folds", spy)
+    rows = _blobs(["a", "b"])
+
+    search_svm(rows, _parameters(max_search_rows=60), seed=0)
+
+    known = {tuple(row): name for row, name in zip(rows.features, rows.target, strict=True)}
+    assert len(seen[0]) == 60
+    assert [known[tuple(row)] for row in seen[0].features] == list(seen[0].target)
+
+
+def test_inner_folds_hold_whole_groups_out_and_train_on_every_class() -> None:
+    rows = _blobs(["a", "b", "c"], n_groups=6)
+
+    folds = svm._inner_folds(rows, 3, seed=0)
+
+    assert len(folds) == 3
+    for train, held_out in folds:
+        assert not set(rows.group[train]) & set(rows.group[held_out])
+        assert set(rows.target[train]) == {"a", "b", "c"}
+    np.testing.assert_array_equal(np.sort(np.concatenate([out for _, out in folds])), range(144))
+
+
+def _riddle(seed: int) -> Rows:
+    """Groups far apart, each of two classes whose place nothing outside of the group tells."""
+    rng = np.random.default_rng(seed)
+    groups = [f"g{number:02}" for number in range(12)]
+    features, target, group = [], [], []
+    for name in groups:
+        centre = rng.normal(0, 3, 4)
+        for label, side in zip(rng.permutation(["a", "b"]), (-1.0, 1.0), strict=True):
+            features.append(centre + side + rng.normal(0, 0.05, (6, 4)))
+            target += [label] * 6
+            group += [name] * 6
+    return Rows(np.concatenate(features), np.array(target, object), np.array(group, object))
+
+
+def test_augmented_rows_of_held_out_groups_stay_out_of_the_inner_folds(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    rows = _riddle(seed=2)
+    echo = Rows(rows.features + 0.01, rows.target, rows.group)
+    fits, fit = [], svm._fit
+
+    def spy(pipeline: Any, fitted: Rows) -> Any:
+        fits.append(fitted)
+        return fit(pipeline, fitted)
+
+    monkeypatch.setattr(svm, "_fit", spy)
+
+    fit_svm(rows, CHOSEN, _parameters(), seed=0, augmented=echo)
+
+    *inner, final = fits
+    assert len(inner) == 4
+    for fitted in inner:
+        groups = set(fitted.group)
+        n_each = 2 * 12
+        assert len(groups) < 12
+        assert len(fitted) == n_each * len(groups), "each group twice, as itself and its echo"
+    assert len(final) == 2 * len(rows)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_an_echo_of_what_is_held_out_does_not_make_the_svm_sure_of_itself(seed: int) -> None:
+    rows = _riddle(seed)
+    echo = Rows(rows.features + 0.01, rows.target, rows.group)
+    hidden = Rows(echo.features, echo.target, np.full(len(echo), "elsewhere", dtype=object))
+    sharp = {"C": 10.0, "gamma": 0.5}
+
+    honest = fit_svm(rows, sharp, _parameters(), seed=0, augmented=echo)
+    leaking = fit_svm(rows, sharp, _parameters(), seed=0, augmented=hidden)
+
+    # The second shows what a leak would look like: held-out rows are known by their echo.
+    assert leaking.temperature < 0.5
+    assert honest.temperature > 5.0
+
+
+def test_augmented_rows_are_learned_from() -> None:
+    rows = _blobs(["a", "b"])
+    elsewhere = np.full((40, 4), -8.0) + np.random.default_rng(0).normal(size=(40, 4))
+    extra = Rows(elsewhere, np.full(40, "b", object), np.full(40, "g0", object))
+
+    with_extra = fit_svm(rows, CHOSEN, _parameters(), seed=0, augmented=extra)
+
+    assert (with_extra.predict(elsewhere) == "b").all()
+    assert with_extra.predict_proba(elsewhere)[:, 1].min() > 0.9
+
+
+@pytest.mark.parametrize("single_groups", [["c"], ["a", "b", "c"]])
+def test_a_class_with_one_group_can_be_learned(single_groups: list[str]) -> None:
+    rows = _blobs(["a", "b", "c"])
+    group = np.array(
+        [
+            f"only {name}" if name in single_groups else place
+            for name, place in zip(rows.target, rows.group, strict=True)
+        ],
+        dtype=object,
+    )
+    rows = Rows(rows.features, rows.target, group)
+
+    chosen = search_svm(rows, _parameters(), seed=0)
+    fitted = fit_svm(rows, chosen, _parameters(), seed=0)
+
+    assert np.mean(fitted.predict(rows.features) == rows.target) > 0.98
+
+
+@pytest.mark.parametrize("own_groups", [True, False])
+def test_a_class_with_one_row_does_not_stop_the_others(own_groups: bool) -> None:
+    rows = _blobs(["a", "b", "c"])
+    rows = rows[(rows.target != "c") | (np.cumsum(rows.target == "c") == 1)]
+    if not own_groups:
+        rows = Rows(rows.features, rows.target, rows.target)
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        fitted = fit_svm(rows, CHOSEN, _parameters(), seed=0)
+
+    assert fitted.predict_proba(rows.features).shape == (len(rows), 3)
+    assert np.mean(fitted.predict(rows.features) == rows.target) > 0.95
+
+
+def test_two_classes_with_one_row_each_are_named() -> None:
+    rows = _blobs(["a", "b", "c"])
+    first = [np.flatnonzero(rows.target == name)[0] for name in ("b", "c")]
+    rows = rows[np.concatenate([np.flatnonzero(rows.target == "a"), first])]
+    rows = Rows(rows.features, rows.target, rows.target)
+
+    with pytest.raises(UserError, match="class b, c has a single training row"):
+        fit_svm(rows, CHOSEN, _parameters(), seed=0)
+
+
+def test_rows_are_joined_and_chosen_together() -> None:
+    one, other = _blobs(["a", "b"], seed=0), _blobs(["c", "d"], seed=1)
+
+    joined = (one + other)[np.array([0, len(one) + 1])]
+
+    np.testing.assert_array_equal(joined.features, [one.features[0], other.features[1]])
+    assert list(joined.target) == ["a", "d"]
+    assert list(joined.group) == ["g0", "g0"]
