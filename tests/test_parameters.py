@@ -206,4 +206,4 @@ def test_a_source_is_known_by_its_keys() -> None:
 
 def test_a_value_is_not_both_trained_and_tested_on() -> None:
     with pytest.raises(ValidationError, match="share the values"):
-        Split(strategy="column", column="take", train=["1", "2"], test=["2"])
+        p.Split(strategy="column", column="take", train=["1", "2"], test=["2"])

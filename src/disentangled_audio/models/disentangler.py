@@ -13,6 +13,7 @@ from disentangled_audio.models.layers import (
     RandomEqualisation,
     RandomFrequencyWarp,
     RandomMask,
+    RandomNoiseFloor,
     RandomTimeResampling,
     RandomTimeShift,
     Standardise,
@@ -93,6 +94,8 @@ def _content_code(view: Any, parameters: DisentanglerParameters, seeds: Iterator
     # In the view's own scale, where a band's level is in dB.
     if parameters.tilt:
         features = RandomEqualisation(parameters.tilt, seed=next(seeds))(features)
+    if parameters.noise_floor:
+        features = RandomNoiseFloor(parameters.noise_floor, seed=next(seeds))(features)
     features = Standardise(name="standardise_content")(features)
     if parameters.frequency_warp:
         features = RandomFrequencyWarp(parameters.frequency_warp, seed=next(seeds))(features)

@@ -33,9 +33,7 @@ class Standardise(keras.layers.Layer):
         """Create the weights, one value a band (the last axis)."""
         shape = (input_shape[-1],)
         self.mean = self.add_weight(name="mean", shape=shape, trainable=False)
-        self.scale = self.add_weight(
-            name="scale", shape=shape, initializer="ones", trainable=False
-        )
+        self.scale = self.add_weight(name="scale", shape=shape, initializer="ones", trainable=False)
 
     def fit(self, view: NDArray[np.float32]) -> None:
         """Take mean and standard deviation from rows of a view.
@@ -68,7 +66,7 @@ class _TrainingOnly(keras.layers.Layer):
         self.seed = seed
         self.seed_generator = keras.random.SeedGenerator(seed)
 
-    def call(self, inputs: Any, training: bool = False) -> Any:
+    def call(self, inputs: Any, training: bool | None = None) -> Any:
         """Augment (n_items, n_frames, n_bands) in training; else return it as it is."""
         return self.augment(inputs) if training else inputs
 
@@ -248,6 +246,34 @@ class RandomEqualisation(_TrainingOnly):
     def get_config(self) -> dict[str, Any]:
         """Arguments that rebuild the layer."""
         return {**super().get_config(), "strength": self.strength, "n_cosines": self.n_cosines}
+
+
+@keras.saving.register_keras_serializable(package=_PACKAGE)
+class RandomNoiseFloor(_TrainingOnly):
+    """Raise what is quieter than a random level to that level, as steady background noise would.
+
+    In decibels the louder of two uncorrelated sounds is nearly their sum.
+
+    Parameters
+    ----------
+    highest : float
+        Levels are drawn from 0 to this, in the input's unit.
+    seed : int
+        Seed of the draws.
+    """
+
+    def __init__(self, highest: float, seed: int = 0, **kwargs: Any) -> None:
+        super().__init__(seed=seed, **kwargs)
+        self.highest = highest
+
+    def augment(self, inputs: Any) -> Any:
+        """Raise the floor of each item of (n_items, n_frames, n_bands)."""
+        floors = self.uniform((ops.shape(inputs)[0], 1, 1), 0.0, self.highest)
+        return ops.maximum(inputs, floors)
+
+    def get_config(self) -> dict[str, Any]:
+        """Arguments that rebuild the layer."""
+        return {**super().get_config(), "highest": self.highest}
 
 
 @keras.saving.register_keras_serializable(package=_PACKAGE)

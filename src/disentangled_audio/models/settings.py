@@ -104,6 +104,8 @@ class DisentanglerParameters(BaseModel):
     tilt : standard deviation of random spectral tilt, up at one end of the mel axis and down at
         the other, as a share of the view's dynamic range (0.075 of 80 dB is 6 dB); finer shapes
         of equalisation get less; 0 switches it off.
+    noise_floor : highest level of random steady noise in the content view, as a share of its
+        dynamic range; 0 switches it off.
     frequency_warp : largest relative stretch of the content view's mel axis; 0 switches it off.
     mask : largest share of a view's frames, and of its bands, that are blanked; 0 switches it
         off.
@@ -115,8 +117,9 @@ class DisentanglerParameters(BaseModel):
     learning_rate : largest step size; it rises over the first epochs and falls to zero along a
         half cosine over `epochs`.
     weight_decay : decoupled weight decay; 0 switches it off.
-    weight_averaging : momentum of the moving average of weights that is validated and kept; 0
-        switches it off.
+    weight_averaging : momentum, per epoch, of the moving average of weights that is validated and
+        kept; 0 keeps each epoch's own weights. One validation group is a noisy judge of single
+        epochs, and averages depend less on which epoch it prefers.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -143,15 +146,16 @@ class DisentanglerParameters(BaseModel):
     stretch: float = Field(default=0.5, ge=0.0, lt=1.0)
     shift: float = Field(default=0.1, ge=0.0, lt=0.5)
     tilt: float = Field(default=0.075, ge=0.0)
+    noise_floor: float = Field(default=0.5, ge=0.0, lt=1.0)
     frequency_warp: float = Field(default=0.08, ge=0.0, lt=0.5)
     mask: float = Field(default=0.0, ge=0.0, lt=1.0)
     view_noise: float = Field(default=0.1, ge=0.0)
-    epochs: int = Field(default=60, ge=1)
+    epochs: int = Field(default=40, ge=1)
     patience_epochs: int = Field(default=20, ge=1)
     batch_size: int = Field(default=64, ge=1)
     learning_rate: float = Field(default=3e-3, gt=0.0)
     weight_decay: float = Field(default=1e-3, ge=0.0)
-    weight_averaging: float = Field(default=0.0, ge=0.0, lt=1.0)
+    weight_averaging: float = Field(default=0.8, ge=0.0, lt=1.0)
 
     @model_validator(mode="after")
     def _check(self) -> Self:

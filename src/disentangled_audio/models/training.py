@@ -66,7 +66,8 @@ def train_disentangler(
     Returns
     -------
     model : keras.Model
-        With the weights of the epoch of lowest validation loss.
+        With the weights of the epoch of lowest validation loss, averaged over recent epochs if
+        `weight_averaging` is on.
     history : pandas.DataFrame
         A row per epoch: `epoch`, and `training_` and `validation_` with `loss`,
         `reconstruction`, `classification` and `accuracy`. Training values include dropout and
@@ -89,19 +90,24 @@ def train_disentangler(
     generator = np.random.default_rng(seed)
 
     history: list[dict[str, float]] = []
-    best_loss, best_epoch, best_weights = np.inf, 0, model.get_weights()
+    best_loss, best_epoch = np.inf, 0
+    averages = best_weights = _values(model)
     for epoch in range(1, parameters.epochs + 1):
         row = {"epoch": epoch}
         row |= _prefixed("training", trainer.train(training, generator))
+        latest = _values(model)
+        averages = _moving_average(averages, latest, epoch, parameters.weight_averaging)
+        _assign(model, averages)
         row |= _prefixed("validation", trainer.score(validation))
         history.append(row)
         if progress is not None:
             progress(epoch, row)
         if row["validation_loss"] < best_loss:
-            best_loss, best_epoch, best_weights = row["validation_loss"], epoch, model.get_weights()
+            best_loss, best_epoch, best_weights = row["validation_loss"], epoch, averages
         if epoch - best_epoch >= parameters.patience_epochs:
             break
-    model.set_weights(best_weights)
+        _assign(model, latest)
+    _assign(model, best_weights)
     return model, pd.DataFrame(history)
 
 
@@ -136,13 +142,14 @@ def encode(model: keras.Model, views: Views, batch_size: int = 256) -> Views:
     n_items = len(inputs[INPUT_NAMES[0]])
     if n_items == 0:
         raise ValueError("no rows to encode")
-    apply = tf.function(lambda batch: model(batch, training=False))
     batches = []
     for start in range(0, n_items, batch_size):
         rows = np.minimum(np.arange(start, start + batch_size), n_items - 1)
-        batches.append(apply({name: view[rows] for name, view in inputs.items()}))
+        batch = {name: tf.constant(view[rows]) for name, view in inputs.items()}
+        # Not compiled: tracing costs more than the calls, and TensorFlow warns when it recurs.
+        batches.append(model(batch, training=False))
     return {
-        name: np.concatenate([ops.convert_to_numpy(batch[name]) for batch in batches])[:n_items]
+        name: np.concatenate([batch[name].numpy() for batch in batches])[:n_items]
         for name in batches[0]
     }
 
@@ -183,8 +190,10 @@ class _Trainer:
         log_mel = training.tensors["log_mel"]
         variance = tf.reduce_mean(tf.math.reduce_variance(log_mel, axis=0))
         self.log_mel_variance = max(float(variance), 1e-6)
-        self.train_step = tf.function(self._train_step, reduce_retracing=True)
-        self.score_step = tf.function(self._score_step, reduce_retracing=True)
+        # One signature for full and last batches: tracing twice costs as much as some epochs.
+        signature = [tf.TensorSpec([None], tf.int32), _specifications(training)]
+        self.train_step = tf.function(self._train_step, input_signature=signature)
+        self.score_step = tf.function(self._score_step, input_signature=signature)
 
     def train(self, rows: _Rows, generator: np.random.Generator) -> dict[str, float]:
         order = generator.permutation(rows.n_rows)
@@ -245,6 +254,36 @@ class _Trainer:
         wanted = (1.0 - smoothing) * batch["target"] + smoothing / batch["target"].shape[1]
         entropies = ops.categorical_crossentropy(wanted, probabilities)
         return ops.mean(batch["weight"] * entropies)
+
+
+def _specifications(rows: _Rows) -> dict[str, tf.TensorSpec]:
+    """Type and shape of the tensors of any number of rows."""
+    return {
+        name: tf.TensorSpec([None, *tensor.shape[1:]], tensor.dtype)
+        for name, tensor in rows.tensors.items()
+    }
+
+
+def _values(model: keras.Model) -> list[NDArray[np.float32]]:
+    return [variable.numpy() for variable in model.trainable_variables]
+
+
+def _assign(model: keras.Model, values: list[NDArray[np.float32]]) -> None:
+    for variable, value in zip(model.trainable_variables, values, strict=True):
+        variable.assign(value)
+
+
+def _moving_average(
+    averages: list[NDArray[np.float32]],
+    latest: list[NDArray[np.float32]],
+    epoch: int,
+    momentum: float,
+) -> list[NDArray[np.float32]]:
+    """Exponential moving average over epochs, a plain mean while there are few of them."""
+    kept = np.float32(min(momentum, (epoch - 1) / epoch))
+    return [
+        kept * average + (1 - kept) * value for average, value in zip(averages, latest, strict=True)
+    ]
 
 
 def _prefixed(part: str, values: dict[str, float]) -> dict[str, float]:
@@ -311,6 +350,7 @@ def _optimiser(n_rows: int, parameters: DisentanglerParameters) -> keras.optimiz
         warmup_steps=warm_up,
     )
     return keras.optimizers.AdamW(
-        schedule, weight_decay=parameters.weight_decay, clipnorm=None,
+        schedule,
+        weight_decay=parameters.weight_decay,
         global_clipnorm=_MAX_GRADIENT_NORM,
     )

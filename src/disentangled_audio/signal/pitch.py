@@ -120,9 +120,7 @@ def f0_track(
     return grid_hz[best].astype(np.float32), np.clip(strength, 0.0, 1.0)
 
 
-def median_f0_hz(
-    f0_hz: NDArray[np.float32], voiced: NDArray[np.bool_]
-) -> NDArray[np.float32]:
+def median_f0_hz(f0_hz: NDArray[np.float32], voiced: NDArray[np.bool_]) -> NDArray[np.float32]:
     """Median fundamental of the voiced frames.
 
     Parameters
