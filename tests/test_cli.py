@@ -37,7 +37,10 @@ def _run(project: Path, *options: str) -> tuple[int, str]:
     ("options", "named"),
     [
         ("--params=corpus.analysis.durations_s=1", ["durations_s", "Extra inputs"]),
-        ("--params=corpus.analysis.duration_s=-1", ["duration_s", "greater than or equal to 0.01", "-1"]),
+        (
+            "--params=corpus.analysis.duration_s=-1",
+            ["duration_s", "greater than or equal to 0.01", "-1"],
+        ),
         ("--params=corpus.analysis.duration_s=long", ["duration_s", "number", "long"]),
         ("--params=protocol.target=colour", ["protocol.target", "colour", "database"]),
         ("--params=protocol.group_by=storey", ["protocol.group_by", "storey", "room"]),

@@ -168,7 +168,7 @@ class SvmParameters(Parameters):
 class HybridParameters(Parameters):
     """Fusion of the members' probabilities, chosen on validation rows."""
 
-    weight_step: float = Field(default=0.1, gt=0, le=0.5)
+    weight_steps: int = Field(default=12, ge=2, le=60)
     max_temperature: float = Field(default=10.0, gt=1)
 
 

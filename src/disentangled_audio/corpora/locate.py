@@ -100,7 +100,11 @@ def _folder_of(
         if candidate.is_dir():
             return candidate
     looked = "\n".join(f"  {candidate}" for candidate in candidates)
-    raise UserError(f"recordings not found; looked at\n{looked}\n{how_to_get}".rstrip())
+    raise UserError(
+        f"recordings not found; looked at\n{looked}\n{how_to_get}\n"
+        "To use recordings that lie elsewhere, set DISENTANGLED_AUDIO_DATA to the folder that "
+        f"holds {wanted}."
+    )
 
 
 def _generated(source: GeneratorSource, folder: Path) -> Path:

@@ -150,7 +150,7 @@ class DisentanglerParameters(BaseModel):
     frequency_warp: float = Field(default=0.08, ge=0.0, lt=0.5)
     mask: float = Field(default=0.0, ge=0.0, lt=1.0)
     view_noise: float = Field(default=0.1, ge=0.0)
-    epochs: int = Field(default=40, ge=1)
+    epochs: int = Field(default=30, ge=1)
     patience_epochs: int = Field(default=20, ge=1)
     batch_size: int = Field(default=64, ge=1)
     learning_rate: float = Field(default=3e-3, gt=0.0)

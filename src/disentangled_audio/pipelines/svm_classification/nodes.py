@@ -91,7 +91,7 @@ def train_hybrid(
     check_same(*tables, splits)
     members = {name: probabilities_of(table) for name, table in zip(MEMBERS, tables, strict=True)}
     validation = (splits["role"] == "validation").to_numpy()
-    hybrid = ProbabilityFusion(parameters.weight_step, parameters.max_temperature).fit(
+    hybrid = ProbabilityFusion(parameters.weight_steps, parameters.max_temperature).fit(
         {name: probabilities[validation] for name, probabilities in members.items()},
         splits.loc[validation, "target"].to_numpy(dtype=object),
         splits.loc[validation, "group"].to_numpy(dtype=object),

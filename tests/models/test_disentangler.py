@@ -1,0 +1,361 @@
+"""The disentangler on tiny views: layers, saving, determinism, and which rows it learns from."""
+
+import os
+import subprocess
+import sys
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from disentangled_audio.models.settings import DisentanglerParameters
+
+keras = pytest.importorskip("keras")
+pytest.importorskip("tensorflow")
+
+from disentangled_audio.models import layers  # noqa: E402
+from disentangled_audio.models.disentangler import build_disentangler  # noqa: E402
+from disentangled_audio.models.training import encode, train_disentangler  # noqa: E402
+
+N_ITEMS, N_CLASSES = 60, 3
+TINY = DisentanglerParameters(
+    content_dim=6,
+    rhythm_dim=2,
+    pitch_dim=3,
+    timbre_dim=2,
+    content_channels=(4, 8),
+    pitch_channels=(4,),
+    rhythm_channels=(4,),
+    decoder_units=8,
+    decoder_channels=(4,),
+    head_units=8,
+    head_codes=("content", "rhythm", "pitch"),
+    mask=0.2,
+    code_noise=0.1,
+    epochs=2,
+    batch_size=16,
+)
+# Traces in half the time, for tests of what does not depend on augmentation.
+PLAIN = TINY.model_copy(
+    update={
+        "timbre_dim": 0,
+        "tilt": 0,
+        "noise_floor": 0,
+        "frequency_warp": 0,
+        "shift": 0,
+        "stretch": 0,
+        "mask": 0,
+    }
+)
+
+
+def _views(seed: int = 0) -> dict[str, np.ndarray]:
+    """Noise with a band per class that is louder than the rest."""
+    generator = np.random.default_rng(seed)
+    shapes = {
+        "log_mel": (13, 10),
+        "content_view": (12, 10),
+        "rhythm_view": (13, 2),
+        "pitch_view": (4, 9),
+    }
+    views = {
+        name: generator.random((N_ITEMS, *shape)).astype(np.float32)
+        for name, shape in shapes.items()
+    }
+    for name in ("log_mel", "content_view"):
+        for label in range(N_CLASSES):
+            views[name][label == LABELS, :, 2 + 3 * label] += 2.0
+    return views
+
+
+LABELS = np.arange(N_ITEMS) % N_CLASSES
+TRAIN_ROWS = np.arange(N_ITEMS) < 30
+VALIDATION_ROWS = (np.arange(N_ITEMS) >= 30) & (np.arange(N_ITEMS) < 45)
+TEST_ROWS = np.arange(N_ITEMS) >= 45
+
+
+def _train(views: dict[str, np.ndarray], seed: int = 0, parameters=TINY, progress=None):
+    return train_disentangler(
+        views, LABELS, TRAIN_ROWS, VALIDATION_ROWS, N_CLASSES, parameters, seed, progress
+    )
+
+
+@pytest.fixture(scope="module")
+def views() -> dict[str, np.ndarray]:
+    return _views()
+
+
+@pytest.fixture(scope="module")
+def trained(views):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        return _train(views)
+
+
+AUGMENTATIONS = [
+    layers.RandomTimeResampling(3, 6, 0.5, seed=1),
+    layers.RandomTimeShift(0.2, seed=1),
+    layers.RandomFrequencyWarp(0.1, seed=1),
+    layers.RandomEqualisation(0.5, seed=1),
+    layers.RandomNoiseFloor(0.9, seed=1),
+    layers.RandomMask(0.5, seed=1),
+]
+
+
+@pytest.mark.parametrize("layer", AUGMENTATIONS, ids=lambda layer: type(layer).__name__)
+def test_augmentation_changes_training_only_and_keeps_the_shape(layer, views) -> None:
+    view = views["content_view"]
+
+    kept = keras.ops.convert_to_numpy(layer(view, training=False))
+    changed = keras.ops.convert_to_numpy(layer(view, training=True))
+
+    np.testing.assert_array_equal(kept, view)
+    assert changed.shape == view.shape
+    assert np.isfinite(changed).all()
+    assert np.abs(changed - view).max() > 0.01
+
+
+@pytest.mark.parametrize("layer", AUGMENTATIONS, ids=lambda layer: type(layer).__name__)
+def test_augmentation_differs_between_items(layer) -> None:
+    ramp = (np.arange(12.0)[:, None] + np.arange(10.0) + 1.0) / 22.0
+    same = np.repeat(ramp[None].astype(np.float32), 4, axis=0)
+
+    changed = keras.ops.convert_to_numpy(layer(same, training=True))
+
+    assert len(np.unique(changed.reshape(4, -1), axis=0)) == 4
+
+
+def test_time_resampling_keeps_both_ends_and_the_order_of_frames() -> None:
+    times = np.broadcast_to(np.arange(32.0, dtype=np.float32)[None, :, None], (50, 32, 2))
+
+    resampled = keras.ops.convert_to_numpy(
+        layers.RandomTimeResampling(6, 12, 0.5, seed=0)(times, training=True)
+    )
+
+    np.testing.assert_allclose(resampled[:, 0], 0.0, atol=1e-4)
+    np.testing.assert_allclose(resampled[:, -1], 31.0, atol=1e-3)
+    steps = np.diff(resampled[..., 0], axis=1)
+    assert steps.min() > 0.0
+    # Stretched by 0.5 to 1.5 and then to full length, no frame runs faster than three times
+    # the slowest possible.
+    assert steps.max() < 3.01
+    assert steps.std() > 0.1
+
+
+def test_noise_floor_raises_only_what_is_below_it() -> None:
+    view = np.linspace(0.0, 1.0, 50, dtype=np.float32).reshape(1, 5, 10)
+
+    raised = keras.ops.convert_to_numpy(layers.RandomNoiseFloor(0.5, seed=0)(view, training=True))
+
+    floor = raised.min()
+    assert 0.0 < floor <= 0.5
+    np.testing.assert_array_equal(raised, np.maximum(view, floor))
+
+
+def test_standardise_fits_and_inverts() -> None:
+    view = np.random.default_rng(0).normal(3.0, 2.0, (20, 5, 4)).astype(np.float32)
+    forward, backward = layers.Standardise(), layers.Standardise(invert=True)
+    forward.build(view.shape)
+    backward.build(view.shape)
+    forward.fit(view)
+    backward.fit(view)
+
+    standardised = keras.ops.convert_to_numpy(forward(view))
+
+    np.testing.assert_allclose(standardised.mean(axis=(0, 1)), 0.0, atol=1e-5)
+    np.testing.assert_allclose(standardised.std(axis=(0, 1)), 1.0, atol=1e-5)
+    np.testing.assert_allclose(keras.ops.convert_to_numpy(backward(standardised)), view, atol=1e-5)
+
+
+def test_outputs_have_names_and_shapes(views) -> None:
+    shapes = {name: view.shape[1:] for name, view in views.items()}
+    model = build_disentangler(shapes, N_CLASSES, TINY, seed=0)
+
+    assert {name: tuple(output.shape[1:]) for name, output in model.output.items()} == {
+        "content": (6,),
+        "rhythm": (2,),
+        "pitch": (3,),
+        "timbre": (2,),
+        "log_mel": (13, 10),
+        "target": (N_CLASSES,),
+    }
+
+
+def test_default_parameters_build_for_speech_and_for_impulse_responses() -> None:
+    speech = {
+        "log_mel": (63, 40),
+        "content_view": (32, 40),
+        "rhythm_view": (63, 4),
+        "pitch_view": (32, 38),
+    }
+    for shapes in (speech, speech | {"log_mel": (7, 40), "pitch_view": (4, 64)}):
+        model = build_disentangler(shapes, 10, DisentanglerParameters(), seed=0)
+        assert tuple(model.output["log_mel"].shape[1:]) == shapes["log_mel"]
+        assert set(model.output) == {"content", "rhythm", "pitch", "log_mel", "target"}
+
+
+def test_missing_view_and_single_class_are_refused(views) -> None:
+    shapes = {name: view.shape[1:] for name, view in views.items()}
+    with pytest.raises(ValueError, match="two classes"):
+        build_disentangler(shapes, 1, TINY, seed=0)
+    del shapes["rhythm_view"]
+    with pytest.raises(ValueError, match="rhythm_view"):
+        build_disentangler(shapes, N_CLASSES, TINY, seed=0)
+
+
+def test_training_learns_a_clear_task_and_reports_every_term(views) -> None:
+    epochs = []
+    parameters = PLAIN.model_copy(update={"epochs": 40, "learning_rate": 1e-2})
+    model, history = _train(
+        views, parameters=parameters, progress=lambda epoch, row: epochs.append(epoch)
+    )
+
+    outputs = encode(model, {name: view[TEST_ROWS] for name, view in views.items()})
+
+    assert (outputs["target"].argmax(axis=1) == LABELS[TEST_ROWS]).mean() > 0.9
+    np.testing.assert_allclose(outputs["target"].sum(axis=1), 1.0, rtol=1e-5)
+    terms = ("loss", "reconstruction", "classification", "accuracy")
+    assert list(history) == [
+        "epoch",
+        *(f"{part}_{term}" for part in ("training", "validation") for term in terms),
+    ]
+    assert history["epoch"].tolist() == epochs == list(range(1, len(epochs) + 1))
+    assert history["validation_reconstruction"].iloc[-1] < 0.7
+
+
+def test_best_epoch_is_kept_and_training_stops_early(views) -> None:
+    parameters = PLAIN.model_copy(update={"epochs": 30, "patience_epochs": 2, "learning_rate": 0.3})
+    model, history = _train(views, parameters=parameters)
+
+    best = history["validation_loss"].idxmin()
+    assert len(history) < 30
+    assert len(history) - 1 - best == 2
+    validation = {name: view[VALIDATION_ROWS] for name, view in views.items()}
+    accuracy = (encode(model, validation)["target"].argmax(1) == LABELS[VALIDATION_ROWS]).mean()
+    assert accuracy == pytest.approx(history["validation_accuracy"][best])
+
+
+def test_another_seed_gives_other_weights(views) -> None:
+    shapes = {name: view.shape[1:] for name, view in views.items()}
+    first, second = (build_disentangler(shapes, N_CLASSES, PLAIN, seed) for seed in (0, 1))
+
+    assert np.abs(_kernel(first, "content") - _kernel(second, "content")).max() > 1e-3
+
+
+def test_same_seed_gives_the_same_bits_whatever_other_rows_hold(views, trained) -> None:
+    changed = {name: view.copy() for name, view in views.items()}
+    for view in changed.values():
+        view[TEST_ROWS] = 100.0
+
+    model, history = _train(changed)
+
+    for first, second in zip(trained[0].get_weights(), model.get_weights(), strict=True):
+        np.testing.assert_array_equal(first, second)
+    assert trained[1].equals(history)
+
+
+def test_standardisation_comes_from_training_rows(views, trained) -> None:
+    mean = trained[0].get_layer("standardise_content").get_weights()[0]
+
+    np.testing.assert_allclose(mean, views["content_view"][TRAIN_ROWS].mean((0, 1)), rtol=1e-5)
+
+
+def test_encoding_does_not_depend_on_the_batch(views, trained) -> None:
+    whole = encode(trained[0], views, batch_size=256)
+    single = encode(trained[0], views, batch_size=7)
+    half = encode(trained[0], {name: view[:30] for name, view in views.items()}, batch_size=256)
+
+    for name, output in whole.items():
+        assert output.shape[0] == N_ITEMS
+        np.testing.assert_allclose(output, single[name], atol=1e-5)
+        np.testing.assert_array_equal(output[:30], half[name])
+
+
+def test_a_fresh_process_loads_and_trains_to_the_same_bits_in_silence(
+    views, trained, tmp_path
+) -> None:
+    trained[0].save(tmp_path / "model.keras")
+    np.savez(tmp_path / "views.npz", **views)
+    code = (
+        "import sys, keras, numpy as np\n"
+        "import disentangled_audio.models.layers\n"
+        "folder = sys.argv[2]\n"
+        "model = keras.models.load_model(folder + '/model.keras', safe_mode=True)\n"
+        "from disentangled_audio.models.training import encode\n"
+        "outputs = encode(model, dict(np.load(folder + '/views.npz')))\n"
+        "np.savez(folder + '/outputs.npz', **outputs)\n"
+        "sys.path.insert(0, sys.argv[1])\n"
+        "import test_disentangler as own\n"
+        "model, _ = own._train(own._views())\n"
+        "np.savez(folder + '/weights.npz', *model.get_weights())\n"
+    )
+    run = subprocess.run(
+        [sys.executable, "-c", code, str(Path(__file__).parent), str(tmp_path)],
+        check=True,
+        env={**os.environ, "TF_ENABLE_ONEDNN_OPTS": "0", "TF_CPP_MIN_LOG_LEVEL": "2"},
+        capture_output=True,
+        text=True,
+    )
+
+    assert run.stdout == ""
+    assert "Warning" not in run.stderr
+    loaded, here = dict(np.load(tmp_path / "outputs.npz")), encode(trained[0], views)
+    assert set(loaded) == set(here)
+    for name, output in here.items():
+        np.testing.assert_array_equal(output, loaded[name])
+    weights = np.load(tmp_path / "weights.npz")
+    for index, weight in enumerate(trained[0].get_weights()):
+        np.testing.assert_array_equal(weight, weights[f"arr_{index}"])
+
+
+def test_a_term_with_weight_zero_teaches_nothing(views) -> None:
+    parameters = PLAIN.model_copy(
+        update={"classification_weight": 0.0, "weight_decay": 0.0, "epochs": 1}
+    )
+    shapes = {name: view.shape[1:] for name, view in views.items()}
+    model, history = _train(views, parameters=parameters)
+    untrained = build_disentangler(shapes, N_CLASSES, parameters, seed=0)
+
+    assert history["training_classification"].notna().all()
+    np.testing.assert_array_equal(_kernel(model, "target"), _kernel(untrained, "target"))
+    assert np.abs(_kernel(model, "rhythm") - _kernel(untrained, "rhythm")).max() > 0.0
+
+
+def test_augmentations_of_strength_zero_are_left_out(views) -> None:
+    shapes = {name: view.shape[1:] for name, view in views.items()}
+    model = build_disentangler(shapes, N_CLASSES, PLAIN, seed=0)
+
+    assert not [layer for layer in model.layers if type(layer).__name__.startswith("Random")]
+
+
+def test_impossible_rows_are_refused(views) -> None:
+    def train(views=views, labels=LABELS, train=TRAIN_ROWS, validation=VALIDATION_ROWS):
+        train_disentangler(views, labels, train, validation, N_CLASSES, TINY, 0)
+
+    with pytest.raises(ValueError, match="no training row of class 1"):
+        train(train=TRAIN_ROWS & (LABELS != 1))
+    with pytest.raises(ValueError, match="no validation row"):
+        train(validation=np.zeros(N_ITEMS, bool))
+    with pytest.raises(ValueError, match="both training and validation"):
+        train(validation=TRAIN_ROWS)
+    with pytest.raises(ValueError, match="do not fit"):
+        train(labels=LABELS[:-1])
+    with pytest.raises(ValueError, match="between 0 and 2"):
+        train(labels=LABELS + 1)
+    bad = views | {"pitch_view": views["pitch_view"].copy()}
+    bad["pitch_view"][50, 0, 0] = np.nan
+    with pytest.raises(ValueError, match="pitch_view has NaN or infinity in row 50"):
+        train(views=bad)
+
+
+def test_nan_and_empty_views_cannot_be_encoded(views, trained) -> None:
+    bad = views | {"rhythm_view": np.full_like(views["rhythm_view"], np.nan)}
+    with pytest.raises(ValueError, match="rhythm_view has NaN"):
+        encode(trained[0], bad)
+    with pytest.raises(ValueError, match="no rows"):
+        encode(trained[0], {name: view[:0] for name, view in views.items()})
+
+
+def _kernel(model: keras.Model, layer: str) -> np.ndarray:
+    return model.get_layer(layer).get_weights()[0]

@@ -1,0 +1,152 @@
+"""Encoder input views: what they show, what they hide, and that rows stay apart."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from pydantic import ValidationError
+
+from disentangled_audio.models.settings import DisentanglerParameters, ViewParameters
+from disentangled_audio.models.views import VIEW_NAMES, make_views
+
+SAMPLE_RATE_HZ = 8000
+
+
+def _gliding_tone(duration_s: float, clip_s: float = 1.0, start_s: float = 0.1) -> np.ndarray:
+    """A harmonic glide from 120 to 180 Hz, the same for any duration, then silence."""
+    n_samples = round(duration_s * SAMPLE_RATE_HZ)
+    f0_hz = np.linspace(120.0, 180.0, n_samples)
+    phase = 2.0 * np.pi * np.cumsum(f0_hz) / SAMPLE_RATE_HZ
+    tone = sum(np.sin(n * phase) / n for n in range(1, 6))
+    clip = np.zeros(round(clip_s * SAMPLE_RATE_HZ), np.float32)
+    first = round(start_s * SAMPLE_RATE_HZ)
+    clip[first : first + n_samples] = tone
+    return clip
+
+
+def _noise_clips(n_items: int, n_samples: int = 4000) -> np.ndarray:
+    noise = np.random.default_rng(0).standard_normal((n_items, n_samples))
+    return noise.astype(np.float32)
+
+
+@pytest.mark.parametrize("pitch", ["f0", "modal"])
+@pytest.mark.parametrize(
+    ("sample_rate_hz", "duration_s"), [(8000, 0.1), (16000, 0.5), (48000, 2.0), (8000, 1.0)]
+)
+def test_shapes_range_and_type(pitch: str, sample_rate_hz: int, duration_s: float) -> None:
+    parameters = ViewParameters(pitch=pitch, rhythm_bands=6)
+
+    views = make_views(
+        _noise_clips(3, round(duration_s * sample_rate_hz)), sample_rate_hz, parameters
+    )
+
+    assert tuple(views) == VIEW_NAMES
+    n_frames = round(np.ceil(duration_s / parameters.hop_s))
+    assert views["log_mel"].shape == (3, n_frames, 40)
+    assert views["content_view"].shape == (3, 32, 40)
+    assert views["rhythm_view"].shape == (3, n_frames, 6)
+    assert views["pitch_view"].shape[:2] == ((3, 32) if pitch == "f0" else (3, 4))
+    for view in views.values():
+        assert view.dtype == np.float32
+        assert 0.0 <= view.min() <= view.max() <= 1.0
+
+
+@pytest.mark.parametrize("pitch", ["f0", "modal"])
+def test_a_row_does_not_depend_on_other_rows(pitch: str) -> None:
+    parameters = ViewParameters(pitch=pitch)
+    clips = _noise_clips(130)
+    changed = clips.copy()
+    changed[1:] *= np.linspace(0.0, 50.0, 129, dtype=np.float32)[:, None]
+    changed[1:] = changed[1:, ::-1]
+
+    views = make_views(clips, SAMPLE_RATE_HZ, parameters)
+    others_changed = make_views(changed, SAMPLE_RATE_HZ, parameters)
+    alone = make_views(clips[128:129], SAMPLE_RATE_HZ, parameters)
+
+    for name in VIEW_NAMES:
+        np.testing.assert_array_equal(views[name][0], others_changed[name][0])
+        np.testing.assert_allclose(views[name][128], alone[name][0], atol=1e-5)
+
+
+@pytest.mark.parametrize("name", VIEW_NAMES)
+def test_level_does_not_show(name: str) -> None:
+    clips = _noise_clips(2)
+
+    views = make_views(clips, SAMPLE_RATE_HZ, ViewParameters())
+    louder = make_views(8.0 * clips, SAMPLE_RATE_HZ, ViewParameters())
+
+    np.testing.assert_allclose(views[name], louder[name], atol=1e-4)
+
+
+def test_duration_shows_in_rhythm_but_hardly_in_content_and_pitch() -> None:
+    clips = np.stack([_gliding_tone(0.4), _gliding_tone(0.7, start_s=0.2)])
+
+    views = make_views(clips, SAMPLE_RATE_HZ, ViewParameters())
+
+    difference = {name: np.abs(np.diff(view, axis=0)).mean() for name, view in views.items()}
+    assert difference["content_view"] < 0.03
+    assert difference["pitch_view"] < 0.03
+    assert difference["rhythm_view"] > 0.2
+
+
+def test_pitch_view_shows_melody_and_not_register() -> None:
+    slow = _gliding_tone(0.5)
+    # Played twice as fast, the same glide is an octave up; the content view undoes the duration.
+    fast = np.zeros_like(slow)
+    fast[: len(slow) // 2] = slow[::2]
+    clips = np.stack([slow, fast])
+
+    relative = make_views(clips, SAMPLE_RATE_HZ, ViewParameters())["pitch_view"]
+    absolute = make_views(clips, SAMPLE_RATE_HZ, ViewParameters(f0_relative_to_clip=False))
+
+    centre = (relative.shape[2] - 1) // 2
+    middle = relative[:, 12:20, :-1].mean(axis=1).argmax(axis=1)
+    assert np.abs(middle - centre).max() <= 2
+    registers = absolute["pitch_view"][:, 12:20, :-1].mean(axis=1).argmax(axis=1)
+    assert registers[1] - registers[0] == pytest.approx(24, abs=2)
+
+
+def test_a_silent_clip_has_finite_views() -> None:
+    views = make_views(np.zeros((1, 4000), np.float32), SAMPLE_RATE_HZ, ViewParameters())
+
+    assert all(np.isfinite(view).all() for view in views.values())
+
+
+@pytest.mark.parametrize(
+    ("clips", "parameters", "message"),
+    [
+        (np.zeros((0, 100), np.float32), {}, "n_items, n_samples"),
+        (np.zeros((1, 100), np.float32), {}, "shorter than window_s"),
+        (np.full((1, 4000), np.nan, np.float32), {}, "not finite"),
+        (np.ones((1, 4000), np.float32), {"max_hz": 5000.0}, "beyond 4000 Hz"),
+    ],
+)
+def test_unusable_clips_are_refused(clips: np.ndarray, parameters: dict, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        make_views(clips, SAMPLE_RATE_HZ, ViewParameters(**parameters))
+
+
+@pytest.mark.parametrize(
+    ("model", "values", "message"),
+    [
+        (ViewParameters, {"hop_ms": 16}, "hop_ms"),
+        (ViewParameters, {"rhythm_bands": 41}, "exceeds n_mels"),
+        (ViewParameters, {"f0_min_hz": 500.0}, "f0_min_hz"),
+        (DisentanglerParameters, {"dropout": 1.5}, "dropout"),
+        (DisentanglerParameters, {"segment_min_frames": 20}, "segment_min_frames"),
+        (DisentanglerParameters, {"head_codes": ["content", "timbre"]}, "timbre_dim is 0"),
+        (DisentanglerParameters, {"head_codes": ["content", "content"]}, "twice"),
+    ],
+)
+def test_wrong_parameters_are_named(model: type, values: dict, message: str) -> None:
+    with pytest.raises(ValidationError, match=message):
+        model(**values)
+
+
+def test_views_and_settings_do_not_import_a_network_library() -> None:
+    code = (
+        "import sys, disentangled_audio.models.settings, disentangled_audio.models.views\n"
+        "assert not {'keras', 'tensorflow', 'kedro'} & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
