@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from disentangled_audio.models.settings import DisentanglerParameters
+from disentangled_audio.parameters import DisentanglerParameters
 
 keras = pytest.importorskip("keras")
 pytest.importorskip("tensorflow")

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from disentangled_audio.models.settings import DisentanglerParameters, ViewParameters
 from disentangled_audio.models.views import VIEW_NAMES, make_views
+from disentangled_audio.parameters import DisentanglerParameters, ViewParameters
 
 SAMPLE_RATE_HZ = 8000
 
@@ -146,7 +146,7 @@ def test_wrong_parameters_are_named(model: type, values: dict, message: str) -> 
 
 def test_views_and_settings_do_not_import_a_network_library() -> None:
     code = (
-        "import sys, disentangled_audio.models.settings, disentangled_audio.models.views\n"
+        "import sys, disentangled_audio.parameters, disentangled_audio.models.views\n"
         "assert not {'keras', 'tensorflow', 'kedro'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

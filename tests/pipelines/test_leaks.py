@@ -6,13 +6,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from disentangled_audio.models.settings import DisentanglerParameters, ViewParameters
 from disentangled_audio.parameters import (
     AugmentationParameters,
     Corpus,
+    DisentanglerParameters,
     FourierParameters,
     HybridParameters,
     SvmParameters,
+    ViewParameters,
 )
 from disentangled_audio.pipelines.arrays import chunked
 from disentangled_audio.pipelines.feature_engineering import nodes as features

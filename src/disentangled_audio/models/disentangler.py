@@ -18,7 +18,7 @@ from disentangled_audio.models.layers import (
     RandomTimeShift,
     Standardise,
 )
-from disentangled_audio.models.settings import DisentanglerParameters
+from disentangled_audio.parameters import DisentanglerParameters
 
 INPUT_NAMES = ("content_view", "rhythm_view", "pitch_view")
 # Feature maps are normalised in groups of this many filters.

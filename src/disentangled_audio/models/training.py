@@ -13,8 +13,8 @@ from keras import ops
 from numpy.typing import NDArray
 
 from disentangled_audio.models.disentangler import INPUT_NAMES, build_disentangler
-from disentangled_audio.models.settings import DisentanglerParameters
 from disentangled_audio.models.views import VIEW_NAMES
+from disentangled_audio.parameters import DisentanglerParameters
 
 Views = dict[str, NDArray[np.float32]]
 Progress = Callable[[int, dict[str, float]], None]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from disentangled_audio.models.settings import ViewParameters
+from disentangled_audio.parameters import ViewParameters
 from disentangled_audio.signal import mel, pitch
 
 VIEW_NAMES = ("log_mel", "content_view", "rhythm_view", "pitch_view")

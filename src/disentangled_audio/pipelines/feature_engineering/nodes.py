@@ -5,8 +5,12 @@ from typing import Any
 import pandas as pd
 
 from disentangled_audio.errors import UserError
-from disentangled_audio.models.settings import ViewParameters
-from disentangled_audio.parameters import AugmentationParameters, Corpus, FourierParameters
+from disentangled_audio.parameters import (
+    AugmentationParameters,
+    Corpus,
+    FourierParameters,
+    ViewParameters,
+)
 from disentangled_audio.pipelines.arrays import chunked
 from disentangled_audio.pipelines.stamps import check_same, stamp
 from disentangled_audio.pipelines.tables import feature_table

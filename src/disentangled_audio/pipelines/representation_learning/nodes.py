@@ -4,7 +4,7 @@ from typing import Any
 
 import pandas as pd
 
-from disentangled_audio.models.settings import DisentanglerParameters
+from disentangled_audio.parameters import DisentanglerParameters
 from disentangled_audio.pipelines.stamps import check_same, stamp
 from disentangled_audio.pipelines.tables import class_names, probability_table
 
