@@ -27,7 +27,7 @@ Numbers = Annotated[list[float], BeforeValidator(_as_list)]
 class Parameters(BaseModel):
     """Base of all parameter groups: unknown keys are refused, values cannot be changed."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class FolderSource(Parameters):
