@@ -46,7 +46,7 @@ def _run(project: Path, *options: str) -> tuple[int, str]:
         ("--params=protocol.group_by=storey", ["protocol.group_by", "storey", "room"]),
         ("--params=fourier.n_components=5000", ["n_components=5000", "rows"]),
         ("--params=fourier.n_components=0", ["n_components", "greater than or equal to 1"]),
-        ("--params=seed=-3", ["seed=-3", "0 or above"]),
+        ("--params=seed=-3", ["seed=-3", "from 0 to"]),
         ("--params=corpus_name=birds", ["birds", "corpora", "twin", "fsdd"]),
         ("--params=protocol_name=guess", ["guess", "protocols", "database_by_room"]),
         ("--params=augmentation.min_snr_db=90", ["min_snr_db (90)", "max_snr_db"]),

@@ -296,7 +296,8 @@ def test_a_missing_folder_names_the_places_and_how_to_get_it(tmp_path: Path) -> 
 
     lines = str(caught.value).splitlines()
     places = [f"  {tmp_path / folder / 'mine'}" for folder in ("one", "two")]
-    assert lines[1:] == [*places, "Ask the person who recorded it."]
+    assert lines[1:4] == [*places, "Ask the person who recorded it."]
+    assert "DISENTANGLED_AUDIO_DATA" in lines[4]
 
 
 def test_a_folder_without_a_matching_file_is_named(data: Path) -> None:

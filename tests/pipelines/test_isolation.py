@@ -16,7 +16,7 @@ QUICK = {
     "svm": {"C": [1.0], "gamma_scale": [1.0], "inner_folds": 2},
     "evaluation": {"n_resamples": 100},
 }
-SPEAKERS = ["anna", "bert", "jackson", "dora"]
+SPEAKERS = ["anna", "bert", "carl", "dora", "emil", "jackson"]
 
 
 @pytest.fixture(scope="module")

@@ -1,5 +1,6 @@
 """Finds the files of a corpus."""
 
+import logging
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -7,6 +8,8 @@ from pathlib import Path
 from disentangled_audio.corpora.simulate import generate_twin, twin_files
 from disentangled_audio.errors import UserError
 from disentangled_audio.parameters import Corpus, FolderSource, GeneratorSource
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -111,6 +114,7 @@ def _generated(source: GeneratorSource, folder: Path) -> Path:
     size = "" if source.files_per_group is None else f"_{source.files_per_group}_per_group"
     target = folder / f"{source.generator}_seed{source.seed}{size}"
     if not target.is_dir():
+        logger.info("Generating %d files in %s, this once", count_generated(source), target)
         target.parent.mkdir(parents=True, exist_ok=True)
         generate_twin(target, seed=source.seed, files_per_group=source.files_per_group)
     return target

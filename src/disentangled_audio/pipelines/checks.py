@@ -9,6 +9,9 @@ from kedro.pipeline import Pipeline
 from disentangled_audio.errors import UserError
 from disentangled_audio.parameters import Corpus, FourierParameters, GeneratorSource, Protocol
 
+# NumPy, scikit-learn and Keras all take it, with a little room for seeds derived from it.
+MAX_SEED = 2**31 - 1
+
 
 def check_parameters(pipeline: Pipeline, catalog: DataCatalog) -> None:
     """Stop a run whose parameters cannot fit together, or whose corpus is not there.
@@ -33,8 +36,8 @@ def _corpus(catalog: DataCatalog) -> Corpus:
 
 
 def _check_seed(seed: Any) -> None:
-    if not isinstance(seed, int) or isinstance(seed, bool) or seed < 0:
-        raise UserError(f"seed={seed!r} must be a whole number, 0 or above")
+    if not isinstance(seed, int) or isinstance(seed, bool) or not 0 <= seed <= MAX_SEED:
+        raise UserError(f"seed={seed!r} must be a whole number from 0 to {MAX_SEED}")
 
 
 def _check_columns(corpus: Corpus, catalog: DataCatalog) -> None:

@@ -5,6 +5,7 @@ from typing import Any
 import pandas as pd
 
 from disentangled_audio.parameters import DisentanglerParameters
+from disentangled_audio.pipelines.progress import epoch_progress
 from disentangled_audio.pipelines.stamps import check_same, stamp
 from disentangled_audio.pipelines.tables import class_names, probability_table
 
@@ -31,7 +32,7 @@ def train_disentangler_on_views(
     # Test rows stay out of reach: the trainer is handed the others alone.
     views = _views(log_mel, content_view, rhythm_view, pitch_view, rows=used)
     labels = splits.loc[used, "target"].astype(str).map(classes.index).to_numpy(dtype=int)
-    with _progress(parameters.epochs) as progress:
+    with epoch_progress(parameters.epochs) as progress:
         model, history = train_disentangler(
             views,
             labels,
@@ -87,9 +88,3 @@ def _views(
         "rhythm_view": rhythm_view[...][rows],
         "pitch_view": pitch_view[...][rows],
     }
-
-
-def _progress(n_epochs: int) -> Any:
-    from disentangled_audio.pipelines.progress import epoch_progress
-
-    return epoch_progress(n_epochs)
