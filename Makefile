@@ -1,5 +1,5 @@
 # PYTHON can be given: make run PYTHON=/path/to/python3.11
-PYTHON ?= $(firstword $(shell command -v python3.11 python3.12 python3 2>/dev/null) python3)
+PYTHON ?= $(firstword $(foreach name,python3.11 python3.12 python3,$(shell command -v $(name))) python3)
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 

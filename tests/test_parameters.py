@@ -38,7 +38,9 @@ def _errors(model: type[BaseModel], values: dict[str, Any]) -> dict[str, str]:
 def test_an_unknown_key_is_refused_by_name(model: type[BaseModel]) -> None:
     model.model_validate(COMPLETE[model])
 
-    assert _errors(model, {"colour": "red"}) == {"colour": "Extra inputs are not permitted"}
+    (message,) = _errors(model, {"colour": "red"}).values()
+    assert "unknown key colour" in message
+    assert "allowed are " + ", ".join(model.model_fields) in message
 
 
 @pytest.mark.parametrize("model", COMPLETE, ids=lambda model: model.__name__)

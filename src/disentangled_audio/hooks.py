@@ -43,13 +43,15 @@ class ProjectHooks:
         self._project_path = Path(context.project_path)
 
     @hook_impl
-    def before_pipeline_run(self, pipeline: Pipeline, catalog: DataCatalog) -> None:
-        """Check what only several parameters together can show, before any node runs."""
-        from disentangled_audio.pipelines.checks import check_parameters
+    def before_pipeline_run(
+        self, run_params: dict[str, Any], pipeline: Pipeline, catalog: DataCatalog
+    ) -> None:
+        """Check what only several parameters and datasets together can show."""
+        from disentangled_audio.pipelines.checks import check_run
 
         self._started.clear()
         self._seconds.clear()
-        check_parameters(pipeline, catalog)
+        check_run(run_params, pipeline, catalog)
 
     @hook_impl
     def before_node_run(self, node: Node, inputs: dict[str, Any]) -> dict[str, Any] | None:
@@ -71,7 +73,11 @@ class ProjectHooks:
         if "metrics" in pipeline.all_outputs():
             from disentangled_audio.pipelines.reporting.summary_table import print_summary
 
-            print_summary(catalog.load("metrics"), _saved_folder(catalog["report"]))
+            print_summary(
+                catalog.load("metrics"),
+                len(catalog.load("rejected_recordings")),
+                Path(catalog["report"]._get_load_path()),
+            )
 
     def _manifest(
         self, run_params: dict[str, Any], pipeline: Pipeline, catalog: DataCatalog
@@ -137,8 +143,3 @@ def _dataset_versions(pipeline: Pipeline, catalog: DataCatalog) -> dict[str, str
         saved = name in pipeline.all_outputs()
         versions[name] = dataset.resolve_save_version() if saved else dataset.resolve_load_version()
     return versions
-
-
-def _saved_folder(dataset: AbstractVersionedDataset) -> Path:
-    """Folder that holds this run's results."""
-    return Path(str(dataset._filepath)).parent

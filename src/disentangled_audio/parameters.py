@@ -3,7 +3,7 @@
 Names carry units. An unknown key is an error that names it.
 """
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
@@ -22,12 +22,26 @@ def _as_texts(value: object) -> object:
 
 Texts = Annotated[list[str], BeforeValidator(_as_texts)]
 Numbers = Annotated[list[float], BeforeValidator(_as_list)]
+Counts = Annotated[tuple[int, ...], BeforeValidator(_as_list)]
 
 
 class Parameters(BaseModel):
     """Base of all parameter groups: unknown keys are refused, values cannot be changed."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _name_unknown_keys(cls, values: Any) -> Any:
+        unknown = (
+            [] if not isinstance(values, dict) else sorted(set(values) - set(cls.model_fields))
+        )
+        if unknown:
+            raise ValueError(
+                f"unknown key {', '.join(map(str, unknown))}; allowed are "
+                f"{', '.join(cls.model_fields)}"
+            )
+        return values
 
 
 class FolderSource(Parameters):
@@ -322,13 +336,15 @@ class DisentanglerParameters(Parameters):
     rhythm_dim: int = Field(default=4, ge=1, le=512)
     pitch_dim: int = Field(default=6, ge=1, le=512)
     timbre_dim: int = Field(default=0, ge=0, le=512)
-    content_channels: tuple[int, ...] = Field(default=(16, 32, 48), min_length=1, max_length=4)
-    pitch_channels: tuple[int, ...] = Field(default=(24, 24, 24), min_length=1, max_length=4)
-    rhythm_channels: tuple[int, ...] = Field(default=(16, 16, 16), min_length=1, max_length=4)
+    content_channels: Counts = Field(default=(16, 32, 48), min_length=1, max_length=4)
+    pitch_channels: Counts = Field(default=(24, 24, 24), min_length=1, max_length=4)
+    rhythm_channels: Counts = Field(default=(16, 16, 16), min_length=1, max_length=4)
     decoder_units: int = Field(default=128, ge=1, le=4096)
-    decoder_channels: tuple[int, ...] = Field(default=(32, 24), min_length=1, max_length=4)
+    decoder_channels: Counts = Field(default=(32, 24), min_length=1, max_length=4)
     head_units: int = Field(default=64, ge=0, le=4096)
-    head_codes: tuple[Code, ...] = Field(default=("content",), min_length=1)
+    head_codes: Annotated[tuple[Code, ...], BeforeValidator(_as_list)] = Field(
+        default=("content",), min_length=1
+    )
     dropout: float = Field(default=0.2, ge=0.0, lt=1.0)
     code_noise: float = Field(default=0.0, ge=0.0)
     reconstruction_weight: float = Field(default=0.3, ge=0.0)

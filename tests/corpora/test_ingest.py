@@ -11,7 +11,7 @@ import soundfile
 
 from disentangled_audio.corpora import simulate
 from disentangled_audio.corpora.ingest import Ingested, ingest
-from disentangled_audio.corpora.locate import count_generated, locate
+from disentangled_audio.corpora.locate import listed, locate
 from disentangled_audio.errors import UserError
 from disentangled_audio.parameters import Corpus, GeneratorSource
 
@@ -380,4 +380,4 @@ def test_the_twin_is_counted_without_being_made(files_per_group: int | None) -> 
     source = GeneratorSource(generator="twin", files_per_group=files_per_group)
 
     expected = 417 if files_per_group is None else len(simulate.twin_files(1))
-    assert count_generated(source) == expected
+    assert len(listed(_corpus(sources=[source.model_dump()]), [])) == expected

@@ -23,8 +23,7 @@ from disentangled_audio.datasets.recording_folders import RecordingFolders
 from disentangled_audio.datasets.skops_dataset import SkopsDataset
 from disentangled_audio.datasets.zarr_dataset import ZarrDataset
 from disentangled_audio.models.fusion import ProbabilityFusion
-from disentangled_audio.models.svm import Rows, fit_svm
-from disentangled_audio.parameters import SvmParameters
+from disentangled_audio.models.svm import CalibratedSvm, Rows, fit_svm
 
 LAYERS = "disentangled_audio.models.layers"
 STAMP = {"corpus_hash": "0123456789abcdef", "split_hash": "fedcba9876543210"}
@@ -228,7 +227,7 @@ def test_an_array_that_cannot_be_written_leaves_no_version(tmp_path: Path) -> No
 
 def test_our_svm_predicts_the_same_after_a_round_trip_and_keeps_its_stamp(tmp_path: Path) -> None:
     rows = _rows()
-    fitted = fit_svm(rows, {"C": 1.0, "gamma": 0.3}, SvmParameters(n_jobs=1), seed=0)
+    fitted = CalibratedSvm(fit_svm(rows, {"C": 1.0, "gamma": 0.3}), temperature=0.5)
     fitted.stamp_ = dict(STAMP)
     dataset = SkopsDataset(filepath=str(tmp_path / "svm.skops"), version=Version(None, None))
 

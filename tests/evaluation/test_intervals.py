@@ -63,12 +63,23 @@ def test_one_group_resamples_rows():
     assert width(intervals(np.arange(50) % 2 == 0, np.full(50, "r"))["accuracy"]) > 0
 
 
-def test_a_class_that_vanishes_is_left_out_of_the_mean():
-    # Each group holds one class and is all right or all wrong: a resample may hold class b only.
+def test_groups_of_one_class_are_drawn_class_by_class():
+    # Each class is one group, all right or all wrong: every resample is the same.
     target = np.repeat(["a", "b"], 10)
     predicted = np.full(20, "b")
     bounds = bootstrap_intervals(
         target, predicted, target, CLASSES, rng=np.random.default_rng(0), n_resamples=500
+    )
+    assert bounds["balanced_accuracy"] == [0.5, 0.5]
+
+
+def test_a_class_that_vanishes_is_left_out_of_the_mean():
+    # One group holds both classes, so groups are drawn from all: class a may be absent.
+    target = np.repeat(["a", "b", "b"], 10)
+    groups = np.repeat(["mixed", "mixed", "right"], 10)
+    predicted = np.repeat(["b", "a", "b"], 10)
+    bounds = bootstrap_intervals(
+        target, predicted, groups, CLASSES, rng=np.random.default_rng(0), n_resamples=500
     )
     assert bounds["balanced_accuracy"] == [0.0, 1.0]
 

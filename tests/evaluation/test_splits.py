@@ -32,7 +32,8 @@ def _recordings(places_per_label: int = 6, rows_per_place: int = 4) -> pd.DataFr
         for place in range(places_per_label)
         for take in range(rows_per_place)
     ]
-    return pd.DataFrame(rows).assign(recording_id=[f"r{number:03}" for number in range(len(rows))])
+    names = [f"r{number:03}" for number in range(len(rows))]
+    return pd.DataFrame(rows).assign(recording_id=names, path=names)
 
 
 def _by_id(splits: pd.DataFrame) -> pd.Series:
@@ -54,6 +55,7 @@ def _tables(draw: st.DrawFn) -> pd.DataFrame:
     return pd.DataFrame(
         {
             "recording_id": [f"r{number:03}" for number in range(len(group))],
+            "path": [f"r{number:03}" for number in range(len(group))],
             "place": [f"p{number:02}" for number in group],
             "label": label,
         }
@@ -420,3 +422,21 @@ def test_a_class_that_only_validation_could_hold_is_never_allowed() -> None:
 
     with pytest.raises(UserError, match=r"no training row of class \['(yew|ash', 'oak)'\]"):
         make_splits(recordings, protocol, seed=1)
+
+
+@pytest.mark.parametrize("split", [{"strategy": "random"}, {"strategy": "grouped"}])
+def test_channels_of_one_file_stay_together_without_being_asked(split: dict[str, Any]) -> None:
+    files = [f"{label}{number}.wav" for label in ("ash", "oak") for number in range(20)]
+    recordings = pd.DataFrame(
+        [
+            {"recording_id": f"{name}#{channel}", "path": name, "label": name[:3]}
+            for name in files
+            for channel in range(3)
+        ]
+    )
+
+    splits = make_splits(recordings, Protocol(target="label", split=split), seed=0)
+
+    roles = splits.assign(path=recordings["path"]).groupby("path")["role"].nunique()
+    assert (roles == 1).all()
+    assert set(splits["group"]) == set(files)

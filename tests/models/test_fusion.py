@@ -143,9 +143,9 @@ def test_temperatures_are_fitted_on_the_rows_of_fit_and_on_nothing_else(
 ) -> None:
     seen = []
 
-    def spy(logits: np.ndarray, truth: np.ndarray, max_temperature: float) -> float:
-        seen.append((logits, truth, max_temperature))
-        return fit_temperature(logits, truth, max_temperature)
+    def spy(logits: np.ndarray, truth: np.ndarray, highest: float, **lowest: float) -> float:
+        seen.append((logits, truth, highest))
+        return fit_temperature(logits, truth, highest, **lowest)
 
     monkeypatch.setattr(fusion, "fit_temperature", spy)
     members = {"good": _good(), "noise": _noise()}
@@ -163,17 +163,24 @@ def test_temperatures_are_fitted_on_the_rows_of_fit_and_on_nothing_else(
     assert (before <= 4.0).all()
 
 
-def test_an_overconfident_member_is_flattened_and_a_shy_one_sharpened() -> None:
+def test_an_overconfident_member_is_flattened_and_a_shy_one_is_left_alone() -> None:
     right = np.random.default_rng(6).random(120) < 0.7
-    fused = _fit({"sure": _member(right, 0.999), "shy": _member(right, 0.36)})
+    sure, shy = _fit({"sure": _member(right, 0.999), "shy": _member(right, 0.36)}).temperatures_
+    alone = _fit({"sure": _member(right, 0.999)})
 
-    sure, shy = fused.temperatures_
     assert sure > 2.0
-    assert shy < 0.5
-    probabilities = fused.predict_proba(
-        {"sure": _member(right, 0.999), "shy": _member(right, 0.36)}
-    )
-    assert probabilities.max(axis=1) == pytest.approx(right.mean(), abs=0.05)
+    assert shy == pytest.approx(1.0, abs=1e-3)
+    confidence = alone.predict_proba({"sure": _member(right, 0.999)}).max(axis=1)
+    assert confidence == pytest.approx(right.mean(), abs=0.05)
+
+
+def test_groups_of_single_rows_are_judged_together() -> None:
+    members = _specialists()
+    rows = np.arange(120).astype(str).astype(object)
+    one_by_one = ProbabilityFusion().fit(members, _truth(), rows, CLASSES)
+    together = ProbabilityFusion().fit(members, _truth(), np.full(120, "all"), CLASSES)
+
+    np.testing.assert_array_equal(one_by_one.weights_, together.weights_)
 
 
 def test_members_are_known_by_name_and_not_by_order() -> None:

@@ -11,7 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from disentangled_audio.corpora.decode import Decoded, RejectedError, channels, decode, to_clip
-from disentangled_audio.corpora.locate import Located, locate
+from disentangled_audio.corpora.locate import Located, listed, locate
 from disentangled_audio.corpora.names import NameGrammar
 from disentangled_audio.errors import UserError
 from disentangled_audio.parameters import Analysis, Corpus
@@ -63,6 +63,32 @@ def ingest(corpus: Corpus, folders: list[Path]) -> Ingested:
     rejected_table = pd.DataFrame(rejected, columns=REJECTED_COLUMNS)
     _check_rejected(rejected_table, len(located), corpus.max_rejected_share)
     return Ingested(pd.DataFrame(rows), _finish(np.stack(clips), corpus.analysis), rejected_table)
+
+
+def expected_items(corpus: Corpus, folders: list[Path]) -> pd.DataFrame:
+    """Items that `ingest` gives if no file is rejected, from names and headers alone.
+
+    Returns
+    -------
+    DataFrame
+        recording_id, path and the columns of the names; nothing is decoded or generated.
+
+    Raises
+    ------
+    UserError
+        If a source is missing, or no file matches.
+    """
+    grammar = NameGrammar(corpus, folders)
+    each = corpus.analysis.channel == "each"
+    rows = []
+    for source, relative, n_channels in listed(corpus, folders):
+        columns = grammar.parse(relative, source)
+        if columns is None:
+            continue
+        path = f"{source}/{relative}"
+        for recording_id in [f"{path}#{k}" for k in range(n_channels)] if each else [path]:
+            rows.append({"recording_id": recording_id, "path": path, **columns})
+    return pd.DataFrame(rows, columns=["recording_id", "path", *grammar.columns])
 
 
 def _items(

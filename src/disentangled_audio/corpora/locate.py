@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
+import soundfile
+
 from disentangled_audio.corpora.simulate import generate_twin, twin_files
 from disentangled_audio.errors import UserError
 from disentangled_audio.parameters import Corpus, FolderSource, GeneratorSource
@@ -70,9 +72,31 @@ def locate(corpus: Corpus, folders: list[Path]) -> list[Located]:
     return located
 
 
-def count_generated(source: GeneratorSource) -> int:
-    """Number of files that a generator makes, without making them."""
-    return len(twin_files(source.files_per_group))
+def listed(corpus: Corpus, folders: list[Path]) -> list[tuple[str, str, int]]:
+    """Source, relative path and channels of every file, without generating or decoding any.
+
+    A header is read only where the channels are items; a file without a readable one counts as
+    having one channel.
+    """
+    made = [source for source in corpus.sources if isinstance(source, GeneratorSource)]
+    files = [
+        (_label(source), name, group.n_channels)
+        for source in made
+        for name, group in twin_files(source.files_per_group).items()
+    ]
+    kept = [source for source in corpus.sources if source not in made]
+    if kept:
+        found = locate(corpus.model_copy(update={"sources": kept}), folders)
+        each = corpus.analysis.channel == "each"
+        files += [(f.source, f.relative, _n_channels(f.path) if each else 1) for f in found]
+    return sorted(files)
+
+
+def _n_channels(path: Path) -> int:
+    try:
+        return soundfile.info(path).channels
+    except (soundfile.LibsndfileError, OSError):
+        return 1
 
 
 def _source_folders(corpus: Corpus, folders: list[Path]) -> list[tuple[str, Path]]:
@@ -85,11 +109,9 @@ def _source_folders(corpus: Corpus, folders: list[Path]) -> list[tuple[str, Path
 def _label(source: FolderSource | GeneratorSource) -> str:
     if isinstance(source, GeneratorSource):
         return source.generator
-    return (
-        source.folder.strip("/")
-        if not Path(source.folder).is_absolute()
-        else (Path(source.folder).name)
-    )
+    folder = Path(source.folder)
+    elsewhere = folder.is_absolute() or source.folder.startswith("~")
+    return folder.name if elsewhere else folder.as_posix()
 
 
 def _folder_of(
@@ -114,7 +136,7 @@ def _generated(source: GeneratorSource, folder: Path) -> Path:
     size = "" if source.files_per_group is None else f"_{source.files_per_group}_per_group"
     target = folder / f"{source.generator}_seed{source.seed}{size}"
     if not target.is_dir():
-        logger.info("Generating %d files in %s, this once", count_generated(source), target)
+        logger.info("Generating the simulated recordings in %s, this once", target)
         target.parent.mkdir(parents=True, exist_ok=True)
         generate_twin(target, seed=source.seed, files_per_group=source.files_per_group)
     return target

@@ -25,9 +25,9 @@ def bootstrap_intervals(
 ) -> dict[str, list[float]]:
     """Percentile bootstrap intervals of accuracy and balanced accuracy.
 
-    Items of one group (a room, a speaker) resemble each other, so whole groups are drawn with
-    replacement: resampling single items would count the same evidence many times and give
-    intervals that are too narrow.
+    Items of one group (a room, a speaker) resemble each other, so groups are drawn with replacement,
+    then items within them: resampling single items would count the same evidence many times and
+    give intervals that are too narrow.
 
     With a single group nothing can be said about other groups. Rows are then resampled, and the
     interval covers only other recordings of that same group; `resampling_unit` tells which case
@@ -93,13 +93,27 @@ def bootstrap_intervals(
 def _draw_groups(
     cells: NDArray, groups: NDArray, n_cells: int, n_resamples: int, rng: np.random.Generator
 ) -> NDArray:
-    """Draw whole groups with replacement and count their cells, (n_resamples, n_cells)."""
+    """Draw groups, then rows within them, and count the cells, (n_resamples, n_cells).
+
+    The second stage matters where a class has one or two groups: whole groups alone would give
+    it next to no spread (Davison and Hinkley 1997, 3.8). Where each group holds one class, groups
+    are drawn class by class: a resample without a class would score another task.
+    """
     names, members = np.unique(groups.astype(str), return_inverse=True)
-    n_groups = len(names)
-    by_group = np.zeros((n_groups, n_cells))
+    by_group = np.zeros((len(names), n_cells))
     np.add.at(by_group, (members, cells), 1)
-    times_drawn = rng.multinomial(n_groups, np.full(n_groups, 1 / n_groups), size=n_resamples)
-    return times_drawn @ by_group
+    by_class = by_group.reshape(len(names), -1, 2).sum(axis=2)
+    nested = (np.count_nonzero(by_class, axis=1) == 1).all()
+    strata = by_class.argmax(axis=1) if nested else np.zeros(len(names), dtype=int)
+    drawn = np.zeros((n_resamples, n_cells))
+    for stratum in np.unique(strata):
+        part = by_group[strata == stratum]
+        shares = np.full(len(part), 1 / len(part))
+        times_drawn = rng.multinomial(len(part), shares, size=n_resamples)
+        for group, times in zip(part, times_drawn.T, strict=True):
+            n_rows = int(group.sum())
+            drawn += rng.multinomial(times * n_rows, group / n_rows)
+    return drawn
 
 
 def _draw_rows(cells: NDArray, n_cells: int, n_resamples: int, rng: np.random.Generator) -> NDArray:

@@ -18,7 +18,7 @@ def make_splits(recordings: pd.DataFrame, protocol: Protocol, seed: int) -> pd.D
     Parameters
     ----------
     recordings : DataFrame
-        One row per item, with `recording_id` and the columns that the protocol names.
+        One row per item, with `recording_id`, `path` and the columns that the protocol names.
     protocol : Protocol
         Rows outside of its `where`, or without a target, get the role `unused`.
     seed : int
@@ -38,8 +38,9 @@ def make_splits(recordings: pd.DataFrame, protocol: Protocol, seed: int) -> pd.D
     table = pd.DataFrame(
         {
             "recording_id": recordings["recording_id"],
+            "path": recordings["path"],
             "target": recordings[protocol.target].astype("string"),
-            "group": _groups(recordings, protocol.group_by),
+            "group": _groups(recordings, protocol.group_by or ["path"]),
             "fold": "",
             "role": "unused",
         }
@@ -52,7 +53,7 @@ def make_splits(recordings: pd.DataFrame, protocol: Protocol, seed: int) -> pd.D
     _check_roles(rows["target"], role, protocol.split.allow_missing_classes)
     table["fold"] = fold
     table.loc[rows["index"], "role"] = role
-    return table
+    return table.drop(columns="path")
 
 
 def _used_rows(recordings: pd.DataFrame, protocol: Protocol) -> np.ndarray:
@@ -63,8 +64,6 @@ def _used_rows(recordings: pd.DataFrame, protocol: Protocol) -> np.ndarray:
 
 
 def _groups(recordings: pd.DataFrame, group_by: list[str]) -> pd.Series:
-    if not group_by:
-        return recordings["recording_id"].astype("string")
     parts = [recordings[column].astype("string").fillna("") for column in group_by]
     return parts[0].str.cat(parts[1:], sep="/")
 
@@ -125,7 +124,7 @@ def _numbered_fold(rows: pd.DataFrame, split: Split, seed: int) -> tuple[str, np
         raise UserError(
             f"protocol.split.fold '{number}' must be a number from 0 to {split.n_folds - 1}"
         )
-    folds = _folds(rows, split.n_folds, grouped=split.strategy == "grouped", seed=seed)
+    folds = _folds(rows, split.n_folds, split.strategy, seed)
     return str(number), folds == int(number)
 
 
@@ -133,9 +132,8 @@ def _validation_rows(
     rows: pd.DataFrame, training: np.ndarray, split: Split, seed: int
 ) -> np.ndarray:
     candidates = np.flatnonzero(training)
-    grouped = split.strategy != "random"
     # Another seed than the test folds', so that validation is no echo of the test draw.
-    folds = _folds(rows.iloc[candidates], split.validation_folds, grouped=grouped, seed=seed + 1)
+    folds = _folds(rows.iloc[candidates], split.validation_folds, split.strategy, seed + 1)
     target = rows["target"].to_numpy()[candidates]
 
     def n_held(number: int) -> tuple[int, int]:
@@ -147,12 +145,17 @@ def _validation_rows(
     return candidates[folds == min(range(split.validation_folds), key=n_held)]
 
 
-def _folds(rows: pd.DataFrame, n_folds: int, *, grouped: bool, seed: int) -> np.ndarray:
-    """Number of the stratified fold that holds each row, whole groups together if asked."""
-    units = rows["group"] if grouped else rows["target"]
-    if grouped and units.nunique() < n_folds:
+def _folds(rows: pd.DataFrame, n_folds: int, strategy: str, seed: int) -> np.ndarray:
+    """Number of the stratified fold that holds each row.
+
+    Whole groups stay together; for `random`, the channels of a file do.
+    """
+    units = rows["path"] if strategy == "random" else rows["group"]
+    grouped = not units.is_unique
+    if units.nunique() < n_folds:
+        what = "files" if strategy == "random" else "groups"
         raise UserError(
-            f"{units.nunique()} groups cannot make {n_folds} folds; lower protocol.split.n_folds "
+            f"{units.nunique()} {what} cannot make {n_folds} folds; lower protocol.split.n_folds "
             "or validation_folds, or group by a finer column"
         )
     splitter = (StratifiedGroupKFold if grouped else StratifiedKFold)(
@@ -163,7 +166,7 @@ def _folds(rows: pd.DataFrame, n_folds: int, *, grouped: bool, seed: int) -> np.
         # A class with fewer rows than folds is named by _check_roles, if it matters.
         warnings.filterwarnings("ignore", message="The least populated class")
         try:
-            groups = rows["group"] if grouped else None
+            groups = units if grouped else None
             parts = list(splitter.split(np.zeros(len(rows)), rows["target"], groups))
         except ValueError as error:
             raise UserError(f"{n_folds} folds cannot be made: {error}") from error

@@ -31,7 +31,10 @@ def scaled_probabilities(logits: NDArray[np.float64], temperature: float) -> NDA
 
 
 def fit_temperature(
-    logits: NDArray[np.float64], truth: NDArray[np.integer], max_temperature: float
+    logits: NDArray[np.float64],
+    truth: NDArray[np.integer],
+    max_temperature: float,
+    min_temperature: float | None = None,
 ) -> float:
     """Temperature with the lowest log loss, each class weighing alike.
 
@@ -41,17 +44,18 @@ def fit_temperature(
         Of rows that the classifier was not fitted on.
     truth : (n_rows,)
         Column of the true class.
-    max_temperature : float
-        Looked for between its inverse and itself.
+    max_temperature, min_temperature : float
+        Range; the minimum is by default the inverse of the maximum.
     """
     weight = 1 / np.bincount(truth)[truth]
     rows = np.arange(len(truth))
-    limit = np.log(max_temperature)
+    highest = np.log(max_temperature)
+    lowest = -highest if min_temperature is None else np.log(min_temperature)
     found = minimize_scalar(
         lambda log_t: (
             -np.average(log_softmax(logits / np.exp(log_t), axis=1)[rows, truth], weights=weight)
         ),
-        bounds=(-limit, limit),
+        bounds=(lowest, highest),
         method="bounded",
     )
     return float(np.exp(found.x))

@@ -9,24 +9,27 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from disentangled_audio.models.calibration import fit_temperature, scaled_probabilities
 
 EPSILON = 1e-7
+# Groups must hold so many rows on average to be judged one by one.
+MIN_GROUP_ROWS = 5
 
 
 class ProbabilityFusion(ClassifierMixin, BaseEstimator):
     """Temperature per member, then a convex combination.
 
     Fit on rows that no member was trained on. The temperature of a member minimises its log
-    loss (Guo et al. 2017). The weights are judged by the log loss of their worst group, because
-    a member that leads on average can collapse on one unseen group, and the most even weights
-    within one standard error of the best are taken (the one-standard-error rule of Breiman et
-    al. 1984, "Classification and regression trees", 3.4.3): a few validation groups seldom tell
-    that a member is worthless.
+    loss (Guo et al. 2017) and only softens: where validation rows are easier than what comes,
+    sharpening to fit them would make every later error a certain one. The weights are judged by
+    the log loss of their worst group, because a member that leads on average can collapse on one
+    unseen group, and the most even weights within one standard error of the best are taken (the
+    one-standard-error rule of Breiman et al. 1984, "Classification and regression trees", 3.4.3):
+    a few validation groups seldom tell that a member is worthless.
 
     Parameters
     ----------
     weight_steps : int
         Weights are looked for on a grid of multiples of 1 / weight_steps.
     max_temperature : float
-        Temperatures are looked for between 1 / max_temperature and max_temperature.
+        Temperatures are looked for between 1 and max_temperature.
 
     Attributes
     ----------
@@ -66,7 +69,12 @@ class ProbabilityFusion(ClassifierMixin, BaseEstimator):
         truth = np.array([column[name] for name in target])
         self.temperatures_ = np.array(
             [
-                fit_temperature(_logits(probabilities), truth, self.max_temperature)
+                fit_temperature(
+                    _logits(probabilities),
+                    truth,
+                    self.max_temperature,
+                    min_temperature=1.0,
+                )
                 for probabilities in members.values()
             ]
         )
@@ -134,8 +142,14 @@ def _row_loss(probabilities: NDArray[np.float64], truth: NDArray) -> NDArray[np.
 def _worst_group_loss(
     probabilities: NDArray[np.float64], truth: NDArray, group: NDArray
 ) -> tuple[float, float]:
-    """Mean log loss of the group that has the highest, and its standard error."""
+    """Mean log loss of the group that has the highest, and its standard error.
+
+    Groups of a few rows say nothing each; then all rows are one.
+    """
     loss = _row_loss(probabilities, truth)
-    groups = [loss[group == name] for name in np.unique(group)]
+    names = np.unique(group)
+    if len(loss) < MIN_GROUP_ROWS * len(names):
+        return float(loss.mean()), float(loss.std() / np.sqrt(len(loss)))
+    groups = [loss[group == name] for name in names]
     worst = max(groups, key=np.mean)
     return float(worst.mean()), float(worst.std() / np.sqrt(len(worst)))

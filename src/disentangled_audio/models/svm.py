@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.base import BaseEstimator, ClassifierMixin, clone
+from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.metrics import recall_score
 from sklearn.model_selection import GridSearchCV, StratifiedGroupKFold, StratifiedKFold
 from sklearn.pipeline import Pipeline, make_pipeline
@@ -119,64 +119,42 @@ def search_svm(rows: Rows, parameters: SvmParameters, seed: int) -> dict[str, fl
     return {key.removeprefix("svc__"): value for key, value in search.best_params_.items()}
 
 
-def fit_svm(
-    rows: Rows,
-    chosen: dict[str, float],
-    parameters: SvmParameters,
-    seed: int,
-    augmented: Rows | None = None,
-) -> CalibratedSvm:
-    """Fit with chosen parameters; calibrate on folds that the SVM has not seen.
+def fit_svm(rows: Rows, chosen: dict[str, float], augmented: Rows | None = None) -> Pipeline:
+    """Fit with chosen parameters.
 
     Parameters
     ----------
     rows : Rows
-        Rows to fit, calibrated out of fold over their groups.
     chosen : dict
         `C` and `gamma`.
-    parameters : SvmParameters
-    seed : int
     augmented : Rows, optional
-        Further rows to fit, never scored; in an inner fold, those of held-out groups stay out.
+        Further rows to fit.
 
     Returns
     -------
-    CalibratedSvm
-        Probabilities over the sorted class names.
+    Pipeline
+        Scaler and SVM.
     """
+    if augmented is not None:
+        rows = rows + augmented
     svm = _svm().set_params(**{f"svc__{key}": value for key, value in chosen.items()})
     with threadpool_limits(1):
-        logits, truth = [], []
-        for train, held_out in _inner_folds(rows, parameters.inner_folds, seed):
-            fitted = _fit(svm, _with_augmented(rows[train], augmented, rows.group[held_out]))
-            logits.append(_logits(fitted, rows.features[held_out]))
-            truth.append(np.searchsorted(fitted.classes_, rows.target[held_out]))
-        final = _fit(svm, _with_augmented(rows, augmented))
-    temperature = fit_temperature(np.concatenate(logits), np.concatenate(truth), MAX_TEMPERATURE)
-    return CalibratedSvm(final, temperature)
+        return svm.fit(rows.features, rows.target)
+
+
+def calibrated_temperature(svm: Pipeline, rows: Rows) -> float:
+    """Temperature of an SVM's probabilities, from rows that it was not fitted on."""
+    truth = np.searchsorted(svm.classes_, rows.target)
+    return fit_temperature(_logits(svm, rows.features), truth, MAX_TEMPERATURE)
 
 
 def _svm() -> Pipeline:
     return make_pipeline(StandardScaler(), SVC(class_weight="balanced", cache_size=500))
 
 
-def _fit(svm: Pipeline, rows: Rows) -> Pipeline:
-    return clone(svm).fit(rows.features, rows.target)
-
-
 def _balanced_accuracy(svm: Pipeline, features: NDArray, target: NDArray) -> float:
     """Mean recall of the classes that the held-out rows have; a fold may lack one."""
     return recall_score(target, svm.predict(features), labels=np.unique(target), average="macro")
-
-
-def _with_augmented(
-    rows: Rows, augmented: Rows | None, held_out_groups: NDArray | None = None
-) -> Rows:
-    if augmented is None:
-        return rows
-    if held_out_groups is None:
-        return rows + augmented
-    return rows + augmented[~np.isin(augmented.group, held_out_groups)]
 
 
 def _logits(svm: Pipeline, features: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -219,7 +197,7 @@ def _inner_folds(rows: Rows, n_folds: int, seed: int) -> list[tuple[NDArray, NDA
     if not whole:
         raise UserError(
             f"class {', '.join(map(str, names[counts == 1]))} has a single training row; an SVM "
-            "needs two to be calibrated. Leave the class out (protocol.where), or use another fold"
+            "needs two to be chosen. Leave the class out (protocol.where), or use another fold"
         )
     return whole
 

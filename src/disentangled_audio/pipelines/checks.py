@@ -1,38 +1,65 @@
-"""Checks across parameters, made before the first node runs."""
+"""Checks across parameters and saved datasets, made before the first node runs."""
 
-from pathlib import Path
 from typing import Any
 
+import pandas as pd
 from kedro.io import DataCatalog
 from kedro.pipeline import Pipeline
 
 from disentangled_audio.errors import UserError
-from disentangled_audio.parameters import Corpus, FourierParameters, GeneratorSource, Protocol
+from disentangled_audio.parameters import Corpus, FourierParameters, Protocol, ViewParameters
+from disentangled_audio.pipelines.stamps import digest
 
 # NumPy, scikit-learn and Keras all take it, with a little room for seeds derived from it.
 MAX_SEED = 2**31 - 1
+PARAMETERS = (
+    "seed",
+    "corpus_name",
+    "protocol_name",
+    "corpus_file",
+    "corpus",
+    "protocol",
+    "fourier",
+    "augmentation",
+    "views",
+    "disentangler",
+    "svm",
+    "hybrid",
+    "evaluation",
+)
 
 
-def check_parameters(pipeline: Pipeline, catalog: DataCatalog) -> None:
-    """Stop a run whose parameters cannot fit together, or whose corpus is not there.
+def check_run(run_params: dict[str, Any], pipeline: Pipeline, catalog: DataCatalog) -> None:
+    """Stop a run whose parameters, corpus or earlier results cannot fit together.
 
     Raises
     ------
     UserError
         Naming the key, its value and what is allowed.
     """
-    inputs = pipeline.all_inputs()
-    if "params:seed" in inputs:
-        _check_seed(catalog.load("params:seed"))
-    if "params:protocol" in inputs:
-        _check_columns(_corpus(catalog), catalog)
-    if "recording_folders" in pipeline.inputs() and "params:fourier" in inputs:
-        _check_components(_corpus(catalog), catalog)
+    _check_names(catalog.load("parameters"), run_params["runtime_params"] or {})
+    _check_seed(catalog.load("params:seed"))
+    _check_load_versions(run_params["load_versions"] or {}, pipeline)
+    _check_earlier_pipelines(pipeline, catalog)
+    # Kedro has validated them only where a node of this run asks for them.
+    corpus = Corpus.model_validate(catalog.load("params:corpus"))
+    protocol = Protocol.model_validate(catalog.load("params:protocol"))
+    _check_made_with(pipeline, catalog, corpus, protocol)
+    _check_views(ViewParameters.model_validate(catalog.load("params:views")), corpus)
+    splits = _splits(pipeline, catalog, corpus, protocol)
+    if splits is not None and "params:fourier" in pipeline.all_inputs():
+        fourier = FourierParameters.model_validate(catalog.load("params:fourier"))
+        _check_components(fourier, int((splits["role"] == "train").sum()))
 
 
-def _corpus(catalog: DataCatalog) -> Corpus:
-    # Kedro has validated it only where a node of this run asks for it.
-    return Corpus.model_validate(catalog.load("params:corpus"))
+def _check_names(parameters: dict[str, Any], given: dict[str, Any]) -> None:
+    # `seconds` is measured, never given.
+    names = [name for name in parameters if not name.startswith("_") and name != "seconds"]
+    unknown = [name for name in [*names, *given] if name not in PARAMETERS]
+    if unknown:
+        raise UserError(
+            f"unknown parameter '{unknown[0]}'; the first part is one of {', '.join(PARAMETERS)}"
+        )
 
 
 def _check_seed(seed: Any) -> None:
@@ -40,61 +67,98 @@ def _check_seed(seed: Any) -> None:
         raise UserError(f"seed={seed!r} must be a whole number from 0 to {MAX_SEED}")
 
 
-def _check_columns(corpus: Corpus, catalog: DataCatalog) -> None:
-    from disentangled_audio.corpora.names import MEASURED_COLUMNS, NameGrammar
+def _check_load_versions(load_versions: dict[str, str], pipeline: Pipeline) -> None:
+    for name in sorted(set(load_versions) & pipeline.all_outputs()):
+        raise UserError(
+            f"--load-versions={name}: this run makes {name} anew. Choose a version of something "
+            "that it only reads, or run fewer pipelines."
+        )
 
-    protocol = Protocol.model_validate(catalog.load("params:protocol"))
-    folders = catalog.load("recording_folders")
-    known = [*NameGrammar(corpus, folders).columns, *MEASURED_COLUMNS]
-    asked = {
+
+def _check_earlier_pipelines(pipeline: Pipeline, catalog: DataCatalog) -> None:
+    from kedro.framework.project import pipelines
+
+    for name in sorted(pipeline.inputs()):
+        if name.startswith("param") or name == "recording_folders" or catalog.exists(name):
+            continue
+        maker = next(part for part in pipelines if name in pipelines[part].all_outputs())
+        raise UserError(
+            f"'{name}' is not there (or not in this version) for this corpus and protocol: run "
+            f"kedro run --pipelines={maker} first, with the same --env and --params"
+        )
+
+
+def _check_made_with(
+    pipeline: Pipeline, catalog: DataCatalog, corpus: Corpus, protocol: Protocol
+) -> None:
+    """Stop where saved clips or splits were made with other parameters than this run's."""
+    now = {"recordings": ("corpus.analysis", corpus.analysis), "splits": ("protocol", protocol)}
+    for name in sorted(set(now) & pipeline.inputs()):
+        key, values = now[name]
+        if catalog.load(name).attrs.get("made_with") != digest(values.model_dump()):
+            raise UserError(
+                f"the saved '{name}' were made with another {key} than this run's. Give the same "
+                "--params as then, or run all pipelines again."
+            )
+
+
+def _check_views(views: ViewParameters, corpus: Corpus) -> None:
+    import numpy as np
+
+    from disentangled_audio.models.views import make_views
+
+    rate_hz = corpus.analysis.sample_rate_hz
+    clip = np.ones((1, round(corpus.analysis.duration_s * rate_hz)), dtype=np.float32)
+    try:
+        make_views(clip, rate_hz, views)
+    except ValueError as error:
+        raise UserError(
+            f"views do not fit clips of corpus.analysis.duration_s={corpus.analysis.duration_s:g} "
+            f"at sample_rate_hz={rate_hz}: {error}"
+        ) from error
+
+
+def _splits(
+    pipeline: Pipeline, catalog: DataCatalog, corpus: Corpus, protocol: Protocol
+) -> pd.DataFrame | None:
+    """Splits that the run will make or read; None where only decoding can tell them."""
+    if "splits" in pipeline.inputs():
+        return catalog.load("splits")
+    if "recording_folders" not in pipeline.inputs():
+        return None
+    from disentangled_audio.corpora.ingest import expected_items
+    from disentangled_audio.corpora.names import MEASURED_COLUMNS
+    from disentangled_audio.evaluation.splits import make_splits
+
+    items = expected_items(corpus, catalog.load("recording_folders"))
+    known = [*items, *(column for column in MEASURED_COLUMNS if column not in items)]
+    asked = _columns(protocol)
+    for key, column in asked:
+        if column not in known:
+            raise UserError(
+                f"protocol.{key} '{column}' is no column of corpus "
+                f"'{catalog.load('params:corpus_name')}'; it has {', '.join(known)}"
+            )
+    if items.empty or not {column for _, column in asked} <= set(items):
+        return None
+    return make_splits(items, protocol, catalog.load("params:seed"))
+
+
+def _columns(protocol: Protocol) -> list[tuple[str, str]]:
+    """Every column that a protocol names, with the key that names it."""
+    lists = {
         "target": [protocol.target],
         "group_by": protocol.group_by,
         "factors": protocol.factors,
         "where": list(protocol.where),
         "split.column": [protocol.split.column] if protocol.split.column else [],
     }
-    for key, columns in asked.items():
-        for column in columns:
-            if column not in known:
-                raise UserError(
-                    f"protocol.{key} '{column}' is no column of corpus "
-                    f"'{catalog.load('params:corpus_name')}'; it has {', '.join(known)}"
-                )
+    return [(key, column) for key, columns in lists.items() for column in columns]
 
 
-def _check_components(corpus: Corpus, catalog: DataCatalog) -> None:
-    """An upper bound on the rows; the exact count of training rows is checked when fitted."""
-    fourier = FourierParameters.model_validate(catalog.load("params:fourier"))
-    n_rows = _most_rows(corpus, catalog.load("recording_folders"))
-    if fourier.n_components > n_rows:
+def _check_components(fourier: FourierParameters, n_training: int) -> None:
+    if fourier.n_components > n_training:
         raise UserError(
-            f"fourier.n_components={fourier.n_components} is more than the {n_rows} rows of corpus "
-            f"'{catalog.load('params:corpus_name')}'; PCA allows as many as there are training rows"
+            f"fourier.n_components={fourier.n_components} is more than the {n_training} training "
+            f"rows; PCA allows {n_training} or less"
         )
-
-
-def _most_rows(corpus: Corpus, folders: list[Path]) -> int:
-    from disentangled_audio.corpora.locate import count_generated, locate
-
-    generated = [s for s in corpus.sources if isinstance(s, GeneratorSource)]
-    stored = [s for s in corpus.sources if s not in generated]
-    n_rows = sum(count_generated(source) for source in generated)
-    if stored:
-        located = locate(corpus.model_copy(update={"sources": stored}), folders)
-        n_rows += len(located) * _channels_at_most(corpus, located)
-    return n_rows
-
-
-def _channels_at_most(corpus: Corpus, located: list[Any]) -> int:
-    """Items of a file: one, or as many as the file with most channels has."""
-    if corpus.analysis.channel != "each":
-        return 1
-    import soundfile
-
-    counts = [1]
-    for file in located:
-        try:
-            counts.append(soundfile.info(file.path).channels)
-        except (soundfile.LibsndfileError, OSError):
-            continue
-    return max(counts)

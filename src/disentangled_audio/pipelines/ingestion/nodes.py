@@ -16,6 +16,7 @@ def read_recordings(folders: list[Path], corpus: Corpus) -> tuple[Any, Any, Any]
 
     ingested = ingest(corpus, folders)
     recordings = ingested.recordings
+    recordings.attrs["made_with"] = digest(corpus.analysis.model_dump())
     recordings.attrs["corpus_hash"] = digest(
         [
             recordings[["recording_id", "sha256"]].to_numpy().tolist(),
@@ -31,6 +32,7 @@ def split_recordings(recordings: pd.DataFrame, protocol: Protocol, seed: int) ->
     from disentangled_audio.evaluation.splits import make_splits
 
     splits = stamp(make_splits(recordings, protocol, seed), recordings)
+    splits.attrs["made_with"] = digest(protocol.model_dump())
     splits.attrs["split_hash"] = digest(
         splits[["recording_id", "target", "role"]].to_numpy().tolist()
     )

@@ -51,9 +51,9 @@ def score_predictions(  # noqa: PLR0913
     from disentangled_audio.evaluation.controls import control_predictions
     from disentangled_audio.evaluation.summary import summarise
 
-    check_same(predictions, recordings, splits)
+    hashes = check_same(predictions, recordings, splits)
     used = splits[splits["role"] != "unused"]
-    return summarise(
+    metrics = summarise(
         predictions,
         control_predictions(recordings, used),
         corpus=corpus_name,
@@ -64,6 +64,7 @@ def score_predictions(  # noqa: PLR0913
         seed=seed,
         seconds=seconds,
     )
+    return {**metrics, "fold": str(used["fold"].iloc[0]), **hashes}
 
 
 def tabulate(predictions: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:

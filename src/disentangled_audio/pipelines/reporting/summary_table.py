@@ -7,13 +7,14 @@ from rich.console import Console
 from rich.table import Table
 
 
-def print_summary(metrics: dict[str, Any], folder: Path) -> None:
+def print_summary(metrics: dict[str, Any], n_rejected: int, report: Path) -> None:
     """Print models and controls with their intervals, and where the results are."""
     simulated = "SIMULATED recordings, " if metrics["simulated"] else ""
     table = Table(
         title=(
             f"{metrics['target']} of {metrics['corpus']} ({simulated}protocol "
-            f"{metrics['protocol']}, {metrics['n_test']} test items)"
+            f"{metrics['protocol']}, fold {metrics['fold']}, {metrics['n_test']} test items of "
+            f"{metrics['n_test_groups']} groups)"
         ),
         title_justify="left",
         title_style="bold",
@@ -29,7 +30,10 @@ def print_summary(metrics: dict[str, Any], folder: Path) -> None:
         table.add_row(*_row(f"control: {name}", scores), style="dim")
     console = Console()
     console.print(table)
-    console.print(f"Report, tables and plots: {folder}", soft_wrap=True)
+    if n_rejected:
+        console.print(f"{n_rejected} files were rejected; the report says why", soft_wrap=True)
+    console.print(f"Report: {report}", soft_wrap=True)
+    console.print(f"Tables and plots: {report.parents[2]}", soft_wrap=True)
 
 
 def _row(name: str, scores: dict[str, Any]) -> tuple[str, str, str, str]:

@@ -44,24 +44,33 @@ def _train(
 ) -> tuple[Any, pd.DataFrame]:
     """Choose and fit on training rows; refit with the choice on training and validation rows.
 
-    The first fit gives the validation rows' probabilities, for the hybrid to be set on rows
-    that its members have not seen; the refit is what is kept and what predicts the others.
+    The first fit is calibrated on the validation rows and gives their probabilities, so that the
+    hybrid is set on rows that its members have not seen. The refit takes over the temperature;
+    it is what is kept and what predicts all other rows.
     """
-    from disentangled_audio.models.svm import Rows, fit_svm, search_svm
+    from disentangled_audio.models.svm import (
+        CalibratedSvm,
+        Rows,
+        calibrated_temperature,
+        fit_svm,
+        search_svm,
+    )
 
     sources = (features, splits) if augmented is None else (features, augmented, splits)
     check_same(*sources)
     role = splits["role"].to_numpy()
     values = features_of(features)
     rows = Rows(values, splits["target"].to_numpy(dtype=object), splits["group"].to_numpy(object))
-    training, fitted = rows[role == "train"], rows[(role == "train") | (role == "validation")]
+    training, validation = rows[role == "train"], rows[role == "validation"]
     extra = None if augmented is None else _augmented_rows(augmented, splits)
     chosen = search_svm(training, parameters, seed)
-    provisional = fit_svm(training, chosen, parameters, seed, extra)
-    final = fit_svm(fitted, chosen, parameters, seed, extra)
+    provisional = fit_svm(training, chosen, extra)
+    temperature = calibrated_temperature(provisional, validation)
+    final = CalibratedSvm(fit_svm(training + validation, chosen, extra), temperature)
     probabilities = final.predict_proba(values)
-    validation = role == "validation"
-    probabilities[validation] = provisional.predict_proba(values[validation])
+    probabilities[role == "validation"] = CalibratedSvm(provisional, temperature).predict_proba(
+        validation.features
+    )
     table = probability_table(features["recording_id"], probabilities, list(final.classes_))
     return stamp(final, *sources), stamp(table, *sources)
 
