@@ -82,8 +82,9 @@ def test_artefacts_of_two_ingestions_are_not_mixed(
     run_kedro(project, env="fsdd", pipelines=["ingestion", "feature_engineering"], params=QUICK)
     clip = {"corpus": {"analysis": {"duration_s": 0.4}}}
     run_kedro(project, env="fsdd", pipelines=["ingestion"], params=clip)
+    mixed = {**QUICK, **clip}
     with pytest.raises(UserError, match=r"corpus_hash .* and "):
-        run_kedro(project, env="fsdd", pipelines=["representation_learning"], params=QUICK)
+        run_kedro(project, env="fsdd", pipelines=["representation_learning"], params=mixed)
 
 
 def test_a_protocol_has_its_own_results(
@@ -100,4 +101,17 @@ def test_a_protocol_has_its_own_results(
     by_speaker = load_catalog(project, env="fsdd").load("splits")
     by_take = load_catalog(project, env="fsdd", params=official).load("splits")
     assert set(by_speaker.query("role == 'test'")["group"]) == {"jackson"}
-    assert set(by_take.query("role == 'test'")["group"]) == {"0", "1"}
+    takes = by_take["recording_id"].str.extract(r"_(\d)\.wav$")[0]
+    assert set(takes[by_take["role"] == "test"]) == {"0", "1"}
+    assert set(takes[by_take["role"] != "test"]) == {"2", "3", "4", "5"}
+
+
+def test_splits_of_another_fold_are_not_reported_as_this_one(
+    spoken_digits: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DISENTANGLED_AUDIO_DATA", str(spoken_digits))
+    project = make_project(tmp_path / "project")
+    other_fold = {"protocol": {"split": {"fold": "anna"}}}
+    run_kedro(project, env="fsdd", pipelines=["ingestion"], params=other_fold)
+    with pytest.raises(UserError, match="'splits' were made with another protocol"):
+        run_kedro(project, env="fsdd", pipelines=["feature_engineering"], params=QUICK)
