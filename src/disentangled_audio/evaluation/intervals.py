@@ -25,9 +25,9 @@ def bootstrap_intervals(
 ) -> dict[str, list[float]]:
     """Percentile bootstrap intervals of accuracy and balanced accuracy.
 
-    Items of one group (a room, a speaker) resemble each other, so groups are drawn with replacement,
-    then items within them: resampling single items would count the same evidence many times and
-    give intervals that are too narrow.
+    Items of one group (a room, a speaker) resemble each other, so groups are drawn with
+    replacement, then items within them: resampling single items would count the same evidence
+    many times and give intervals that are too narrow.
 
     With a single group nothing can be said about other groups. Rows are then resampled, and the
     interval covers only other recordings of that same group; `resampling_unit` tells which case
