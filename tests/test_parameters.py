@@ -12,6 +12,7 @@ CORPUS = {"sources": [{"folder": "mine"}], "analysis": ANALYSIS}
 PROTOCOL = {"target": "label", "split": {"strategy": "random"}}
 COMPLETE: dict[type[BaseModel], dict[str, Any]] = {
     p.FolderSource: {"folder": "mine"},
+    p.ArchiveSource: {"archive": "mine.zip"},
     p.GeneratorSource: {"generator": "twin"},
     p.Analysis: ANALYSIS,
     p.Corpus: CORPUS,

@@ -3,7 +3,9 @@
 Names carry units. An unknown key is an error that names it.
 """
 
+from pathlib import PurePosixPath
 from typing import Annotated, Any, Literal
+from urllib.parse import unquote, urlsplit
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
@@ -23,6 +25,7 @@ def _as_texts(value: object) -> object:
 Texts = Annotated[list[str], BeforeValidator(_as_texts)]
 Numbers = Annotated[list[float], BeforeValidator(_as_list)]
 Counts = Annotated[tuple[int, ...], BeforeValidator(_as_list)]
+_HASH = "^(md5:[0-9a-f]{32}|sha1:[0-9a-f]{40}|sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128})$"
 
 
 class Parameters(BaseModel):
@@ -56,6 +59,54 @@ class GeneratorSource(Parameters):
     generator: Literal["twin"]
     seed: int = Field(default=0, ge=0)
     files_per_group: int | None = Field(default=None, ge=1)
+
+
+class ArchiveSource(Parameters):
+    """Recordings in a zip or tar archive: at a URL, as a local file, or already extracted.
+
+    Attributes
+    ----------
+    archive : the local file, absolute or below one of the data folders; with `url`, the name
+        under which the download is kept (the URL's own last part otherwise).
+    url : where it is downloaded from if it is not there; several are mirrors, tried in turn.
+    hash : `md5:…`, `sha1:…`, `sha256:…` or `sha512:…` of the archive; null takes the first
+        download as it is and compares later ones with it.
+    members : patterns of the members to extract; `*` stands for any characters, also `/`.
+    subfolder : folder in the archive that holds the recordings. An extracted folder of this
+        name below a data folder is used in place of the archive.
+    max_extracted_gb : archives that hold more than so many gigabytes are refused.
+    max_ratio : archives that hold more than so many times their own size are refused.
+    """
+
+    archive: str | None = None
+    url: Texts = []
+    hash: Annotated[str, Field(pattern=_HASH)] | None = None
+    members: Texts = ["*"]
+    subfolder: str = ""
+    max_extracted_gb: float = Field(default=50.0, gt=0)
+    max_ratio: float = Field(default=100.0, gt=1)
+
+    @model_validator(mode="after")
+    def _check_place(self) -> "ArchiveSource":
+        if not self.name:
+            raise ValueError("an archive needs archive (a file) or url (ending in a file's name)")
+        for url in self.url:
+            if urlsplit(url).scheme not in ("http", "https") or not urlsplit(url).hostname:
+                raise ValueError(f"url {url!r} must start with http:// or https://")
+        folder = PurePosixPath(self.subfolder)
+        if folder.is_absolute() or ".." in folder.parts:
+            raise ValueError(f"subfolder {self.subfolder!r} must lie inside the archive")
+        return self
+
+    @property
+    def name(self) -> str:
+        """What the archive file is called; empty if that cannot be told."""
+        if self.archive is not None:
+            return PurePosixPath(self.archive).name
+        path = unquote(urlsplit(self.url[0]).path) if self.url else ""
+        # An encoded separator must not lead out of the folder of downloads.
+        name = path.replace("\\", "/").rpartition("/")[2]
+        return "" if name in (".", "..") else name
 
 
 class Analysis(Parameters):
@@ -104,7 +155,7 @@ class Corpus(Parameters):
     Attributes
     ----------
     description, licence, citation, how_to_get : text for the report and for error messages.
-    sources : folders or generators.
+    sources : folders, archives or generators.
     files : glob patterns below each source's folder.
     name_patterns : regular expressions; the first that matches a file's path to its end gives
         columns by its named groups. Without patterns and table every file is taken.
@@ -116,7 +167,7 @@ class Corpus(Parameters):
     """
 
     description: str = ""
-    sources: list[FolderSource | GeneratorSource] = Field(min_length=1)
+    sources: list[FolderSource | ArchiveSource | GeneratorSource] = Field(min_length=1)
     files: Texts = ["**/*.wav", "**/*.WAV", "**/*.flac", "**/*.FLAC"]
     name_patterns: Texts = []
     metadata: str | None = None

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import soundfile
 
+from disentangled_audio.corpora.archive_source import archive_folder, archive_label
 from disentangled_audio.corpora.simulate import generate_twin, twin_files
 from disentangled_audio.errors import UserError
-from disentangled_audio.parameters import Corpus, FolderSource, GeneratorSource
+from disentangled_audio.parameters import ArchiveSource, Corpus, FolderSource, GeneratorSource
 
 logger = logging.getLogger(__name__)
 
@@ -45,14 +46,14 @@ def locate(corpus: Corpus, folders: list[Path]) -> list[Located]:
     ----------
     corpus : Corpus
     folders : list of Path
-        Where relative folders are looked for, first match wins; generators write below the
-        last one.
+        Where relative folders are looked for, first match wins; generators, downloads and
+        what is extracted go below the last one.
 
     Raises
     ------
     UserError
-        If a source is missing, or no file matches; names the places looked at. If `files` is
-        no pattern, or two files would have one name.
+        If a source is missing or cannot be had, or no file matches; names the places looked
+        at. If `files` is no pattern, or two files would have one name.
     """
     located = [
         Located(path, label, path.relative_to(folder).as_posix())
@@ -106,7 +107,9 @@ def _source_folders(corpus: Corpus, folders: list[Path]) -> list[tuple[str, Path
     ]
 
 
-def _label(source: FolderSource | GeneratorSource) -> str:
+def _label(source: FolderSource | ArchiveSource | GeneratorSource) -> str:
+    if isinstance(source, ArchiveSource):
+        return archive_label(source)
     if isinstance(source, GeneratorSource):
         return source.generator
     folder = Path(source.folder)
@@ -115,8 +118,10 @@ def _label(source: FolderSource | GeneratorSource) -> str:
 
 
 def _folder_of(
-    source: FolderSource | GeneratorSource, how_to_get: str, folders: list[Path]
+    source: FolderSource | ArchiveSource | GeneratorSource, how_to_get: str, folders: list[Path]
 ) -> Path:
+    if isinstance(source, ArchiveSource):
+        return archive_folder(source, how_to_get, folders)
     if isinstance(source, GeneratorSource):
         return _generated(source, folders[-1])
     wanted = Path(source.folder).expanduser()
