@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-PROBABILITY = "p_"
+from disentangled_audio.evaluation.summary import PROBABILITY_PREFIX
 
 
 def feature_table(
@@ -28,21 +28,16 @@ def probability_table(
 ) -> pd.DataFrame:
     """recording_id and one `p_<class>` column per class."""
 
-    table = pd.DataFrame(probabilities, columns=[f"{PROBABILITY}{name}" for name in classes])
+    table = pd.DataFrame(probabilities, columns=[f"{PROBABILITY_PREFIX}{name}" for name in classes])
     table.insert(0, "recording_id", recording_id.to_numpy())
     return table
 
 
 def probabilities_of(table: pd.DataFrame) -> NDArray[np.float64]:
     """Probability columns of a table, (n_rows, n_classes)."""
-    return table.filter(regex=f"^{PROBABILITY}").to_numpy(dtype=float)
+    return table.filter(regex=f"^{PROBABILITY_PREFIX}").to_numpy(dtype=float)
 
 
-def classes_of(table: pd.DataFrame) -> list[str]:
-    """Class names, from the table's probability columns."""
-    return [c.removeprefix(PROBABILITY) for c in table if c.startswith(PROBABILITY)]
-
-
-def class_names(splits: pd.DataFrame) -> list[str]:
+def training_classes(splits: pd.DataFrame) -> list[str]:
     """Classes of the training rows, sorted; what every model knows."""
     return sorted(splits.loc[splits["role"] == "train", "target"].astype(str).unique())

@@ -4,9 +4,9 @@ from typing import Any
 
 import pandas as pd
 
+from disentangled_audio.evaluation.summary import PROBABILITY_PREFIX
 from disentangled_audio.parameters import Corpus, EvaluationParameters, Protocol
 from disentangled_audio.pipelines.stamps import check_same, stamp
-from disentangled_audio.pipelines.tables import PROBABILITY
 
 # In the order in which tables and figures show them.
 MODELS = ("svm", "code_svm", "cnn", "hybrid")
@@ -25,13 +25,13 @@ def collect_predictions(
     )
     tables = []
     for model, table in zip(MODELS, probabilities, strict=True):
-        columns = table.filter(regex=f"^{PROBABILITY}")
-        predicted = columns.idxmax(axis=1).str.removeprefix(PROBABILITY)
+        columns = table.filter(regex=f"^{PROBABILITY_PREFIX}")
+        predicted = columns.idxmax(axis=1).str.removeprefix(PROBABILITY_PREFIX)
         tables.append(pd.concat([items.assign(model=model, predicted=predicted), columns], axis=1))
     order = ["recording_id", "group", "kind", "fold", "role", "model", "target", "predicted"]
     predictions = pd.concat(tables, ignore_index=True)
     predictions = predictions[predictions["role"] != "unused"].reset_index(drop=True)
-    probability_columns = [c for c in predictions if c.startswith(PROBABILITY)]
+    probability_columns = [c for c in predictions if c.startswith(PROBABILITY_PREFIX)]
     return stamp(predictions[[*order, *probability_columns]], splits, *probabilities)
 
 

@@ -7,7 +7,7 @@ import pandas as pd
 from disentangled_audio.parameters import DisentanglerParameters
 from disentangled_audio.pipelines.progress import epoch_progress
 from disentangled_audio.pipelines.stamps import check_same, stamp
-from disentangled_audio.pipelines.tables import class_names, probability_table
+from disentangled_audio.pipelines.tables import probability_table, training_classes
 
 CODES = ("content", "rhythm", "pitch", "timbre")
 
@@ -26,7 +26,7 @@ def train_disentangler_on_views(
 
     sources = (log_mel, content_view, rhythm_view, pitch_view, splits)
     check_same(*sources)
-    classes = class_names(splits)
+    classes = training_classes(splits)
     role = splits["role"].to_numpy()
     used = (role == "train") | (role == "validation")
     # Test rows stay out of reach: the trainer is handed the others alone.
@@ -74,7 +74,7 @@ def encode_views(
     )
     codes.insert(0, "recording_id", splits["recording_id"].to_numpy())
     probabilities = probability_table(
-        splits["recording_id"], encoded["target"], class_names(splits)
+        splits["recording_id"], encoded["target"], training_classes(splits)
     )
     return stamp(codes, *sources), stamp(probabilities, *sources)
 

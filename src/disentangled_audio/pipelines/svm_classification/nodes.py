@@ -4,10 +4,10 @@ from typing import Any
 
 import pandas as pd
 
+from disentangled_audio.evaluation.summary import class_names
 from disentangled_audio.parameters import HybridParameters, SvmParameters
 from disentangled_audio.pipelines.stamps import check_same, stamp
 from disentangled_audio.pipelines.tables import (
-    classes_of,
     features_of,
     probabilities_of,
     probability_table,
@@ -104,7 +104,7 @@ def train_hybrid(
         {name: probabilities[validation] for name, probabilities in members.items()},
         splits.loc[validation, "target"].to_numpy(dtype=object),
         splits.loc[validation, "group"].to_numpy(dtype=object),
-        classes_of(svm),
+        class_names(svm),
     )
-    table = probability_table(svm["recording_id"], hybrid.predict_proba(members), classes_of(svm))
+    table = probability_table(svm["recording_id"], hybrid.predict_proba(members), class_names(svm))
     return stamp(hybrid, *tables, splits), stamp(table, *tables, splits)
