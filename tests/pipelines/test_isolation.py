@@ -1,5 +1,6 @@
 """Runs of different corpora and protocols never read each other's versions."""
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -38,18 +39,19 @@ def spoken_digits(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_reporting_of_one_corpus_after_a_run_of_another(
-    tiny_run: Path, spoken_digits: Path, monkeypatch: pytest.MonkeyPatch
+    tiny_run: Path, spoken_digits: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    before = load_catalog(tiny_run).load("predictions")
+    project = Path(shutil.copytree(tiny_run, tmp_path / "project"))
+    before = load_catalog(project).load("predictions")
     monkeypatch.setenv("DISENTANGLED_AUDIO_DATA", str(spoken_digits))
-    run_kedro(tiny_run, env="fsdd", params=QUICK)
+    run_kedro(project, env="fsdd", params=QUICK)
     monkeypatch.delenv("DISENTANGLED_AUDIO_DATA")
-    run_kedro(tiny_run, pipelines=["reporting"])
-    catalog = load_catalog(tiny_run)
+    run_kedro(project, pipelines=["reporting"])
+    catalog = load_catalog(project)
     assert catalog.load("metrics")["corpus"] == "twin_tiny"
     assert catalog.load("predictions").equals(before)
 
-    other = load_catalog(tiny_run, env="fsdd").load("metrics")
+    other = load_catalog(project, env="fsdd").load("metrics")
     assert other["corpus"] == "fsdd"
     assert other["simulated"] is False
     assert other["protocol"] == "digit_leave_speaker_out"
