@@ -70,7 +70,7 @@ class ProjectHooks:
     ) -> None:
         """Save the manifest, and print the result where there is one."""
         catalog["run_manifest"].save(self._manifest(run_params, pipeline, catalog))
-        if "metrics" in pipeline.all_outputs():
+        if {"metrics", "report"} <= pipeline.all_outputs():
             from disentangled_audio.pipelines.reporting.summary_table import print_summary
 
             print_summary(
