@@ -1,6 +1,7 @@
 """A folder of recordings in, rows and clips out; every unusable file has its reason."""
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -358,7 +359,10 @@ def test_the_twin_is_made_once_in_the_last_folder(
 ) -> None:
     made = []
 
-    def generate(folder: Path, *, seed: int, files_per_group: int | None) -> None:
+    def generate(
+        folder: Path, *, seed: int, files_per_group: int | None, progress: Callable[..., None]
+    ) -> None:
+        progress(1, 1)
         made.append((folder.name, seed, files_per_group))
         _write(folder / "RVB2014_type1_rir_smallroom1_far_angla.wav", _response(0))
 

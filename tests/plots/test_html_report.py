@@ -12,7 +12,6 @@ from disentangled_audio.evaluation.summary import (
     summarise,
 )
 from disentangled_audio.plots.report import (
-    ReportSection,
     answer,
     cautions,
     main_model,
@@ -83,7 +82,6 @@ def page():
         },
         {"svm": {"kernel": NASTY, "c": [1, 10]}},
         report_figures(metrics, report, confusion, history),
-        sections=[ReportSection("Leakage", ["Codes."], {"By code": pd.DataFrame({"x": [0.5]})})],
     )
 
 
@@ -137,7 +135,6 @@ def test_order_of_the_page(page):
         "balanced accuracy of",
         "A control sees no sound",
         "Most frequent errors",
-        "Codes.",
         "found and not analysed",
         "svm.kernel",
         "CC BY 4.0",

@@ -6,6 +6,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import soundfile
+from rich.progress import Progress
 
 from disentangled_audio.corpora.archive_source import archive_folder, archive_label
 from disentangled_audio.corpora.simulate import generate_twin, twin_files
@@ -143,7 +144,14 @@ def _generated(source: GeneratorSource, folder: Path) -> Path:
     if not target.is_dir():
         logger.info("Generating the simulated recordings in %s, this once", target)
         target.parent.mkdir(parents=True, exist_ok=True)
-        generate_twin(target, seed=source.seed, files_per_group=source.files_per_group)
+        with Progress(transient=True) as bar:
+            task = bar.add_task("generating", total=None)
+            generate_twin(
+                target,
+                seed=source.seed,
+                files_per_group=source.files_per_group,
+                progress=lambda done, total: bar.update(task, completed=done, total=total),
+            )
     return target
 
 

@@ -5,6 +5,7 @@ Import this module before loading a saved disentangler.
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from typing import Any
 
 import keras
@@ -74,9 +75,9 @@ class _TrainingOnly(keras.layers.Layer):
         """Same shape as the input."""
         return input_shape
 
+    @abstractmethod
     def augment(self, inputs: Any) -> Any:
         """Change the input at random; each item on its own."""
-        raise NotImplementedError
 
     def uniform(self, shape: tuple[Any, ...], low: float, high: float) -> Any:
         """Draw from a uniform distribution."""

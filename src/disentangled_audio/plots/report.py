@@ -1,8 +1,7 @@
 """One self-contained HTML page: the answer first, then what it rests on."""
 
 from base64 import b64encode
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping
 from io import BytesIO
 from typing import Any
 
@@ -32,27 +31,6 @@ MODEL_FIGURES = {
 FEW_GROUPS = 10
 MOST_ROWS = 50
 FIGURE_DPI = 130
-
-
-@dataclass(frozen=True)
-class ReportSection:
-    """A further section of the report, between the training curves and the rejected files.
-
-    Parameters
-    ----------
-    heading : str
-    paragraphs : sequence of str
-        Plain text.
-    tables : mapping
-        Caption to table.
-    figures : mapping
-        Alternative text to figure.
-    """
-
-    heading: str
-    paragraphs: Sequence[str] = ()
-    tables: Mapping[str, pd.DataFrame] = field(default_factory=dict)
-    figures: Mapping[str, Figure] = field(default_factory=dict)
 
 
 def report_figures(
@@ -103,8 +81,6 @@ def render_report(
     corpus_facts: Mapping[str, Any],
     parameters: Mapping[str, Any],
     figures: Mapping[str, Figure],
-    *,
-    sections: Sequence[ReportSection] = (),
 ) -> str:
     """Render the report as one HTML page with nothing outside it.
 
@@ -126,8 +102,6 @@ def render_report(
     figures : mapping
         Name to figure: ``comparison``, ``training_curves``, ``confusion_matrix_<model>``,
         ``precision_recall_<model>``, ``f1_<model>``. Missing ones are left out, others come last.
-    sections : sequence of ReportSection
-        Further sections.
 
     Returns
     -------
@@ -160,7 +134,6 @@ def render_report(
             models=[
                 _model_part(name, metrics, classification_report, confusion) for name in models
             ],
-            sections=[_section_part(section) for section in sections],
             further=[name for name in images if name not in placed],
             rejected=_table(rejected),
             parameters=_flat(parameters),
@@ -367,15 +340,6 @@ def _common_errors(confusion: pd.DataFrame, most: int = 3) -> str:
         for row in wrong.nlargest(most, "count").to_dict("records")
     ]
     return "Most frequent errors: " + "; ".join(named) + "."
-
-
-def _section_part(section: ReportSection) -> dict[str, Any]:
-    return {
-        "heading": section.heading,
-        "paragraphs": section.paragraphs,
-        "tables": {caption: _table(table) for caption, table in section.tables.items()},
-        "figures": {text: _png(figure) for text, figure in section.figures.items()},
-    }
 
 
 def _table(table: pd.DataFrame) -> dict[str, Any]:

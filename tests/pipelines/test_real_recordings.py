@@ -1,0 +1,45 @@
+"""The environments of real recordings, where the recordings are."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import load_catalog, make_project, run_kedro
+
+QUICK = {"disentangler": {"epochs": 2}, "svm": {"C": [1.0], "gamma_scale": [1.0]}}
+
+
+@pytest.fixture
+def project(real_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("DISENTANGLED_AUDIO_DATA", str(real_data))
+    return make_project(tmp_path / "project")
+
+
+def test_rooms_from_recordings_to_report(project: Path) -> None:
+    run_kedro(project, env="rooms", params=QUICK)
+    catalog = load_catalog(project, env="rooms")
+    recordings, splits = catalog.load("recordings"), catalog.load("splits")
+    assert len(recordings) == 36 * 8
+    assert recordings["room"].nunique() == 9
+    assert set(recordings["sample_rate_hz"]) == {16000}
+    assert catalog.load("rejected_recordings").empty
+    far = recordings["distance"] == "far"
+    assert ((splits["role"] == "test") == far).all()
+    metrics = catalog.load("metrics")
+    assert metrics["simulated"] is False
+    assert metrics["n_test"] == 144
+    # Every file of this part of the corpus is one second long: a shortcut that is none.
+    assert metrics["controls"]["byte_size"]["balanced_accuracy"] == pytest.approx(1 / 9)
+
+
+def test_spoken_digits_are_all_read_and_the_speaker_is_held_out(project: Path) -> None:
+    run_kedro(project, env="fsdd", pipelines=["ingestion"])
+    catalog = load_catalog(project, env="fsdd")
+    recordings, splits = catalog.load("recordings"), catalog.load("splits")
+    assert len(recordings) == 3000
+    assert catalog.load("rejected_recordings").empty
+    assert catalog.load("waveforms").shape == (3000, 8000)
+    speakers = splits.assign(speaker=recordings["speaker"]).groupby("role")["speaker"].unique()
+    assert list(speakers["test"]) == ["jackson"]
+    assert len(speakers["validation"]) == 1
+    assert len(speakers["train"]) == 4
