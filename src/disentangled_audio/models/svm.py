@@ -35,7 +35,7 @@ class Rows:
     target : (n_rows,)
         Class names.
     group : (n_rows,)
-        Rows of one group are never on two sides of an inner fold.
+        Rows of one group stay on one side of an inner fold, wherever such folds exist.
     """
 
     features: NDArray[np.float64]

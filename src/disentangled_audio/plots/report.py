@@ -220,8 +220,8 @@ def _caution_groups(metrics: Mapping[str, Any]) -> str | None:
             "much other recordings of that group would vary; they say nothing about other groups."
         )
     return (
-        f"The test items come from {groups} groups only. The intervals resample whole groups, and "
-        f"with fewer than {FEW_GROUPS} of them they tend to be too narrow."
+        f"The test items come from {groups} groups only. The intervals resample groups, and items "
+        f"within them; with fewer than {FEW_GROUPS} groups they tend to be too narrow."
     )
 
 
