@@ -188,7 +188,8 @@ class Split(Parameters):
     strategy : `random` rows, whole groups (`grouped`), one named group, or a given `column`.
     fold : which fold is the test part: a number, or a group for `leave_one_group_out`.
     n_folds : folds of `random` and `grouped`.
-    validation_folds : one of so many parts of the training groups is for validation.
+    validation_folds : one of so many parts of the training groups is for validation; fewer parts
+        where there are fewer groups.
     column, train, test : the column that decides, its training values (None: all others) and its
         test values.
     allow_missing_classes : let validation or test lack a class.

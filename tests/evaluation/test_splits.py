@@ -440,3 +440,25 @@ def test_channels_of_one_file_stay_together_without_being_asked(split: dict[str,
     roles = splits.assign(path=recordings["path"]).groupby("path")["role"].nunique()
     assert (roles == 1).all()
     assert set(splits["group"]) == set(files)
+
+
+def test_few_groups_make_fewer_validation_folds() -> None:
+    recordings = pd.DataFrame(
+        [
+            {"path": f"{label}_{place}_{take}.wav", "label": label, "place": place}
+            for label in ("ash", "oak")
+            for place in ("north", "south", "east")
+            for take in range(4)
+        ]
+    ).assign(recording_id=lambda table: table["path"])
+    protocol = Protocol(
+        target="label",
+        group_by=["place"],
+        split={"strategy": "leave_one_group_out", "fold": "north", "validation_folds": 4},
+    )
+
+    splits = make_splits(recordings, protocol, seed=0)
+
+    assert set(splits.loc[splits["role"] == "test", "group"]) == {"north"}
+    for role in ("train", "validation"):
+        assert splits.loc[splits["role"] == role, "group"].nunique() == 1

@@ -132,8 +132,11 @@ def _validation_rows(
     rows: pd.DataFrame, training: np.ndarray, split: Split, seed: int
 ) -> np.ndarray:
     candidates = np.flatnonzero(training)
+    # Where few groups are left, each may be a fold of its own; two are needed in any case.
+    n_units = _units(rows.iloc[candidates], split.strategy).nunique()
+    n_folds = max(2, min(split.validation_folds, n_units))
     # Another seed than the test folds', so that validation is no echo of the test draw.
-    folds = _folds(rows.iloc[candidates], split.validation_folds, split.strategy, seed + 1)
+    folds = _folds(rows.iloc[candidates], n_folds, split.strategy, seed + 1)
     target = rows["target"].to_numpy()[candidates]
 
     def n_held(number: int) -> tuple[int, int]:
@@ -142,15 +145,17 @@ def _validation_rows(
 
     # The first fold that leaves every class to train on, and has every class, if there is one.
     # scikit-learn puts the largest group into fold 0, whatever the seed.
-    return candidates[folds == min(range(split.validation_folds), key=n_held)]
+    return candidates[folds == min(range(n_folds), key=n_held)]
+
+
+def _units(rows: pd.DataFrame, strategy: str) -> pd.Series:
+    """What stays together: groups; for `random`, the channels of a file."""
+    return rows["path"] if strategy == "random" else rows["group"]
 
 
 def _folds(rows: pd.DataFrame, n_folds: int, strategy: str, seed: int) -> np.ndarray:
-    """Number of the stratified fold that holds each row.
-
-    Whole groups stay together; for `random`, the channels of a file do.
-    """
-    units = rows["path"] if strategy == "random" else rows["group"]
+    """Number of the stratified fold that holds each row."""
+    units = _units(rows, strategy)
     grouped = not units.is_unique
     if units.nunique() < n_folds:
         what = "files" if strategy == "random" else "groups"

@@ -31,7 +31,7 @@ def print_summary(metrics: dict[str, Any], n_rejected: int, report: Path) -> Non
     console = Console()
     console.print(table)
     if n_rejected:
-        console.print(f"{n_rejected} files were rejected; the report says why", soft_wrap=True)
+        console.print(f"Rejected files: {n_rejected} (the report says why)", soft_wrap=True)
     console.print(f"Report: {report}", soft_wrap=True)
     console.print(f"Tables and plots: {report.parents[2]}", soft_wrap=True)
 
