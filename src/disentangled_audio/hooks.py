@@ -94,6 +94,7 @@ class ProjectHooks:
             "environment": run_params["env"],
             "pipelines": run_params["pipeline_names"] or ["__default__"],
             **hashes,
+            "sources": _sources(pipeline, catalog),
             "git": _git(self._project_path),
             "python": platform.python_version(),
             "machine": f"{platform.system()} {platform.machine()}",
@@ -102,6 +103,17 @@ class ProjectHooks:
             "seconds": dict(self._seconds),
             "parameters": plain(catalog.load("parameters")),
         }
+
+
+def _sources(pipeline: Pipeline, catalog: DataCatalog) -> list[dict[str, Any]]:
+    """Where the recordings came from, with the hashes of archives; empty if none were read."""
+    if "recording_folders" not in pipeline.inputs():
+        return []
+    from disentangled_audio.corpora.locate import source_records
+    from disentangled_audio.parameters import Corpus
+
+    corpus = Corpus.model_validate(catalog.load("params:corpus"))
+    return source_records(corpus, catalog.load("recording_folders"))
 
 
 def _git(project_path: Path) -> dict[str, Any] | None:

@@ -25,6 +25,7 @@ def _as_texts(value: object) -> object:
 Texts = Annotated[list[str], BeforeValidator(_as_texts)]
 Numbers = Annotated[list[float], BeforeValidator(_as_list)]
 Counts = Annotated[tuple[int, ...], BeforeValidator(_as_list)]
+AUDIO_FILES = ("wav", "flac", "ogg", "mp3")
 _HASH = "^(md5:[0-9a-f]{32}|sha1:[0-9a-f]{40}|sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128})$"
 
 
@@ -47,21 +48,84 @@ class Parameters(BaseModel):
         return values
 
 
-class FolderSource(Parameters):
+class AudioFormat(Parameters):
+    """Files with a header that libsndfile knows: wav, flac, ogg, mp3 and others."""
+
+    reader: Literal["audio"] = "audio"
+
+
+class MatFormat(Parameters):
+    """MATLAB files (level 5), one signal each.
+
+    Attributes
+    ----------
+    samples : name of the variable with the samples.
+    sample_rate : name of the variable with the sampling rate in hertz; a dot leads into a
+        structure.
+    """
+
+    reader: Literal["mat"]
+    samples: str
+    sample_rate: str
+
+
+class RawFormat(Parameters):
+    """Files without a header: little-endian samples of one channel.
+
+    Attributes
+    ----------
+    encoding : type of the samples; whole numbers are scaled to -1 up to 1, others are kept.
+    sample_rate_hz : their rate.
+    """
+
+    reader: Literal["raw"]
+    encoding: Literal["int16", "int32", "float32", "float64"]
+    sample_rate_hz: int = Field(gt=0)
+
+
+Format = Annotated[AudioFormat | MatFormat | RawFormat, Field(discriminator="reader")]
+
+
+class Source(Parameters):
+    """What all sources may say of their files; what is left out is as the corpus says.
+
+    Attributes
+    ----------
+    label : what the source is called in paths and messages; its folder or archive otherwise.
+    files, name_patterns, licence, citation : in place of the corpus's, for this source alone.
+    columns : columns with one value for all its files, unless a name or the table has another.
+    format : how the samples are stored.
+    channel_files : regular expression with a group `channel`. Files whose paths differ in that
+        group alone are the channels of one recording, which is called by what remains.
+    max_files : take only so many recordings, evenly spread over their sorted names.
+    """
+
+    label: str | None = Field(default=None, min_length=1)
+    files: Texts | None = None
+    name_patterns: Texts | None = None
+    columns: dict[str, str] = {}
+    licence: str | None = None
+    citation: str | None = None
+    format: Format = AudioFormat()
+    channel_files: str | None = None
+    max_files: int | None = Field(default=None, ge=1)
+
+
+class FolderSource(Source):
     """Recordings that lie in a folder (absolute, or below one of the data folders)."""
 
     folder: str
 
 
-class GeneratorSource(Parameters):
-    """Recordings that the project synthesises, the same for the same seed."""
+class TwinSource(Source):
+    """The simulated twin of SLR28's real folder, the same for the same seed."""
 
     generator: Literal["twin"]
     seed: int = Field(default=0, ge=0)
     files_per_group: int | None = Field(default=None, ge=1)
 
 
-class ArchiveSource(Parameters):
+class ArchiveSource(Source):
     """Recordings in a zip or tar archive: at a URL, as a local file, or already extracted.
 
     Attributes
@@ -74,6 +138,8 @@ class ArchiveSource(Parameters):
     members : patterns of the members to extract; `*` stands for any characters, also `/`.
     subfolder : folder in the archive that holds the recordings. An extracted folder of this
         name below a data folder is used in place of the archive.
+    folder : another folder that is used in place of the archive if it is there.
+    extract : False reads a zip in place, and writes nothing beside it.
     max_extracted_gb : archives that hold more than so many gigabytes are refused.
     max_ratio : archives that hold more than so many times their own size are refused.
     """
@@ -83,6 +149,8 @@ class ArchiveSource(Parameters):
     hash: Annotated[str, Field(pattern=_HASH)] | None = None
     members: Texts = ["*"]
     subfolder: str = ""
+    folder: str | None = None
+    extract: bool = True
     max_extracted_gb: float = Field(default=50.0, gt=0)
     max_ratio: float = Field(default=100.0, gt=1)
 
@@ -109,14 +177,21 @@ class ArchiveSource(Parameters):
         return "" if name in (".", "..") else name
 
 
+# What `locate` and Pydantic take for a source; generators make their files themselves.
+GENERATORS = (TwinSource,)
+AnySource = FolderSource | ArchiveSource | TwinSource
+
+
 class Analysis(Parameters):
     """How each recording becomes one fixed-length clip (or one per channel).
 
     Attributes
     ----------
     channel : the first channel, the mean of all, or each as an item of its own.
-    sample_rate_hz : rate of the clips; recordings of another are resampled.
-    duration_s : length of the clips.
+    sample_rate_hz : recordings of another rate are resampled to it.
+    keep_every : keep only every so many-th sample of that, without a filter. More than 1 aliases;
+        it is there to repeat what was published.
+    duration_s : length of the clips; `longest` takes that of the longest recording.
     min_duration_s : shorter recordings are rejected.
     align : start at the file's start, or just before the direct sound (kind `rir` alone).
     pre_direct_s : how long before the direct sound an aligned clip starts.
@@ -128,7 +203,8 @@ class Analysis(Parameters):
 
     channel: Literal["first", "mean", "each"] = "first"
     sample_rate_hz: int = Field(gt=0)
-    duration_s: float = Field(ge=0.01, le=60)
+    keep_every: int = Field(default=1, ge=1, le=100)
+    duration_s: Annotated[float, Field(ge=0.01, le=60)] | Literal["longest"]
     min_duration_s: float = Field(default=0.05, ge=0)
     align: Literal["start", "direct_sound"] = "start"
     pre_direct_s: float = Field(default=0.0025, ge=0)
@@ -141,12 +217,48 @@ class Analysis(Parameters):
         if self.band_hz is None:
             return self
         low, high = self.band_hz
-        if not 0 < low < high <= self.sample_rate_hz / 2:
+        if not 0 < low < high <= self.clip_rate_hz / 2:
             raise ValueError(
                 f"band_hz {list(self.band_hz)} must rise and end at or below half of "
-                f"sample_rate_hz ({self.sample_rate_hz / 2:g} Hz)"
+                f"sample_rate_hz ({self.clip_rate_hz / 2:g} Hz)"
             )
         return self
+
+    @model_validator(mode="after")
+    def _check_rate(self) -> "Analysis":
+        if self.sample_rate_hz % self.keep_every:
+            raise ValueError(
+                f"keep_every ({self.keep_every}) must divide sample_rate_hz "
+                f"({self.sample_rate_hz}), or the clips have no whole rate"
+            )
+        return self
+
+    @property
+    def clip_rate_hz(self) -> int:
+        """Sampling rate of the clips."""
+        return self.sample_rate_hz // self.keep_every
+
+
+class ExpectedFiles(Parameters):
+    """How many recordings with these values of their columns a complete corpus has."""
+
+    where: dict[str, Texts] = {}
+    recordings: int = Field(ge=0)
+
+
+class Link(Parameters):
+    """Recordings of one kind that belong to those of another by common columns.
+
+    Attributes
+    ----------
+    kind : what is linked, such as `noise`.
+    to : what it is linked to, such as `rir`.
+    by : columns whose values must be the same, such as the room.
+    """
+
+    kind: str
+    to: str
+    by: Texts = Field(min_length=1)
 
 
 class Corpus(Parameters):
@@ -159,17 +271,23 @@ class Corpus(Parameters):
     files : glob patterns below each source's folder.
     name_patterns : regular expressions; the first that matches a file's path to its end gives
         columns by its named groups. Without patterns and table every file is taken.
+    lower_case_names : write names in lower case before patterns are applied.
     metadata : a CSV file with a column `path` or `file`; its other columns are added.
     kind : the column `kind` of files whose pattern does not give one.
     simulated : whether reports must say so.
     max_rejected_share : more rejected files than this stop the run.
+    expected : how many recordings there should be; others are told.
+    hashes : a file with the SHA-256 of each file and its name, as `sha256sum` writes it, or a
+        table with columns `name` and `sha256`; a file with another hash is rejected.
+    link : noises and the impulse responses of their rooms, or the like.
     analysis : how recordings become clips.
     """
 
     description: str = ""
-    sources: list[FolderSource | ArchiveSource | GeneratorSource] = Field(min_length=1)
-    files: Texts = ["**/*.wav", "**/*.WAV", "**/*.flac", "**/*.FLAC"]
+    sources: list[AnySource] = Field(min_length=1)
+    files: Texts = [f"**/*.{e}" for name in AUDIO_FILES for e in (name, name.upper())]
     name_patterns: Texts = []
+    lower_case_names: bool = False
     metadata: str | None = None
     kind: str = "recording"
     simulated: bool = False
@@ -177,6 +295,9 @@ class Corpus(Parameters):
     citation: str = ""
     how_to_get: str = ""
     max_rejected_share: float = Field(default=0.1, ge=0, le=1)
+    expected: list[ExpectedFiles] = []
+    hashes: str | None = None
+    link: Link | None = None
     analysis: Analysis
 
 
@@ -223,6 +344,10 @@ class Protocol(Parameters):
     group_by : columns that together name the groups; without any, each item is its own.
     factors : columns that representations may be examined for.
     where : column to the values that are kept; other rows are unused.
+    unlabelled : column to values whose rows have no target: the encoders learn to rebuild them,
+        nothing else sees them.
+    analysis : values that this protocol needs in place of the corpus's own.
+    seed : seed of the split, where a published split is to be repeated; the run's otherwise.
     split : how rows get their role.
     """
 
@@ -230,6 +355,9 @@ class Protocol(Parameters):
     group_by: Texts = []
     factors: Texts = []
     where: dict[str, Texts] = {}
+    unlabelled: dict[str, Texts] = {}
+    analysis: dict[str, Any] = {}
+    seed: int | None = Field(default=None, ge=0)
     split: Split
 
 

@@ -62,6 +62,38 @@ def selected_definition(section: str, corpus_file: str, name: str, known: Mappin
     return known[name]
 
 
+def selected_corpus(
+    corpus_file: str, name: str, known: Mapping[str, Any], protocol: Mapping[str, Any]
+) -> Any:
+    """Definition of the selected corpus, with the analysis that the protocol asks for.
+
+    Raises
+    ------
+    UserError
+        If there is none of this name; lists those that exist.
+    """
+    from omegaconf import OmegaConf
+
+    corpus = selected_definition("corpora", corpus_file, name, known)
+    asked = protocol.get("analysis")
+    if not asked:
+        # The node itself: Kedro can set single values of it, as --params asks.
+        return corpus
+    # Resolved, because a copy has lost what its interpolations point to.
+    config = corpus if OmegaConf.is_config(corpus) else OmegaConf.create(corpus)
+    resolved = OmegaConf.create(OmegaConf.to_container(config, resolve=True))
+    return OmegaConf.merge(resolved, {"analysis": asked})
+
+
+def clips_folder(
+    corpus_file: str, corpus: str, protocol: str, own_analysis: Mapping[str, Any]
+) -> str:
+    """Where clips are kept: with the corpus, or with a protocol that needs clips of its own."""
+    own = _read(corpus_file)["protocols"].get(protocol) if corpus_file else None
+    needs = protocol in own_analysis if own is None else bool(own.get("analysis"))
+    return f"{corpus}/{protocol}" if needs else corpus
+
+
 @cache
 def _read(corpus_file: str) -> dict[str, dict[str, Any]]:
     import yaml

@@ -3,7 +3,13 @@
 from kedro.config import OmegaConfigLoader
 
 from disentangled_audio.hooks import ProjectHooks
-from disentangled_audio.selection import data_folder, selected_definition, selected_name
+from disentangled_audio.selection import (
+    clips_folder,
+    data_folder,
+    selected_corpus,
+    selected_definition,
+    selected_name,
+)
 
 HOOKS = (ProjectHooks(),)
 CONFIG_LOADER_CLASS = OmegaConfigLoader
@@ -13,7 +19,9 @@ CONFIG_LOADER_ARGS = {
     # An environment changes single values of base, so that it can stay a few lines long.
     "merge_strategy": {"parameters": "soft", "globals": "soft"},
     "custom_resolvers": {
+        "clips_folder": clips_folder,
         "data_folder": data_folder,
+        "selected_corpus": selected_corpus,
         "selected_name": selected_name,
         "selected_definition": selected_definition,
     },

@@ -1,26 +1,19 @@
-"""Decodes one file, or says why it cannot be used."""
+"""Decodes one recording, or says why it cannot be used."""
 
 import hashlib
-import io
-import struct
+import zipfile
+import zlib
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
-import soundfile
 import soxr
 from numpy.typing import NDArray
 
-from disentangled_audio.parameters import Analysis
+from disentangled_audio.corpora.files import File
+from disentangled_audio.corpora.readers import RejectedError, read_samples
+from disentangled_audio.parameters import Analysis, Format
 from disentangled_audio.signal.clip import cut, direct_sound_index, rms
-
-
-class RejectedError(ValueError):
-    """A file that cannot be used; carries what to do about it."""
-
-    def __init__(self, reason: str, what_to_do: str) -> None:
-        super().__init__(reason)
-        self.what_to_do = what_to_do
 
 
 @dataclass(frozen=True)
@@ -31,12 +24,20 @@ class Decoded:
     ----------
     samples : (n_samples, n_channels)
         float32, linear amplitude as stored.
+    sample_rate_hz : int
+    n_bytes : int
+        Of all its files.
+    sha256 : str
+        Hash of their bytes, one after the other.
+    file_sha256 : tuple of str
+        Hash of each.
     """
 
     samples: NDArray[np.float32]
     sample_rate_hz: int
     n_bytes: int
     sha256: str
+    file_sha256: tuple[str, ...]
 
     @property
     def duration_s(self) -> float:
@@ -44,59 +45,68 @@ class Decoded:
         return len(self.samples) / self.sample_rate_hz
 
 
-def decode(path: Path, min_duration_s: float) -> Decoded:
-    """Read a wav or flac file.
+def decode(files: Sequence[File], file_format: Format, min_duration_s: float) -> Decoded:
+    """Read a recording.
+
+    Parameters
+    ----------
+    files : sequence of File
+        One file; or one a channel, in their order.
+    file_format : Format
+        How each is stored.
+    min_duration_s : float
+        Less is rejected, in seconds.
 
     Raises
     ------
     RejectedError
-        If the file is unreadable, empty, not audio, truncated, too short, holds values that
-        are not finite, or is silent.
+        If a file is unreadable, empty, not of the format, truncated, too short, holds values
+        that are not finite, or all are silent; if the channels differ in length or rate.
     """
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise RejectedError(
-            f"cannot be read: {error.strerror}", "check the file and its permissions"
-        ) from error
-    if not content:
-        raise RejectedError("the file is empty", "copy or record it again")
-    _check_riff_size(content)
-    try:
-        with soundfile.SoundFile(io.BytesIO(content)) as file:
-            n_frames, sample_rate_hz = file.frames, file.samplerate
-            samples = _read_samples(file)
-    except soundfile.LibsndfileError as error:
-        raise RejectedError(
-            f"not audio that can be decoded: {error.error_string}", "convert it to wav or flac"
-        ) from error
-    if len(samples) < n_frames:
-        raise _truncated(f": {len(samples)} of {n_frames} samples")
-    decoded = Decoded(samples, sample_rate_hz, len(content), hashlib.sha256(content).hexdigest())
+    contents = [_content(file) for file in files]
+    signals = [read_samples(content, file_format) for content in contents]
+    decoded = Decoded(
+        samples=_joined([samples for samples, _ in signals]),
+        sample_rate_hz=_same_rate([rate_hz for _, rate_hz in signals]),
+        n_bytes=sum(map(len, contents)),
+        sha256=hashlib.sha256(b"".join(contents)).hexdigest(),
+        file_sha256=tuple(hashlib.sha256(content).hexdigest() for content in contents),
+    )
     _check_samples(decoded, min_duration_s)
     return decoded
 
 
-def _read_samples(file: soundfile.SoundFile) -> NDArray[np.float32]:
+def _content(file: File) -> bytes:
     try:
-        return file.read(dtype="float32", always_2d=True)
-    except soundfile.LibsndfileError as error:
-        # The header is good, what follows it is not: so ends a flac that was cut off.
-        raise _truncated(f" or damaged: {error.error_string}") from error
+        content = file.read()
+    except OSError as error:
+        raise RejectedError(
+            f"cannot be read: {error.strerror}", "check the file and its permissions"
+        ) from error
+    except (zipfile.BadZipFile, zlib.error, EOFError) as error:
+        raise RejectedError(f"damaged in its archive: {error}", "get the archive again") from error
+    if not content:
+        raise RejectedError("the file is empty", "copy or record it again")
+    return content
 
 
-def _check_riff_size(content: bytes) -> None:
-    # libsndfile reads a truncated wav without complaint, as far as it goes.
-    if len(content) < 12 or content[:4] != b"RIFF":
-        return
-    (declared,) = struct.unpack("<I", content[4:8])
-    streamed = declared in (0, 0xFFFFFFFF)
-    if not streamed and declared + 8 > len(content) + 1:
-        raise _truncated(f": {len(content)} of {declared + 8} bytes")
+def _joined(channels: list[NDArray[np.float32]]) -> NDArray[np.float32]:
+    lengths = [len(samples) for samples in channels]
+    if len(set(lengths)) > 1:
+        raise RejectedError(
+            f"its channels differ in length: {', '.join(map(str, lengths))} samples",
+            "copy its files again from their source, or correct the source's channel_files",
+        )
+    return np.concatenate(channels, axis=1)
 
 
-def _truncated(how_much: str) -> RejectedError:
-    return RejectedError(f"the file is truncated{how_much}", "copy it again from its source")
+def _same_rate(rates_hz: list[int]) -> int:
+    if len(set(rates_hz)) > 1:
+        raise RejectedError(
+            f"its channels differ in rate: {', '.join(map(str, rates_hz))} Hz",
+            "correct the source's channel_files",
+        )
+    return rates_hz[0]
 
 
 def _check_samples(decoded: Decoded, min_duration_s: float) -> None:
@@ -143,6 +153,7 @@ def to_clip(
     sample_rate_hz : int
         Sampling rate of `signal`.
     analysis : Analysis
+        With a duration in seconds.
     aligned : bool
         Start the clip just before the direct sound instead of at the file's start.
     rng : numpy.random.Generator
@@ -160,12 +171,13 @@ def to_clip(
     """
     if sample_rate_hz != analysis.sample_rate_hz:
         signal = soxr.resample(signal, sample_rate_hz, analysis.sample_rate_hz)
+    signal = signal[:: analysis.keep_every]
     if not signal.any():
         raise RejectedError("the analysed channel is silent", "choose another channel policy")
     start = 0
     if aligned:
-        start = direct_sound_index(signal) - round(analysis.pre_direct_s * analysis.sample_rate_hz)
-    length = round(analysis.duration_s * analysis.sample_rate_hz)
+        start = direct_sound_index(signal) - round(analysis.pre_direct_s * analysis.clip_rate_hz)
+    length = round(analysis.duration_s * analysis.clip_rate_hz)
     clip = cut(signal, start, length, fill=analysis.fill, rng=rng)
     if rms(clip) == 0:
         raise RejectedError(

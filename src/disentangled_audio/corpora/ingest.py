@@ -10,9 +10,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from disentangled_audio.corpora.decode import Decoded, RejectedError, channels, decode, to_clip
+from disentangled_audio.corpora.decode import Decoded, channels, decode, to_clip
+from disentangled_audio.corpora.integrity import KnownHashes
 from disentangled_audio.corpora.locate import Located, listed, locate
 from disentangled_audio.corpora.names import NameGrammar
+from disentangled_audio.corpora.readers import RejectedError
 from disentangled_audio.errors import UserError
 from disentangled_audio.parameters import Analysis, Corpus
 from disentangled_audio.signal.clip import band_limit, normalise_energy, rms
@@ -49,11 +51,13 @@ def ingest(corpus: Corpus, folders: list[Path]) -> Ingested:
         `max_rejected_share` of the files is rejected.
     """
     grammar = NameGrammar(corpus, folders)
+    known = KnownHashes(corpus.hashes, folders)
     rows, clips, rejected = [], [], []
     located = locate(corpus, folders)
+    analysis = _timed(corpus.analysis, located)
     for file in located:
         try:
-            for row, clip in _items(file, grammar, corpus.analysis):
+            for row, clip in _items(file, grammar, known, analysis):
                 rows.append(row)
                 clips.append(clip)
         except RejectedError as error:
@@ -62,7 +66,7 @@ def ingest(corpus: Corpus, folders: list[Path]) -> Ingested:
             rejected.append((name, str(error), error.what_to_do))
     rejected_table = pd.DataFrame(rejected, columns=REJECTED_COLUMNS)
     _check_rejected(rejected_table, len(located), corpus.max_rejected_share)
-    return Ingested(pd.DataFrame(rows), _finish(np.stack(clips), corpus.analysis), rejected_table)
+    return Ingested(pd.DataFrame(rows), _finish(np.stack(clips), analysis), rejected_table)
 
 
 def expected_items(corpus: Corpus, folders: list[Path]) -> pd.DataFrame:
@@ -81,28 +85,43 @@ def expected_items(corpus: Corpus, folders: list[Path]) -> pd.DataFrame:
     grammar = NameGrammar(corpus, folders)
     each = corpus.analysis.channel == "each"
     rows = []
-    for source, relative, n_channels in listed(corpus, folders):
-        columns = grammar.parse(relative, source)
+    for recording, n_channels in listed(corpus, folders):
+        columns = grammar.parse(recording.relative, recording.label, recording.source)
         if columns is None:
             continue
-        path = f"{source}/{relative}"
+        path = recording.name
         for recording_id in [f"{path}#{k}" for k in range(n_channels)] if each else [path]:
             rows.append({"recording_id": recording_id, "path": path, **columns})
     return pd.DataFrame(rows, columns=["recording_id", "path", *grammar.columns])
 
 
+def _timed(analysis: Analysis, located: list[Located]) -> Analysis:
+    """The analysis with a duration in seconds; `longest` takes reading everything twice."""
+    if analysis.duration_s != "longest":
+        return analysis
+    longest_s = analysis.min_duration_s
+    for file in located:
+        try:
+            decoded = decode(file.files, file.format, analysis.min_duration_s)
+        except RejectedError:
+            continue
+        longest_s = max(longest_s, decoded.duration_s)
+    return Analysis.model_validate({**analysis.model_dump(), "duration_s": longest_s})
+
+
 def _items(
-    file: Located, grammar: NameGrammar, analysis: Analysis
+    file: Located, grammar: NameGrammar, known: KnownHashes, analysis: Analysis
 ) -> Iterator[tuple[dict[str, Any], NDArray[np.float32]]]:
     if not _is_utf8(file.name):
         raise RejectedError("the file's name is not valid UTF-8", "rename it")
-    columns = grammar.parse(file.relative, file.source)
+    columns = grammar.parse(file.relative, file.label, file.source)
     if columns is None:
         raise RejectedError(
             "matches no name pattern",
             "add a pattern to corpus.name_patterns, or narrow corpus.files",
         )
-    decoded = decode(file.path, analysis.min_duration_s)
+    decoded = decode(file.files, file.format, analysis.min_duration_s)
+    known.check(file.files, decoded.file_sha256)
     items = [
         _item(file, columns, decoded, channel, signal, analysis)
         for channel, signal in channels(decoded, analysis.channel)
@@ -152,7 +171,7 @@ def _item(
 
 def _finish(clips: NDArray[np.float32], analysis: Analysis) -> NDArray[np.float32]:
     if analysis.band_hz is not None:
-        clips = band_limit(clips, analysis.sample_rate_hz, *analysis.band_hz)
+        clips = band_limit(clips, analysis.clip_rate_hz, *analysis.band_hz)
     if analysis.normalise_energy:
         clips = normalise_energy(clips)
     return clips

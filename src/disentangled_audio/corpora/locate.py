@@ -1,47 +1,72 @@
-"""Finds the files of a corpus."""
+"""Finds the recordings of a corpus."""
 
+import io
 import logging
+import re
+from collections import defaultdict
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import soundfile
-from rich.progress import Progress
 
-from disentangled_audio.corpora.archive_source import archive_folder, archive_label
-from disentangled_audio.corpora.simulate import generate_twin, twin_files
+from disentangled_audio.corpora.archive_source import (
+    archive_label,
+    archive_place,
+    archive_record,
+    limits_of,
+)
+from disentangled_audio.corpora.files import File, files_in_folder, files_in_zip
+from disentangled_audio.corpora.generators import generated_files, generated_folder
 from disentangled_audio.errors import UserError
-from disentangled_audio.parameters import ArchiveSource, Corpus, FolderSource, GeneratorSource
+from disentangled_audio.parameters import (
+    GENERATORS,
+    AnySource,
+    ArchiveSource,
+    Corpus,
+    FolderSource,
+    Format,
+)
 
 logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class Located:
-    """A file of a corpus.
+    """A recording of a corpus.
 
     Attributes
     ----------
-    path : Path
-        Where it lies.
-    source : str
+    files : tuple of File
+        The file; one a channel, in their order, where channels are files of their own.
+    label : str
         Which source it comes from.
     relative : str
         Its path below the source's folder; what name patterns are matched with.
+    source : Source
+        The source, which may have its own patterns and format.
     """
 
-    path: Path
-    source: str
+    files: tuple[File, ...]
+    label: str
     relative: str
+    source: AnySource
 
     @property
     def name(self) -> str:
-        """What the file is called in tables; unique in a corpus."""
-        return f"{self.source}/{self.relative}"
+        """What the recording is called in tables; unique in a corpus."""
+        return f"{self.label}/{self.relative}"
+
+    @property
+    def format(self) -> Format:
+        """How its samples are stored."""
+        return self.source.format
 
 
 def locate(corpus: Corpus, folders: list[Path]) -> list[Located]:
-    """All files of a corpus that match its `files`, sorted by name.
+    """All recordings of a corpus, sorted by name.
 
     Parameters
     ----------
@@ -53,78 +78,93 @@ def locate(corpus: Corpus, folders: list[Path]) -> list[Located]:
     Raises
     ------
     UserError
-        If a source is missing or cannot be had, or no file matches; names the places looked
-        at. If `files` is no pattern, or two files would have one name.
+        If a source is missing or cannot be had, or no file of it matches; names the places
+        looked at. If `files` or `channel_files` is no pattern, or two recordings would have one
+        name.
     """
-    located = [
-        Located(path, label, path.relative_to(folder).as_posix())
-        for label, folder in _source_folders(corpus, folders)
-        for path in _matching(folder, corpus.files)
-    ]
-    if not located:
-        places = ", ".join(str(folder) for _, folder in _source_folders(corpus, folders))
-        raise UserError(f"no file matches {corpus.files} below {places}")
+    located = [item for source in corpus.sources for item in _of_source(source, corpus, folders)]
     located.sort(key=lambda item: item.name)
     for one, other in pairwise(located):
         if one.name == other.name:
             raise UserError(
-                f"two sources give {one.name}: {one.path} and {other.path}; list a folder once, "
-                "and give folders different names"
+                f"two sources give {one.name}: {one.files[0]} and {other.files[0]}; list a folder "
+                "once, and give sources different labels"
             )
     return located
 
 
-def listed(corpus: Corpus, folders: list[Path]) -> list[tuple[str, str, int]]:
-    """Source, relative path and channels of every file, without generating or decoding any.
+def listed(corpus: Corpus, folders: list[Path]) -> list[tuple[Located, int]]:
+    """Every recording and its channels, without generating or decoding any.
 
     A header is read only where the channels are items; a file without a readable one counts as
     having one channel.
     """
-    made = [source for source in corpus.sources if isinstance(source, GeneratorSource)]
-    files = [
-        (_label(source), name, group.n_channels)
+    made = [source for source in corpus.sources if isinstance(source, GENERATORS)]
+    recordings = [
+        (Located((), label_of(source), name, source), n_channels)
         for source in made
-        for name, group in twin_files(source.files_per_group).items()
+        for name, n_channels in _thinned(sorted(generated_files(source).items()), source.max_files)
     ]
     kept = [source for source in corpus.sources if source not in made]
     if kept:
-        found = locate(corpus.model_copy(update={"sources": kept}), folders)
         each = corpus.analysis.channel == "each"
-        files += [(f.source, f.relative, _n_channels(f.path) if each else 1) for f in found]
-    return sorted(files)
+        found = locate(corpus.model_copy(update={"sources": kept}), folders)
+        recordings += [(item, _n_channels(item) if each else 1) for item in found]
+    return sorted(recordings, key=lambda entry: entry[0].name)
 
 
-def _n_channels(path: Path) -> int:
-    try:
-        return soundfile.info(path).channels
-    except (soundfile.LibsndfileError, OSError):
-        return 1
+def source_records(corpus: Corpus, folders: list[Path]) -> list[dict[str, Any]]:
+    """Where the recordings of each source came from, for the manifest of a run."""
+    records = []
+    for source in corpus.sources:
+        record = source.model_dump(include={"folder", "generator", "seed"})
+        if isinstance(source, ArchiveSource):
+            record = archive_record(source, folders)
+        records.append({"label": label_of(source), **record})
+    return records
 
 
-def _source_folders(corpus: Corpus, folders: list[Path]) -> list[tuple[str, Path]]:
-    return [
-        (_label(source), _folder_of(source, corpus.how_to_get, folders))
-        for source in corpus.sources
-    ]
-
-
-def _label(source: FolderSource | ArchiveSource | GeneratorSource) -> str:
+def label_of(source: AnySource) -> str:
+    """What a source is called in tables, wherever its files lie."""
+    if source.label is not None:
+        return source.label
     if isinstance(source, ArchiveSource):
         return archive_label(source)
-    if isinstance(source, GeneratorSource):
+    if isinstance(source, GENERATORS):
         return source.generator
     folder = Path(source.folder)
     elsewhere = folder.is_absolute() or source.folder.startswith("~")
     return folder.name if elsewhere else folder.as_posix()
 
 
-def _folder_of(
-    source: FolderSource | ArchiveSource | GeneratorSource, how_to_get: str, folders: list[Path]
-) -> Path:
+def _of_source(source: AnySource, corpus: Corpus, folders: list[Path]) -> list[Located]:
+    patterns = corpus.files if source.files is None else source.files
+    place = _place(source, corpus.how_to_get, folders)
+    if isinstance(source, ArchiveSource) and place.is_file():
+        limits = limits_of(source)
+        files = files_in_zip(place, source.subfolder, source.members, patterns, limits)
+    else:
+        files = files_in_folder(place, patterns)
+    if not files:
+        raise UserError(f"no file matches {patterns} below {place}")
+    recordings = sorted(_recordings(files, source.channel_files).items())
+    label = label_of(source)
+    return [
+        Located(channels, label, relative, source)
+        for relative, channels in _thinned(recordings, source.max_files)
+    ]
+
+
+def _place(source: AnySource, how_to_get: str, folders: list[Path]) -> Path:
+    """The folder with a source's files, or the zip that is read in place."""
     if isinstance(source, ArchiveSource):
-        return archive_folder(source, how_to_get, folders)
-    if isinstance(source, GeneratorSource):
-        return _generated(source, folders[-1])
+        return archive_place(source, how_to_get, folders)
+    if isinstance(source, FolderSource):
+        return _folder(source, how_to_get, folders)
+    return generated_folder(source, folders[-1])
+
+
+def _folder(source: FolderSource, how_to_get: str, folders: list[Path]) -> Path:
     wanted = Path(source.folder).expanduser()
     candidates = [wanted] if wanted.is_absolute() else [base / wanted for base in folders]
     for candidate in candidates:
@@ -138,27 +178,46 @@ def _folder_of(
     )
 
 
-def _generated(source: GeneratorSource, folder: Path) -> Path:
-    size = "" if source.files_per_group is None else f"_{source.files_per_group}_per_group"
-    target = folder / f"{source.generator}_seed{source.seed}{size}"
-    if not target.is_dir():
-        logger.info("Generating the simulated recordings in %s, this once", target)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with Progress(transient=True) as bar:
-            task = bar.add_task("generating", total=None)
-            generate_twin(
-                target,
-                seed=source.seed,
-                files_per_group=source.files_per_group,
-                progress=lambda done, total: bar.update(task, completed=done, total=total),
-            )
-    return target
+def _recordings(files: list[File], channel_files: str | None) -> dict[str, tuple[File, ...]]:
+    """Files by the recording that they belong to; channels in the order of their numbers."""
+    if channel_files is None:
+        return {file.relative: (file,) for file in files}
+    pattern = _channel_pattern(channel_files)
+    channels: dict[str, dict[int, File]] = defaultdict(dict)
+    for file in files:
+        match = pattern.search(file.relative)
+        digits = "" if match is None else "".join(filter(str.isdigit, match["channel"]))
+        start, end = (0, 0) if match is None else match.span("channel")
+        name = file.relative[:start] + file.relative[end:]
+        channels[name][int(digits or 0)] = file
+    return {
+        name: tuple(found[number] for number in sorted(found)) for name, found in channels.items()
+    }
 
 
-def _matching(folder: Path, patterns: list[str]) -> set[Path]:
+def _channel_pattern(text: str) -> re.Pattern[str]:
     try:
-        return {path for pattern in patterns for path in folder.glob(pattern) if path.is_file()}
-    except (ValueError, NotImplementedError) as error:
-        raise UserError(
-            f"corpus.files {patterns}: {error}; write a pattern such as '**/*.wav'"
-        ) from error
+        pattern = re.compile(text)
+    except re.error as error:
+        raise UserError(f"channel_files {text!r} is not a regular expression: {error}") from error
+    if "channel" not in pattern.groupindex:
+        raise UserError(f"channel_files {text!r} needs a group (?P<channel>…)")
+    return pattern
+
+
+def _thinned(items: list[Any], most: int | None) -> list[Any]:
+    """So many items, evenly spread, so that no class or room is favoured by its place."""
+    if most is None or len(items) <= most:
+        return items
+    return [items[index] for index in np.linspace(0, len(items) - 1, most).round().astype(int)]
+
+
+def _n_channels(recording: Located) -> int:
+    if recording.format.reader != "audio" or len(recording.files) > 1:
+        return len(recording.files)
+    file = recording.files[0]
+    try:
+        header = file.path if file.member is None else io.BytesIO(file.read())
+        return soundfile.info(header).channels
+    except (soundfile.LibsndfileError, OSError):
+        return 1

@@ -1,12 +1,14 @@
 """Columns from file names and metadata tables."""
 
 import re
+from collections.abc import Iterable
+from functools import cache
 from pathlib import Path, PurePosixPath
 
 import pandas as pd
 
 from disentangled_audio.errors import UserError
-from disentangled_audio.parameters import Corpus
+from disentangled_audio.parameters import AnySource, Corpus
 
 # Columns that ingestion itself writes; a pattern may set `kind`, the others are reserved.
 MEASURED_COLUMNS = (
@@ -29,9 +31,9 @@ class NameGrammar:
     Parameters
     ----------
     corpus : Corpus
-        Its `name_patterns` are searched in the path below the corpus folder, in order, and
-        must match to the path's end; its `metadata` table is looked up by path, from whichever
-        folder on, down to the bare file name.
+        Its `name_patterns`, or those of a source, are searched in the path below the source's
+        folder, in order, and must match to the path's end; its `metadata` table is looked up by
+        path, from whichever folder on, down to the bare file name.
     folders : list of Path
         Where a relative `metadata` path is looked for.
 
@@ -43,33 +45,45 @@ class NameGrammar:
     """
 
     def __init__(self, corpus: Corpus, folders: list[Path]) -> None:
-        self._kind = corpus.kind
-        self._patterns = [_compile(pattern) for pattern in corpus.name_patterns]
+        self._corpus = corpus
+        for source in corpus.sources:
+            _check_reserved(source.columns, f"columns of source {source.label or source}")
         self._table = None if corpus.metadata is None else _table(corpus.metadata, folders)
 
     @property
     def columns(self) -> list[str]:
         """Every column that a matching name can give, in a stable order."""
-        names = [name for pattern in self._patterns for name in pattern.groupindex]
+        names = []
+        for source in self._corpus.sources:
+            names += [n for pattern in self._patterns(source) for n in pattern.groupindex]
+            names += source.columns
         if self._table is not None:
             names += list(self._table.columns)
-        return list(dict.fromkeys([*names, "folder", "kind"]))
+        return list(dict.fromkeys([*names, "folder", "kind", "licence", "citation"]))
 
-    def parse(self, name: str, source: str = ".") -> dict[str, str | None] | None:
+    def parse(
+        self, name: str, label: str = ".", source: AnySource | None = None
+    ) -> dict[str, str | None] | None:
         """Columns of one file, or None if it matches no pattern and no row of the table.
 
         Parameters
         ----------
         name : str
             Path below the source's folder.
-        source : str
+        label : str
             The source's own name: the `folder` of files that lie directly in it.
+        source : Source, optional
+            The corpus's first one otherwise.
         """
+        source = source or self._corpus.sources[0]
         columns = dict.fromkeys(self.columns)
         folder = PurePosixPath(name).parent.as_posix()
-        columns.update(folder=source if folder == "." else folder, kind=self._kind)
-        found = not self._patterns and self._table is None
-        match = next((m for p in self._patterns if (m := p.search(name))), None)
+        columns.update(folder=label if folder == "." else folder, kind=self._corpus.kind)
+        columns.update(self._rights(source) | source.columns)
+        patterns = self._patterns(source)
+        found = not patterns and self._table is None
+        searched = name.lower() if self._corpus.lower_case_names else name
+        match = next((m for p in patterns if (m := p.search(searched))), None)
         if match is not None:
             found = True
             columns.update({k: v for k, v in match.groupdict().items() if v is not None})
@@ -78,6 +92,14 @@ class NameGrammar:
             found = True
             columns.update({k: v for k, v in row.items() if pd.notna(v)})
         return columns if found else None
+
+    def _patterns(self, source: AnySource) -> list[re.Pattern[str]]:
+        own = source.name_patterns
+        return [_compile(p) for p in (self._corpus.name_patterns if own is None else own)]
+
+    def _rights(self, source: AnySource) -> dict[str, str]:
+        own = {"licence": source.licence, "citation": source.citation}
+        return {key: value or getattr(self._corpus, key) for key, value in own.items()}
 
     def _row(self, name: str) -> dict[str, str] | None:
         if self._table is None:
@@ -89,17 +111,20 @@ class NameGrammar:
         return None
 
 
+def _check_reserved(columns: Iterable[str], what: str) -> None:
+    reserved = sorted(set(columns) & set(MEASURED_COLUMNS))
+    if reserved:
+        raise UserError(f"{what} uses the reserved column {', '.join(reserved)}; rename it")
+
+
+@cache
 def _compile(pattern: str) -> re.Pattern[str]:
     try:
         # Start at a path component, so that `a_(…)` does not match inside `ba_(…)`.
         compiled = re.compile(rf"(?:^|/)(?:{pattern})$")
     except re.error as error:
         raise UserError(f"name pattern {pattern!r} is not a regular expression: {error}") from error
-    reserved = set(compiled.groupindex) & set(MEASURED_COLUMNS)
-    if reserved:
-        raise UserError(
-            f"name pattern {pattern!r} uses a reserved column: {sorted(reserved)}; rename it"
-        )
+    _check_reserved(compiled.groupindex, f"name pattern {pattern!r}")
     return compiled
 
 
@@ -121,7 +146,5 @@ def _table(metadata: str, folders: list[Path]) -> pd.DataFrame:
     duplicated = table[key][table[key].duplicated()]
     if len(duplicated):
         raise UserError(f"metadata table {path} names {duplicated.iloc[0]!r} more than once")
-    reserved = (set(table.columns) - {key}) & set(MEASURED_COLUMNS)
-    if reserved:
-        raise UserError(f"metadata table {path} uses the reserved column {sorted(reserved)}")
+    _check_reserved(set(table.columns) - {key}, f"metadata table {path}")
     return table.set_index(key)

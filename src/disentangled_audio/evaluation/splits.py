@@ -1,4 +1,4 @@
-"""Gives every row its role: train, validation, test, or unused."""
+"""Gives every row its role: train, validation, test, unlabelled, or unused."""
 
 import warnings
 
@@ -20,8 +20,10 @@ def make_splits(recordings: pd.DataFrame, protocol: Protocol, seed: int) -> pd.D
     recordings : DataFrame
         One row per item, with `recording_id`, `path` and the columns that the protocol names.
     protocol : Protocol
-        Rows outside of its `where`, or without a target, get the role `unused`.
+        Rows outside of its `where`, or without a target, get the role `unused`; those that it
+        calls unlabelled keep no target, and are unused where their group is held out.
     seed : int
+        Of the run; the protocol's own comes before it.
 
     Returns
     -------
@@ -34,12 +36,15 @@ def make_splits(recordings: pd.DataFrame, protocol: Protocol, seed: int) -> pd.D
         If fewer than two classes remain, a fold or column value does not exist, or a class
         has no row in one of the roles (unless `allow_missing_classes`).
     """
-    used = _used_rows(recordings, protocol)
+    seed = seed if protocol.seed is None else protocol.seed
+    kept = _kept_rows(recordings, protocol.where)
+    unlabelled = kept & _unlabelled_rows(recordings, protocol.unlabelled)
+    used = kept & ~unlabelled & recordings[protocol.target].notna().to_numpy()
     table = pd.DataFrame(
         {
             "recording_id": recordings["recording_id"],
             "path": recordings["path"],
-            "target": recordings[protocol.target].astype("string"),
+            "target": recordings[protocol.target].astype("string").mask(unlabelled),
             "group": _groups(recordings, protocol.group_by or ["path"]),
             "fold": "",
             "role": "unused",
@@ -53,14 +58,25 @@ def make_splits(recordings: pd.DataFrame, protocol: Protocol, seed: int) -> pd.D
     _check_roles(rows["target"], role, protocol.split.allow_missing_classes)
     table["fold"] = fold
     table.loc[rows["index"], "role"] = role
+    held_out = table["group"].isin(table.loc[table["role"].isin(["validation", "test"]), "group"])
+    table.loc[unlabelled & ~held_out, "role"] = "unlabelled"
     return table.drop(columns="path")
 
 
-def _used_rows(recordings: pd.DataFrame, protocol: Protocol) -> np.ndarray:
-    used = recordings[protocol.target].notna().to_numpy()
-    for column, values in protocol.where.items():
-        used = used & recordings[column].astype("string").isin(values).to_numpy()
-    return used
+def _kept_rows(recordings: pd.DataFrame, where: dict[str, list[str]]) -> np.ndarray:
+    kept = np.ones(len(recordings), dtype=bool)
+    for column, values in where.items():
+        kept &= recordings[column].astype("string").isin(values).fillna(False).to_numpy(dtype=bool)
+    return kept
+
+
+def _unlabelled_rows(recordings: pd.DataFrame, unlabelled: dict[str, list[str]]) -> np.ndarray:
+    if not unlabelled:
+        return np.zeros(len(recordings), dtype=bool)
+    rows = _kept_rows(recordings, unlabelled)
+    if not rows.any():
+        raise UserError(f"protocol.unlabelled {unlabelled} fits no recording; correct its values")
+    return rows
 
 
 def _groups(recordings: pd.DataFrame, group_by: list[str]) -> pd.Series:

@@ -26,6 +26,7 @@ _STANDARDISED_VIEWS = {
     "standardise_timbre": "content_view",
     "log_mel": "log_mel",
 }
+NO_LABEL = -1
 _WARM_UP_SHARE = 0.05
 _MAX_GRADIENT_NORM = 1.0
 _VALIDATION_BATCH = 256
@@ -52,6 +53,7 @@ def train_disentangler(
         From `make_views`, each (n_items, n_frames, n_bands).
     labels : (n_items,)
         Class of each row, 0 to n_classes - 1; only that of training and validation rows counts.
+        A training row may be of no known class (`NO_LABEL`): it is rebuilt, and not classified.
     train_rows, validation_rows : (n_items,)
         Which rows are which.
     n_classes : int
@@ -166,11 +168,19 @@ class _Rows:
         parameters: DisentanglerParameters,
     ) -> None:
         own = labels[rows]
+        known = own != NO_LABEL
         self.n_rows = len(own)
         self.tensors = {name: tf.constant(views[name][rows], tf.float32) for name in VIEW_NAMES}
-        self.tensors["target"] = tf.constant(np.eye(n_classes, dtype=np.float32)[own])
-        weights = _class_weights(own, n_classes) if parameters.balance_classes else 1.0
-        self.tensors["weight"] = tf.constant(np.ones(len(own), np.float32) * weights)
+        target = np.zeros((len(own), n_classes), dtype=np.float32)
+        target[known, own[known]] = 1.0
+        # A mean over all rows then is the mean over those of known class.
+        of_known = known.astype(np.float32) * np.float32(len(own) / known.sum())
+        weight = of_known.copy()
+        if parameters.balance_classes:
+            weight[known] *= _class_weights(own[known], n_classes)
+        self.tensors["target"] = tf.constant(target)
+        self.tensors["known"] = tf.constant(of_known)
+        self.tensors["weight"] = tf.constant(weight)
 
     def batches(self, order: NDArray[np.integer], batch_size: int) -> Iterator[tf.Tensor]:
         for start in range(0, len(order), batch_size):
@@ -246,7 +256,7 @@ class _Trainer:
         return {
             "loss": sum(weight * terms[name] for name, weight in weights.items()),
             **terms,
-            "accuracy": ops.mean(ops.cast(hits, "float32")),
+            "accuracy": ops.mean(batch["known"] * ops.cast(hits, "float32")),
         }
 
     def _cross_entropy(self, batch: dict[str, tf.Tensor], probabilities: tf.Tensor) -> tf.Tensor:
@@ -319,8 +329,10 @@ def _check_rows(
         raise ValueError("some rows are both training and validation rows")
     _check_finite(views)
     used = labels[train_rows | validation_rows]
-    if used.min() < 0 or used.max() >= n_classes:
-        raise ValueError(f"labels must lie between 0 and {n_classes - 1}")
+    if used.min() < NO_LABEL or used.max() >= n_classes:
+        raise ValueError(f"labels must lie between 0 and {n_classes - 1}, or be {NO_LABEL}")
+    if (labels[validation_rows] == NO_LABEL).any():
+        raise ValueError("a validation row has no label; only training rows may have none")
     missing = sorted(set(range(n_classes)) - set(labels[train_rows].tolist()))
     if missing:
         raise ValueError(f"no training row of class {', '.join(map(str, missing))}")

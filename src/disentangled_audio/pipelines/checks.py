@@ -44,6 +44,7 @@ def check_run(run_params: dict[str, Any], pipeline: Pipeline, catalog: DataCatal
     # Kedro has validated them only where a node of this run asks for them.
     corpus = Corpus.model_validate(catalog.load("params:corpus"))
     protocol = Protocol.model_validate(catalog.load("params:protocol"))
+    _check_analysis(corpus, protocol, catalog.load("params:protocol_name"))
     _check_made_with(pipeline, catalog, corpus, protocol)
     _check_views(ViewParameters.model_validate(catalog.load("params:views")), corpus)
     splits = _splits(pipeline, catalog, corpus, protocol)
@@ -102,12 +103,25 @@ def _check_made_with(
             )
 
 
+def _check_analysis(corpus: Corpus, protocol: Protocol, name: str) -> None:
+    analysis = corpus.analysis.model_dump()
+    for key, value in protocol.analysis.items():
+        if key not in analysis or analysis[key] != value:
+            raise UserError(
+                f"protocol '{name}' sets corpus.analysis.{key}={value}, which a run cannot change; "
+                "choose another protocol"
+            )
+
+
 def _check_views(views: ViewParameters, corpus: Corpus) -> None:
     import numpy as np
 
     from disentangled_audio.models.views import make_views
 
-    rate_hz = corpus.analysis.sample_rate_hz
+    rate_hz = corpus.analysis.clip_rate_hz
+    if corpus.analysis.duration_s == "longest":
+        # Known once everything is decoded.
+        return
     clip = np.ones((1, round(corpus.analysis.duration_s * rate_hz)), dtype=np.float32)
     try:
         make_views(clip, rate_hz, views)
@@ -151,6 +165,7 @@ def _columns(protocol: Protocol) -> list[tuple[str, str]]:
         "group_by": protocol.group_by,
         "factors": protocol.factors,
         "where": list(protocol.where),
+        "unlabelled": list(protocol.unlabelled),
         "split.column": [protocol.split.column] if protocol.split.column else [],
     }
     return [(key, column) for key, columns in lists.items() for column in columns]

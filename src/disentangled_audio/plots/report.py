@@ -95,8 +95,9 @@ def render_report(
     rejected : DataFrame
         Files that were not analysed, with the reason; any columns.
     corpus_facts : mapping
-        ``description, licence, citation`` (text), ``simulated`` (bool), ``counts`` (what to how
-        many); each may be missing.
+        ``description`` (text), ``rights`` (``licence`` and ``citation`` of each part),
+        ``findings`` (sentences on the corpus's integrity), ``simulated`` (bool), ``counts``
+        (what to how many); each may be missing.
     parameters : mapping
         Nested parameters of the run.
     figures : mapping

@@ -78,7 +78,7 @@ def augment_training_rows(
         return stamp(feature_table(recording_id, empty, "pc"), *hashes)
     changed = augment(
         clips,
-        corpus.analysis.sample_rate_hz,
+        corpus.analysis.clip_rate_hz,
         rng,
         snr_db=(augmentation.min_snr_db, augmentation.max_snr_db),
         max_gain_db=augmentation.max_gain_db,
@@ -100,5 +100,5 @@ def make_encoder_views(
     """What the decoder rebuilds and each encoder sees; every row from its own clip alone."""
     from disentangled_audio.models.views import VIEW_NAMES, make_views
 
-    made = make_views(waveforms[...], corpus.analysis.sample_rate_hz, views)
+    made = make_views(waveforms[...], corpus.analysis.clip_rate_hz, views)
     return tuple(stamp(chunked(made[name]), waveforms) for name in VIEW_NAMES)

@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 
 from disentangled_audio.parameters import Corpus, Protocol
-from disentangled_audio.pipelines.stamps import digest, stamp
+from disentangled_audio.pipelines.stamps import check_same, digest, stamp
 
 
 def read_recordings(folders: list[Path], corpus: Corpus) -> tuple[Any, Any, Any]:
@@ -23,8 +23,30 @@ def read_recordings(folders: list[Path], corpus: Corpus) -> tuple[Any, Any, Any]
             corpus.analysis.model_dump(),
         ]
     )
-    waveforms = chunked(ingested.waveforms, sample_rate_hz=corpus.analysis.sample_rate_hz)
+    waveforms = chunked(ingested.waveforms, sample_rate_hz=corpus.analysis.clip_rate_hz)
     return recordings, stamp(waveforms, recordings), ingested.rejected
+
+
+def check_integrity(
+    recordings: pd.DataFrame, splits: pd.DataFrame, rejected: pd.DataFrame, corpus: Corpus
+) -> dict[str, Any]:
+    """Compare what was found with what should be there; tell what is unusual, stop nothing."""
+    import logging
+
+    from disentangled_audio.corpora.integrity import integrity_report
+
+    hashes = check_same(recordings, splits)
+    report = integrity_report(recordings, splits, rejected, corpus)
+    for finding in report["findings"]:
+        logging.getLogger(__name__).warning(finding)
+    return {**report, **hashes}
+
+
+def link_recordings(recordings: pd.DataFrame, corpus: Corpus) -> pd.DataFrame:
+    """Pairs that belong together, such as a room's noises and its impulse responses."""
+    from disentangled_audio.corpora.integrity import linked_recordings
+
+    return stamp(linked_recordings(recordings, corpus.link), recordings)
 
 
 def split_recordings(recordings: pd.DataFrame, protocol: Protocol, seed: int) -> pd.DataFrame:

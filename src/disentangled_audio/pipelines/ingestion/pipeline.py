@@ -2,7 +2,12 @@
 
 from kedro.pipeline import Node, Pipeline
 
-from disentangled_audio.pipelines.ingestion.nodes import read_recordings, split_recordings
+from disentangled_audio.pipelines.ingestion.nodes import (
+    check_integrity,
+    link_recordings,
+    read_recordings,
+    split_recordings,
+)
 
 
 def create_pipeline(**kwargs) -> Pipeline:
@@ -20,6 +25,18 @@ def create_pipeline(**kwargs) -> Pipeline:
                 inputs=["recordings", "params:protocol", "params:seed"],
                 outputs="splits",
                 name="split_recordings",
+            ),
+            Node(
+                check_integrity,
+                inputs=["recordings", "splits", "rejected_recordings", "params:corpus"],
+                outputs="integrity",
+                name="check_integrity",
+            ),
+            Node(
+                link_recordings,
+                inputs=["recordings", "params:corpus"],
+                outputs="linked_recordings",
+                name="link_recordings",
             ),
         ]
     )

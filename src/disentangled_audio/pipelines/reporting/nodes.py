@@ -4,7 +4,7 @@ from typing import Any
 
 import pandas as pd
 
-from disentangled_audio.evaluation.summary import PROBABILITY_PREFIX
+from disentangled_audio.evaluation.summary import PROBABILITY_PREFIX, ROLES
 from disentangled_audio.parameters import Corpus, EvaluationParameters, Protocol
 from disentangled_audio.pipelines.stamps import check_same, stamp
 
@@ -17,8 +17,7 @@ def collect_predictions(
     splits: pd.DataFrame,
     *probabilities: pd.DataFrame,
 ) -> pd.DataFrame:
-    """One long table of what every model says of every item that has a role."""
-
+    """One long table of what every model says of every labelled item."""
     check_same(recordings, splits, *probabilities)
     items = splits[["recording_id", "group", "fold", "role", "target"]].assign(
         kind=recordings["kind"].to_numpy()
@@ -30,7 +29,7 @@ def collect_predictions(
         tables.append(pd.concat([items.assign(model=model, predicted=predicted), columns], axis=1))
     order = ["recording_id", "group", "kind", "fold", "role", "model", "target", "predicted"]
     predictions = pd.concat(tables, ignore_index=True)
-    predictions = predictions[predictions["role"] != "unused"].reset_index(drop=True)
+    predictions = predictions[predictions["role"].isin(ROLES)].reset_index(drop=True)
     probability_columns = [c for c in predictions if c.startswith(PROBABILITY_PREFIX)]
     return stamp(predictions[[*order, *probability_columns]], splits, *probabilities)
 
@@ -52,7 +51,7 @@ def score_predictions(  # noqa: PLR0913
     from disentangled_audio.evaluation.summary import summarise
 
     hashes = check_same(predictions, recordings, splits)
-    used = splits[splits["role"] != "unused"]
+    used = splits[splits["role"].isin(ROLES)]
     metrics = summarise(
         predictions,
         control_predictions(recordings, used),
@@ -105,13 +104,14 @@ def plot_model(
     )
 
 
-def write_report(
+def write_report(  # noqa: PLR0913
     metrics: dict[str, Any],
     classification_report: pd.DataFrame,
     confusion: pd.DataFrame,
     rejected: pd.DataFrame,
     recordings: pd.DataFrame,
     history: pd.DataFrame,
+    integrity: dict[str, Any],
     corpus: Corpus,
     parameters: dict[str, Any],
 ) -> str:
@@ -121,8 +121,8 @@ def write_report(
     figures = report_figures(metrics, classification_report, confusion, history)
     facts = {
         "description": corpus.description,
-        "licence": corpus.licence,
-        "citation": corpus.citation,
+        "rights": recordings[["licence", "citation"]].drop_duplicates().to_dict("records"),
+        "findings": integrity["findings"],
         "simulated": corpus.simulated,
         "counts": {
             "files": int(recordings["path"].nunique()),

@@ -102,6 +102,7 @@ def _report() -> Node:
             "rejected_recordings",
             "recordings",
             "training_history",
+            "integrity",
             "params:corpus",
             "parameters",
         ],

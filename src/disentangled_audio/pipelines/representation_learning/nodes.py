@@ -21,22 +21,26 @@ def train_disentangler_on_views(
     parameters: DisentanglerParameters,
     seed: int,
 ) -> tuple[Any, pd.DataFrame]:
-    """Train encoders, decoder and head on training rows; stop early on validation rows."""
-    from disentangled_audio.models.training import train_disentangler
+    """Train encoders, decoder and head on training rows; stop early on validation rows.
+
+    Unlabelled rows are training rows whose class nobody knows: they are only rebuilt.
+    """
+    from disentangled_audio.models.training import NO_LABEL, train_disentangler
 
     sources = (log_mel, content_view, rhythm_view, pitch_view, splits)
     check_same(*sources)
     classes = training_classes(splits)
     role = splits["role"].to_numpy()
-    used = (role == "train") | (role == "validation")
+    used = splits["role"].isin(["train", "validation", "unlabelled"]).to_numpy()
     # Test rows stay out of reach: the trainer is handed the others alone.
     views = _views(log_mel, content_view, rhythm_view, pitch_view, rows=used)
-    labels = splits.loc[used, "target"].astype(str).map(classes.index).to_numpy(dtype=int)
+    number_of = {name: number for number, name in enumerate(classes)}
+    labels = splits.loc[used, "target"].map(number_of).fillna(NO_LABEL).to_numpy(dtype=int)
     with epoch_progress(parameters.epochs) as progress:
         model, history = train_disentangler(
             views,
             labels,
-            role[used] == "train",
+            role[used] != "validation",
             role[used] == "validation",
             len(classes),
             parameters,
