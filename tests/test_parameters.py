@@ -11,9 +11,16 @@ ANALYSIS = {"sample_rate_hz": 16000, "duration_s": 0.5}
 CORPUS = {"sources": [{"folder": "mine"}], "analysis": ANALYSIS}
 PROTOCOL = {"target": "label", "split": {"strategy": "random"}}
 COMPLETE: dict[type[BaseModel], dict[str, Any]] = {
+    p.AudioFormat: {},
+    p.MatFormat: {"reader": "mat", "samples": "h", "sample_rate": "info.fs"},
+    p.RawFormat: {"reader": "raw", "encoding": "int16", "sample_rate_hz": 48000},
+    p.Source: {},
+    p.ExpectedFiles: {"recordings": 3},
+    p.Link: {"kind": "noise", "to": "rir", "by": ["room"]},
     p.FolderSource: {"folder": "mine"},
     p.ArchiveSource: {"archive": "mine.zip"},
-    p.GeneratorSource: {"generator": "twin"},
+    p.TwinSource: {"generator": "twin"},
+    p.FactorsSource: {"generator": "factors"},
     p.Analysis: ANALYSIS,
     p.Corpus: CORPUS,
     p.Split: {"strategy": "random"},
@@ -84,9 +91,9 @@ def test_every_model_of_the_module_is_tested_here() -> None:
         (p.Corpus, "max_rejected_share", -0.1),
         (p.Corpus, "analysis", None),
         (p.Corpus, "files", {"a": 1}),
-        (p.GeneratorSource, "generator", "other"),
-        (p.GeneratorSource, "seed", -1),
-        (p.GeneratorSource, "files_per_group", 0),
+        (p.TwinSource, "generator", "other"),
+        (p.TwinSource, "seed", -1),
+        (p.TwinSource, "files_per_group", 0),
         (p.Split, "strategy", "leave_one_out"),
         (p.Split, "n_folds", 1),
         (p.Split, "validation_folds", 1),
@@ -213,7 +220,7 @@ def test_a_source_is_known_by_its_keys() -> None:
 
     assert corpus.sources == [
         p.FolderSource(folder="mine"),
-        p.GeneratorSource(generator="twin", seed=3),
+        p.TwinSource(generator="twin", seed=3),
     ]
 
 

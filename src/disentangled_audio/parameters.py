@@ -125,6 +125,36 @@ class TwinSource(Source):
     files_per_group: int | None = Field(default=None, ge=1)
 
 
+class FactorsSource(Source):
+    """Synthesised clips of known content, rhythm and pitch, the same for the same seed.
+
+    Attributes
+    ----------
+    content_levels, rhythm_levels, pitch_levels : how many levels each factor has.
+    takes : clips of each combination.
+    min_duration_s, max_duration_s : range of the clips' duration, drawn whatever their levels.
+    """
+
+    generator: Literal["factors"]
+    seed: int = Field(default=0, ge=0)
+    content_levels: int = Field(default=5, ge=2, le=8)
+    rhythm_levels: int = Field(default=4, ge=2, le=6)
+    pitch_levels: int = Field(default=5, ge=2, le=12)
+    takes: int = Field(default=10, ge=1, le=1000)
+    min_duration_s: float = Field(default=0.6, ge=0.5, le=2.0)
+    max_duration_s: float = Field(default=1.0, ge=0.5, le=2.0)
+    sample_rate_hz: int = Field(default=16000, ge=8000, le=48000)
+
+    @model_validator(mode="after")
+    def _check_durations(self) -> "FactorsSource":
+        if self.min_duration_s > self.max_duration_s:
+            raise ValueError(
+                f"min_duration_s ({self.min_duration_s:g}) is above max_duration_s "
+                f"({self.max_duration_s:g})"
+            )
+        return self
+
+
 class ArchiveSource(Source):
     """Recordings in a zip or tar archive: at a URL, as a local file, or already extracted.
 
@@ -178,8 +208,8 @@ class ArchiveSource(Source):
 
 
 # What `locate` and Pydantic take for a source; generators make their files themselves.
-GENERATORS = (TwinSource,)
-AnySource = FolderSource | ArchiveSource | TwinSource
+GENERATORS = (TwinSource, FactorsSource)
+AnySource = FolderSource | ArchiveSource | TwinSource | FactorsSource
 
 
 class Analysis(Parameters):
@@ -306,9 +336,11 @@ class Split(Parameters):
 
     Attributes
     ----------
-    strategy : `random` rows, whole groups (`grouped`), one named group, or a given `column`.
+    strategy : `random` rows, whole groups (`grouped`), one named group, a given `column`, or
+        `combinations` of the values of `group_by`: of these every fold has the same share of
+        each value, and of each pair of values where folds and values are as many.
     fold : which fold is the test part: a number, or a group for `leave_one_group_out`.
-    n_folds : folds of `random` and `grouped`.
+    n_folds : folds of `random`, `grouped` and `combinations`.
     validation_folds : one of so many parts of the training groups is for validation; fewer parts
         where there are fewer groups.
     column, train, test : the column that decides, its training values (None: all others) and its
@@ -316,7 +348,7 @@ class Split(Parameters):
     allow_missing_classes : let validation or test lack a class.
     """
 
-    strategy: Literal["random", "grouped", "leave_one_group_out", "column"]
+    strategy: Literal["random", "grouped", "leave_one_group_out", "column", "combinations"]
     fold: str | int | None = None
     n_folds: int = Field(default=4, ge=2)
     validation_folds: int = Field(default=4, ge=2)
@@ -359,6 +391,12 @@ class Protocol(Parameters):
     analysis: dict[str, Any] = {}
     seed: int | None = Field(default=None, ge=0)
     split: Split
+
+    @model_validator(mode="after")
+    def _check_combinations(self) -> "Protocol":
+        if self.split.strategy == "combinations" and len(self.group_by) < 2:
+            raise ValueError("strategy 'combinations' needs two or more columns in group_by")
+        return self
 
 
 class FourierParameters(Parameters):

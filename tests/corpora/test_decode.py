@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 import soundfile
 
-from disentangled_audio.corpora.decode import RejectedError, channels, decode, to_clip
-from disentangled_audio.parameters import Analysis
+from disentangled_audio.corpora.decode import Decoded, channels, decode, to_clip
+from disentangled_audio.corpora.files import File
+from disentangled_audio.corpora.readers import RejectedError
+from disentangled_audio.parameters import Analysis, AudioFormat
 from disentangled_audio.signal.clip import direct_sound_index
 
 SAMPLE_RATE_HZ = 16000
@@ -28,6 +30,10 @@ def _tone(frequency_hz: float, sample_rate_hz: int, duration_s: float = 0.5) -> 
 def _write(path: Path, samples: np.ndarray, subtype: str = "PCM_16") -> Path:
     soundfile.write(path, samples, SAMPLE_RATE_HZ, subtype=subtype)
     return path
+
+
+def _decode(path: Path) -> Decoded:
+    return decode([File(path, path.name)], AudioFormat(), MIN_DURATION_S)
 
 
 def _clip(
@@ -67,7 +73,7 @@ def test_samples_and_facts_of_every_format(
     samples = _signal()
     path = _write(tmp_path / name, samples, subtype)
 
-    decoded = decode(path, MIN_DURATION_S)
+    decoded = _decode(path)
 
     assert decoded.samples.dtype == np.float32
     np.testing.assert_allclose(decoded.samples, samples, atol=resolution)
@@ -81,7 +87,7 @@ def test_a_file_is_known_by_its_content_and_not_by_its_name(tmp_path: Path) -> N
     path = _write(tmp_path / "a.flac", _signal())
     renamed = path.rename(tmp_path / "a.wav")
 
-    assert decode(renamed, MIN_DURATION_S).samples.shape == (4000, 2)
+    assert _decode(renamed).samples.shape == (4000, 2)
 
 
 def test_a_wav_of_a_streaming_program_declares_no_length_and_is_read(tmp_path: Path) -> None:
@@ -90,7 +96,7 @@ def test_a_wav_of_a_streaming_program_declares_no_length_and_is_read(tmp_path: P
     content[4:8] = b"\xff\xff\xff\xff"
     path.write_bytes(content)
 
-    assert decode(path, MIN_DURATION_S).samples.shape == (4000, 2)
+    assert _decode(path).samples.shape == (4000, 2)
 
 
 def _truncated(path: Path, share: float) -> Path:
@@ -146,7 +152,7 @@ def test_what_is_wrong_with_a_file_and_what_to_do(
     tmp_path: Path, fault: str, reason: str, what_to_do: str
 ) -> None:
     with pytest.raises(RejectedError, match=f"^{re.escape(reason)}") as caught:
-        decode(_unusable(tmp_path, fault), MIN_DURATION_S)
+        _decode(_unusable(tmp_path, fault))
     assert caught.value.what_to_do.startswith(what_to_do)
 
 
@@ -156,7 +162,7 @@ def test_a_format_that_ends_early_without_an_error_is_truncated(tmp_path: Path) 
     soundfile.write(path, _signal(16000), SAMPLE_RATE_HZ, format="MP3")
 
     with pytest.raises(RejectedError, match=r"^the file is truncated: \d+ of 16000 samples$"):
-        decode(_truncated(path, 0.5), MIN_DURATION_S)
+        _decode(_truncated(path, 0.5))
 
 
 def test_a_file_without_permission_is_rejected(
@@ -170,14 +176,14 @@ def test_a_file_without_permission_is_rejected(
     monkeypatch.setattr(Path, "read_bytes", refuse)
 
     with pytest.raises(RejectedError, match=r"^cannot be read: Permission denied$") as caught:
-        decode(path, MIN_DURATION_S)
+        _decode(path)
     assert caught.value.what_to_do == "check the file and its permissions"
 
 
 def test_the_minimum_itself_is_long_enough(tmp_path: Path) -> None:
     path = _write(tmp_path / "a.wav", _signal(800))
 
-    assert decode(path, MIN_DURATION_S).duration_s == MIN_DURATION_S
+    assert _decode(path).duration_s == MIN_DURATION_S
 
 
 @pytest.mark.parametrize(
@@ -185,7 +191,7 @@ def test_the_minimum_itself_is_long_enough(tmp_path: Path) -> None:
 )
 def test_channel_policies(tmp_path: Path, policy: str, expected: list[int | None]) -> None:
     samples = _signal(n_channels=3)
-    decoded = decode(_write(tmp_path / "a.wav", samples, "FLOAT"), MIN_DURATION_S)
+    decoded = _decode(_write(tmp_path / "a.wav", samples, "FLOAT"))
 
     taken = channels(decoded, policy)
 

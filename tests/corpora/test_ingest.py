@@ -14,7 +14,7 @@ from disentangled_audio.corpora import simulate
 from disentangled_audio.corpora.ingest import Ingested, ingest
 from disentangled_audio.corpora.locate import listed, locate
 from disentangled_audio.errors import UserError
-from disentangled_audio.parameters import Corpus, GeneratorSource
+from disentangled_audio.parameters import Corpus, TwinSource
 
 SAMPLE_RATE_HZ = 16000
 PATTERN = r"(?P<kind>rir|noise)_(?P<room>[a-z]+)_\d\.(?:wav|flac)"
@@ -321,7 +321,7 @@ def test_the_first_folder_that_has_the_source_is_used(data: Path, tmp_path: Path
     located = locate(_corpus(), [tmp_path / "none", data, later])
 
     assert [file.name for file in located] == sorted(f"mine/{name}" for name in GOOD)
-    assert all(file.path.is_file() for file in located)
+    assert all(file.files[0].path.is_file() for file in located)
 
 
 def test_an_absolute_folder_is_known_by_its_last_name(data: Path) -> None:
@@ -366,7 +366,7 @@ def test_the_twin_is_made_once_in_the_last_folder(
         made.append((folder.name, seed, files_per_group))
         _write(folder / "RVB2014_type1_rir_smallroom1_far_angla.wav", _response(0))
 
-    monkeypatch.setattr("disentangled_audio.corpora.locate.generate_twin", generate)
+    monkeypatch.setattr("disentangled_audio.corpora.generators.generate_twin", generate)
     corpus = _corpus(sources=[{"generator": "twin", "seed": 3, "files_per_group": 2}])
     folders = [tmp_path / "read_only", tmp_path / "own" / "raw"]
 
@@ -374,14 +374,14 @@ def test_the_twin_is_made_once_in_the_last_folder(
 
     assert made == [("twin_seed3_2_per_group", 3, 2)]
     assert first == second
-    assert first[0].path.is_relative_to(tmp_path / "own" / "raw")
+    assert first[0].files[0].path.is_relative_to(tmp_path / "own" / "raw")
     assert first[0].name == "twin/RVB2014_type1_rir_smallroom1_far_angla.wav"
     assert not (tmp_path / "read_only").exists()
 
 
 @pytest.mark.parametrize("files_per_group", [None, 1])
 def test_the_twin_is_counted_without_being_made(files_per_group: int | None) -> None:
-    source = GeneratorSource(generator="twin", files_per_group=files_per_group)
+    source = TwinSource(generator="twin", files_per_group=files_per_group)
 
     expected = 417 if files_per_group is None else len(simulate.twin_files(1))
     assert len(listed(_corpus(sources=[source.model_dump()]), [])) == expected

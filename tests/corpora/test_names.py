@@ -17,6 +17,7 @@ from disentangled_audio.parameters import Corpus
 
 CORPORA = Path(__file__).parents[2] / "conf" / "base" / "parameters_corpora.yml"
 ANALYSIS = {"sample_rate_hz": 16000, "duration_s": 0.5}
+RIGHTS = {"licence": "unknown", "citation": ""}
 
 RVB2014_ROOMS = {
     f"{size}room{number}"
@@ -175,11 +176,12 @@ def test_the_first_pattern_that_matches_wins_and_the_others_columns_are_empty() 
         "take": None,
         "folder": "x",
         "kind": "recording",
+        **RIGHTS,
     }
     row = grammar.parse("x/7.wav")
     assert row is not None
     assert (row["speaker"], row["take"]) == (None, "7")
-    assert grammar.columns == ["speaker", "take", "folder", "kind"]
+    assert grammar.columns == ["speaker", "take", "folder", "kind", "licence", "citation"]
 
 
 def test_a_pattern_may_read_folders_and_set_the_kind() -> None:
@@ -187,12 +189,16 @@ def test_a_pattern_may_read_folders_and_set_the_kind() -> None:
 
     by_pattern, by_corpus = grammar.parse("x/hall/noise1.wav"), grammar.parse("x/hall/1.wav")
 
-    assert by_pattern == {"site": "hall", "kind": "noise", "folder": "x/hall"}
-    assert by_corpus == {"site": "hall", "kind": "rir", "folder": "x/hall"}
+    assert by_pattern == {"site": "hall", "kind": "noise", "folder": "x/hall", **RIGHTS}
+    assert by_corpus == {"site": "hall", "kind": "rir", "folder": "x/hall", **RIGHTS}
 
 
 def test_without_patterns_and_table_every_name_gives_its_folder() -> None:
-    assert _grammar().parse("music/piano/a.wav") == {"folder": "music/piano", "kind": "recording"}
+    assert _grammar().parse("music/piano/a.wav") == {
+        "folder": "music/piano",
+        "kind": "recording",
+        **RIGHTS,
+    }
 
 
 def test_a_table_joins_by_path_or_by_file_name(tmp_path: Path) -> None:
@@ -226,7 +232,7 @@ def test_a_table_completes_a_pattern_and_its_empty_cells_change_nothing(tmp_path
         ("2", None),
         ("3", None),
     ]
-    assert grammar.columns == ["take", "room", "folder", "kind"]
+    assert grammar.columns == ["take", "room", "folder", "kind", "licence", "citation"]
 
 
 def test_cells_are_text_and_labels_that_look_like_nothing_are_kept(tmp_path: Path) -> None:
@@ -258,7 +264,7 @@ def test_the_first_folder_that_has_the_table_is_used(tmp_path: Path) -> None:
     [
         ("name,speaker\na.wav,anna\n", r"needs a column 'path' or 'file'; it has \['name'"),
         ("path,speaker\na.wav,anna\nb.wav,b\na.wav,c\n", "names 'a.wav' more than once"),
-        ("path,sha256\na.wav,1\n", r"reserved column \['sha256'\]"),
+        ("path,sha256\na.wav,1\n", r"reserved column: \['sha256'\]"),
         ("", "is not a CSV file in UTF-8"),
         ('path\n"', "is not a CSV file in UTF-8"),
     ],

@@ -75,8 +75,8 @@ def page():
         pd.DataFrame({"path": [f"{NASTY}.wav"], "reason": ["matches no pattern"]}),
         {
             "description": f"Twin {NASTY}",
-            "licence": "CC BY 4.0",
-            "citation": "Someone (2020)",
+            "rights": [{"licence": "CC BY 4.0", "citation": "Someone (2020)"}],
+            "findings": [f"99 of 100 expected recordings were found ({NASTY})."],
             "simulated": True,
             "counts": {"recordings": 200},
         },
@@ -135,6 +135,7 @@ def test_order_of_the_page(page):
         "balanced accuracy of",
         "A control sees no sound",
         "Most frequent errors",
+        "99 of 100 expected recordings",
         "found and not analysed",
         "svm.kernel",
         "CC BY 4.0",

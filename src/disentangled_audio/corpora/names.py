@@ -47,7 +47,8 @@ class NameGrammar:
     def __init__(self, corpus: Corpus, folders: list[Path]) -> None:
         self._corpus = corpus
         for source in corpus.sources:
-            _check_reserved(source.columns, f"columns of source {source.label or source}")
+            _check_reserved(source.columns, "the columns of a source")
+            self._patterns(source)
         self._table = None if corpus.metadata is None else _table(corpus.metadata, folders)
 
     @property
@@ -114,7 +115,7 @@ class NameGrammar:
 def _check_reserved(columns: Iterable[str], what: str) -> None:
     reserved = sorted(set(columns) & set(MEASURED_COLUMNS))
     if reserved:
-        raise UserError(f"{what} uses the reserved column {', '.join(reserved)}; rename it")
+        raise UserError(f"{what} uses a reserved column: {reserved}; rename it")
 
 
 @cache

@@ -52,9 +52,13 @@ def make_splits(recordings: pd.DataFrame, protocol: Protocol, seed: int) -> pd.D
     )
     rows = table[used].reset_index()
     _check_classes(rows["target"], protocol.target)
-    fold, test = _test_rows(recordings[used].reset_index(drop=True), rows, protocol.split, seed)
-    role = np.where(test, "test", "train").astype(object)
-    role[_validation_rows(rows, ~test, protocol.split, seed)] = "validation"
+    kept_recordings = recordings[used].reset_index(drop=True)
+    if protocol.split.strategy == "combinations":
+        fold, role = _combination_roles(kept_recordings[protocol.group_by], protocol.split, seed)
+    else:
+        fold, test = _test_rows(kept_recordings, rows, protocol.split, seed)
+        role = np.where(test, "test", "train").astype(object)
+        role[_validation_rows(rows, ~test, protocol.split, seed)] = "validation"
     _check_roles(rows["target"], role, protocol.split.allow_missing_classes)
     table["fold"] = fold
     table.loc[rows["index"], "role"] = role
@@ -135,13 +139,37 @@ def _group_fold(groups: pd.Series, fold: str | int | None) -> tuple[str, np.ndar
 
 
 def _numbered_fold(rows: pd.DataFrame, split: Split, seed: int) -> tuple[str, np.ndarray]:
+    number = _fold_number(split)
+    folds = _folds(rows, split.n_folds, split.strategy, seed)
+    return str(number), folds == number
+
+
+def _fold_number(split: Split) -> int:
     number = 0 if split.fold is None else split.fold
     if not str(number).isdigit() or int(number) >= split.n_folds:
         raise UserError(
             f"protocol.split.fold '{number}' must be a number from 0 to {split.n_folds - 1}"
         )
-    folds = _folds(rows, split.n_folds, split.strategy, seed)
-    return str(number), folds == int(number)
+    return int(number)
+
+
+def _combination_roles(factors: pd.DataFrame, split: Split, seed: int) -> tuple[str, np.ndarray]:
+    """Fold, and roles by a Latin design: a combination's fold is the sum of its level numbers.
+
+    The levels are numbered in random order. Test and validation are two neighbouring folds.
+    """
+    number = _fold_number(split)
+    rng = np.random.default_rng(seed)
+    total = np.zeros(len(factors), dtype=int)
+    for column in factors:
+        values = factors[column].astype("string").fillna("")
+        order = {value: n for n, value in enumerate(rng.permutation(sorted(values.unique())))}
+        total += values.map(order).to_numpy(dtype=int)
+    folds = total % split.n_folds
+    role = np.full(len(factors), "train", dtype=object)
+    role[folds == number] = "test"
+    role[folds == (number + 1) % split.n_folds] = "validation"
+    return str(number), role
 
 
 def _validation_rows(

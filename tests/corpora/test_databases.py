@@ -1,0 +1,543 @@
+"""The real databases, from archives built in their documented formats to `recordings`."""
+
+import csv
+import io
+import re
+import tarfile
+import zipfile
+from collections import Counter
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import soundfile
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from omegaconf import OmegaConf
+from scipy.io import savemat
+
+from disentangled_audio.corpora.fetch import hash_of
+from disentangled_audio.corpora.ingest import Ingested, ingest
+from disentangled_audio.corpora.integrity import integrity_report, linked_recordings
+from disentangled_audio.corpora.locate import locate, source_records
+from disentangled_audio.corpora.names import NameGrammar
+from disentangled_audio.corpora.simulate import twin_files
+from disentangled_audio.errors import UserError
+from disentangled_audio.evaluation.splits import make_splits
+from disentangled_audio.parameters import Corpus, Protocol
+from tests.conftest import REPOSITORY
+from tests.corpora.conftest import Answer, Server
+
+# Whole files, sample by sample.
+UNTOUCHED = {
+    "channel": "each",
+    "duration_s": 0.05,
+    "min_duration_s": 0.01,
+    "align": "start",
+    "fill": "zeros",
+    "normalise_energy": False,
+}
+N_SAMPLES = {48000: 2400, 16000: 800}
+SLR28_COLUMNS = ["database", "kind", "room", "array", "angle", "distance", "position"]
+
+
+@cache
+def _configuration() -> Any:
+    base = REPOSITORY / "conf" / "base"
+    return OmegaConf.merge(
+        {"globals": OmegaConf.load(base / "globals.yml")},
+        OmegaConf.load(base / "parameters_corpora.yml"),
+    )
+
+
+def _described(name: str) -> dict[str, Any]:
+    described = OmegaConf.to_container(_configuration()._corpora[name], resolve=True)
+    for source in described["sources"]:
+        # The archives of the tests are others than the published one.
+        source.pop("hash", None)
+    return described
+
+
+def _corpus(name: str, sample_rate_hz: int, **changes: Any) -> Corpus:
+    analysis = {**UNTOUCHED, "sample_rate_hz": sample_rate_hz}
+    return Corpus.model_validate({**_described(name), "analysis": analysis, **changes})
+
+
+def _samples(name: str, sample_rate_hz: int) -> np.ndarray:
+    rng = np.random.default_rng(list(name.encode()))
+    return rng.uniform(-0.9, 0.9, N_SAMPLES[sample_rate_hz]).astype(np.float32)
+
+
+def _air_name(slr28_name: str) -> str:
+    """Name in AIR's archive with `{}` for the channel."""
+    stem = slr28_name.removeprefix("air_type1_").removesuffix(".wav")
+    if "phone" in stem:
+        return f"{stem.replace('phone_bt', 'phone_BT')}_{{}}.mat"
+    head, room, rest = re.fullmatch(r"(air_binaural_)([a-z_]+?)_(\d.*)", stem).groups()
+    return f"{head}{room}_{{}}_{rest}.mat"
+
+
+def _rwcp_folder(slr28_name: str) -> str:
+    kind, array, room, recording = re.fullmatch(
+        r"RWCP_type(\d)_(?:rir|noise)_(circle|cirline)_([a-z0-9]+)_(.+)\.wav", slr28_name
+    ).groups()
+    number = {"1": 1, "2": 3, "3": 5, "5": 6}[kind]
+    # Case is not documented; the published names are in lower case.
+    return f"RWCP/micarray/MICARRAY/data{number}/{array}/{room.upper()}/{recording}"
+
+
+def _of(database: str, kind: str = "") -> list[str]:
+    return [
+        name
+        for name, group in twin_files().items()
+        if group.database == database and group.kind.startswith(kind)
+    ]
+
+
+def _wav(samples: np.ndarray, subtype: str = "PCM_16") -> bytes:
+    content = io.BytesIO()
+    soundfile.write(content, samples, 16000, format="WAV", subtype=subtype)
+    return content.getvalue()
+
+
+def _tar(path: Path, members: dict[str, bytes]) -> None:
+    with tarfile.open(path, "w:gz", compresslevel=1) as tar:
+        for name, content in members.items():
+            info = tarfile.TarInfo(name)
+            info.size = len(content)
+            tar.addfile(info, io.BytesIO(content))
+
+
+def _zip(path: Path, members: dict[str, bytes]) -> None:
+    with zipfile.ZipFile(path, "w") as zipped:
+        for name, content in members.items():
+            zipped.writestr(name, content)
+
+
+def _air_members() -> dict[str, bytes]:
+    members = {"AIR_1_4/load_air.m": b"% a script"}
+    for slr28_name in _of("air"):
+        for channel in (0, 1):
+            name = _air_name(slr28_name).format(channel)
+            content = io.BytesIO()
+            information = {"fs": 48000.0, "rir_type": 1.0, "room": "a room"}
+            samples = _samples(name, 48000).astype(np.float64)[np.newaxis]
+            savemat(content, {"h_air": samples, "air_info": information})
+            members[f"AIR_1_4/{name}"] = content.getvalue()
+    return members
+
+
+def _rwcp_members() -> dict[str, bytes]:
+    members = {"RWCP/README": b"read me", "RWCP/micarray/MICARRAY/data2/x/x.1": b"not needed"}
+    for name in _of("RWCP"):
+        if "type4" in name:
+            path = f"RWCP/robot/data/non/{name.removeprefix('RWCP_type4_rir_')[:-4]}.dat"
+            members[path] = _samples(path, 48000).astype("<f4").tobytes()
+            continue
+        folder = _rwcp_folder(name)
+        # Eleven, so that the order is that of numbers and not of text.
+        n_channels = 11 if "e1a" in name or "ambient1" in name else 2
+        for channel in range(1, n_channels + 1):
+            path = f"{folder}/{folder.rpartition('/')[2]}.{channel}"
+            samples = _samples(path, 48000)
+            if "noise" in name:
+                members[path] = np.round(samples * 2**15).astype("<i2").tobytes()
+            else:
+                # Responses are not limited to full scale.
+                members[path] = (1000 * samples).astype("<f4").tobytes()
+    return members
+
+
+def _reverb_members(number: int) -> dict[str, bytes]:
+    top = {1: "reverb_tools_for_Generate_mcTrainData", 2: "reverb_tools_for_Generate_SimData"}
+    members = {f"{top[number]}/bin/tool.wav": b"not a recording"}
+    for name in _of("RVB2014"):
+        if f"type{number}" not in name:
+            continue
+        own = re.sub(r"RVB2014_type\d_", "", name).replace("room", "Room").replace("angl", "Angl")
+        folder, own = ("RIR", own.replace("rir", "RIR")) if "rir" in own else ("NOISE", own)
+        samples = np.stack([_samples(f"{own}{channel}", 16000) for channel in (0, 1)], axis=1)
+        members[f"{top[number]}/{folder}/{own}"] = _wav(samples)
+    return members
+
+
+def _simulated_members(top: str) -> dict[str, bytes]:
+    members = {f"{top}/smallroom/room_info": b"sizes"}
+    for size in ("small", "medium", "large"):
+        for room in range(1, 5):
+            for position in range(1, 4):
+                name = f"{size}room/Room{room:03d}/Room{room:03d}-{position:05d}.wav"
+                members[f"{top}/{name}"] = _wav(_samples(name, 16000))
+    return members
+
+
+@pytest.fixture(scope="session")
+def archives(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data folder with every archive, as somebody may have downloaded them."""
+    folder = tmp_path_factory.mktemp("archives")
+    _zip(folder / "air_database_release_1_4.zip", _air_members())
+    _tar(folder / "RWCP.tar.gz", _rwcp_members())
+    _tar(folder / "reverb_tools_for_Generate_mcTrainData.tgz", _reverb_members(1))
+    _tar(folder / "reverb_tools_for_Generate_SimData.tgz", _reverb_members(2))
+    _zip(folder / "sim_rir.zip", _simulated_members("simulated_rirs_16k"))
+    real = {
+        f"RIRS_NOISES/real_rirs_isotropic_noises/{name}": _wav(_samples(name, 16000))
+        for name in twin_files()
+    }
+    simulated = _simulated_members("RIRS_NOISES/simulated_rirs")
+    noises = {"RIRS_NOISES/pointsource_noises/noise-0.wav": _wav(_samples("n", 16000))}
+    _zip(folder / "rirs_noises.zip", {**real, **simulated, **noises})
+    digits = {
+        f"free-spoken-digit-dataset-master/recordings/{digit}_{speaker}_{take}.wav": _wav(
+            _samples(f"{digit}{speaker}{take}", 16000)
+        )
+        for digit in range(10)
+        for speaker in ("anna", "bert", "cleo")
+        for take in range(2)
+    }
+    _zip(folder / "free-spoken-digit-dataset-master.zip", digits)
+    return folder
+
+
+def _ingested(archives: Path, tmp_path: Path, corpus: Corpus) -> Ingested:
+    return ingest(corpus, [archives, tmp_path / "own"])
+
+
+def _by_path(ingested: Ingested) -> dict[str, np.ndarray]:
+    """Channels of each recording, in order, (n_channels, n_samples)."""
+    table = ingested.recordings.assign(number=ingested.recordings["channel"].astype(int))
+    return {
+        path: ingested.waveforms[rows.sort_values("number").index]
+        for path, rows in table.groupby("path")
+    }
+
+
+def _slr28_rows() -> pd.DataFrame:
+    grammar = NameGrammar(_corpus("slr28", 16000), [])
+    return pd.DataFrame({"path": name, **grammar.parse(name)} for name in twin_files())
+
+
+def _columns_of(table: pd.DataFrame) -> Counter:
+    """How often each combination of SLR28's columns occurs; a column may be missing."""
+    columns = table.reindex(columns=SLR28_COLUMNS).astype(object).fillna("")
+    return Counter(map(tuple, columns.to_numpy().tolist()))
+
+
+def test_air_comes_back_sample_by_sample(archives: Path, tmp_path: Path) -> None:
+    ingested = _ingested(archives, tmp_path, _corpus("air", 48000))
+
+    recordings = _by_path(ingested)
+    assert len(recordings) == 107
+    assert ingested.rejected.empty
+    for slr28_name in _of("air"):
+        name = _air_name(slr28_name)
+        written = np.stack([_samples(name.format(channel), 48000) for channel in (0, 1)])
+        found = recordings[f"AIR_1_4/{name.replace('_{}', '')}"]
+        np.testing.assert_array_equal(found, written, err_msg=name)
+    assert set(ingested.recordings["sample_rate_hz"]) == {48000}
+    assert set(ingested.recordings["n_channels"]) == {2}
+
+
+def test_rwcp_comes_back_sample_by_sample(archives: Path, tmp_path: Path) -> None:
+    ingested = _ingested(archives, tmp_path, _corpus("rwcp", 48000))
+
+    recordings = _by_path(ingested)
+    assert len(recordings) == 184
+    assert ingested.rejected.empty
+    for path, content in _rwcp_members().items():
+        if path.endswith(("README", "x.1")):
+            continue
+        recording, _, channel = path.rpartition(".")
+        noise = "data6" in path
+        found = recordings[path if channel == "dat" else recording]
+        written = np.frombuffer(content, "<i2" if noise else "<f4") / (2**15 if noise else 1)
+        number = 0 if channel == "dat" else int(channel) - 1
+        np.testing.assert_array_equal(found[number], written.astype(np.float32), err_msg=path)
+
+
+def test_reverb2014_comes_back_sample_by_sample(archives: Path, tmp_path: Path) -> None:
+    ingested = _ingested(archives, tmp_path, _corpus("reverb2014", 16000))
+
+    recordings = _by_path(ingested)
+    assert len(recordings) == 126
+    for number in (1, 2):
+        for path, content in _reverb_members(number).items():
+            if "/bin/" in path:
+                continue
+            written = soundfile.read(io.BytesIO(content), dtype="float32")[0].T
+            np.testing.assert_array_equal(recordings[path], written, err_msg=path)
+
+
+@pytest.mark.parametrize("name", ["air", "rwcp", "reverb2014", "databases"])
+def test_the_archives_give_the_columns_that_slr28s_names_give(
+    archives: Path, tmp_path: Path, name: str
+) -> None:
+    ingested = _ingested(archives, tmp_path, _corpus(name, 48000))
+
+    rows = _slr28_rows()
+    of_database = {"air": ["air"], "rwcp": ["RWCP"], "reverb2014": ["RVB2014"]}
+    expected = rows[rows["database"].isin(of_database.get(name, ["air", "RWCP", "RVB2014"]))]
+    assert _columns_of(ingested.recordings.drop_duplicates("path")) == _columns_of(expected)
+
+
+def test_the_three_archives_are_one_corpus_with_the_rights_of_each(
+    archives: Path, tmp_path: Path
+) -> None:
+    ingested = _ingested(archives, tmp_path, _corpus("databases", 16000))
+
+    rights = ingested.recordings.groupby("database")["licence"].unique().map(list).to_dict()
+    assert rights == {
+        database: [_described(corpus)["licence"]]
+        for database, corpus in {"air": "air", "RWCP": "rwcp", "RVB2014": "reverb2014"}.items()
+    }
+    assert ingested.recordings["citation"].str.contains(r"\d{4}").all()
+
+
+@pytest.mark.parametrize(
+    ("name", "n_recordings"),
+    [("slr28", 417), ("sim_rir", 36), ("slr28_simulated", 36), ("real_and_simulated", 453)],
+)
+def test_the_archives_of_openslr_are_read(
+    archives: Path, tmp_path: Path, name: str, n_recordings: int
+) -> None:
+    ingested = _ingested(archives, tmp_path, _corpus(name, 16000))
+
+    assert len(ingested.recordings) == n_recordings
+    assert ingested.rejected.empty
+    for _, row in ingested.recordings.iloc[::50].iterrows():
+        own = row["path"].rpartition("simulated_rirs/")[2].removeprefix("sim_rir/")
+        own = own.removeprefix("simulated_rirs_16k/").rpartition("notices/")[2]
+        own = own if "Room0" in own else row["path"].rpartition("/")[2]
+        written = soundfile.read(io.BytesIO(_wav(_samples(own, 16000))), dtype="float32")[0]
+        np.testing.assert_array_equal(ingested.waveforms[row.name], written, err_msg=own)
+
+
+def test_simulated_rooms_of_one_number_and_several_sizes_are_several(
+    archives: Path, tmp_path: Path
+) -> None:
+    ingested = _ingested(archives, tmp_path, _corpus("sim_rir", 16000))
+
+    assert ingested.recordings["room"].nunique() == 12
+    assert ingested.recordings.groupby("room")["size"].nunique().max() == 1
+
+
+def test_fsdd_is_read_from_its_archive_or_from_its_folder(archives: Path, tmp_path: Path) -> None:
+    corpus = _corpus("fsdd", 16000)
+    archived = _ingested(archives, tmp_path, corpus)
+    folder = tmp_path / "data" / "fsdd" / "recordings"
+    folder.mkdir(parents=True)
+    with zipfile.ZipFile(archives / "free-spoken-digit-dataset-master.zip") as zipped:
+        for member in zipped.namelist():
+            (folder / member.rpartition("/")[2]).write_bytes(zipped.read(member))
+
+    by_hand = ingest(corpus, [tmp_path / "data"])
+
+    assert len(archived.recordings) == 60
+    pd.testing.assert_frame_equal(archived.recordings, by_hand.recordings)
+    np.testing.assert_array_equal(archived.waveforms, by_hand.waveforms)
+
+
+@pytest.mark.parametrize("name", ["slr28", "real_and_simulated"])
+def test_the_zip_read_in_place_gives_the_same_and_writes_nothing(
+    archives: Path, tmp_path: Path, name: str
+) -> None:
+    corpus = _corpus(name, 16000)
+    sources = [source.model_copy(update={"extract": False}) for source in corpus.sources]
+    in_place = corpus.model_copy(update={"sources": sources})
+
+    extracted = _ingested(archives, tmp_path, corpus)
+    read = ingest(in_place, [archives, tmp_path / "nothing"])
+
+    pd.testing.assert_frame_equal(extracted.recordings, read.recordings)
+    np.testing.assert_array_equal(extracted.waveforms, read.waveforms)
+    assert not (tmp_path / "nothing").exists()
+
+
+def test_only_a_zip_can_be_read_in_place(archives: Path, tmp_path: Path) -> None:
+    described = _described("reverb2014")
+    for source in described["sources"]:
+        source["extract"] = False
+
+    with pytest.raises(UserError, match=r"tgz is no zip archive.*extract: true"):
+        locate(Corpus.model_validate(described), [archives, tmp_path])
+
+
+def test_a_damaged_member_of_a_zip_read_in_place_is_rejected(tmp_path: Path) -> None:
+    names = list(twin_files())[:4]
+    real = {
+        f"RIRS_NOISES/real_rirs_isotropic_noises/{name}": _wav(_samples(name, 16000))
+        for name in names
+    }
+    _zip(tmp_path / "rirs_noises.zip", real)
+    content = bytearray((tmp_path / "rirs_noises.zip").read_bytes())
+    content[len(_wav(_samples(names[0], 16000))) // 2] ^= 0xFF
+    (tmp_path / "rirs_noises.zip").write_bytes(bytes(content))
+    described = _described("slr28")
+    described["sources"][0]["extract"] = False
+    analysis = {**UNTOUCHED, "sample_rate_hz": 16000}
+    corpus = Corpus.model_validate({**described, "analysis": analysis, "max_rejected_share": 0.5})
+
+    ingested = ingest(corpus, [tmp_path])
+
+    assert len(ingested.recordings) == 3
+    (reason,) = ingested.rejected["reason"]
+    assert reason.startswith("damaged in its archive: Bad CRC-32")
+
+
+def test_a_database_is_had_from_its_url_and_its_hash_is_told(
+    archives: Path, server: Server, tmp_path: Path
+) -> None:
+    content = (archives / "air_database_release_1_4.zip").read_bytes()
+    described = _described("air")
+    described["sources"][0]["url"] = [
+        server.url("gone/air_database_release_1_4.zip", Answer(status=404)),
+        server.url("air_database_release_1_4.zip", Answer(content)),
+    ]
+    corpus = Corpus.model_validate(described)
+
+    ingested = ingest(corpus, [tmp_path])
+
+    assert ingested.recordings["path"].nunique() == 107
+    (record,) = source_records(corpus, [tmp_path])
+    archive = archives / "air_database_release_1_4.zip"
+    assert f"sha256:{record['sha256']}" == hash_of(archive)
+    assert record["archive"] == str(tmp_path / "downloads" / archive.name)
+
+
+def test_what_is_missing_is_counted_by_class_and_kind(archives: Path, tmp_path: Path) -> None:
+    corpus = _corpus("databases", 16000)
+    ingested = _ingested(archives, tmp_path, corpus)
+    target = ingested.recordings["database"].astype("string")
+    splits = ingested.recordings[["recording_id"]].assign(target=target, role="train")
+
+    def report(kept: pd.Series) -> dict[str, Any]:
+        return integrity_report(ingested.recordings[kept], splits, ingested.rejected, corpus)
+
+    complete = report(pd.Series(True, index=target.index))
+    lacking = report(~ingested.recordings["path"].str.contains("stairway"))
+
+    assert complete["complete"]
+    assert complete["findings"] == []
+    assert {"class": "RVB2014", "kind": "noise", "recordings": 90} in complete["found"]
+    assert not lacking["complete"]
+    (finding,) = lacking["findings"]
+    assert finding.startswith(f"{107 - 39 - 7} of 107 expected recordings were found (air")
+
+
+def test_noises_are_linked_to_the_responses_of_their_rooms() -> None:
+    rows = _slr28_rows().rename(columns={"path": "recording_id"})
+    pairs = linked_recordings(rows, _corpus("slr28", 16000).link)
+
+    rooms = rows.set_index("recording_id")[["database", "room", "kind"]]
+    one, other = rooms.loc[pairs["recording_id"]], rooms.loc[pairs["linked_id"]]
+    assert set(one["kind"]) == {"noise"}
+    assert set(other["kind"]) == {"rir"}
+    assert (one["room"].to_numpy() == other["room"].to_numpy()).all()
+    assert (one["database"].to_numpy() == other["database"].to_numpy()).all()
+    counts = pairs["recording_id"].str[:4].value_counts().to_dict()
+    # Four responses in each of REVERB's rooms, fifteen in RWCP's office.
+    assert counts == {"RVB2": 90 * 4, "RWCP": 2 * 15}
+
+
+def test_the_grammar_covers_slr28s_own_lists(real_data: Path) -> None:
+    grammar = NameGrammar(_corpus("slr28", 16000), [])
+    kinds = {"rir_list": ("rir", 325), "noise_list": ("noise", 92)}
+    for file, (kind, count) in kinds.items():
+        lines = (real_data / "slr28_meta" / file).read_text(encoding="utf-8").split("\n")
+        entries = [line.split() for line in lines if line]
+        rows = [grammar.parse(entry[-1].rpartition("/")[2]) for entry in entries]
+
+        assert None not in rows
+        assert Counter(row["kind"] for row in rows) == {kind: count}
+        if kind == "rir":
+            continue
+        linkage = [entry[entry.index("--room-linkage") + 1] for entry in entries]
+        for row, room in zip(rows, linkage, strict=True):
+            assert room.startswith(row["database"])
+            assert room.rpartition("_")[2] == row["room"]
+
+
+def test_rooms_and_counts_are_those_of_the_groups(real_data: Path) -> None:
+    with (real_data / "slr28_groups.csv").open(encoding="utf-8") as file:
+        groups = list(csv.DictReader(file))
+    expected: Counter = Counter()
+    for group in groups:
+        expected[group["database"], group["kind"], group["room"]] += int(group["count"])
+
+    rows = _slr28_rows()
+
+    assert Counter(map(tuple, rows[["database", "kind", "room"]].to_numpy().tolist())) == expected
+
+
+def test_the_hashes_of_slr28_fit_its_files(real_data: Path) -> None:
+    described = _described("slr28")
+    source = {"folder": str(real_data / "slr28_real")}
+    corpus = Corpus.model_validate(
+        {
+            **described,
+            "sources": [source],
+            "files": [
+                "RVB2014_type2_rir_simroom1_near_angla.wav",
+                "RWCP_type4_rir_p30r.wav",
+                "air_*.wav",
+            ],
+            "hashes": str(real_data / "slr28_meta" / "sha256_and_bytes.tsv"),
+        }
+    )
+
+    assert ingest(corpus, []).rejected.empty
+
+
+def _simulated_rows() -> pd.DataFrame:
+    grammar = NameGrammar(_corpus("sim_rir", 16000), [])
+    return pd.DataFrame(
+        {"path": name, **grammar.parse(name)}
+        for name in _simulated_members("x")
+        if name.endswith(".wav")
+    )
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    case=st.sampled_from(
+        [
+            ("slr28", "database_by_room"),
+            ("databases", "database_by_room"),
+            ("real_and_simulated", "database_by_room"),
+            ("real_and_simulated", "database_with_unlabelled"),
+            ("sim_rir", "size_by_room"),
+        ]
+    ),
+    seed=st.integers(0, 2**31 - 1),
+    fold=st.integers(0, 3),
+    kept=st.lists(st.integers(0, 416), min_size=300, max_size=417, unique=True),
+)
+def test_no_physical_room_is_ever_on_two_sides(
+    case: tuple[str, str], seed: int, fold: int, kept: list[int]
+) -> None:
+    corpus, name = case
+    rows = _simulated_rows() if corpus == "sim_rir" else _slr28_rows().iloc[sorted(kept)]
+    if corpus == "real_and_simulated":
+        rows = pd.concat([rows, _simulated_rows().assign(database="simulated")])
+    rows = rows.assign(recording_id=rows["path"]).reset_index(drop=True)
+    protocols = OmegaConf.load(REPOSITORY / "conf" / "base" / "parameters_protocols.yml")
+    described = OmegaConf.to_container(protocols._protocols[name])
+    described["split"] |= {"n_folds": 4, "fold": fold, "allow_missing_classes": True}
+    protocol = Protocol.model_validate(described)
+
+    try:
+        splits = make_splits(rows, protocol, seed)
+    except UserError as error:
+        # A class of which no room is left to train on cannot be split, and is refused by name.
+        assert "no training row of class" in str(error)
+        return
+
+    rooms = rows["room"].str.cat(rows.get("database", rows["room"]).fillna(""), sep=" of ")
+    used = splits["role"] != "unused"
+    sides = splits.loc[used, "role"].groupby(rooms[used]).unique()
+    assert used.all()
+    for roles in sides:
+        assert len(roles) == 1, sides
