@@ -7,7 +7,9 @@ import pytest
 from disentangled_audio.errors import UserError
 from disentangled_audio.selection import (
     DATA_VARIABLE,
+    clips_folder,
     data_folder,
+    selected_corpus,
     selected_definition,
     selected_name,
 )
@@ -158,3 +160,35 @@ def test_the_data_folder_is_named_by_the_environment_variable(
 
 def test_an_error_of_the_user_is_a_value_error() -> None:
     assert issubclass(UserError, ValueError)
+
+
+ASKING = {"analysis": {"channel": "mean"}}
+
+
+def test_a_protocol_changes_the_corpus_analysis_where_it_asks(own: str) -> None:
+    known = {"twin": {"description": "the twin", "analysis": {"channel": "first", "duration_s": 1}}}
+
+    changed = selected_corpus("", "twin", known, ASKING)
+
+    assert changed == {
+        "description": "the twin",
+        "analysis": {"channel": "mean", "duration_s": 1},
+    }
+    assert known["twin"]["analysis"]["channel"] == "first"
+    assert selected_corpus("", "twin", known, {}) is known["twin"]
+    assert selected_corpus(own, "birds", known, ASKING)["analysis"] == {"channel": "mean"}
+
+
+def test_clips_are_kept_with_the_corpus_unless_the_protocol_needs_its_own(own: str) -> None:
+    asking = {"paper": {}}
+
+    assert clips_folder("", "twin", "database_by_room", asking) == "twin"
+    assert clips_folder("", "twin", "paper", asking) == "twin/paper"
+    assert clips_folder(own, "birds", "species", asking) == "birds"
+
+
+def test_a_users_protocol_may_need_clips_of_its_own(tmp_path: Path) -> None:
+    text = f"{OWN}  loud: {{target: species, analysis: {{normalise_energy: false}}}}\n"
+    file = _file(tmp_path, text)
+
+    assert clips_folder(file, "birds", "loud", {}) == "birds/loud"

@@ -308,9 +308,8 @@ def test_the_archives_of_openslr_are_read(
     assert len(ingested.recordings) == n_recordings
     assert ingested.rejected.empty
     for _, row in ingested.recordings.iloc[::50].iterrows():
-        own = row["path"].rpartition("simulated_rirs/")[2].removeprefix("sim_rir/")
-        own = own.removeprefix("simulated_rirs_16k/").rpartition("notices/")[2]
-        own = own if "Room0" in own else row["path"].rpartition("/")[2]
+        simulated = re.search(r"[a-z]+room/Room.*", row["path"])
+        own = simulated[0] if simulated else row["path"].rpartition("/")[2]
         written = soundfile.read(io.BytesIO(_wav(_samples(own, 16000))), dtype="float32")[0]
         np.testing.assert_array_equal(ingested.waveforms[row.name], written, err_msg=own)
 
@@ -532,7 +531,8 @@ def test_no_physical_room_is_ever_on_two_sides(
         splits = make_splits(rows, protocol, seed)
     except UserError as error:
         # A class of which no room is left to train on cannot be split, and is refused by name.
-        assert "no training row of class" in str(error)
+        if "no training row of class" not in str(error):
+            raise
         return
 
     rooms = rows["room"].str.cat(rows.get("database", rows["room"]).fillna(""), sep=" of ")

@@ -462,3 +462,98 @@ def test_few_groups_make_fewer_validation_folds() -> None:
     assert set(splits.loc[splits["role"] == "test", "group"]) == {"north"}
     for role in ("train", "validation"):
         assert splits.loc[splits["role"] == role, "group"].nunique() == 1
+
+
+def test_unlabelled_rows_lose_their_target_and_change_nothing_else() -> None:
+    labelled = _recordings()
+    extra = labelled[labelled["label"] == "oak"].assign(label="unknown", kind="simulated")
+    extra = extra.assign(recording_id="u" + extra["recording_id"], place="u" + extra["place"])
+    both = pd.concat([labelled, extra.assign(path=extra["recording_id"])], ignore_index=True)
+    protocol = _protocol("grouped").model_copy(update={"unlabelled": {"kind": ["simulated"]}})
+
+    splits = make_splits(both, protocol, seed=3)
+
+    is_extra = splits["recording_id"].str.startswith("u")
+    assert set(splits.loc[is_extra, "role"]) == {"unlabelled"}
+    assert splits.loc[is_extra, "target"].isna().all()
+    alone = make_splits(labelled, _protocol("grouped"), seed=3)
+    pd.testing.assert_series_equal(_by_id(splits[~is_extra]), _by_id(alone))
+
+
+def test_unlabelled_rows_of_a_held_out_group_are_not_used() -> None:
+    recordings = _recordings()
+    recordings.loc[recordings["take"] == "0", "kind"] = "simulated"
+    protocol = _protocol("grouped").model_copy(update={"unlabelled": {"kind": ["simulated"]}})
+
+    splits = make_splits(recordings, protocol, seed=3)
+
+    roles = splits.groupby("group")["role"].agg(set)
+    assert set(map(frozenset, roles)) == {
+        frozenset({"train", "unlabelled"}),
+        frozenset({"validation", "unused"}),
+        frozenset({"test", "unused"}),
+    }
+
+
+def test_unlabelled_values_that_nothing_has_are_named() -> None:
+    protocol = _protocol("grouped").model_copy(update={"unlabelled": {"kind": ["simulted"]}})
+
+    with pytest.raises(UserError, match=r"simulted.*fits no recording"):
+        make_splits(_recordings(), protocol, seed=3)
+
+
+def test_the_protocols_own_seed_comes_before_the_runs() -> None:
+    protocol = _protocol("random").model_copy(update={"seed": 42})
+
+    one, other = (make_splits(_recordings(), protocol, seed) for seed in (1, 2))
+
+    pd.testing.assert_frame_equal(one, other)
+    pd.testing.assert_frame_equal(one, make_splits(_recordings(), _protocol("random"), seed=42))
+
+
+def _combinations(*n_levels: int, takes: int = 2) -> pd.DataFrame:
+    levels = np.indices(n_levels).reshape(len(n_levels), -1).repeat(takes, axis=1)
+    names = ["content", "rhythm", "pitch"][: len(n_levels)]
+    table = pd.DataFrame(
+        {name: [f"{name[0]}{k}" for k in row] for name, row in zip(names, levels, strict=True)}
+    )
+    ids = [f"r{number}" for number in range(len(table))]
+    return table.assign(recording_id=ids, path=ids)
+
+
+@given(
+    n_levels=st.tuples(st.integers(3, 6), st.integers(3, 6), st.integers(3, 6)),
+    fold=st.integers(0, 2),
+    seed=st.integers(0, 2**31 - 1),
+)
+def test_held_out_combinations_have_every_level_and_none_that_was_trained_on(
+    n_levels: tuple[int, int, int], fold: int, seed: int
+) -> None:
+    table = _combinations(*n_levels)
+    factors = ["content", "rhythm", "pitch"]
+    protocol = _protocol("combinations", target="content", group_by=factors, n_folds=3, fold=fold)
+
+    splits = make_splits(table, protocol, seed)
+
+    assert set(splits["role"]) == ROLES
+    assert splits.groupby("group")["role"].nunique().max() == 1
+    for factor in factors:
+        held = table.groupby(splits["role"])[factor].agg(set)
+        assert all(levels == set(table[factor]) for levels in held)
+
+
+def test_as_many_folds_as_levels_hold_out_every_pair_of_levels_equally_often() -> None:
+    table = _combinations(5, 4, 5)
+    protocol = _protocol(
+        "combinations", target="rhythm", group_by=["content", "rhythm", "pitch"], n_folds=5
+    )
+
+    test = table[(make_splits(table, protocol, seed=1)["role"] == "test").to_numpy()]
+
+    assert set(test.groupby(["content", "rhythm"]).size()) == {2}
+    assert len(test.groupby(["content", "rhythm"])) == 5 * 4
+
+
+def test_combinations_need_two_columns() -> None:
+    with pytest.raises(ValueError, match="'combinations' needs two or more columns in group_by"):
+        _protocol("combinations", group_by=["place"])

@@ -16,7 +16,12 @@ pytest.importorskip("tensorflow")
 
 from disentangled_audio.models import layers  # noqa: E402
 from disentangled_audio.models.disentangler import build_disentangler  # noqa: E402
-from disentangled_audio.models.training import encode, train_disentangler  # noqa: E402
+from disentangled_audio.models.training import (  # noqa: E402
+    NO_LABEL,
+    _Rows,
+    encode,
+    train_disentangler,
+)
 
 N_ITEMS, N_CLASSES = 60, 3
 TINY = DisentanglerParameters(
@@ -359,3 +364,34 @@ def test_nan_and_empty_views_cannot_be_encoded(views, trained) -> None:
 
 def _kernel(model: keras.Model, layer: str) -> np.ndarray:
     return model.get_layer(layer).get_weights()[0]
+
+
+def test_rows_of_no_known_class_are_rebuilt_and_not_classified(views) -> None:
+    unknown = TRAIN_ROWS & (np.arange(N_ITEMS) % 4 == 0)
+    labels = np.where(unknown, NO_LABEL, LABELS)
+
+    def weights_with(log_mel_of_unknown: float) -> np.ndarray:
+        changed = dict(views)
+        changed["log_mel"] = views["log_mel"].copy()
+        changed["log_mel"][unknown] += log_mel_of_unknown
+        rows = (TRAIN_ROWS, VALIDATION_ROWS, N_CLASSES)
+        model, history = train_disentangler(changed, labels, *rows, PLAIN, 0)
+        assert np.isfinite(history.to_numpy()).all()
+        assert history["training_accuracy"].between(0, 1).all()
+        return np.concatenate([weights.ravel() for weights in model.get_weights()])
+
+    assert not np.array_equal(weights_with(0.0), weights_with(1.0))
+    # The sums over a batch of all rows are those of the rows of known class, class by class.
+    tensors = _Rows(views, labels, TRAIN_ROWS, N_CLASSES, PLAIN).tensors
+    weight, target = tensors["weight"].numpy(), tensors["target"].numpy()
+    assert not weight[unknown[TRAIN_ROWS]].any()
+    assert not target[unknown[TRAIN_ROWS]].any()
+    np.testing.assert_allclose(weight @ target, TRAIN_ROWS.sum() / N_CLASSES, rtol=1e-6)
+    np.testing.assert_allclose(tensors["known"].numpy().mean(), 1.0, rtol=1e-6)
+
+
+def test_validation_rows_need_a_label(views) -> None:
+    labels = np.where(VALIDATION_ROWS, NO_LABEL, LABELS)
+
+    with pytest.raises(ValueError, match="a validation row has no label"):
+        train_disentangler(views, labels, TRAIN_ROWS, VALIDATION_ROWS, N_CLASSES, PLAIN, 0)

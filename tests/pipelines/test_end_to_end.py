@@ -81,6 +81,7 @@ def test_manifest_says_what_made_the_result(tiny_run: Path) -> None:
     assert manifest["parameters"]["seed"] == 7
     assert manifest["parameters"]["corpus"]["simulated"] is True
     assert "_corpora" not in manifest["parameters"]
+    assert manifest["sources"] == [{"label": "twin", "generator": "twin", "seed": 0}]
     assert manifest["packages"]["kedro"].startswith("1.")
     assert manifest["dataset_versions"]["svm"] == manifest["run_id"]
     assert set(manifest["seconds"]) == {node.name for node in pipelines["__default__"].nodes}

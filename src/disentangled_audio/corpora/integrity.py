@@ -11,7 +11,7 @@ import pandas as pd
 from disentangled_audio.corpora.files import File
 from disentangled_audio.corpora.readers import RejectedError
 from disentangled_audio.errors import UserError
-from disentangled_audio.parameters import ExpectedFiles, Link
+from disentangled_audio.parameters import Corpus, ExpectedFiles, Link
 
 _SHOWN = 20
 
@@ -59,7 +59,8 @@ class KnownHashes:
 
 
 def _read_hashes(table: str, folders: list[Path]) -> dict[str, str]:
-    candidates = [folder / Path(table).expanduser() for folder in folders]
+    wanted = Path(table).expanduser()
+    candidates = [wanted] if wanted.is_absolute() else [folder / wanted for folder in folders]
     path = next((candidate for candidate in candidates if candidate.is_file()), None)
     if path is None:
         raise UserError(f"corpus.hashes not found: {', '.join(map(str, candidates))}")
@@ -83,7 +84,7 @@ _SHA256SUM = re.compile(r"([0-9a-f]{64}) [ *](?:\./)?(.+)")
 
 
 def integrity_report(
-    recordings: pd.DataFrame, splits: pd.DataFrame, rejected: pd.DataFrame, corpus: Any
+    recordings: pd.DataFrame, splits: pd.DataFrame, rejected: pd.DataFrame, corpus: Corpus
 ) -> dict[str, Any]:
     """Counts, duplicates and what is missing, as plain numbers and text.
 

@@ -97,7 +97,8 @@ def _read_mat(content: bytes, file_format: MatFormat) -> Signal:
             f"not a MATLAB file of level 5 that can be read: {error}",
             "copy it again from its source, or save it with -v6 or -v7",
         ) from error
-    samples = np.asarray(_variable(variables, file_format.samples))
+    # SciPy gives a signal of one sample as a number.
+    samples = np.atleast_1d(_variable(variables, file_format.samples))
     rate_hz = np.asarray(_variable(variables, file_format.sample_rate))
     if samples.ndim != 1 or samples.dtype.kind not in "fiu":
         raise RejectedError(
@@ -105,7 +106,7 @@ def _read_mat(content: bytes, file_format: MatFormat) -> Signal:
             f"type {samples.dtype}",
             "correct format.samples of the source",
         )
-    if rate_hz.ndim or rate_hz.dtype.kind not in "fiu" or rate_hz != int(rate_hz) or rate_hz < 1:
+    if rate_hz.ndim or rate_hz.dtype.kind not in "fiu" or not (rate_hz >= 1 and rate_hz % 1 == 0):
         raise RejectedError(
             f"variable {file_format.sample_rate!r} is no sampling rate in hertz: {rate_hz}",
             "correct format.sample_rate of the source",
@@ -143,4 +144,6 @@ def _read_raw(content: bytes, file_format: RawFormat) -> Signal:
 def _column(samples: NDArray[Any]) -> NDArray[np.float32]:
     """(n_samples, 1) in float32; whole numbers scaled as libsndfile does."""
     scale = 1.0 if samples.dtype.kind == "f" else 2.0 ** (8 * samples.dtype.itemsize - 1)
-    return (samples / scale).astype(np.float32)[:, np.newaxis]
+    # What float32 cannot hold becomes infinite, and is rejected as such.
+    with np.errstate(over="ignore"):
+        return (samples / scale).astype(np.float32)[:, np.newaxis]
