@@ -187,6 +187,13 @@ def test_dither_keeps_a_level_below_one_step(rng: np.random.Generator) -> None:
     assert samples.var() == pytest.approx(0.25, abs=0.01)
 
 
+def test_dither_at_full_scale_does_not_wrap_round(rng: np.random.Generator) -> None:
+    loudest = np.full(200_000, synthesis.MAX_AMPLITUDE, dtype=np.float32)
+    samples = synthesis.quantise_16_bit(np.stack([loudest, -loudest]), rng)
+    assert (samples[0].min(), samples[0].max()) == (32765, 32767)
+    assert (samples[1].min(), samples[1].max()) == (-32767, -32765)
+
+
 def test_quantise_16_bit_refuses_to_clip(rng: np.random.Generator) -> None:
     with pytest.raises(ValueError, match="clip"):
         synthesis.quantise_16_bit(np.array([0.1, -1.2], dtype=np.float32), rng)

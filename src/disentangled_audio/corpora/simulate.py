@@ -3,9 +3,11 @@
 The twin has the names, channel counts, lengths and file headers of SLR28's folder
 `real_rirs_isotropic_noises`. Rooms are rectangular boxes: image sources up to a low order
 give the direct sound and early reflections, a diffuse tail that decays by octave band
-follows, and the lowest room modes carry the bass. Sizes and reverberation times are in
-`twin_groups.csv`, whose column `basis` says which are documented, derived from real
-recordings, or assumed.
+follows, and the lowest room modes carry the bass. `twin_groups.csv` has each room's size,
+reverberation time, source distance and array; its column `basis` names for each fact a row of
+`twin_references.csv`: a publication, a derivation, or `assumed`. The reverberation time is the
+mid-frequency one, the mean of the octaves of 500 Hz and 1 kHz (ISO 3382-1), and that of an
+acoustic state: RWCP's `e1a`, `e1b` and `e1c` are one room with three of them.
 
 Nothing here says anything about accuracy on real recordings. The twin exists to test the
 audit, because what gives the database away is known. It was planted, per database and on
@@ -16,26 +18,33 @@ purpose:
    of 0.5 s have zeros at the end where the file is shorter (RWCP's `ane` and `e1a`).
 2. **File header**: extensible (80 bytes) with more than two channels, else plain (44 bytes).
 3. **First arrival**: RWCP and AIR are trimmed, so that the direct sound comes 93 samples
-   (standard deviation 8) after the start. RVB2014 keeps the time of flight and adds a system
-   delay, per room either about 717 or about 2110 samples.
+   (standard deviation 3) after the start. RVB2014 keeps the time of flight and adds a system
+   delay: 717 samples (standard deviation 1) in three rooms, 2116 (51) in the other six.
 4. **Colouration**: low cut, high cut and two mild resonances per database, one of the
    loudspeaker and one of the recorder. Each file's values scatter around its database's, so
    that the databases overlap. Noises pass the recorder only.
-5. **Noise floor** before the direct sound and under the tail: RVB2014 -75 dB, AIR -68 dB,
-   RWCP -60 dB relative to the peak, with a standard deviation of 5 dB over files.
-6. **Level**: the peak of a response in dB full scale: RVB2014 -1.5, AIR -2.5, RWCP -7 with
-   standard deviations of 0.5, 1.5 and 3 dB, never above -0.9 dB.
+5. **Noise floor** before the direct sound and under the tail: RVB2014 -78 dB, RWCP -75 dB,
+   AIR -88 dB relative to the peak, with a standard deviation of 4.5 dB over files. Below it
+   lies the noise of the 16 bits: triangular dither, 0.5 steps (-96 dB for a full-scale peak).
+6. **Level**: RVB2014, AIR and RWCP's one-channel responses peak at full scale, RWCP's arrays
+   at -9 dB with a standard deviation of 3 dB.
 7. **Kind**: 90 of the 92 noises are RVB2014.
+
+Each number of this chain says where it is from: "derived" means measured in the real files of
+SLR28 in `slr28_real` (36 RVB2014, 2 RWCP, 1 AIR), "assumed" that no source was found.
 
 The level of the noises has the same distribution everywhere. Room facts (reverberation time,
 volume, source distance) differ between databases because the real rooms do; they follow from
-`twin_groups.csv` and are no chain. Neither are the room's private properties (band-wise
+`twin_groups.csv` and are no chain. Neither are the room's private properties (bass and treble
 reverberation time, wall absorption, noise spectrum), which are drawn for each physical room
 from the same distribution in every database.
 
 Known differences from the real recordings: loudspeaker and microphones are omnidirectional
 (heads and handsets too), so that the direct sound is some 4 dB weaker against the tail;
-coupled rooms, scattering objects and the second slope of long decays are missing.
+coupled rooms, scattering objects and the second slope of long decays are missing. The real
+floor is stronger below 200 Hz, where the twin's is white; RWCP's dummy head (type 4) has a
+constant offset of 125 steps and no high cut; AIR's stairway rings before the direct sound,
+after resampling, and at its end, where the deconvolution wraps round.
 """
 
 from __future__ import annotations
@@ -61,7 +70,6 @@ from scipy import fft
 from disentangled_audio.signal import synthesis
 
 SAMPLE_RATE_HZ = 16_000
-MAX_PEAK = 0.9
 
 _MAX_IMAGE_ORDER = 3
 _N_MODES = 40
@@ -85,11 +93,11 @@ class NameGroup:
     dimensions_m
         Length, width and height of the room in metres.
     rt60_s
-        Reverberation time at middle frequencies in seconds; 0 without reflections.
+        Mid-frequency reverberation time in seconds; 0 without reflections.
     source_distance_m
         Distance from the source to the centre of the microphones; None for noises.
     basis
-        For each fact, whether it is documented, derived or assumed.
+        For each fact, the key of a row of `twin_references.csv`.
     """
 
     database: str
@@ -117,7 +125,8 @@ class Chain:
     floor_db
         RMS of the recorder's noise below the response's peak.
     peak_db, peak_scatter_db
-        Peak in dB full scale and its standard deviation over files.
+        Peak of a microphone array's or a pair's response in dB full scale, and its standard
+        deviation over files.
     trimmed
         Whether the silence before the direct sound was cut off.
     """
@@ -134,22 +143,33 @@ class Chain:
     trimmed: bool
 
 
+# Derived: the spectrum in octaves relative to 354 Hz to 2.8 kHz, the floor (RVB2014: 36 files of
+# -86 to -67 dB, mean -78; RWCP: -74 and -76; AIR: -90) and the peak (RVB2014: 36 times full
+# scale, AIR once, RWCP's array -8.9). Cuts and resonances are such a spectrum's shape, which is
+# that of loudspeaker, room and microphone together. Assumed: which of the two resonances is
+# the loudspeaker's; RWCP's scatter of the peak; AIR's resonances beyond the one file.
 CHAINS = {
-    "RVB2014": Chain(100, 7600, 3000, -4.0, 5200, 3.0, -75, -1.5, 0.5, trimmed=False),
-    "RWCP": Chain(70, 6900, 1400, -3.0, 420, 3.0, -60, -7.0, 3.0, trimmed=True),
-    "air": Chain(85, 7300, 700, -3.0, 2500, 3.0, -68, -2.5, 1.5, trimmed=True),
+    "RVB2014": Chain(90, 7900, 1000, 2.0, 6000, 5.0, -78, 0.0, 0.0, trimmed=False),
+    "RWCP": Chain(85, 6000, 2000, -3.0, 200, 3.0, -75, -9.0, 3.0, trimmed=True),
+    "air": Chain(70, 7900, 1000, -3.0, 2500, 2.0, -88, 0.0, 0.0, trimmed=True),
 }
-# Standard deviations over the files of a database.
+# Standard deviations over the files of a database. The floor's is derived (RVB2014), the
+# others are assumed, so wide that the databases overlap.
+_FLOOR_SCATTER_DB = 4.5
 _LOW_CUT_SCATTER_OCTAVES = 0.3
 _HIGH_CUT_SCATTER_OCTAVES = 0.075
 _RESONANCE_SCATTER_OCTAVES = 0.15
 _RESONANCE_SCATTER_DB = 2.0
-_FLOOR_SCATTER_DB = 5.0
-_RESONANCE_QUALITY = 1.0
+_RESONANCE_QUALITY = 1.0  # assumed
+# Derived: 91 to 97 samples in the three files of RWCP and AIR.
 _TRIMMED_ARRIVAL = 93
-_TRIMMED_ARRIVAL_SCATTER = 8
-_SYSTEM_DELAYS = (717, 2110)
-_SYSTEM_DELAY_SCATTER = 30
+_TRIMMED_ARRIVAL_SCATTER = 3
+# Derived: first arrivals less the time of flight, mean and standard deviation over the 12 files
+# of these rooms and the 24 of the other six.
+_SHORT_DELAY_ROOMS = {"smallroom2", "largeroom2", "simroom2"}
+_SHORT_DELAY = (717, 1)
+_LONG_DELAY = (2116, 51)
+# Assumed: there is no real noise in `slr28_real`.
 _NOISE_LEVEL_DB = -32.0
 _NOISE_LEVEL_SCATTER_DB = 4.0
 
@@ -161,7 +181,6 @@ class _Room:
     wall_exponents: NDArray[np.float64]
     band_ratios: NDArray[np.float64]
     centre_offset_m: NDArray[np.float64]
-    system_delay: int
     noise_slope_db: float
     noise_bumps_db: NDArray[np.float64]
 
@@ -222,6 +241,18 @@ def read_groups() -> list[NameGroup]:
     """Read the rows of `twin_groups.csv`."""
     table = files(__package__).joinpath("twin_groups.csv").read_text(encoding="utf-8")
     return [_parse_group(row) for row in csv.DictReader(table.splitlines())]
+
+
+def read_references() -> dict[str, dict[str, str]]:
+    """Read `twin_references.csv`: how each fact of `twin_groups.csv` is known.
+
+    Returns
+    -------
+    dict
+        Key to a row with `kind` (`cited`, `derived` or `assumed`) and `reference`.
+    """
+    table = files(__package__).joinpath("twin_references.csv").read_text(encoding="utf-8")
+    return {row.pop("key"): row for row in csv.DictReader(table.splitlines())}
 
 
 def _parse_group(row: dict[str, str]) -> NameGroup:
@@ -364,12 +395,12 @@ def _draw_room(group: NameGroup, seed: int) -> _Room:
     # Bass lingers or not, treble always dies earlier: walls and air (ISO 9613-1) absorb it.
     anchors = [rng.uniform(0.8, 1.4), 1.0, 1.0, rng.uniform(0.5, 0.9)]
     ratios = np.interp(np.arange(7), [0, 2, 3, 6], anchors) * rng.normal(1, 0.04, 7)
-    delay = rng.choice(_SYSTEM_DELAYS) + rng.normal(0, _SYSTEM_DELAY_SCATTER)
+    # 500 Hz and 1 kHz have the table's value: it is the mid-frequency reverberation time.
+    ratios[2:4] = 1.0
     return _Room(
         wall_exponents=rng.uniform(0.7, 1.3, 6),
         band_ratios=ratios,
         centre_offset_m=rng.uniform(-0.2, 0.2, 3),
-        system_delay=round(delay),
         noise_slope_db=rng.uniform(3, 6),
         noise_bumps_db=rng.normal(0, 2.5, len(synthesis.OCTAVE_BANDS_HZ)),
     )
@@ -392,7 +423,7 @@ def _synthesise_noise(
     noise = fft.irfft(spectrum, n_fft)[:, : group.n_frames]
     level_db = rng.normal(_NOISE_LEVEL_DB, _NOISE_LEVEL_SCATTER_DB)
     noise *= np.float32(10 ** (level_db / 20) / np.sqrt(np.mean(np.square(noise))))
-    return noise * np.float32(min(1.0, MAX_PEAK / np.max(np.abs(noise))))
+    return noise * np.float32(min(1.0, synthesis.MAX_AMPLITUDE / np.max(np.abs(noise))))
 
 
 def _synthesise_rir(group: NameGroup, room: _Room, rng: np.random.Generator) -> NDArray[np.float32]:
@@ -400,7 +431,7 @@ def _synthesise_rir(group: NameGroup, room: _Room, rng: np.random.Generator) -> 
     source_m, microphones_m = _place(group, room, rng)
     flight = group.source_distance_m / synthesis.SPEED_OF_SOUND_M_S * SAMPLE_RATE_HZ
     chain = CHAINS[group.database]
-    delay = _draw_delay(chain, room, flight, rng)
+    delay = _draw_delay(group, flight, rng)
     # Sounding starts `delay` samples into the file, before it if the file was trimmed.
     response = _room_response(group, room, source_m, microphones_m, group.n_frames - delay, rng)
     shifted = np.zeros((group.n_channels, group.n_frames), dtype=np.float32)
@@ -410,15 +441,23 @@ def _synthesise_rir(group: NameGroup, room: _Room, rng: np.random.Generator) -> 
     signal /= np.max(np.abs(signal))
     floor = 10 ** (rng.normal(chain.floor_db, _FLOOR_SCATTER_DB) / 20)
     signal += np.float32(floor) * rng.standard_normal(signal.shape, dtype=np.float32)
-    peak = 10 ** (rng.normal(chain.peak_db, chain.peak_scatter_db) / 20)
-    return signal * np.float32(min(peak, MAX_PEAK) / np.max(np.abs(signal)))
+    peak = 10 ** (_draw_peak_db(group, rng) / 20)
+    return signal * np.float32(min(peak, synthesis.MAX_AMPLITUDE) / np.max(np.abs(signal)))
 
 
-def _draw_delay(chain: Chain, room: _Room, flight: float, rng: np.random.Generator) -> int:
+def _draw_peak_db(group: NameGroup, rng: np.random.Generator) -> float:
+    # Derived: RWCP's one-channel response peaks at full scale, its array does not.
+    if group.n_channels == 1:
+        return 0.0
+    chain = CHAINS[group.database]
+    return rng.normal(chain.peak_db, chain.peak_scatter_db)
+
+
+def _draw_delay(group: NameGroup, flight: float, rng: np.random.Generator) -> int:
     """Samples from the file's start to the moment the source sounds."""
-    if not chain.trimmed:
-        return room.system_delay
-    return round(rng.normal(_TRIMMED_ARRIVAL, _TRIMMED_ARRIVAL_SCATTER) - flight)
+    if CHAINS[group.database].trimmed:
+        return round(rng.normal(_TRIMMED_ARRIVAL, _TRIMMED_ARRIVAL_SCATTER) - flight)
+    return round(rng.normal(*(_SHORT_DELAY if group.room in _SHORT_DELAY_ROOMS else _LONG_DELAY)))
 
 
 def _draw_chain(
@@ -468,9 +507,10 @@ def _place(
 def _array_offsets_m(n_channels: int) -> NDArray[np.float64]:
     """Microphones (n_channels, 3) in metres around the array's centre.
 
-    A single one, a pair at ear distance, a circle of 10 cm radius (REVERB, RWCP), or RWCP's
-    line of 14 microphones 2.83 cm apart beside a circle of 16. The real arrays are larger or
-    smaller by some centimetres.
+    A single one; a pair 17 cm apart, which is assumed for AIR's heads and handsets; a circle of
+    10 cm radius, which is documented for REVERB and assumed for RWCP; or RWCP's line of 14
+    microphones 2.83 cm apart beside its circle of 16. `twin_references.csv` says how each is
+    known.
     """
     if n_channels == 1:
         return np.zeros((1, 3))

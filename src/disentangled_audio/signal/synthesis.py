@@ -13,6 +13,8 @@ from scipy.signal import butter, sosfilt, sosfreqz
 SPEED_OF_SOUND_M_S = 343.0
 # Octave bands as in ISO 3382-1; the last one reaches the Nyquist frequency of 16 kHz audio.
 OCTAVE_BANDS_HZ = (125.0, 250.0, 500.0, 1000.0, 2000.0, 4000.0, 8000.0)
+# What 16 bits hold, less one step for the dither.
+MAX_AMPLITUDE = 32766 / 32767
 # The coherence between microphones is held constant over such a strip of the spectrum.
 _N_COHERENCE_STRIPS = 128
 # Keeps the coherence matrix positive definite where microphones hear the same wave.
@@ -505,7 +507,7 @@ def quantise_16_bit(signal: NDArray[np.floating], rng: np.random.Generator) -> N
     Parameters
     ----------
     signal : (...)
-        Amplitudes, full scale is 1; magnitudes stay below 0.999.
+        Amplitudes, full scale is 1; magnitudes up to `MAX_AMPLITUDE`.
     rng
         Source of the dither.
 
@@ -525,8 +527,8 @@ def quantise_16_bit(signal: NDArray[np.floating], rng: np.random.Generator) -> N
     numbers make the error's mean and variance independent of the signal.
     """
     peak = float(np.max(np.abs(signal)))
-    if peak > 0.999:
-        raise ValueError(f"the signal would clip: its peak is {peak:.3f} of full scale")
+    if peak > MAX_AMPLITUDE + 1e-6:  # the rounding of 32-bit floats
+        raise ValueError(f"the signal would clip: its peak is {peak:.5f} of full scale")
     scaled = signal * np.float32(32767)
     scaled += rng.random(signal.shape, dtype=np.float32)
     scaled -= rng.random(signal.shape, dtype=np.float32)
