@@ -1,0 +1,65 @@
+"""Draw docs/energy_decay.png: `python docs/energy_decay.py`.
+
+One room of each database, the simulated twin beside the real file of the same name, which is
+looked for in the folder `slr28_real` under the one that DISENTANGLED_AUDIO_DATA names.
+"""
+
+import os
+import sys
+from pathlib import Path
+
+import numpy as np
+import soundfile
+from numpy.typing import NDArray
+
+from disentangled_audio.corpora import simulate
+from disentangled_audio.plots.decay import DecayCurve, energy_decay_figure
+from disentangled_audio.signal import decay
+
+ROOMS = {
+    "REVERB 2014, largeroom2": "RVB2014_type1_rir_largeroom2_far_angla.wav",
+    "RWCP, office": "RWCP_type2_rir_cirline_ofc_imp090.wav",
+    "AIR, stairway": "air_type1_air_binaural_stairway_1_2_60.wav",
+}
+SEED = 42
+# The direct sound begins where a channel first reaches this share of its peak, 1 ms earlier.
+ONSET_SHARE = 0.3
+LEAD = 16
+
+
+def main() -> None:
+    """Draw the figure, or say which folder is missing."""
+    real = Path(os.environ.get("DISENTANGLED_AUDIO_DATA", "")) / "slr28_real"
+    missing = [name for name in ROOMS.values() if not (real / name).exists()]
+    if missing:
+        sys.exit(f"{real} lacks {missing[0]}; set DISENTANGLED_AUDIO_DATA to its parent folder")
+    groups = simulate.twin_files()
+    panels = {}
+    for room, name in ROOMS.items():
+        twin = simulate.synthesise_file(name, groups[name], SEED)
+        recording, _ = soundfile.read(real / name, dtype="int16", always_2d=True)
+        panels[room] = [_curve("simulated twin", twin), _curve("real", recording.T)]
+    figure = energy_decay_figure(
+        panels, "Energy decay, octaves of 500 Hz and 1 kHz, median over microphones"
+    )
+    figure.savefig(Path(__file__).with_suffix(".png"))
+
+
+def _curve(label: str, samples: NDArray[np.int16]) -> DecayCurve:
+    bands = decay.octave_bands(samples, simulate.SAMPLE_RATE_HZ)
+    times_s = [
+        decay.reverberation_time_s(bands[:, band], simulate.SAMPLE_RATE_HZ)
+        for band in range(bands.shape[1])
+    ]
+    loudness = np.abs(samples.astype(float))
+    onsets = np.argmax(loudness > ONSET_SHARE * loudness.max(axis=1, keepdims=True), axis=1) - LEAD
+    length = samples.shape[1] - onsets.max()
+    mid = bands.sum(axis=1)
+    cut = np.stack([row[onset : onset + length] for row, onset in zip(mid, onsets, strict=True)])
+    level_db = np.median(decay.energy_decay_curve(cut), axis=0)
+    time_s = (np.arange(length) - LEAD) / simulate.SAMPLE_RATE_HZ
+    return DecayCurve(label, time_s, level_db, float(np.median(times_s, axis=1).mean()))
+
+
+if __name__ == "__main__":
+    main()
