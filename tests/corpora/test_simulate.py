@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from sklearn.metrics import balanced_accuracy_score
 from sklearn.model_selection import StratifiedKFold, cross_val_predict
 from sklearn.tree import DecisionTreeClassifier
+from threadpoolctl import threadpool_limits
 
 from disentangled_audio.corpora import simulate
 from disentangled_audio.signal import decay
@@ -190,6 +191,15 @@ def test_a_file_depends_only_on_the_seed_and_its_name(tiny_twin: Path, tmp_path:
     simulate.generate_twin(again, seed=1, files_per_group=1, n_jobs=1)
     for path in tiny_twin.iterdir():
         assert path.read_bytes() == (again / path.name).read_bytes()
+
+
+def test_a_file_does_not_depend_on_the_threads_of_the_linear_algebra_library() -> None:
+    name, group = file_of("rir", "largeroom2_far")
+    files = []
+    for n_threads in (1, 4):
+        with threadpool_limits(n_threads):
+            files.append(simulate.synthesise_file(name, group, seed=42))
+    np.testing.assert_array_equal(*files)
 
 
 @pytest.mark.parametrize("kind", ["rir", "noise"])

@@ -353,7 +353,8 @@ def modal_response(
     time_s = np.arange(n_samples) / sample_rate_hz
     waves = np.sin(omega[:, None] * time_s).astype(np.float32)
     waves *= decay_envelope(n_samples, rt60_s, sample_rate_hz)
-    return amplitude.astype(np.float32) @ waves
+    # Not `@`: its last bit depends on the number of threads of the linear algebra library.
+    return np.einsum("cm,mt->ct", amplitude.astype(np.float32), waves)
 
 
 def crossfade_gains(
