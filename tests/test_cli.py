@@ -77,11 +77,11 @@ def test_a_corpus_that_is_not_there_is_named_with_the_places_looked_at(
     project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("DISENTANGLED_AUDIO_DATA", str(tmp_path))
-    status, output = _run(project, "--env=fsdd")
+    status, output = _run(project, "--env=rooms")
     assert status == 1
-    assert str(tmp_path / "fsdd" / "recordings") in output
+    assert str(tmp_path / "slr28_real") in output
     assert "01_raw" in output
-    assert "github.com/Jakobovski" in output
+    assert "openslr.org/resources/28" in output
 
 
 def test_the_folder_environment_asks_for_a_corpus_file(project: Path) -> None:

@@ -182,7 +182,7 @@ def archives(tmp_path_factory: pytest.TempPathFactory) -> Path:
     _tar(folder / "RWCP.tar.gz", _rwcp_members())
     _tar(folder / "reverb_tools_for_Generate_mcTrainData.tgz", _reverb_members(1))
     _tar(folder / "reverb_tools_for_Generate_SimData.tgz", _reverb_members(2))
-    _zip(folder / "sim_rir.zip", _simulated_members("simulated_rirs_16k"))
+    _zip(folder / "sim_rir_16k.zip", _simulated_members("simulated_rirs_16k"))
     real = {
         f"RIRS_NOISES/real_rirs_isotropic_noises/{name}": _wav(_samples(name, 16000))
         for name in twin_files()
