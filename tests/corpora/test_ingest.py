@@ -11,6 +11,7 @@ import pytest
 import soundfile
 
 from disentangled_audio.corpora import simulate
+from disentangled_audio.corpora.generators import TWIN_VERSION
 from disentangled_audio.corpora.ingest import Ingested, ingest
 from disentangled_audio.corpora.locate import listed, locate
 from disentangled_audio.errors import UserError
@@ -372,7 +373,7 @@ def test_the_twin_is_made_once_in_the_last_folder(
 
     first, second = locate(corpus, folders), locate(corpus, folders)
 
-    assert made == [("twin_seed3_2_per_group", 3, 2)]
+    assert made == [(f"twin{TWIN_VERSION}_seed3_2_per_group", 3, 2)]
     assert first == second
     assert first[0].files[0].path.is_relative_to(tmp_path / "own" / "raw")
     assert first[0].name == "twin/RVB2014_type1_rir_smallroom1_far_angla.wav"

@@ -381,3 +381,13 @@ def test_first_arrivals_are_planted_as_documented(text: str, first: int, last: i
     name, group = file_of("rir", text)
     response = np.abs(simulate.synthesise_file(name, group, seed=0)[0].astype(float))
     assert first < int(np.argmax(response > 0.3 * response.max())) < last
+
+
+@pytest.mark.parametrize("database", simulate.CHAINS)
+def test_the_chain_is_stable_however_far_it_scatters(database: str) -> None:
+    rng = np.random.default_rng(0)
+    for _ in range(3000):
+        sections = np.concatenate(simulate._draw_chain(simulate.CHAINS[database], rng))
+        # The product of a section's poles, and their sum, lie in the triangle of stability.
+        assert (np.abs(sections[:, 5]) < 1).all()
+        assert (np.abs(sections[:, 4]) < 1 + sections[:, 5]).all()

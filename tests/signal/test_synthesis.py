@@ -197,3 +197,9 @@ def test_dither_at_full_scale_does_not_wrap_round(rng: np.random.Generator) -> N
 def test_quantise_16_bit_refuses_to_clip(rng: np.random.Generator) -> None:
     with pytest.raises(ValueError, match="clip"):
         synthesis.quantise_16_bit(np.array([0.1, -1.2], dtype=np.float32), rng)
+
+
+@pytest.mark.parametrize("centre_hz", [0.0, 8000.0, 9000.0])
+def test_a_resonance_at_half_the_sample_rate_or_beyond_is_refused(centre_hz: float) -> None:
+    with pytest.raises(ValueError, match="must lie below 8000 Hz"):
+        synthesis.peaking_section(centre_hz, 3.0, 1.0, 16000)

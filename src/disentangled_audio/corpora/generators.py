@@ -12,6 +12,8 @@ from disentangled_audio.parameters import FactorsSource, Source, TwinSource
 
 logger = logging.getLogger(__name__)
 
+# Counted up when the simulator changes, so that no older twin is taken for this one.
+TWIN_VERSION = 2
 # What the files do not depend on: two sources that differ in this alone share them.
 _ABOUT_FILES = set(Source.model_fields) | {"generator"}
 
@@ -40,7 +42,8 @@ def _folder_name(source: TwinSource | FactorsSource) -> str:
     """Says in what the files differ from those of the same generator's defaults."""
     if isinstance(source, TwinSource):
         size = source.files_per_group
-        return f"twin_seed{source.seed}" + ("" if size is None else f"_{size}_per_group")
+        folder = f"twin{TWIN_VERSION}_seed{source.seed}"
+        return folder + ("" if size is None else f"_{size}_per_group")
     chosen = source.model_dump(exclude=_ABOUT_FILES, exclude_defaults=True)
     settings = "".join(f"_{key}{value:g}" for key, value in chosen.items() if key != "seed")
     return f"factors_seed{source.seed}{settings}"

@@ -161,6 +161,8 @@ _HIGH_CUT_SCATTER_OCTAVES = 0.075
 _RESONANCE_SCATTER_OCTAVES = 0.15
 _RESONANCE_SCATTER_DB = 2.0
 _RESONANCE_QUALITY = 1.0  # assumed
+# The scatter must not carry a resonance to half the sampling rate, where it would not be stable.
+_MAX_RESONANCE_HZ = 7500.0
 # Derived: 91 to 97 samples in the three files of RWCP and AIR.
 _TRIMMED_ARRIVAL = 93
 _TRIMMED_ARRIVAL_SCATTER = 3
@@ -468,6 +470,7 @@ def _draw_chain(
     high_hz = chain.high_cut_hz * 2 ** rng.normal(0, _HIGH_CUT_SCATTER_OCTAVES)
     centre_hz = np.array([chain.speaker_hz, chain.recorder_hz], dtype=float)
     centre_hz *= 2 ** rng.normal(0, _RESONANCE_SCATTER_OCTAVES, 2)
+    centre_hz = np.minimum(centre_hz, _MAX_RESONANCE_HZ)
     gain_db = rng.normal([chain.speaker_db, chain.recorder_db], _RESONANCE_SCATTER_DB)
     limits = synthesis.band_limits(low_hz, min(high_hz, 7900.0), SAMPLE_RATE_HZ)
     resonances = [

@@ -425,10 +425,17 @@ def peaking_section(
     (1, 6)
         Numerator and denominator, as SciPy's second-order sections.
 
+    Raises
+    ------
+    ValueError
+        If the centre is not below half the sample rate, where the section would not be stable.
+
     References
     ----------
     Bristow-Johnson, "Cookbook formulae for audio EQ biquad filter coefficients".
     """
+    if not 0 < centre_hz < sample_rate_hz / 2:
+        raise ValueError(f"centre_hz={centre_hz:g} must lie below {sample_rate_hz / 2:g} Hz")
     omega = 2 * np.pi * centre_hz / sample_rate_hz
     amplitude = 10 ** (gain_db / 40)
     alpha = np.sin(omega) / (2 * quality)
