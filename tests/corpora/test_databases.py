@@ -459,6 +459,13 @@ def test_the_grammar_covers_slr28s_own_lists(real_data: Path) -> None:
             assert room.rpartition("_")[2] == row["room"]
 
 
+def test_the_grammar_covers_the_names_of_slr28s_hashes(real_data: Path) -> None:
+    table = pd.read_csv(real_data / "slr28_meta" / "sha256_and_bytes.tsv", sep="\t")
+    grammar = NameGrammar(_corpus("slr28", 16000), [])
+
+    assert [name for name in table["name"] if grammar.parse(name) is None] == []
+
+
 def test_rooms_and_counts_are_those_of_the_groups(real_data: Path) -> None:
     with (real_data / "slr28_groups.csv").open(encoding="utf-8") as file:
         groups = list(csv.DictReader(file))
