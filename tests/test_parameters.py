@@ -1,5 +1,6 @@
 """Parameters: what is accepted as it is typed, and what is refused by name."""
 
+import re
 from typing import Any
 
 import pytest
@@ -227,3 +228,30 @@ def test_a_source_is_known_by_its_keys() -> None:
 def test_a_value_is_not_both_trained_and_tested_on() -> None:
     with pytest.raises(ValidationError, match="share the values"):
         p.Split(strategy="column", column="take", train=["1", "2"], test=["2"])
+
+
+@pytest.mark.parametrize(
+    ("source", "messages"),
+    [
+        ({"folder": "mine", "colour": "red"}, {"folder": "unknown key colour"}),
+        ({"url": "ftp://x/a.zip"}, {"archive": "must start with http"}),
+        (
+            {"folder": "mine", "url": "http://x/a.zip", "max_files": 0},
+            {"archive.max_files": ""},
+        ),
+        ({"generator": "factors", "takes": 0}, {"factors.takes": "greater than or equal to 1"}),
+        ({"generator": "fractal"}, {"": "generator must be twin or factors"}),
+        ("mine", {"folder": "valid dictionary"}),
+    ],
+)
+def test_what_is_wrong_with_a_source_is_told_of_the_kind_that_is_meant(
+    source: object, messages: dict[str, str]
+) -> None:
+    errors = _errors(p.Corpus, {"sources": [source]})
+
+    keys = {key.removeprefix("sources.0").strip("."): text for key, text in errors.items()}
+    keys = {re.sub(r"function-.*?\]\.?", "", key): text for key, text in keys.items()}
+    assert len(keys) == len(messages)
+    for (key, text), (expected_key, expected) in zip(keys.items(), messages.items(), strict=True):
+        assert key.startswith(expected_key)
+        assert expected in text

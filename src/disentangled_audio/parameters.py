@@ -7,7 +7,15 @@ from pathlib import PurePosixPath
 from typing import Annotated, Any, Literal
 from urllib.parse import unquote, urlsplit
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Discriminator,
+    Field,
+    Tag,
+    model_validator,
+)
 
 Share = Annotated[float, Field(gt=0, lt=1)]
 
@@ -207,9 +215,29 @@ class ArchiveSource(Source):
         return "" if name in (".", "..") else name
 
 
-# What `locate` and Pydantic take for a source; generators make their files themselves.
+def _kind_of_source(value: Any) -> str:
+    """What tells the sources apart, so that an error is about the one that is meant."""
+    given = value.model_dump() if isinstance(value, Source) else value
+    if not isinstance(given, dict):
+        return "folder"
+    if "generator" in given:
+        return str(given["generator"])
+    return "archive" if given.keys() & {"archive", "url"} else "folder"
+
+
+# Generators make their files themselves.
 GENERATORS = (TwinSource, FactorsSource)
-AnySource = FolderSource | ArchiveSource | TwinSource | FactorsSource
+AnySource = Annotated[
+    Annotated[FolderSource, Tag("folder")]
+    | Annotated[ArchiveSource, Tag("archive")]
+    | Annotated[TwinSource, Tag("twin")]
+    | Annotated[FactorsSource, Tag("factors")],
+    Discriminator(
+        _kind_of_source,
+        custom_error_type="generator",
+        custom_error_message="generator must be twin or factors",
+    ),
+]
 
 
 class Analysis(Parameters):

@@ -147,10 +147,10 @@ def _splits(
     items = expected_items(corpus, catalog.load("recording_folders"))
     known = [*items, *(column for column in MEASURED_COLUMNS if column not in items)]
     asked = _columns(protocol)
-    for key, column in asked:
+    for key, column in [*asked, *_corpus_columns(corpus)]:
         if column not in known:
             raise UserError(
-                f"protocol.{key} '{column}' is no column of corpus "
+                f"{key} '{column}' is no column of corpus "
                 f"'{catalog.load('params:corpus_name')}'; it has {', '.join(known)}"
             )
     if items.empty or not {column for _, column in asked} <= set(items):
@@ -161,14 +161,21 @@ def _splits(
 def _columns(protocol: Protocol) -> list[tuple[str, str]]:
     """Every column that a protocol names, with the key that names it."""
     lists = {
-        "target": [protocol.target],
-        "group_by": protocol.group_by,
-        "factors": protocol.factors,
-        "where": list(protocol.where),
-        "unlabelled": list(protocol.unlabelled),
-        "split.column": [protocol.split.column] if protocol.split.column else [],
+        "protocol.target": [protocol.target],
+        "protocol.group_by": protocol.group_by,
+        "protocol.factors": protocol.factors,
+        "protocol.where": list(protocol.where),
+        "protocol.unlabelled": list(protocol.unlabelled),
+        "protocol.split.column": [protocol.split.column] if protocol.split.column else [],
     }
     return [(key, column) for key, columns in lists.items() for column in columns]
+
+
+def _corpus_columns(corpus: Corpus) -> list[tuple[str, str]]:
+    """Every column that a corpus names for its integrity and its links."""
+    expected = [("corpus.expected", column) for entry in corpus.expected for column in entry.where]
+    linked = [("corpus.link.by", column) for column in (corpus.link.by if corpus.link else [])]
+    return expected + linked
 
 
 def _check_components(fourier: FourierParameters, n_training: int) -> None:
