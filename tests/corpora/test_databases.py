@@ -548,3 +548,21 @@ def test_no_physical_room_is_ever_on_two_sides(
     assert used.all()
     for roles in sides:
         assert len(roles) == 1, sides
+
+
+def test_a_zip_read_in_place_may_write_its_names_otherwise(tmp_path: Path) -> None:
+    names = list(twin_files())[:3]
+    real = {
+        f"./RIRS_NOISES//real_rirs_isotropic_noises/{name}": _wav(_samples(name, 16000))
+        for name in names
+    }
+    _zip(tmp_path / "rirs_noises.zip", real)
+    described = _described("slr28")
+    described["sources"][0]["extract"] = False
+    analysis = {**UNTOUCHED, "sample_rate_hz": 16000}
+
+    recordings = ingest(Corpus.model_validate({**described, "analysis": analysis}), [tmp_path])
+
+    label = "RIRS_NOISES/real_rirs_isotropic_noises"
+    paths = recordings.recordings["path"].tolist()
+    assert paths == sorted(f"{label}/{name}" for name in names)

@@ -72,11 +72,14 @@ class Member:
     ----------
     path : str
         Where it lies below the archive's root, with forward slashes.
+    name : str
+        What the archive itself calls it.
     n_bytes : int
         Its size when extracted.
     """
 
     path: str
+    name: str
     n_bytes: int
 
 
@@ -104,7 +107,7 @@ def list_members(archive: Path, patterns: list[str], limits: Limits | None = Non
     """
     with _opened(archive) as reader:
         chosen = _chosen(archive, reader, patterns, limits or Limits())
-        return [Member(path, entry.n_bytes) for path, entry in chosen.items()]
+        return [Member(path, entry.name, entry.n_bytes) for path, entry in chosen.items()]
 
 
 def extract_members(

@@ -83,7 +83,7 @@ def _content(file: File) -> bytes:
         raise RejectedError(
             f"cannot be read: {error.strerror}", "check the file and its permissions"
         ) from error
-    except (zipfile.BadZipFile, zlib.error, EOFError) as error:
+    except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError) as error:
         raise RejectedError(f"damaged in its archive: {error}", "get the archive again") from error
     if not content:
         raise RejectedError("the file is empty", "copy or record it again")

@@ -1,6 +1,9 @@
-"""Room on the disk, asked for before it is needed."""
+"""Room on the disk, asked for before it is needed; folders that are complete or not there."""
 
 import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from disentangled_audio.errors import UserError
@@ -29,3 +32,32 @@ def require_free(folder: Path, n_bytes: int, what: str) -> None:
             f"{what} needs {n_bytes / 1e6:.1f} MB in {folder}, where {free / 1e6:.1f} MB are free; "
             "make room there, or keep the recordings elsewhere and set DISENTANGLED_AUDIO_DATA"
         )
+
+
+@contextmanager
+def complete_folder(folder: Path) -> Iterator[Path]:
+    """A folder to fill beside the wanted one, which takes its place at the end.
+
+    Parameters
+    ----------
+    folder : Path
+        Must not exist, or be empty.
+
+    Yields
+    ------
+    Path
+        Where to write. An exception removes it.
+
+    Raises
+    ------
+    FileExistsError
+        If the folder has something in it.
+    """
+    if folder.exists() and any(folder.iterdir()):
+        raise FileExistsError(f"{folder} is not empty; remove it to generate its files again")
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".generating-") as temporary:
+        unfinished = Path(temporary) / folder.name
+        unfinished.mkdir()
+        yield unfinished
+        unfinished.replace(folder)

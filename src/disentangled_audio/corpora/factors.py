@@ -7,7 +7,6 @@ drawn from the same distributions whatever the levels, so that nothing but a fac
 All notes of a clip sound alike, and all rhythms sound equally long in total: energy is no cue.
 """
 
-import tempfile
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ import numpy as np
 import soundfile
 from numpy.typing import NDArray
 
+from disentangled_audio.corpora.disk import complete_folder
 from disentangled_audio.parameters import FactorsSource
 from disentangled_audio.signal.tones import harmonic_tone, onset_gates
 
@@ -170,19 +170,13 @@ def generate_factors(
     FileExistsError
         If the folder exists and has something in it.
     """
-    if folder.exists() and any(folder.iterdir()):
-        raise FileExistsError(f"{folder} is not empty; remove it to generate the clips again")
     clips = factors_files(source)
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".factors-") as temporary:
-        unfinished = Path(temporary) / folder.name
-        unfinished.mkdir()
+    with complete_folder(folder) as unfinished:
         for count, (name, levels) in enumerate(clips.items(), start=1):
             samples = synthesise_clip(name, levels, source)
             soundfile.write(unfinished / name, samples, source.sample_rate_hz, subtype="PCM_16")
             if progress is not None:
                 progress(count, len(clips))
-        unfinished.replace(folder)
 
 
 def _generator(name: str, seed: int) -> np.random.Generator:

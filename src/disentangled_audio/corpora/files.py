@@ -42,7 +42,7 @@ class File:
         """
         if self.member is None:
             return self.path.read_bytes()
-        return _opened(self.path).read(self.member)
+        return _opened(self.path, self.path.stat().st_mtime_ns).read(self.member)
 
     def __str__(self) -> str:
         return str(self.path) if self.member is None else f"{self.path}:{self.member}"
@@ -94,7 +94,7 @@ def files_in_zip(
     above = f"{subfolder.strip('/')}/" if subfolder.strip("/") else ""
     globs = [re.compile(glob_translate(pattern)) for pattern in patterns]
     below = [
-        File(archive, member.path.removeprefix(above), member.path)
+        File(archive, member.path.removeprefix(above), member.name)
         for member in list_members(archive, members, limits)
         if member.path.startswith(above)
     ]
@@ -102,6 +102,6 @@ def files_in_zip(
 
 
 @functools.lru_cache(maxsize=2)
-def _opened(archive: Path) -> zipfile.ZipFile:
+def _opened(archive: Path, modified_ns: int) -> zipfile.ZipFile:
     # Opening reads the whole directory of the archive, far more than one member.
     return zipfile.ZipFile(archive)

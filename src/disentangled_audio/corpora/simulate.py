@@ -51,7 +51,6 @@ from __future__ import annotations
 
 import csv
 import re
-import tempfile
 import zlib
 from collections import Counter
 from collections.abc import Callable
@@ -67,6 +66,7 @@ from joblib import Parallel, delayed
 from numpy.typing import NDArray
 from scipy import fft
 
+from disentangled_audio.corpora.disk import complete_folder
 from disentangled_audio.signal import synthesis
 
 SAMPLE_RATE_HZ = 16_000
@@ -340,22 +340,16 @@ def generate_twin(
     """
     if seed < 0:
         raise ValueError(f"seed must not be negative, but is {seed}")
-    if folder.exists() and any(folder.iterdir()):
-        raise FileExistsError(f"{folder} is not empty; remove it to generate the twin again")
     tasks = twin_files(files_per_group)
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".twin-") as temporary:
-        unfinished = Path(temporary) / folder.name
-        unfinished.mkdir()
+    with complete_folder(folder) as unfinished:
         done = Parallel(n_jobs=n_jobs, backend="threading", return_as="generator_unordered")(
             delayed(_write_file)(unfinished / name, group, seed) for name, group in tasks.items()
         )
-        # Closing stops the threads before the temporary folder goes, also after an exception.
+        # Closing stops the threads before the folder goes, also after an exception.
         with closing(done):
             for count, _ in enumerate(done, start=1):
                 if progress is not None:
                     progress(count, len(tasks))
-        unfinished.replace(folder)
 
 
 def _write_file(path: Path, group: NameGroup, seed: int) -> None:
