@@ -3,6 +3,7 @@
 import hashlib
 import json
 import shutil
+import socket
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
@@ -376,3 +377,23 @@ def test_a_proxy_is_taken_from_the_environment(
         monkeypatch.setenv(name, server.address)
 
     assert _fetch(tmp_path, "http://example.invalid/file.zip") == CONTENT
+
+
+def test_a_mirror_that_cannot_be_reached_is_left_at_once_and_the_last_one_is_tried_again(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pauses: list[float] = []
+    monkeypatch.setattr("disentangled_audio.corpora.fetch.time.sleep", pauses.append)
+    # A port of this machine that nothing listens to.
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        nobody = f"http://127.0.0.1:{unused.getsockname()[1]}/a.zip"
+    good = server.url("a.zip", Answer(b"good"))
+
+    path = fetch([nobody, good], tmp_path / "one", "a.zip", transfer=Transfer(retries=2))
+
+    assert path.read_bytes() == b"good"
+    assert pauses == []
+    with pytest.raises(UserError, match=r"3 attempts"):
+        fetch([nobody, nobody], tmp_path / "two", "a.zip", transfer=Transfer(retries=2))
+    assert pauses == [1.0, 2.0]

@@ -41,7 +41,6 @@ pooch.get_logger().setLevel("WARNING")
 # What a stalled transfer loses at most.
 _CHUNK_BYTES = 1 << 16
 _BROKEN = (
-    requests.ConnectionError,
     requests.Timeout,
     requests.exceptions.ChunkedEncodingError,
     HTTPError,
@@ -74,6 +73,10 @@ class _FailedError(Exception):
 
 class _BrokenError(_FailedError):
     """It may at another attempt."""
+
+
+class _UnreachableError(_BrokenError):
+    """Its server cannot be reached now; another mirror's may."""
 
 
 class _MismatchError(_FailedError):
@@ -243,7 +246,7 @@ def _how_to_accept(path: Path, found: str) -> str:
 
 def _from_mirrors(urls: list[str], path: Path, expected: str | None, transfer: Transfer) -> None:
     failures = []
-    for url in urls:
+    for number, url in enumerate(urls, start=1):
         if not re.match(r"(?i)https?://[^/]", url):
             raise UserError(f"{url} is not an http or https URL; write one, or name a local file")
         logger.info("Downloading %s to %s", url, path)
@@ -253,7 +256,7 @@ def _from_mirrors(urls: list[str], path: Path, expected: str | None, transfer: T
                 known_hash=expected,
                 fname=path.name,
                 path=path.parent,
-                downloader=_Download(path, expected, transfer),
+                downloader=_Download(path, expected, transfer, last=number == len(urls)),
             )
             return
         except _FailedError as error:
@@ -274,10 +277,12 @@ def _from_mirrors(urls: list[str], path: Path, expected: str | None, transfer: T
 class _Download:
     """Pooch's downloader: fills `NAME.part`, and hands it over once it is complete and right.
 
-    `NAME.part.json` says which version of which URL the part is of.
+    `NAME.part.json` says which version of which URL the part is of. A server that cannot be
+    reached is tried again only if it is the last mirror.
     """
 
-    def __init__(self, path: Path, expected: str | None, transfer: Transfer) -> None:
+    def __init__(self, path: Path, expected: str | None, transfer: Transfer, *, last: bool) -> None:
+        self._last = last
         self._part = path.with_name(f"{path.name}.part")
         self._note = path.with_name(f"{path.name}.part.json")
         self._expected = expected
@@ -303,6 +308,8 @@ class _Download:
             try:
                 return self._attempt(url) or resumed
             except _BrokenError as error:
+                if isinstance(error, _UnreachableError) and not self._last:
+                    raise
                 resumed = True
                 if attempt == self._transfer.retries:
                     raise _FailedError(f"{error} ({attempt + 1} attempts)") from error
@@ -324,6 +331,8 @@ class _Download:
                 return self._receive(url, answer, n_had, validator)
         except requests.exceptions.SSLError as error:
             raise _FailedError(_reason(error)) from error
+        except requests.ConnectionError as error:
+            raise _UnreachableError(_reason(error)) from error
         except _BROKEN as error:
             raise _BrokenError(_reason(error)) from error
         except requests.RequestException as error:
