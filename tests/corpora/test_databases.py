@@ -566,3 +566,45 @@ def test_a_zip_read_in_place_may_write_its_names_otherwise(tmp_path: Path) -> No
     label = "RIRS_NOISES/real_rirs_isotropic_noises"
     paths = recordings.recordings["path"].tolist()
     assert paths == sorted(f"{label}/{name}" for name in names)
+
+
+@pytest.mark.parametrize(
+    ("environment", "name"),
+    [
+        ("slr28", "database_by_room"),
+        ("slr28", "paper"),
+        ("air", "air_room_by_position"),
+        ("rwcp", "rwcp_room_by_angle"),
+        ("reverb2014", "room_near_to_far"),
+        ("reverb2014", "room_far_to_near"),
+    ],
+)
+@pytest.mark.parametrize("seed", [7, 42])
+def test_the_protocols_split_the_complete_databases(environment: str, name: str, seed: int) -> None:
+    rows = _slr28_rows().rename(columns={"path": "recording_id"})
+    rows = rows.assign(path=rows["recording_id"])
+    protocols = OmegaConf.merge(
+        {"globals": OmegaConf.load(REPOSITORY / "conf" / "base" / "globals.yml")},
+        OmegaConf.load(REPOSITORY / "conf" / "base" / "parameters_protocols.yml"),
+    )
+    described = OmegaConf.to_container(protocols._protocols[name])
+    # Where the globals say what; the clips are not cut here.
+    described.pop("analysis", None)
+    if name.startswith("room"):
+        rows = rows[rows["database"] == "RVB2014"].reset_index(drop=True)
+
+    splits = make_splits(rows, Protocol.model_validate(described), seed)
+
+    used = splits[splits["role"] != "unused"]
+    assert set(used["role"]) == {"train", "validation", "test"}
+    assert used.groupby("role")["target"].nunique().nunique() == 1
+    # Enough rows for the environment's PCA; REVERB's eight channels are a row each.
+    n_training = (used["role"] == "train").sum() * (8 if environment == "reverb2014" else 1)
+    assert n_training >= _n_components(environment)
+
+
+def _n_components(environment: str) -> int:
+    conf = REPOSITORY / "conf"
+    base = OmegaConf.load(conf / "base" / "feature_engineering" / "parameters.yml")
+    own = conf / environment / "parameters.yml"
+    return OmegaConf.merge(base, OmegaConf.load(own) if own.is_file() else {}).fourier.n_components
