@@ -28,7 +28,7 @@ from disentangled_audio.corpora.simulate import twin_files
 from disentangled_audio.errors import UserError
 from disentangled_audio.evaluation.splits import make_splits
 from disentangled_audio.parameters import Corpus, Protocol
-from tests.conftest import REPOSITORY
+from tests.conftest import REPOSITORY, load_catalog, make_project, run_kedro
 from tests.corpora.conftest import Answer, Server
 
 # Whole files, sample by sample.
@@ -608,3 +608,51 @@ def _n_components(environment: str) -> int:
     base = OmegaConf.load(conf / "base" / "feature_engineering" / "parameters.yml")
     own = conf / environment / "parameters.yml"
     return OmegaConf.merge(base, OmegaConf.load(own) if own.is_file() else {}).fourier.n_components
+
+
+def test_an_environment_reads_its_archives_and_its_manifest_tells_their_hashes(
+    archives: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DISENTANGLED_AUDIO_DATA", str(archives))
+    project = make_project(tmp_path / "project")
+
+    run_kedro(project, env="databases", pipelines=["ingestion"])
+
+    catalog = load_catalog(project, env="databases")
+    assert catalog.load("integrity")["complete"]
+    assert catalog.load("recordings")["licence"].nunique() == 3
+    assert len(catalog.load("linked_recordings")) == 90 * 4 + 2 * 15
+    sources = catalog.load("run_manifest")["sources"]
+    assert [source["label"] for source in sources] == [
+        "AIR_1_4",
+        *["RWCP"] * 3,
+        "reverb_tools_for_Generate_mcTrainData",
+        "reverb_tools_for_Generate_SimData",
+    ]
+    for source in sources:
+        assert f"sha256:{source['sha256']}" == hash_of(Path(source["archive"]))
+
+
+@pytest.mark.parametrize(
+    "environment",
+    sorted(
+        path.name
+        for path in (REPOSITORY / "conf").iterdir()
+        if (path / "globals.yml").is_file() and path.name != "folder"
+    ),
+)
+def test_every_environment_has_a_corpus_with_licence_and_citation_and_a_protocol(
+    environment: str, tmp_path: Path
+) -> None:
+    catalog = load_catalog(make_project(tmp_path / "project"), env=environment)
+
+    corpus = Corpus.model_validate(catalog.load("params:corpus"))
+    protocol = Protocol.model_validate(catalog.load("params:protocol"))
+    assert corpus.description
+    for source in corpus.sources:
+        assert (source.licence or corpus.licence) != "unknown"
+        assert source.citation or corpus.citation
+    assert protocol.target in NameGrammar(corpus, []).columns
+    readme = (REPOSITORY / "README.md").read_text(encoding="utf-8")
+    assert f"`{environment}`" in readme
+    assert f"`{catalog.load('params:corpus_name')}`" in readme or environment == "test"
