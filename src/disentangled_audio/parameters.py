@@ -105,6 +105,7 @@ class Source(Parameters):
     format : how the samples are stored.
     channel_files : regular expression with a group `channel`. Files whose paths differ in that
         group alone are the channels of one recording, which is called by what remains.
+    n_channel_files : how many channels each recording has; without it only gaps are noticed.
     max_files : take only so many recordings, evenly spread over their sorted names.
     """
 
@@ -116,6 +117,7 @@ class Source(Parameters):
     citation: str | None = None
     format: Format = AudioFormat()
     channel_files: str | None = None
+    n_channel_files: int | None = Field(default=None, ge=1)
     max_files: int | None = Field(default=None, ge=1)
 
 

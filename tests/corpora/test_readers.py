@@ -122,13 +122,13 @@ def _write_channels(folder: Path, name: str, lengths: dict[int, int]) -> None:
 
 
 def test_channels_are_in_the_order_of_their_numbers(tmp_path: Path) -> None:
-    _write_channels(tmp_path / "mine", "a", dict.fromkeys((10, 9, 2), 800))
+    _write_channels(tmp_path / "mine", "a", dict.fromkeys((10, 9, 8), 800))
     corpus = _channels_corpus()
 
     recordings = ingest(corpus, [tmp_path]).recordings
 
     assert recordings["recording_id"].tolist() == ["mine/a#0", "mine/a#1", "mine/a#2"]
-    assert recordings["peak"].tolist() == pytest.approx([0.02, 0.09, 0.1])
+    assert recordings["peak"].tolist() == pytest.approx([0.08, 0.09, 0.1])
     assert recordings["sha256"].nunique() == 1
     assert set(recordings["n_bytes"]) == {3 * 800 * 4}
 
@@ -220,3 +220,31 @@ def test_max_files_takes_recordings_from_all_over(tmp_path: Path) -> None:
     taken = [item.relative for item in locate(corpus, [tmp_path])]
 
     assert taken == ["0.wav", "3.wav", "6.wav", "9.wav"]
+
+
+@pytest.mark.parametrize(
+    ("channels", "known", "missing"),
+    [((1, 3), None, "2"), ((2, 3), None, "1"), ((1, 2), 3, "3"), ((1,), 3, "2, 3")],
+)
+def test_a_recording_that_lacks_a_channel_is_rejected(
+    tmp_path: Path, channels: tuple[int, ...], known: int | None, missing: str
+) -> None:
+    _write_channels(tmp_path / "mine", "a", dict.fromkeys(channels, 800))
+    _write_channels(tmp_path / "mine", "b", dict.fromkeys((1, 2, 3), 800))
+
+    ingested = ingest(_channels_corpus(n_channel_files=known), [tmp_path])
+
+    assert ingested.recordings["path"].unique().tolist() == ["mine/b"]
+    (row,) = ingested.rejected.to_dict("records")
+    assert (row["path"], row["reason"]) == ("mine/a", f"channel {missing} is missing")
+
+
+def test_a_stray_file_makes_no_other_recording_lack_a_channel(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        _write_channels(tmp_path / "mine", name, dict.fromkeys((1, 2), 800))
+    (tmp_path / "mine" / "a.1.bak").write_bytes(np.ones(800, "<f4").tobytes())
+
+    ingested = ingest(_channels_corpus(), [tmp_path])
+
+    assert set(ingested.recordings["path"]) == {"mine/a", "mine/b", "mine/a.1.bak"}
+    assert ingested.rejected.empty

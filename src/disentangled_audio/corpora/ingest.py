@@ -114,6 +114,9 @@ def _items(
 ) -> Iterator[tuple[dict[str, Any], NDArray[np.float32]]]:
     if not _is_utf8(file.name):
         raise RejectedError("the file's name is not valid UTF-8", "rename it")
+    if file.missing_channels:
+        numbers = ", ".join(map(str, file.missing_channels))
+        raise RejectedError(f"channel {numbers} is missing", "copy its files again from the source")
     columns = grammar.parse(file.relative, file.label, file.source)
     if columns is None:
         raise RejectedError(

@@ -3,7 +3,7 @@
 import io
 import logging
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -47,12 +47,15 @@ class Located:
         Its path below the source's folder; what name patterns are matched with.
     source : Source
         The source, which may have its own patterns and format.
+    missing_channels : tuple of int
+        Numbers of the channels whose files are not there.
     """
 
     files: tuple[File, ...]
     label: str
     relative: str
     source: AnySource
+    missing_channels: tuple[int, ...] = ()
 
     @property
     def name(self) -> str:
@@ -149,10 +152,24 @@ def _of_source(source: AnySource, corpus: Corpus, folders: list[Path]) -> list[L
         raise UserError(f"no file matches {patterns} below {place}")
     recordings = sorted(_recordings(files, source.channel_files).items())
     label = label_of(source)
+    # Not the smallest of all: a stray file must not make every recording lack a channel.
+    first = Counter(min(channels) for _, channels in recordings).most_common(1)[0][0]
     return [
-        Located(channels, label, relative, source)
+        Located(
+            tuple(channels[number] for number in sorted(channels)),
+            label,
+            relative,
+            source,
+            _missing(channels, first, source.n_channel_files),
+        )
         for relative, channels in _thinned(recordings, source.max_files)
     ]
+
+
+def _missing(channels: dict[int, File], first: int, n_channels: int | None) -> tuple[int, ...]:
+    """Numbers that a recording lacks, counted from where most recordings of a source begin."""
+    end = max(channels) + 1 if n_channels is None else first + n_channels
+    return tuple(sorted(set(range(first, end)) - set(channels)))
 
 
 def _place(source: AnySource, how_to_get: str, folders: list[Path]) -> Path:
@@ -178,10 +195,10 @@ def _folder(source: FolderSource, how_to_get: str, folders: list[Path]) -> Path:
     )
 
 
-def _recordings(files: list[File], channel_files: str | None) -> dict[str, tuple[File, ...]]:
-    """Files by the recording that they belong to; channels in the order of their numbers."""
+def _recordings(files: list[File], channel_files: str | None) -> dict[str, dict[int, File]]:
+    """Files by the recording that they belong to, and by the number of their channel."""
     if channel_files is None:
-        return {file.relative: (file,) for file in files}
+        return {file.relative: {0: file} for file in files}
     pattern = _channel_pattern(channel_files)
     channels: dict[str, dict[int, File]] = defaultdict(dict)
     for file in files:
@@ -190,9 +207,7 @@ def _recordings(files: list[File], channel_files: str | None) -> dict[str, tuple
         start, end = (0, 0) if match is None else match.span("channel")
         name = file.relative[:start] + file.relative[end:]
         channels[name][int(digits or 0)] = file
-    return {
-        name: tuple(found[number] for number in sorted(found)) for name, found in channels.items()
-    }
+    return channels
 
 
 def _channel_pattern(text: str) -> re.Pattern[str]:
