@@ -153,7 +153,8 @@ def _of_source(source: AnySource, corpus: Corpus, folders: list[Path]) -> list[L
     recordings = sorted(_recordings(files, source.channel_files).items())
     label = label_of(source)
     # Not the smallest of all: a stray file must not make every recording lack a channel.
-    first = Counter(min(channels) for _, channels in recordings).most_common(1)[0][0]
+    firsts = Counter(min(channels) for _, channels in recordings)
+    first = min(firsts, key=lambda number: (-firsts[number], number))
     return [
         Located(
             tuple(channels[number] for number in sorted(channels)),
