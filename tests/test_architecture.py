@@ -18,7 +18,7 @@ LAYERS = ["raw", "primary", "feature", "representation", "classifier", "hybrid",
 # Each part and the parts of the package that it may import.
 MAY_IMPORT = {
     "signal": {"signal"},
-    "corpora": {"corpora", "signal", "parameters", "errors"},
+    "corpora": {"corpora", "signal", "parameters", "errors", "chunk_store", "parallel"},
     "models": {"models", "signal", "parameters", "errors"},
     "evaluation": {"evaluation", "signal", "parameters", "errors"},
     "plots": {"plots"},

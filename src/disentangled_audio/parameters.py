@@ -429,6 +429,27 @@ class Protocol(Parameters):
         return self
 
 
+class ParallelParameters(Parameters):
+    """Where chunks of recordings are read and transformed.
+
+    Attributes
+    ----------
+    backend : processes (`loky`) or threads (`threading`) of this machine, or a `dask` cluster.
+    n_jobs : how many processes or threads; a cluster has as many as it has.
+    scheduler_address : of the cluster, such as `tcp://10.0.0.1:8786`.
+    """
+
+    backend: Literal["loky", "threading", "dask"] = "loky"
+    n_jobs: int = Field(default=2, ge=1, le=1024)
+    scheduler_address: str | None = None
+
+    @model_validator(mode="after")
+    def _check_address(self) -> "ParallelParameters":
+        if self.backend == "dask" and not self.scheduler_address:
+            raise ValueError("backend dask needs scheduler_address, such as tcp://10.0.0.1:8786")
+        return self
+
+
 class FourierParameters(Parameters):
     """Spectrum of the whole clip, then PCA fitted on training rows."""
 
@@ -446,6 +467,8 @@ class AugmentationParameters(Parameters):
     max_gain_db, max_shift_s, max_speed_change, max_tilt_db_per_octave : largest change either
         way; speed as a share (0.03 is 3 %).
     pca_jitter : noise on each component, as a share of its spread.
+    max_rows : of more copies, only so many randomly chosen ones are made; a corpus with that
+        many rows of its own has little need of them.
     """
 
     copies: int = Field(default=2, ge=0)
@@ -456,6 +479,7 @@ class AugmentationParameters(Parameters):
     max_speed_change: float = Field(default=0.03, ge=0, lt=0.5)
     max_tilt_db_per_octave: float = Field(default=1.0, ge=0)
     pca_jitter: float = Field(default=0.1, ge=0)
+    max_rows: int = Field(default=10000, ge=1)
 
     @model_validator(mode="after")
     def _check_snr(self) -> "AugmentationParameters":

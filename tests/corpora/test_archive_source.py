@@ -14,12 +14,13 @@ from omegaconf import OmegaConf
 from pydantic import ValidationError
 
 from disentangled_audio.corpora.fetch import hash_of
-from disentangled_audio.corpora.ingest import Ingested, ingest
+from disentangled_audio.corpora.ingest import Ingested
 from disentangled_audio.corpora.locate import locate
 from disentangled_audio.errors import UserError
 from disentangled_audio.parameters import ArchiveSource, Corpus
 from tests.conftest import REPOSITORY
 from tests.corpora.conftest import Answer, Server
+from tests.corpora.reading import ingest
 
 NAMES = ["rir_hall_1.wav", "rir_attic_1.wav", "noise_hall_1.wav"]
 SUBFOLDER = "TOP/real"

@@ -20,7 +20,7 @@ from omegaconf import OmegaConf
 from scipy.io import savemat
 
 from disentangled_audio.corpora.fetch import hash_of
-from disentangled_audio.corpora.ingest import Ingested, ingest
+from disentangled_audio.corpora.ingest import Ingested
 from disentangled_audio.corpora.integrity import integrity_report, linked_recordings
 from disentangled_audio.corpora.locate import locate, source_records
 from disentangled_audio.corpora.names import NameGrammar
@@ -30,6 +30,7 @@ from disentangled_audio.evaluation.splits import make_splits
 from disentangled_audio.parameters import Corpus, Protocol
 from tests.conftest import REPOSITORY, load_catalog, make_project, run_kedro
 from tests.corpora.conftest import Answer, Server
+from tests.corpora.reading import ingest
 
 # Whole files, sample by sample.
 UNTOUCHED = {

@@ -12,10 +12,11 @@ import soundfile
 
 from disentangled_audio.corpora import simulate
 from disentangled_audio.corpora.generators import TWIN_VERSION
-from disentangled_audio.corpora.ingest import Ingested, ingest
+from disentangled_audio.corpora.ingest import Ingested
 from disentangled_audio.corpora.locate import listed, locate
 from disentangled_audio.errors import UserError
 from disentangled_audio.parameters import Corpus, TwinSource
+from tests.corpora.reading import ingest
 
 SAMPLE_RATE_HZ = 16000
 PATTERN = r"(?P<kind>rir|noise)_(?P<room>[a-z]+)_\d\.(?:wav|flac)"

@@ -9,10 +9,10 @@ import pandas as pd
 import pytest
 import soundfile
 
-from disentangled_audio.corpora.ingest import ingest
 from disentangled_audio.corpora.integrity import integrity_report, linked_recordings
 from disentangled_audio.errors import UserError
 from disentangled_audio.parameters import Corpus, Link
+from tests.corpora.reading import ingest
 
 CORPUS = {
     "sources": [{"folder": "mine"}],

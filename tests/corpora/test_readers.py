@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy.io import savemat
 
-from disentangled_audio.corpora.ingest import ingest
 from disentangled_audio.corpora.locate import locate
 from disentangled_audio.corpora.readers import RejectedError, read_samples
 from disentangled_audio.errors import UserError
 from disentangled_audio.parameters import AudioFormat, Corpus, MatFormat, RawFormat
+from tests.corpora.reading import ingest
 
 MAT = MatFormat(reader="mat", samples="h", sample_rate="info.fs")
 

@@ -1,10 +1,13 @@
 """Who may see what: changing rows that a step must not see changes nothing that it fits."""
 
+import tempfile
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
+import zarr
 
 from disentangled_audio.parameters import (
     AugmentationParameters,
@@ -12,10 +15,10 @@ from disentangled_audio.parameters import (
     DisentanglerParameters,
     FourierParameters,
     HybridParameters,
+    ParallelParameters,
     SvmParameters,
     ViewParameters,
 )
-from disentangled_audio.pipelines.arrays import chunked
 from disentangled_audio.pipelines.feature_engineering import nodes as features
 from disentangled_audio.pipelines.representation_learning import nodes as representation
 from disentangled_audio.pipelines.svm_classification import nodes as classification
@@ -30,6 +33,7 @@ AUGMENTATION = AugmentationParameters(copies=1)
 VIEWS = ViewParameters(pitch="f0")
 DISENTANGLER = DisentanglerParameters(epochs=2, batch_size=8)
 SVM = SvmParameters(C=[1.0, 10.0], gamma_scale=[0.3, 1.0], inner_folds=2, n_jobs=1)
+PARALLEL = ParallelParameters(n_jobs=1)
 SEED = 3
 
 
@@ -57,15 +61,19 @@ def _waveforms() -> np.ndarray:
 
 def _fit_all(waveforms: np.ndarray, splits: pd.DataFrame) -> dict[str, Any]:
     """Everything that is fitted or chosen, in a form that can be compared."""
-    clips = chunked(waveforms)
+    with tempfile.TemporaryDirectory() as chunks:
+        return _fit_with(zarr.array(waveforms, chunks=(16, -1)), splits, Path(chunks))
+
+
+def _fit_with(clips: zarr.Array, splits: pd.DataFrame, chunks: Path) -> dict[str, Any]:
     recordings = splits[["recording_id"]].copy()
-    spectra = features.compute_spectra(clips, FOURIER)
+    spectra = features.compute_spectra(clips, FOURIER, chunks, PARALLEL)
     pca = features.fit_fourier_pca(spectra, splits, FOURIER, SEED)
     table = features.project_spectra(spectra, recordings, pca)
     augmented = features.augment_training_rows(
         clips, splits, pca, FOURIER, AUGMENTATION, CORPUS, SEED
     )
-    views = features.make_encoder_views(clips, CORPUS, VIEWS)
+    views = features.make_encoder_views(clips, CORPUS, VIEWS, chunks, PARALLEL)
     model, history = representation.train_disentangler_on_views(*views, splits, DISENTANGLER, SEED)
     codes, cnn = representation.encode_views(model, *views, splits, DISENTANGLER)
     svm, svm_probabilities = classification.train_svm(table, augmented, splits, SVM, SEED)

@@ -63,7 +63,7 @@ def decode(files: Sequence[File], file_format: Format, min_duration_s: float) ->
         If a file is unreadable, empty, not of the format, truncated, too short, holds values
         that are not finite, or all are silent; if the channels differ in length or rate.
     """
-    contents = [_content(file) for file in files]
+    contents = [read_content(file) for file in files]
     signals = [read_samples(content, file_format) for content in contents]
     decoded = Decoded(
         samples=_joined([samples for samples, _ in signals]),
@@ -76,7 +76,14 @@ def decode(files: Sequence[File], file_format: Format, min_duration_s: float) ->
     return decoded
 
 
-def _content(file: File) -> bytes:
+def read_content(file: File) -> bytes:
+    """All bytes of a file.
+
+    Raises
+    ------
+    RejectedError
+        If there are none, or they cannot be read.
+    """
     try:
         content = file.read()
     except OSError as error:

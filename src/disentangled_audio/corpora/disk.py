@@ -2,9 +2,10 @@
 
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from disentangled_audio.errors import UserError
 
@@ -61,3 +62,19 @@ def complete_folder(folder: Path) -> Iterator[Path]:
         unfinished.mkdir()
         yield unfinished
         unfinished.replace(folder)
+
+
+def write_whole(path: Path, write: Callable[[Path], Any]) -> None:
+    """Write a file that appears whole or not at all.
+
+    Parameters
+    ----------
+    path : Path
+        Replaced if it is there.
+    write : callable
+        Writes the path that it is given, which has the same suffix.
+    """
+    with tempfile.TemporaryDirectory(dir=path.parent, prefix=".writing-") as folder:
+        unfinished = Path(folder) / path.name
+        write(unfinished)
+        unfinished.replace(path)

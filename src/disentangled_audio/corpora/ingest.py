@@ -1,25 +1,41 @@
 """Reads a corpus: one row and one clip per analysed item, one row per rejected file."""
 
-import zlib
-from collections.abc import Iterator
-from dataclasses import dataclass
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
+import zarr
 from numpy.typing import NDArray
 
-from disentangled_audio.corpora.decode import Decoded, channels, decode, to_clip
+from disentangled_audio.chunk_store import (
+    Progress,
+    is_complete,
+    rows_per_chunk,
+    short_hash,
+    stored_arrays,
+    unseen,
+)
+from disentangled_audio.corpora.chunk import ChunkReader, ReadChunk, Task
+from disentangled_audio.corpora.decode import decode
 from disentangled_audio.corpora.integrity import KnownHashes
 from disentangled_audio.corpora.locate import Located, listed, locate
 from disentangled_audio.corpora.names import NameGrammar
 from disentangled_audio.corpora.readers import RejectedError
 from disentangled_audio.errors import UserError
-from disentangled_audio.parameters import Analysis, Corpus
-from disentangled_audio.signal.clip import band_limit, normalise_energy, rms
+from disentangled_audio.parallel import in_parallel
+from disentangled_audio.parameters import Analysis, Corpus, ParallelParameters
+
+logger = logging.getLogger(__name__)
 
 REJECTED_COLUMNS = ["path", "reason", "what_to_do"]
+WAVEFORMS = "waveforms"
+# Enough for a worker to be busy with, few enough to lose when a run is killed.
+_MAX_CHUNK_FILES = 128
+_MAX_CHUNK_BYTES = 2**24
 
 
 @dataclass(frozen=True)
@@ -30,19 +46,39 @@ class Ingested:
     ----------
     recordings : DataFrame
         One row per item.
-    waveforms : (n_items, n_samples)
-        float32, in the order of `recordings`.
+    waveforms : zarr.Array
+        float32 (n_items, n_samples) on the disk, in the order of `recordings`.
     rejected : DataFrame
         One row per file that could not be used.
     """
 
     recordings: pd.DataFrame
-    waveforms: NDArray[np.float32]
+    waveforms: zarr.Array
     rejected: pd.DataFrame
 
 
-def ingest(corpus: Corpus, folders: list[Path]) -> Ingested:
-    """Read every file of a corpus.
+def ingest(
+    corpus: Corpus,
+    folders: list[Path],
+    store: Path,
+    parallel: ParallelParameters,
+    progress: Progress = unseen,
+) -> Ingested:
+    """Read every file of a corpus, a chunk of files at a time.
+
+    However many there are, only a few chunks and the table's rows are held in memory. Chunks of
+    files that an earlier run has read in the same way are not decoded again.
+
+    Parameters
+    ----------
+    corpus : Corpus
+    folders : list of Path
+        Where recordings are looked for; the last one takes what is made or downloaded.
+    store : Path
+        Folder for chunks that were read; all workers must see it.
+    parallel : ParallelParameters
+    progress : callable
+        Called with the number of files that were read so far, and of all.
 
     Raises
     ------
@@ -52,21 +88,22 @@ def ingest(corpus: Corpus, folders: list[Path]) -> Ingested:
     """
     grammar = NameGrammar(corpus, folders)
     known = KnownHashes(corpus.hashes, folders)
-    rows, clips, rejected = [], [], []
     located = locate(corpus, folders)
-    analysis = _timed(corpus.analysis, located)
-    for file in located:
-        try:
-            for row, clip in _items(file, grammar, known, analysis):
-                rows.append(row)
-                clips.append(clip)
-        except RejectedError as error:
-            # A name that is not UTF-8 cannot be written to a table as it is.
-            name = file.name.encode("utf-8", "replace").decode("utf-8")
-            rejected.append((name, str(error), error.what_to_do))
-    rejected_table = pd.DataFrame(rejected, columns=REJECTED_COLUMNS)
-    _check_rejected(rejected_table, len(located), corpus.max_rejected_share)
-    return Ingested(pd.DataFrame(rows), _finish(np.stack(clips), analysis), rejected_table)
+    analysis = _timed(corpus.analysis, located, parallel)
+    parts = _parts([_task(recording, grammar, known) for recording in located], analysis)
+    reader = ChunkReader(store / "files", analysis)
+    chunks = _read(reader, list(enumerate(parts)), parallel, progress)
+    rejected = pd.DataFrame(
+        [row for chunk in chunks for row in chunk.rejected], columns=REJECTED_COLUMNS
+    )
+    _check_rejected(rejected, len(located), corpus.max_rejected_share)
+    recordings = pd.DataFrame([row for chunk in chunks for row in chunk.rows])
+
+    def read_again(numbers: list[int]) -> None:
+        _read(replace(reader, clips_needed=True), [(k, parts[k]) for k in numbers], parallel)
+
+    waveforms = _gathered(store, chunks, analysis, read_again)
+    return Ingested(recordings, waveforms, rejected)
 
 
 def expected_items(corpus: Corpus, folders: list[Path]) -> pd.DataFrame:
@@ -95,89 +132,104 @@ def expected_items(corpus: Corpus, folders: list[Path]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["recording_id", "path", *grammar.columns])
 
 
-def _timed(analysis: Analysis, located: list[Located]) -> Analysis:
+def _timed(analysis: Analysis, located: list[Located], parallel: ParallelParameters) -> Analysis:
     """The analysis with a duration in seconds; `longest` takes reading everything twice."""
     if analysis.duration_s != "longest":
         return analysis
-    longest_s = analysis.min_duration_s
-    for file in located:
-        try:
-            decoded = decode(file.files, file.format, analysis.min_duration_s)
-        except RejectedError:
-            continue
-        longest_s = max(longest_s, decoded.duration_s)
+    parts = [located[k : k + _MAX_CHUNK_FILES] for k in range(0, len(located), _MAX_CHUNK_FILES)]
+    longest = partial(_longest_s, min_duration_s=analysis.min_duration_s)
+    longest_s = max(in_parallel(longest, parts, parallel))
     return Analysis.model_validate({**analysis.model_dump(), "duration_s": longest_s})
 
 
-def _items(
-    file: Located, grammar: NameGrammar, known: KnownHashes, analysis: Analysis
-) -> Iterator[tuple[dict[str, Any], NDArray[np.float32]]]:
-    if not _is_utf8(file.name):
-        raise RejectedError("the file's name is not valid UTF-8", "rename it")
-    if file.missing_channels:
-        numbers = ", ".join(map(str, file.missing_channels))
-        raise RejectedError(f"channel {numbers} is missing", "copy its files again from the source")
-    columns = grammar.parse(file.relative, file.label, file.source)
-    if columns is None:
-        raise RejectedError(
-            "matches no name pattern",
-            "add a pattern to corpus.name_patterns, or narrow corpus.files",
+def _longest_s(located: list[Located], min_duration_s: float) -> float:
+    longest_s = min_duration_s
+    for recording in located:
+        try:
+            decoded = decode(recording.files, recording.format, min_duration_s)
+        except RejectedError:
+            continue
+        longest_s = max(longest_s, decoded.duration_s)
+    return longest_s
+
+
+def _task(recording: Located, grammar: NameGrammar, known: KnownHashes) -> Task:
+    columns = grammar.parse(recording.relative, recording.label, recording.source)
+    return Task(recording, columns, tuple(known.expected(file) for file in recording.files))
+
+
+def _parts(tasks: list[Task], analysis: Analysis) -> list[list[Task]]:
+    """Chunks of recordings whose clips need little memory."""
+    clip_bytes = 4 * round(analysis.duration_s * analysis.clip_rate_hz)
+    n_files = max(1, min(_MAX_CHUNK_FILES, _MAX_CHUNK_BYTES // clip_bytes))
+    return [tasks[k : k + n_files] for k in range(0, len(tasks), n_files)]
+
+
+def _read(
+    reader: ChunkReader,
+    parts: list[tuple[int, list[Task]]],
+    parallel: ParallelParameters,
+    progress: Progress = unseen,
+) -> list[ReadChunk]:
+    reader.folder.mkdir(parents=True, exist_ok=True)
+    n_files = sum(len(tasks) for _, tasks in parts)
+    n_done, chunks = 0, []
+    for chunk in in_parallel(reader, parts, parallel):
+        chunks.append(chunk)
+        n_done += chunk.n_files
+        progress(n_done, n_files)
+    n_stored = sum(chunk.stored for chunk in chunks)
+    if n_stored:
+        logger.info(
+            "%d of %d chunks of files were read before and are used again", n_stored, len(chunks)
         )
-    decoded = decode(file.files, file.format, analysis.min_duration_s)
-    known.check(file.files, decoded.file_sha256)
-    items = [
-        _item(file, columns, decoded, channel, signal, analysis)
-        for channel, signal in channels(decoded, analysis.channel)
-    ]
-    yield from items
+    return sorted(chunks, key=lambda chunk: chunk.position)
 
 
-def _is_utf8(name: str) -> bool:
-    try:
-        name.encode("utf-8")
-    except UnicodeEncodeError:
-        return False
-    return True
-
-
-def _item(
-    file: Located,
-    columns: dict[str, str | None],
-    decoded: Decoded,
-    channel: int | None,
-    signal: NDArray[np.float32],
+def _gathered(
+    store: Path,
+    chunks: list[ReadChunk],
     analysis: Analysis,
-) -> tuple[dict[str, Any], NDArray[np.float32]]:
-    recording_id = f"{file.name}#{channel}" if analysis.channel == "each" else file.name
-    clip = to_clip(
-        signal,
-        decoded.sample_rate_hz,
-        analysis,
-        aligned=analysis.align == "direct_sound" and columns["kind"] == "rir",
-        rng=np.random.default_rng([zlib.crc32(recording_id.encode())]),
+    read_again: Callable[[list[int]], None],
+) -> zarr.Array:
+    """Clips of all chunks as one array, which takes the place of the chunks' own."""
+    # A chunk is called by all that its clips depend on.
+    folder = store / f"{WAVEFORMS}-{short_hash([chunk.clips.stem for chunk in chunks])}"
+    if not is_complete(folder):
+        read_again([chunk.position for chunk in chunks if not chunk.clips.is_file()])
+    holding = [chunk for chunk in chunks if chunk.rows]
+    ends = np.cumsum([len(chunk.rows) for chunk in holding])
+    clips = _Clips([chunk.clips for chunk in holding], ends)
+    length = round(analysis.duration_s * analysis.clip_rate_hz)
+    arrays = stored_arrays(
+        folder, int(ends[-1]), rows_per_chunk(4 * length), clips, ParallelParameters(n_jobs=1)
     )
-    row = {
-        "recording_id": recording_id,
-        "path": file.name,
-        "channel": "mean" if channel is None else str(channel),
-        **columns,
-        "sample_rate_hz": decoded.sample_rate_hz,
-        "n_channels": decoded.samples.shape[1],
-        "duration_s": decoded.duration_s,
-        "n_bytes": decoded.n_bytes,
-        "peak": float(np.abs(signal).max()),
-        "rms_dbfs": 20 * np.log10(max(rms(signal), 1e-12)),
-        "sha256": decoded.sha256,
-    }
-    return row, clip
+    for chunk in chunks:
+        chunk.clips.unlink(missing_ok=True)
+    return arrays[WAVEFORMS]
 
 
-def _finish(clips: NDArray[np.float32], analysis: Analysis) -> NDArray[np.float32]:
-    if analysis.band_hz is not None:
-        clips = band_limit(clips, analysis.clip_rate_hz, *analysis.band_hz)
-    if analysis.normalise_energy:
-        clips = normalise_energy(clips)
-    return clips
+@dataclass(frozen=True)
+class _Clips:
+    """Clips of some rows, from the chunks that hold them.
+
+    Attributes
+    ----------
+    paths : list of Path
+        Of the chunks that have any.
+    ends : (n_chunks,)
+        How many rows there are up to the end of each.
+    """
+
+    paths: list[Path]
+    ends: NDArray[np.integer]
+
+    def __call__(self, rows: slice) -> dict[str, NDArray[np.float32]]:
+        first = int(np.searchsorted(self.ends, rows.start, side="right"))
+        last = int(np.searchsorted(self.ends, rows.stop, side="left"))
+        held = [np.load(self.paths[k], mmap_mode="r") for k in range(first, last + 1)]
+        start = int(self.ends[first] - len(held[0]))
+        return {WAVEFORMS: np.concatenate(held)[rows.start - start : rows.stop - start]}
 
 
 def _check_rejected(rejected: pd.DataFrame, n_files: int, max_share: float) -> None:

@@ -2,14 +2,12 @@
 
 import csv
 import re
-from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 import pandas as pd
 
 from disentangled_audio.corpora.files import File
-from disentangled_audio.corpora.readers import RejectedError
 from disentangled_audio.errors import UserError
 from disentangled_audio.parameters import Corpus, ExpectedFiles, Link
 
@@ -36,26 +34,10 @@ class KnownHashes:
     def __init__(self, table: str | None, folders: list[Path]) -> None:
         self._known = {} if table is None else _read_hashes(table, folders)
 
-    def check(self, files: Sequence[File], sha256: Sequence[str]) -> None:
-        """Compare the files of a recording; one that the table does not name passes.
-
-        Raises
-        ------
-        RejectedError
-            If a hash is another than the table's; names both.
-        """
-        for file, found in zip(files, sha256, strict=True):
-            expected = self._expected(file.relative)
-            if expected not in (None, found):
-                raise RejectedError(
-                    f"{file.relative} is not the file that is expected: its SHA-256 is {found}, "
-                    f"corpus.hashes has {expected}",
-                    "copy it again from its source, or correct the table",
-                )
-
-    def _expected(self, relative: str) -> str | None:
+    def expected(self, file: File) -> str | None:
+        """Hash that a file must have; None for one that the table does not name."""
         # By its whole path, or as tables of a flat folder name it.
-        return self._known.get(relative) or self._known.get(PurePosixPath(relative).name)
+        return self._known.get(file.relative) or self._known.get(PurePosixPath(file.relative).name)
 
 
 def _read_hashes(table: str, folders: list[Path]) -> dict[str, str]:

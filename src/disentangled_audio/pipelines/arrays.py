@@ -1,20 +1,65 @@
 """Arrays as the catalog keeps them."""
 
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from disentangled_audio.parameters import ParallelParameters
+from disentangled_audio.pipelines.progress import chunk_progress
+from disentangled_audio.pipelines.stamps import stamp_of
 
 if TYPE_CHECKING:
     import zarr
     from numpy.typing import NDArray
 
-CHUNK_BYTES = 2**22
+
+def computed(
+    name: str,
+    source: "zarr.Array",
+    work: "Callable[[NDArray[Any]], NDArray[Any] | dict[str, NDArray[Any]]]",
+    parameters: Any,
+    chunks: Path,
+    parallel: ParallelParameters,
+) -> "dict[str, zarr.Array]":
+    """Arrays whose rows follow from those of another one, chunk by chunk.
+
+    Parameters
+    ----------
+    name : str
+        Of the array, if `work` gives one; of the folder that keeps its chunks.
+    source : zarr.Array
+        Stamped; (n_items, ...).
+    work : callable
+        Gives one array, or several by name, from some rows of the source.
+    parameters : anything that JSON can hold
+        All that the result depends on beside the source and the code.
+    chunks : Path
+        Where chunks are kept.
+    parallel : ParallelParameters
+    """
+    from disentangled_audio.chunk_store import code_hash, short_hash, stored_arrays
+
+    key = short_hash([code_hash(), stamp_of(source), source.shape, parameters])
+    with chunk_progress(name, "items") as progress:
+        return stored_arrays(
+            chunks / f"{name}-{key}",
+            source.shape[0],
+            source.chunks[0],
+            _OfRows(name, source, work),
+            parallel,
+            progress,
+        )
 
 
-def chunked(values: "NDArray[Any]", **attributes: Any) -> "zarr.Array":
-    """In-memory zarr array of `values`, chunked along the items, with attributes."""
-    import zarr
+@dataclass(frozen=True)
+class _OfRows:
+    """Work on some rows of an array; travels to the workers."""
 
-    item_bytes = max(values[:1].nbytes, 1)
-    items = max(1, min(len(values), CHUNK_BYTES // item_bytes))
-    return zarr.create_array(
-        store={}, data=values, chunks=(items, *values.shape[1:]), attributes=attributes
-    )
+    name: str
+    source: Any
+    work: Callable[..., Any]
+
+    def __call__(self, rows: slice) -> dict[str, Any]:
+        made = self.work(self.source[rows])
+        return made if isinstance(made, dict) else {self.name: made}

@@ -19,6 +19,7 @@ PARAMETERS = (
     "corpus_file",
     "corpus",
     "protocol",
+    "parallel",
     "fourier",
     "augmentation",
     "views",
@@ -80,12 +81,15 @@ def _check_earlier_pipelines(pipeline: Pipeline, catalog: DataCatalog) -> None:
     from kedro.framework.project import pipelines
 
     for name in sorted(pipeline.inputs()):
-        if name.startswith("param") or name == "recording_folders" or catalog.exists(name):
+        if name.startswith("param") or catalog.exists(name):
             continue
-        maker = next(part for part in pipelines if name in pipelines[part].all_outputs())
+        makers = [part for part in pipelines if name in pipelines[part].all_outputs()]
+        if not makers:
+            # Folders, not results.
+            continue
         raise UserError(
             f"'{name}' is not there (or not in this version) for this corpus and protocol: run "
-            f"kedro run --pipelines={maker} first, with the same --env and --params"
+            f"kedro run --pipelines={makers[0]} first, with the same --env and --params"
         )
 
 

@@ -1,4 +1,4 @@
-"""Progress of training in the terminal."""
+"""Progress of reading and training in the terminal."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -26,5 +26,25 @@ def epoch_progress(n_epochs: int) -> Iterator[Callable[[int, dict[str, float]], 
                 if name in ("validation_loss", "validation_accuracy")
             ]
             bar.update(task, completed=epoch, figures="validation: " + ", ".join(shown))
+
+        yield update
+
+
+@contextmanager
+def chunk_progress(what: str, unit: str) -> Iterator[Callable[[int, int], None]]:
+    """A bar over files or items with their rate; gives the function to call per chunk."""
+    columns = (
+        TextColumn(what),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("{task.fields[rate]}"),
+    )
+    with Progress(*columns, transient=False) as bar:
+        task = bar.add_task("", total=None, rate="")
+
+        def update(done: int, total: int) -> None:
+            elapsed_s = max(bar.tasks[task].elapsed or 0.0, 1e-3)
+            bar.update(task, completed=done, total=total, rate=f"{done / elapsed_s:.0f} {unit}/s")
 
         yield update

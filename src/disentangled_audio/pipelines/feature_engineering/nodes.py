@@ -1,5 +1,7 @@
 """Adapters of feature engineering."""
 
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -9,18 +11,26 @@ from disentangled_audio.parameters import (
     AugmentationParameters,
     Corpus,
     FourierParameters,
+    ParallelParameters,
     ViewParameters,
 )
-from disentangled_audio.pipelines.arrays import chunked
+from disentangled_audio.pipelines.arrays import computed
 from disentangled_audio.pipelines.stamps import check_same, stamp
 from disentangled_audio.pipelines.tables import feature_table
 
+# Bounds the memory that copies take.
+COPIES_AT_ONCE = 1024
 
-def compute_spectra(waveforms: Any, fourier: FourierParameters) -> Any:
+
+def compute_spectra(
+    waveforms: Any, fourier: FourierParameters, chunks: Path, parallel: ParallelParameters
+) -> Any:
     """Log magnitude spectrum of every clip; fits nothing."""
     from disentangled_audio.signal.fourier import log_spectrum
 
-    return stamp(chunked(log_spectrum(waveforms[...], fourier.floor_db)), waveforms)
+    work = partial(log_spectrum, floor_db=fourier.floor_db)
+    made = computed("fourier_spectra", waveforms, work, fourier.floor_db, chunks, parallel)
+    return stamp(made["fourier_spectra"], waveforms)
 
 
 def fit_fourier_pca(
@@ -63,19 +73,35 @@ def augment_training_rows(
     """Fourier features of changed copies of the training rows."""
     import numpy as np
 
+    hashes = (waveforms, splits, fourier_pca)
+    check_same(*hashes)
+    rng = np.random.default_rng(seed)
+    rows = np.flatnonzero(splits["role"] == "train").repeat(augmentation.copies)
+    if len(rows) > augmentation.max_rows:
+        rows = np.sort(rng.choice(rows, augmentation.max_rows, replace=False))
+    features = [np.empty((0, fourier.n_components))]
+    for start in range(0, len(rows), COPIES_AT_ONCE):
+        clips = waveforms.oindex[rows[start : start + COPIES_AT_ONCE]]
+        features.append(_changed_features(clips, fourier_pca, fourier, augmentation, corpus, rng))
+    recording_id = splits["recording_id"].iloc[rows]
+    return stamp(feature_table(recording_id, np.concatenate(features), "pc"), *hashes)
+
+
+def _changed_features(
+    clips: Any,
+    fourier_pca: Any,
+    fourier: FourierParameters,
+    augmentation: AugmentationParameters,
+    corpus: Corpus,
+    rng: Any,
+) -> Any:
+    """Fourier features of clips after random changes."""
+    import numpy as np
+
     from disentangled_audio.signal.augment import augment, jitter
     from disentangled_audio.signal.clip import normalise_energy
     from disentangled_audio.signal.fourier import log_spectrum
 
-    hashes = (waveforms, splits, fourier_pca)
-    check_same(*hashes)
-    rng = np.random.default_rng(seed)
-    training = (splits["role"] == "train").to_numpy()
-    clips = waveforms[...][np.repeat(np.flatnonzero(training), augmentation.copies)]
-    recording_id = splits.loc[training, "recording_id"].repeat(augmentation.copies)
-    if not len(clips):
-        empty = np.empty((0, fourier.n_components))
-        return stamp(feature_table(recording_id, empty, "pc"), *hashes)
     changed = augment(
         clips,
         corpus.analysis.clip_rate_hz,
@@ -90,15 +116,21 @@ def augment_training_rows(
         changed = normalise_energy(changed)
     features = fourier_pca.transform(log_spectrum(changed, fourier.floor_db))
     spread = np.sqrt(fourier_pca[-1].explained_variance_)
-    features = jitter(features, augmentation.pca_jitter * spread, rng)
-    return stamp(feature_table(recording_id, features, "pc"), *hashes)
+    return jitter(features, augmentation.pca_jitter * spread, rng)
 
 
 def make_encoder_views(
-    waveforms: Any, corpus: Corpus, views: ViewParameters
+    waveforms: Any,
+    corpus: Corpus,
+    views: ViewParameters,
+    chunks: Path,
+    parallel: ParallelParameters,
 ) -> tuple[Any, Any, Any, Any]:
     """What the decoder rebuilds and each encoder sees; every row from its own clip alone."""
     from disentangled_audio.models.views import VIEW_NAMES, make_views
 
-    made = make_views(waveforms[...], corpus.analysis.clip_rate_hz, views)
-    return tuple(stamp(chunked(made[name]), waveforms) for name in VIEW_NAMES)
+    rate_hz = corpus.analysis.clip_rate_hz
+    work = partial(make_views, sample_rate_hz=rate_hz, parameters=views)
+    parameters = [rate_hz, views.model_dump()]
+    made = computed("views", waveforms, work, parameters, chunks, parallel)
+    return tuple(stamp(made[name], waveforms) for name in VIEW_NAMES)

@@ -17,7 +17,7 @@ def create_pipeline(**kwargs) -> Pipeline:
         [
             Node(
                 compute_spectra,
-                inputs=["waveforms", "params:fourier"],
+                inputs=["waveforms", "params:fourier", "feature_chunks", "params:parallel"],
                 outputs="fourier_spectra",
                 name="compute_spectra",
             ),
@@ -49,7 +49,13 @@ def create_pipeline(**kwargs) -> Pipeline:
             ),
             Node(
                 make_encoder_views,
-                inputs=["waveforms", "params:corpus", "params:views"],
+                inputs=[
+                    "waveforms",
+                    "params:corpus",
+                    "params:views",
+                    "feature_chunks",
+                    "params:parallel",
+                ],
                 outputs=["log_mel", "content_view", "rhythm_view", "pitch_view"],
                 name="make_encoder_views",
             ),

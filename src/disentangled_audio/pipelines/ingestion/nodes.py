@@ -5,25 +5,28 @@ from typing import Any
 
 import pandas as pd
 
-from disentangled_audio.parameters import Corpus, Protocol
+from disentangled_audio.parameters import Corpus, ParallelParameters, Protocol
 from disentangled_audio.pipelines.stamps import check_same, digest, stamp
 
 
-def read_recordings(folders: list[Path], corpus: Corpus) -> tuple[Any, Any, Any]:
+def read_recordings(
+    folders: list[Path], corpus: Corpus, chunks: Path, parallel: ParallelParameters
+) -> tuple[Any, Any, Any]:
     """Decode every recording to its analysis clip; list what cannot be used."""
     from disentangled_audio.corpora.ingest import ingest
-    from disentangled_audio.pipelines.arrays import chunked
+    from disentangled_audio.pipelines.progress import chunk_progress
 
-    ingested = ingest(corpus, folders)
-    recordings = ingested.recordings
+    with chunk_progress("reading", "files") as progress:
+        ingested = ingest(corpus, folders, chunks, parallel, progress)
+    recordings, waveforms = ingested.recordings, ingested.waveforms
     recordings.attrs["made_with"] = digest(corpus.analysis.model_dump())
     recordings.attrs["corpus_hash"] = digest(
         [
-            recordings[["recording_id", "sha256"]].to_numpy().tolist(),
+            recordings[["recording_id", "kind", "sha256"]].to_numpy().tolist(),
             corpus.analysis.model_dump(),
         ]
     )
-    waveforms = chunked(ingested.waveforms, sample_rate_hz=corpus.analysis.clip_rate_hz)
+    waveforms.attrs["sample_rate_hz"] = corpus.analysis.clip_rate_hz
     return recordings, stamp(waveforms, recordings), ingested.rejected
 
 

@@ -16,7 +16,7 @@ def create_pipeline(**kwargs) -> Pipeline:
         [
             Node(
                 read_recordings,
-                inputs=["recording_folders", "params:corpus"],
+                inputs=["recording_folders", "params:corpus", "clip_chunks", "params:parallel"],
                 outputs=["recordings", "waveforms", "rejected_recordings"],
                 name="read_recordings",
             ),

@@ -1,0 +1,221 @@
+"""Reads some recordings of a corpus; what they were read to is kept, so it is done once."""
+
+import hashlib
+import json
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from disentangled_audio.chunk_store import code_hash, short_hash
+from disentangled_audio.corpora.decode import Decoded, channels, decode, read_content, to_clip
+from disentangled_audio.corpora.disk import write_whole
+from disentangled_audio.corpora.locate import Located
+from disentangled_audio.corpora.readers import RejectedError
+from disentangled_audio.parameters import Analysis
+from disentangled_audio.signal.clip import band_limit, normalise_energy, rms
+
+
+@dataclass(frozen=True)
+class Task:
+    """One recording that is to be read.
+
+    Attributes
+    ----------
+    recording : Located
+    columns : dict or None
+        What its name says; None if it fits no pattern.
+    sha256 : tuple of (str or None)
+        Hash that each of its files must have, where one is known.
+    """
+
+    recording: Located
+    columns: dict[str, str | None] | None
+    sha256: tuple[str | None, ...]
+
+
+@dataclass(frozen=True)
+class ReadChunk:
+    """What was read.
+
+    Attributes
+    ----------
+    position : int
+        Which of the corpus's chunks it is.
+    n_files : int
+        How many recordings it was to read.
+    rows : list of dict
+        One per item, a row of `recordings`.
+    rejected : list of (path, reason, what to do)
+    clips : Path
+        float32 (n_items, n_samples) in the order of `rows`, as NumPy saves it.
+    stored : bool
+        Whether an earlier run had read it.
+    """
+
+    position: int
+    n_files: int
+    rows: list[dict[str, Any]]
+    rejected: list[list[str]]
+    clips: Path
+    stored: bool
+
+
+@dataclass(frozen=True)
+class ChunkReader:
+    """Reads chunks into a folder; travels to the workers.
+
+    Attributes
+    ----------
+    folder : Path
+        Where chunks are kept, by what their files hold and how they are read.
+    analysis : Analysis
+        With a duration in seconds.
+    clips_needed : bool
+        Whether a chunk whose rows alone are kept must be read again.
+    """
+
+    folder: Path
+    analysis: Analysis
+    clips_needed: bool = False
+
+    def __call__(self, chunk: tuple[int, list[Task]]) -> ReadChunk:
+        """Read a chunk, given as its position and tasks, unless that was done before."""
+        position, tasks = chunk
+        fingerprints = [_fingerprint(task) for task in tasks]
+        facts = [_facts(task) for task in tasks]
+        key = short_hash([code_hash(), self.analysis.model_dump(), facts, fingerprints])
+        table, clips = self.folder / f"{key}.json", self.folder / f"{key}.npy"
+        stored = table.is_file() and (clips.is_file() or not self.clips_needed)
+        if not stored:
+            self._read(tasks, fingerprints, table, clips)
+        content = json.loads(table.read_bytes())
+        rows, rejected = content["rows"], content["rejected"]
+        return ReadChunk(position, len(tasks), rows, rejected, clips, stored)
+
+    def _read(self, tasks: list[Task], fingerprints: list[str], table: Path, clips: Path) -> None:
+        rows, signals, rejected = [], [], []
+        for task, fingerprint in zip(tasks, fingerprints, strict=True):
+            try:
+                for row, clip in list(_items(task, fingerprint, self.analysis)):
+                    rows.append(row)
+                    signals.append(clip)
+            except RejectedError as error:
+                rejected.append((_as_utf8(task.recording.name), str(error), error.what_to_do))
+        values = _finished(signals, self.analysis)
+        write_whole(clips, lambda path: np.save(path, values))
+        # Last: a chunk is there if its rows are.
+        content = json.dumps({"rows": rows, "rejected": rejected})
+        write_whole(table, lambda path: path.write_text(content))
+
+
+def _facts(task: Task) -> list[Any]:
+    recording = task.recording
+    return [
+        recording.name,
+        recording.missing_channels,
+        recording.format.model_dump(),
+        task.columns,
+        list(task.sha256),
+    ]
+
+
+def _fingerprint(task: Task) -> str:
+    """SHA-256 of a recording's content, or why it has none."""
+    content = hashlib.sha256()
+    try:
+        for file in task.recording.files:
+            content.update(read_content(file))
+    except RejectedError as error:
+        return str(error)
+    return content.hexdigest()
+
+
+def _items(
+    task: Task, fingerprint: str, analysis: Analysis
+) -> Iterator[tuple[dict[str, Any], NDArray[np.float32]]]:
+    recording = task.recording
+    if not _is_utf8(recording.name):
+        raise RejectedError("the file's name is not valid UTF-8", "rename it")
+    if recording.missing_channels:
+        numbers = ", ".join(map(str, recording.missing_channels))
+        raise RejectedError(f"channel {numbers} is missing", "copy its files again from the source")
+    if task.columns is None:
+        raise RejectedError(
+            "matches no name pattern",
+            "add a pattern to corpus.name_patterns, or narrow corpus.files",
+        )
+    decoded = decode(recording.files, recording.format, analysis.min_duration_s)
+    if decoded.sha256 != fingerprint:
+        raise RejectedError(
+            "the file changed while it was read", "wait until it is written, and run again"
+        )
+    _check_hashes(task, decoded.file_sha256)
+    for channel, signal in channels(decoded, analysis.channel):
+        yield _item(recording, task.columns, decoded, channel, signal, analysis)
+
+
+def _check_hashes(task: Task, found: tuple[str, ...]) -> None:
+    for file, expected, own in zip(task.recording.files, task.sha256, found, strict=True):
+        if expected not in (None, own):
+            raise RejectedError(
+                f"{file.relative} is not the file that is expected: its SHA-256 is {own}, "
+                f"corpus.hashes has {expected}",
+                "copy it again from its source, or correct the table",
+            )
+
+
+def _is_utf8(name: str) -> bool:
+    return _as_utf8(name) == name
+
+
+def _as_utf8(name: str) -> str:
+    # A name that is not UTF-8 cannot be written to a table as it is.
+    return name.encode("utf-8", "replace").decode("utf-8")
+
+
+def _item(
+    file: Located,
+    columns: dict[str, str | None],
+    decoded: Decoded,
+    channel: int | None,
+    signal: NDArray[np.float32],
+    analysis: Analysis,
+) -> tuple[dict[str, Any], NDArray[np.float32]]:
+    recording_id = f"{file.name}#{channel}" if analysis.channel == "each" else file.name
+    clip = to_clip(
+        signal,
+        decoded.sample_rate_hz,
+        analysis,
+        aligned=analysis.align == "direct_sound" and columns["kind"] == "rir",
+        rng=np.random.default_rng([zlib.crc32(recording_id.encode())]),
+    )
+    row = {
+        "recording_id": recording_id,
+        "path": file.name,
+        "channel": "mean" if channel is None else str(channel),
+        **columns,
+        "sample_rate_hz": decoded.sample_rate_hz,
+        "n_channels": decoded.samples.shape[1],
+        "duration_s": decoded.duration_s,
+        "n_bytes": decoded.n_bytes,
+        "peak": float(np.abs(signal).max()),
+        "rms_dbfs": 20 * float(np.log10(max(rms(signal), 1e-12))),
+        "sha256": decoded.sha256,
+    }
+    return row, clip
+
+
+def _finished(clips: list[NDArray[np.float32]], analysis: Analysis) -> NDArray[np.float32]:
+    if not clips:
+        return np.empty((0, round(analysis.duration_s * analysis.clip_rate_hz)), dtype=np.float32)
+    values = np.stack(clips)
+    if analysis.band_hz is not None:
+        values = band_limit(values, analysis.clip_rate_hz, *analysis.band_hz)
+    if analysis.normalise_energy:
+        values = normalise_energy(values)
+    return values

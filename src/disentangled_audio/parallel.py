@@ -1,0 +1,101 @@
+"""Chunks of work on several processes, threads or machines, with one BLAS thread each."""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from typing import TypeVar
+
+from joblib import Parallel, delayed, parallel_config
+from threadpoolctl import threadpool_limits
+
+from disentangled_audio.errors import UserError
+from disentangled_audio.parameters import ParallelParameters
+
+Chunk = TypeVar("Chunk")
+Result = TypeVar("Result")
+# Processes take about so long to start; less work than that is done sooner without them.
+_START_UP_S = 3.0
+
+
+def in_parallel(
+    work: Callable[[Chunk], Result], chunks: Sequence[Chunk], parallel: ParallelParameters
+) -> Iterator[Result]:
+    """Do some work on every chunk.
+
+    Parameters
+    ----------
+    work : callable
+        Of one chunk; it and the chunks travel to other processes, so both can be pickled.
+    chunks : sequence
+    parallel : ParallelParameters
+        Where the work is done.
+
+    Yields
+    ------
+    Result
+        In the order in which the chunks are done.
+
+    Raises
+    ------
+    UserError
+        If the scheduler of a cluster cannot be reached, or its packages are missing.
+    """
+    here = 0
+    if parallel.backend != "dask":
+        for result in _first_chunks(work, chunks, parallel):
+            here += 1
+            yield result
+    if here == len(chunks):
+        return
+    with _backend(parallel):
+        jobs = (delayed(_with_one_thread)(work, chunk) for chunk in chunks[here:])
+        yield from Parallel(return_as="generator_unordered")(jobs)
+
+
+def _first_chunks(
+    work: Callable[[Chunk], Result], chunks: Sequence[Chunk], parallel: ParallelParameters
+) -> Iterator[Result]:
+    """Work in this process until so much is known to remain that others earn their start."""
+    begin = time.monotonic()
+    for done, chunk in enumerate(chunks, start=1):
+        yield _with_one_thread(work, chunk)
+        remaining_s = (time.monotonic() - begin) / done * (len(chunks) - done)
+        if parallel.n_jobs > 1 and remaining_s > _START_UP_S:
+            return
+
+
+def _with_one_thread(work: Callable[[Chunk], Result], chunk: Chunk) -> Result:
+    # BLAS threads on top of the workers oversubscribe the cores: ten times slower on two.
+    with threadpool_limits(1):
+        return work(chunk)
+
+
+@contextmanager
+def _backend(parallel: ParallelParameters) -> Iterator[None]:
+    """The joblib backend that is asked for, and a connection to the cluster if it is one."""
+    with _cluster(parallel), parallel_config(parallel.backend, n_jobs=_n_jobs(parallel)):
+        yield
+
+
+def _n_jobs(parallel: ParallelParameters) -> int:
+    # A cluster's own workers decide.
+    return -1 if parallel.backend == "dask" else parallel.n_jobs
+
+
+def _cluster(parallel: ParallelParameters):
+    if parallel.backend != "dask":
+        return nullcontext()
+    try:
+        from distributed import Client
+    except ModuleNotFoundError as error:
+        raise UserError(
+            "parallel.backend=dask needs packages that are not installed: "
+            "pip install 'disentangled-audio[cluster]'"
+        ) from error
+    try:
+        return Client(parallel.scheduler_address, timeout="10s")
+    except (OSError, ValueError) as error:
+        raise UserError(
+            f"no dask scheduler answers at parallel.scheduler_address="
+            f"{parallel.scheduler_address} ({error}); start one, or choose backend loky"
+        ) from error
