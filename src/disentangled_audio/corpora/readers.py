@@ -12,6 +12,13 @@ from disentangled_audio.parameters import AudioFormat, Format, MatFormat, RawFor
 
 Signal = tuple[NDArray[np.float32], int]
 
+# Silence in flac has about 300 samples a byte; a header that promises more than this lies.
+_MAX_SAMPLES_PER_BYTE = 1000
+_BLOCK_SAMPLES = 1 << 20
+_UNKNOWN_FRAMES = 2**63 - 1
+# More chunks before its samples no wav has.
+_MAX_RIFF_CHUNKS = 1000
+
 
 class RejectedError(ValueError):
     """A file that cannot be used; carries what to do about it."""
@@ -50,36 +57,76 @@ def read_samples(content: bytes, file_format: Format) -> Signal:
 
 
 def _read_audio(content: bytes) -> Signal:
-    _check_riff_size(content)
+    _check_riff_sizes(content)
     try:
         with soundfile.SoundFile(io.BytesIO(content)) as file:
             n_frames, sample_rate_hz = file.frames, file.samplerate
-            samples = _read_frames(file)
+            samples = _read_frames(file, _MAX_SAMPLES_PER_BYTE * len(content))
     except soundfile.LibsndfileError as error:
         raise RejectedError(
             f"not audio that can be decoded: {error.error_string}", "convert it to wav or flac"
         ) from error
-    if len(samples) < n_frames:
+    if len(samples) < n_frames != _UNKNOWN_FRAMES:
         raise _truncated(f": {len(samples)} of {n_frames} samples")
     return samples, sample_rate_hz
 
 
-def _read_frames(file: soundfile.SoundFile) -> NDArray[np.float32]:
+def _read_frames(file: soundfile.SoundFile, max_samples: int) -> NDArray[np.float32]:
+    """(n_frames, n_channels) of the whole file; memory is taken for what is there."""
     try:
+        if file.frames * file.channels > max_samples:
+            return _read_blocks(file, max_samples)
+        if file.subtype == "PCM_16":
+            # libsndfile itself takes longer for the same numbers.
+            whole = file.read(dtype="int16", always_2d=True)
+            return np.multiply(whole, np.float32(2.0**-15), dtype=np.float32)
         return file.read(dtype="float32", always_2d=True)
     except soundfile.LibsndfileError as error:
         # The header is good, what follows it is not: so ends a flac that was cut off.
         raise _truncated(f" or damaged: {error.error_string}") from error
 
 
-def _check_riff_size(content: bytes) -> None:
-    # libsndfile reads a truncated wav without complaint, as far as it goes.
-    if len(content) < 12 or content[:4] != b"RIFF":
+def _read_blocks(file: soundfile.SoundFile, max_samples: int) -> NDArray[np.float32]:
+    """As far as the file goes, whatever its header says; streams do not know their length."""
+    n_frames = max(1, _BLOCK_SAMPLES // file.channels)
+    blocks, n_samples = [], 0
+    while not blocks or len(blocks[-1]) == n_frames:
+        blocks.append(file.read(n_frames, dtype="float32", always_2d=True))
+        n_samples += blocks[-1].size
+        if n_samples > max_samples:
+            raise RejectedError(
+                f"unpacks to more than {max_samples} samples, as a decompression bomb does",
+                "convert it to wav if it is right",
+            )
+    return np.concatenate(blocks)
+
+
+def _check_riff_sizes(content: bytes) -> None:
+    """Reject a wav that ends before its header says; libsndfile reads it as far as it goes."""
+    order = {b"RIFF": "<", b"RIFX": ">"}.get(content[:4])
+    if order is None or len(content) < 12:
         return
-    (declared,) = struct.unpack("<I", content[4:8])
-    streamed = declared in (0, 0xFFFFFFFF)
-    if not streamed and declared + 8 > len(content) + 1:
+    (declared,) = struct.unpack_from(f"{order}I", content, 4)
+    # The last byte may be the padding of an odd chunk, which some programs leave out.
+    if not _is_open(declared) and declared + 8 > len(content) + 1:
         raise _truncated(f": {len(content)} of {declared + 8} bytes")
+    start = 12
+    for _ in range(_MAX_RIFF_CHUNKS):
+        if start + 8 > len(content):
+            return
+        name, size = struct.unpack_from(f"{order}4sI", content, start)
+        start += 8
+        if name != b"data":
+            start += size + size % 2
+            continue
+        if not _is_open(size) and start + size > len(content):
+            raise _truncated(f": {len(content) - start} of {size} bytes of samples")
+        return
+
+
+def _is_open(n_bytes: int) -> bool:
+    """Whether a size says that the writer did not know it, as in what comes out of a pipe."""
+    return n_bytes == 0 or n_bytes >= 0x7FFFF000
 
 
 def _truncated(how_much: str) -> RejectedError:
