@@ -88,13 +88,12 @@ class File:
         return content
 
     def _read_member(self, member: str) -> bytes:
+        archive = _opened(self.path, self.path.stat().st_mtime_ns)
+        _check_size(archive.getinfo(member).file_size)
         try:
-            archive = _opened(self.path, self.path.stat().st_mtime_ns)
-            _check_size(archive.getinfo(member).file_size)
             return archive.read(member)
-        except RejectedError:
-            raise
-        except DAMAGED as error:
+        # A bzip2 stream that is damaged is an OSError.
+        except (*DAMAGED, OSError) as error:
             raise RejectedError(
                 f"damaged in its archive: {error}", "get the archive again"
             ) from error
@@ -136,11 +135,12 @@ def files_in_folder(folder: Path, patterns: list[str]) -> list[File]:
     walk = _Walk(folder, _Patterns(patterns))
     files = list(walk.files())
     if walk.matching_folders:
-        above = {str(parent) for file in files for parent in PurePosixPath(file.relative).parents}
+        told = {file.relative for file in files}
+        told |= {str(above) for name in told for above in PurePosixPath(name).parents}
         files += [
             File(folder / relative, relative, fault=_FOLDER)
             for relative in walk.matching_folders
-            if relative not in above
+            if relative not in told
         ]
     return sorted(files, key=lambda file: file.relative)
 
@@ -218,8 +218,8 @@ class _Walk:
                 yield File(path, relative, fault=_read_already(self._read[identity]))
                 return
             self._read[identity] = path
-            # Listed at once, so that the folder is closed when others are opened.
-            entries = list(os.scandir(path))
+            # Sorted, so that of two links to one folder always the same is followed.
+            entries = sorted(os.scandir(path), key=lambda entry: entry.name)
         except OSError as error:
             if not relative:
                 raise UserError(f"folder {path} cannot be read: {error.strerror}") from error

@@ -12,10 +12,8 @@ from disentangled_audio.parameters import AudioFormat, Format, MatFormat, RawFor
 
 Signal = tuple[NDArray[np.float32], int]
 
-# Silence in flac has about 300 samples a byte; a header that promises more than this lies.
-_MAX_SAMPLES_PER_BYTE = 1000
-_BLOCK_SAMPLES = 1 << 20
-_UNKNOWN_FRAMES = 2**63 - 1
+# Silence of many channels in flac has nearly a thousand samples a byte; more is a lie.
+_MAX_SAMPLES_PER_BYTE = 2000
 # More chunks before its samples no wav has.
 _MAX_RIFF_CHUNKS = 1000
 
@@ -61,21 +59,28 @@ def _read_audio(content: bytes) -> Signal:
     try:
         with soundfile.SoundFile(io.BytesIO(content)) as file:
             n_frames, sample_rate_hz = file.frames, file.samplerate
-            samples = _read_frames(file, _MAX_SAMPLES_PER_BYTE * len(content))
+            _check_length(file, len(content))
+            samples = _read_frames(file)
     except soundfile.LibsndfileError as error:
         raise RejectedError(
             f"not audio that can be decoded: {error.error_string}", "convert it to wav or flac"
         ) from error
-    if len(samples) < n_frames != _UNKNOWN_FRAMES:
+    if len(samples) < n_frames:
         raise _truncated(f": {len(samples)} of {n_frames} samples")
     return samples, sample_rate_hz
 
 
-def _read_frames(file: soundfile.SoundFile, max_samples: int) -> NDArray[np.float32]:
-    """(n_frames, n_channels) of the whole file; memory is taken for what is there."""
+def _check_length(file: soundfile.SoundFile, n_bytes: int) -> None:
+    # Memory is taken for what the header promises, before anything is decoded.
+    if file.frames * file.channels > _MAX_SAMPLES_PER_BYTE * n_bytes:
+        raise RejectedError(
+            f"its header tells no true length: {file.frames} samples in {n_bytes} bytes",
+            "convert it to wav; what comes out of a pipe may not know its length",
+        )
+
+
+def _read_frames(file: soundfile.SoundFile) -> NDArray[np.float32]:
     try:
-        if file.frames * file.channels > max_samples:
-            return _read_blocks(file, max_samples)
         if file.subtype == "PCM_16":
             # libsndfile itself takes longer for the same numbers.
             whole = file.read(dtype="int16", always_2d=True)
@@ -84,21 +89,6 @@ def _read_frames(file: soundfile.SoundFile, max_samples: int) -> NDArray[np.floa
     except soundfile.LibsndfileError as error:
         # The header is good, what follows it is not: so ends a flac that was cut off.
         raise _truncated(f" or damaged: {error.error_string}") from error
-
-
-def _read_blocks(file: soundfile.SoundFile, max_samples: int) -> NDArray[np.float32]:
-    """As far as the file goes, whatever its header says; streams do not know their length."""
-    n_frames = max(1, _BLOCK_SAMPLES // file.channels)
-    blocks, n_samples = [], 0
-    while not blocks or len(blocks[-1]) == n_frames:
-        blocks.append(file.read(n_frames, dtype="float32", always_2d=True))
-        n_samples += blocks[-1].size
-        if n_samples > max_samples:
-            raise RejectedError(
-                f"unpacks to more than {max_samples} samples, as a decompression bomb does",
-                "convert it to wav if it is right",
-            )
-    return np.concatenate(blocks)
 
 
 def _check_riff_sizes(content: bytes) -> None:
