@@ -39,7 +39,7 @@ def wav(
 ) -> bytes:
     """A wav whose header says what it is told to; right where it is told nothing."""
     data = pcm_16(sound()) if data is None else data
-    align = n_channels * bits // 8 if align is None else align
+    align = n_channels * bits // 8 % 2**16 if align is None else align
     fmt = struct.pack("<HHIIHH", tag, n_channels, rate_hz, rate_hz * align % 2**32, align, bits)
     size = len(data) if data_size is None else data_size
     body = b"WAVE" + chunk(b"fmt ", fmt, fmt_size) + before + chunk(b"data", data, size) + after

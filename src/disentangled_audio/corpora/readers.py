@@ -54,10 +54,22 @@ def read_samples(content: bytes, file_format: Format) -> Signal:
     return _read_raw(content, file_format)
 
 
+class _InMemory(io.BytesIO):
+    """Content that libsndfile reads as a file."""
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        """Go to a position, or stay if it is none, as a file does."""
+        try:
+            return super().seek(offset, whence)
+        except ValueError:
+            # Raised where no code of this project can catch it, and printed.
+            return self.tell()
+
+
 def _read_audio(content: bytes) -> Signal:
     _check_riff_sizes(content)
     try:
-        with soundfile.SoundFile(io.BytesIO(content)) as file:
+        with soundfile.SoundFile(_InMemory(content)) as file:
             n_frames, sample_rate_hz = file.frames, file.samplerate
             _check_length(file, len(content))
             samples = _read_frames(file)
@@ -83,9 +95,9 @@ def _read_frames(file: soundfile.SoundFile) -> NDArray[np.float32]:
     try:
         if file.subtype == "PCM_16":
             # libsndfile itself takes longer for the same numbers.
-            whole = file.read(dtype="int16", always_2d=True)
+            whole = file.read(file.frames, dtype="int16", always_2d=True)
             return np.multiply(whole, np.float32(2.0**-15), dtype=np.float32)
-        return file.read(dtype="float32", always_2d=True)
+        return file.read(file.frames, dtype="float32", always_2d=True)
     except soundfile.LibsndfileError as error:
         # The header is good, what follows it is not: so ends a flac that was cut off.
         raise _truncated(f" or damaged: {error.error_string}") from error
