@@ -72,10 +72,11 @@ EDITED_NAMES = st.builds(
     st.integers(0, 3),
     st.text(max_size=3) | st.sampled_from(["/", "_", "\n", "../", "\udce9", "RIR", "0" * 99]),
 )
-NAMES = (
-    EDITED_NAMES
-    | st.text(max_size=60)
-    | st.sampled_from(PATTERNS).flatmap(lambda pattern: st.from_regex(pattern, fullmatch=True))
+NAMES = st.one_of(
+    EDITED_NAMES,
+    st.builds(_edited, EDITED_NAMES, st.integers(0, 99), st.integers(0, 3), st.just("_")),
+    st.text(max_size=20),
+    st.sampled_from(PATTERNS).flatmap(lambda pattern: st.from_regex(pattern, fullmatch=True)),
 )
 
 
