@@ -166,6 +166,7 @@ def _closed(path: Path) -> None:
 ENTRIES: dict[str, tuple[Make, str]] = {
     "broken link.wav": (_link("nowhere.wav"), "is a link to nowhere.wav, which cannot be followed"),
     "broken link to a folder": (_link("/nowhere/at/all"), "is a link to /nowhere/at/all, which"),
+    "link to what is not UTF-8.wav": (_link("caf\udce9s.wav"), "is a link to caf?s.wav, which"),
     "link to itself.wav": (_link("link to itself.wav"), "is a link to link to itself.wav, which"),
     "one of two.wav": (_link("other of two.wav"), "is a link to other of two.wav, which"),
     "other of two.wav": (_link("one of two.wav"), "is a link to one of two.wav, which"),

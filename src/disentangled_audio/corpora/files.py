@@ -48,7 +48,7 @@ class File:
     member : str or None
         Its name in the archive.
     fault : Fault or None
-        Something else stands where a file was looked for: a folder, a pipe, a broken link.
+        Why it cannot be read, where that is known before: it is a pipe, a broken link.
     """
 
     path: Path
@@ -75,10 +75,9 @@ class File:
 
     def _read_file(self) -> bytes:
         status = self.path.stat()
-        if fault := _special(status):
-            # Not even opened: a pipe would wait for its writer.
+        # Not even opened: a pipe would wait for its writer.
+        if fault := _special(status) or _too_large(status.st_size):
             raise RejectedError(fault.reason, fault.what_to_do)
-        _check_size(status.st_size)
         content = self.path.read_bytes()
         if len(content) != status.st_size:
             raise RejectedError(
@@ -88,10 +87,9 @@ class File:
         return content
 
     def _read_member(self, member: str) -> bytes:
-        archive = _opened(self.path, self.path.stat().st_mtime_ns)
-        _check_size(archive.getinfo(member).file_size)
+        modified_ns = self.path.stat().st_mtime_ns
         try:
-            return archive.read(member)
+            return _opened(self.path, modified_ns).read(member)
         # A bzip2 stream that is damaged is an OSError.
         except (*DAMAGED, OSError) as error:
             raise RejectedError(
@@ -102,12 +100,12 @@ class File:
         return str(self.path) if self.member is None else f"{self.path}:{self.member}"
 
 
-def _check_size(n_bytes: int) -> None:
-    if n_bytes > _MAX_BYTES:
-        raise RejectedError(
-            f"too large: {n_bytes} bytes, the maximum is {_MAX_BYTES}",
-            "cut it into shorter recordings",
-        )
+def _too_large(n_bytes: int) -> Fault | None:
+    if n_bytes <= _MAX_BYTES:
+        return None
+    return Fault(
+        f"too large: {n_bytes} bytes, the maximum is {_MAX_BYTES}", "cut it into shorter recordings"
+    )
 
 
 def files_in_folder(folder: Path, patterns: list[str]) -> list[File]:
@@ -201,7 +199,7 @@ class _Walk:
         # After all others, so that a folder is called by its own name, and not by a link's.
         self._linked: deque[str] = deque()
         # A link to where the walk comes from would lead round for ever.
-        self._read = {_identity(above.stat()): above for above in folder.resolve().parents}
+        self._read = set(folder.resolve().parents)
         self.matching_folders: list[str] = []
 
     def files(self) -> Iterator[File]:
@@ -213,11 +211,11 @@ class _Walk:
     def _files_of(self, relative: str) -> Iterator[File]:
         path = self._folder / relative
         try:
-            identity = _identity(path.stat())
-            if identity in self._read:
-                yield File(path, relative, fault=_read_already(self._read[identity]))
+            real = path.resolve()
+            if real in self._read:
+                yield File(path, relative, fault=_read_already(real))
                 return
-            self._read[identity] = path
+            self._read.add(real)
             # Sorted, so that of two links to one folder always the same is followed.
             entries = sorted(os.scandir(path), key=lambda entry: entry.name)
         except OSError as error:
@@ -254,24 +252,26 @@ class _Walk:
             (self._linked if entry.is_symlink() else self._waiting).append(relative)
 
 
-def _identity(status: os.stat_result) -> tuple[int, int]:
-    return status.st_dev, status.st_ino
-
-
 def _read_already(path: Path) -> Fault:
     return Fault(
-        f"leads to {path}, which is read already or holds this folder",
+        f"leads to {_as_utf8(str(path))}, which is read already or holds this folder",
         "remove the link; each folder is read once",
     )
 
 
 def _unreachable(path: Path, error: OSError) -> Fault:
     if path.is_symlink():
+        target = _as_utf8(os.readlink(path))
         return Fault(
-            f"is a link to {os.readlink(path)}, which cannot be followed: {error.strerror}",
+            f"is a link to {target}, which cannot be followed: {error.strerror}",
             "correct or remove the link, or get the file that it means",
         )
     return Fault(f"cannot be read: {error.strerror}", "check the file and its permissions")
+
+
+def _as_utf8(text: str) -> str:
+    # A path that is not UTF-8 cannot be written to a table as it is.
+    return text.encode("utf-8", "replace").decode("utf-8")
 
 
 def _special(status: os.stat_result) -> Fault | None:
@@ -309,7 +309,7 @@ def files_in_zip(
     above = f"{subfolder.strip('/')}/" if subfolder.strip("/") else ""
     wanted = _Patterns(patterns)
     below = [
-        File(archive, member.path.removeprefix(above), member.name)
+        File(archive, member.path.removeprefix(above), member.name, _too_large(member.n_bytes))
         for member in list_members(archive, members, limits)
         if member.path.startswith(above)
     ]
