@@ -3,13 +3,16 @@ PYTHON ?= $(firstword $(foreach name,python3.11 python3.12 python3,$(shell comma
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 
-.PHONY: run test install lint viz clean help
+.PHONY: run test fuzz install lint viz clean help
 
 run: install ## the default pipeline on the simulated twin; prints where the results are
 	$(BIN)/kedro run
 
 test: install ## the tests, with coverage
 	$(BIN)/python -m pytest --cov --cov-report=term
+
+fuzz: install ## a million strange names and headers, half an hour
+	FUZZ_EXAMPLES=1000000 $(BIN)/python -m pytest tests/corpora/test_fuzz.py
 
 install: $(INSTALLED) ## a virtual environment with everything in it
 

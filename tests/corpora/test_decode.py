@@ -263,10 +263,23 @@ def test_a_short_signal_is_filled_as_asked() -> None:
     assert _clip(short, fill="noise_floor")[1000:].all()
 
 
-def test_a_silent_channel_is_rejected() -> None:
+@pytest.mark.parametrize("value", [0.0, 0.25])
+def test_a_silent_channel_is_rejected(value: float) -> None:
     with pytest.raises(RejectedError, match="the analysed channel is silent") as caught:
-        _clip(np.zeros(4000))
+        _clip(np.full(4000, value))
     assert caught.value.what_to_do == "choose another channel policy"
+
+
+def test_a_signal_that_overflows_when_it_is_resampled_is_rejected() -> None:
+    square = np.float32(3.4e38) * np.where(np.arange(4000) // 7 % 2, 1, -1)
+
+    with pytest.raises(RejectedError, match="its values are too large"):
+        _clip(square, 8000)
+
+
+def test_a_signal_of_which_nothing_is_left_is_rejected() -> None:
+    with pytest.raises(RejectedError, match="nothing is left of it at 16000 Hz"):
+        _clip(np.array([0.5, -0.5]), 192_000)
 
 
 def test_a_signal_that_begins_after_the_clip_is_rejected() -> None:

@@ -117,7 +117,7 @@ def _channels_corpus(**source: Any) -> Corpus:
 def _write_channels(folder: Path, name: str, lengths: dict[int, int]) -> None:
     folder.mkdir(exist_ok=True)
     for channel, length in lengths.items():
-        samples = np.full(length, channel / 100, dtype="<f4")
+        samples = np.resize([channel / 100, -channel / 100], length).astype("<f4")
         (folder / f"{name}.{channel}").write_bytes(samples.tobytes())
 
 
@@ -242,7 +242,7 @@ def test_a_recording_that_lacks_a_channel_is_rejected(
 def test_a_stray_file_makes_no_other_recording_lack_a_channel(tmp_path: Path) -> None:
     for name in ("a", "b"):
         _write_channels(tmp_path / "mine", name, dict.fromkeys((1, 2), 800))
-    (tmp_path / "mine" / "a.1.bak").write_bytes(np.ones(800, "<f4").tobytes())
+    (tmp_path / "mine" / "a.1.bak").write_bytes(np.arange(800, dtype="<f4").tobytes())
 
     ingested = ingest(_channels_corpus(), [tmp_path])
 

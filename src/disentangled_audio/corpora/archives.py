@@ -27,7 +27,7 @@ from disentangled_audio.errors import UserError
 logger = logging.getLogger(__name__)
 
 # What the readers raise on content that is not what it should be.
-_DAMAGED = (
+DAMAGED = (
     zipfile.BadZipFile,
     tarfile.TarError,
     gzip.BadGzipFile,
@@ -252,7 +252,7 @@ def _opened(archive: Path) -> Iterator[_Zip | _Tar]:
         raise UserError(f"archive {archive} is refused: member {name!r} {reason}") from error
     except UserError:
         raise
-    except _DAMAGED as error:
+    except DAMAGED as error:
         raise UserError(
             f"{archive} cannot be read as a zip, tar or tar.gz archive: {error or 'it is damaged'}."
             " Delete it (and the .sha256 beside it, if any) to have it downloaded again, or "
@@ -384,7 +384,7 @@ def _write(reader: _Zip | _Tar, entry: _Entry, path: Path) -> None:
         with reader.open(entry) as content, path.open("xb") as file:
             shutil.copyfileobj(content, file, _COPY_BYTES)
             n_bytes = file.tell()
-    except (*_DAMAGED, OSError) as error:
+    except (*DAMAGED, OSError) as error:
         raise _RefusedError(entry.name, f"cannot be extracted: {error}") from error
     if n_bytes != entry.n_bytes:
         raise _RefusedError(entry.name, f"has {n_bytes} bytes instead of {entry.n_bytes}")

@@ -141,6 +141,10 @@ def _items(
     recording = task.recording
     if not _is_utf8(recording.name):
         raise RejectedError("the file's name is not valid UTF-8", "rename it")
+    for file in recording.files:
+        # Before its name is: a folder that cannot be read need not fit a pattern.
+        if file.fault is not None:
+            raise RejectedError(file.fault.reason, file.fault.what_to_do)
     if recording.missing_channels:
         numbers = ", ".join(map(str, recording.missing_channels))
         raise RejectedError(f"channel {numbers} is missing", "copy its files again from the source")

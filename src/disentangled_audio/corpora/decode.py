@@ -1,8 +1,6 @@
 """Decodes one recording, or says why it cannot be used."""
 
 import hashlib
-import zipfile
-import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -13,7 +11,11 @@ from numpy.typing import NDArray
 from disentangled_audio.corpora.files import File
 from disentangled_audio.corpora.readers import RejectedError, read_samples
 from disentangled_audio.parameters import Analysis, Format
-from disentangled_audio.signal.clip import cut, direct_sound_index, rms
+from disentangled_audio.signal.clip import cut, direct_sound_index
+
+# Hydrophones and bats have less and more than people hear; a lying header has anything.
+_MIN_RATE_HZ = 1_000
+_MAX_RATE_HZ = 10_000_000
 
 
 @dataclass(frozen=True)
@@ -61,16 +63,18 @@ def decode(files: Sequence[File], file_format: Format, min_duration_s: float) ->
     ------
     RejectedError
         If a file is unreadable, empty, not of the format, truncated, too short, holds values
-        that are not finite, or all are silent; if the channels differ in length or rate.
+        that are not finite or do not change; if the channels differ in length or rate, or the
+        rate is none of audio.
     """
     contents = [read_content(file) for file in files]
     signals = [read_samples(content, file_format) for content in contents]
+    sha256, file_sha256 = _hashes(contents)
     decoded = Decoded(
         samples=_joined([samples for samples, _ in signals]),
         sample_rate_hz=_same_rate([rate_hz for _, rate_hz in signals]),
         n_bytes=sum(map(len, contents)),
-        sha256=hashlib.sha256(b"".join(contents)).hexdigest(),
-        file_sha256=tuple(hashlib.sha256(content).hexdigest() for content in contents),
+        sha256=sha256,
+        file_sha256=file_sha256,
     )
     _check_samples(decoded, min_duration_s)
     return decoded
@@ -84,17 +88,21 @@ def read_content(file: File) -> bytes:
     RejectedError
         If there are none, or they cannot be read.
     """
-    try:
-        content = file.read()
-    except OSError as error:
-        raise RejectedError(
-            f"cannot be read: {error.strerror}", "check the file and its permissions"
-        ) from error
-    except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError) as error:
-        raise RejectedError(f"damaged in its archive: {error}", "get the archive again") from error
+    content = file.read()
     if not content:
         raise RejectedError("the file is empty", "copy or record it again")
     return content
+
+
+def _hashes(contents: list[bytes]) -> tuple[str, tuple[str, ...]]:
+    """Hash of all bytes, and of each file's."""
+    each = tuple(hashlib.sha256(content).hexdigest() for content in contents)
+    if len(each) == 1:
+        return each[0], each
+    whole = hashlib.sha256()
+    for content in contents:
+        whole.update(content)
+    return whole.hexdigest(), each
 
 
 def _joined(channels: list[NDArray[np.float32]]) -> NDArray[np.float32]:
@@ -104,7 +112,7 @@ def _joined(channels: list[NDArray[np.float32]]) -> NDArray[np.float32]:
             f"its channels differ in length: {', '.join(map(str, lengths))} samples",
             "copy its files again from their source, or correct the source's channel_files",
         )
-    return np.concatenate(channels, axis=1)
+    return channels[0] if len(channels) == 1 else np.concatenate(channels, axis=1)
 
 
 def _same_rate(rates_hz: list[int]) -> int:
@@ -112,6 +120,11 @@ def _same_rate(rates_hz: list[int]) -> int:
         raise RejectedError(
             f"its channels differ in rate: {', '.join(map(str, rates_hz))} Hz",
             "correct the source's channel_files",
+        )
+    if not _MIN_RATE_HZ <= rates_hz[0] <= _MAX_RATE_HZ:
+        raise RejectedError(
+            f"its sampling rate is {rates_hz[0]} Hz, which is none of audio",
+            "correct its header, or convert it with the right rate",
         )
     return rates_hz[0]
 
@@ -126,6 +139,15 @@ def _check_samples(decoded: Decoded, min_duration_s: float) -> None:
         raise RejectedError("holds NaN or infinity", "export it again from its source")
     if not decoded.samples.any():
         raise RejectedError("silent: every sample is zero", "record it again, or leave it out")
+    if _is_constant(decoded.samples):
+        raise RejectedError(
+            "holds no sound: each channel has one value throughout",
+            "record it again, or leave it out",
+        )
+
+
+def _is_constant(samples: NDArray[np.float32]) -> bool:
+    return bool((samples == samples[0]).all())
 
 
 def channels(decoded: Decoded, policy: str) -> list[tuple[int | None, NDArray[np.float32]]]:
@@ -174,21 +196,29 @@ def to_clip(
     Raises
     ------
     RejectedError
-        If nothing but silence is left in the clip.
+        If nothing but silence is left in the clip, or its values are beyond float32.
     """
+    if _is_constant(signal):
+        raise RejectedError("the analysed channel is silent", "choose another channel policy")
     if sample_rate_hz != analysis.sample_rate_hz:
         signal = soxr.resample(signal, sample_rate_hz, analysis.sample_rate_hz)
     signal = signal[:: analysis.keep_every]
     if not signal.any():
-        raise RejectedError("the analysed channel is silent", "choose another channel policy")
+        raise RejectedError(
+            f"nothing is left of it at {analysis.clip_rate_hz} Hz",
+            "raise corpus.analysis.sample_rate_hz or min_duration_s",
+        )
     start = 0
     if aligned:
         start = direct_sound_index(signal) - round(analysis.pre_direct_s * analysis.clip_rate_hz)
     length = round(analysis.duration_s * analysis.clip_rate_hz)
     clip = cut(signal, start, length, fill=analysis.fill, rng=rng)
-    if rms(clip) == 0:
+    if not clip.any():
         raise RejectedError(
             f"silent in the first {analysis.duration_s:g} s",
             "trim the leading silence, or raise corpus.analysis.duration_s",
         )
+    # The mean of two channels or a filter can overflow where no sample of the file does.
+    if not np.isfinite(clip).all():
+        raise RejectedError("its values are too large", "export it again from its source")
     return clip

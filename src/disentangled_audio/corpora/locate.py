@@ -20,6 +20,7 @@ from disentangled_audio.corpora.archive_source import (
 )
 from disentangled_audio.corpora.files import File, files_in_folder, files_in_zip
 from disentangled_audio.corpora.generators import generated_files, generated_folder
+from disentangled_audio.corpora.readers import RejectedError
 from disentangled_audio.errors import UserError
 from disentangled_audio.parameters import (
     GENERATORS,
@@ -232,8 +233,11 @@ def _n_channels(recording: Located) -> int:
     if recording.format.reader != "audio" or len(recording.files) > 1:
         return len(recording.files)
     file = recording.files[0]
+    if file.fault is not None:
+        # A pipe would wait for its writer.
+        return 1
     try:
         header = file.path if file.member is None else io.BytesIO(file.read())
         return soundfile.info(header).channels
-    except (soundfile.LibsndfileError, OSError):
+    except (soundfile.LibsndfileError, RejectedError, OSError):
         return 1

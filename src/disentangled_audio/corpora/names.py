@@ -120,7 +120,7 @@ def _check_reserved(columns: Iterable[str], what: str) -> None:
 def _compile(pattern: str) -> re.Pattern[str]:
     try:
         # Start at a path component, so that `a_(…)` does not match inside `ba_(…)`.
-        compiled = re.compile(rf"(?:^|/)(?:{pattern})$")
+        compiled = re.compile(rf"(?:^|/)(?:{pattern})\Z")
     except re.error as error:
         raise UserError(f"name pattern {pattern!r} is not a regular expression: {error}") from error
     _check_reserved(compiled.groupindex, f"name pattern {pattern!r}")

@@ -12,6 +12,11 @@ from disentangled_audio.parameters import AudioFormat, Format, MatFormat, RawFor
 
 Signal = tuple[NDArray[np.float32], int]
 
+# Silence of many channels in flac has nearly a thousand samples a byte; more is a lie.
+_MAX_SAMPLES_PER_BYTE = 2000
+# More chunks before its samples no wav has.
+_MAX_RIFF_CHUNKS = 1000
+
 
 class RejectedError(ValueError):
     """A file that cannot be used; carries what to do about it."""
@@ -49,11 +54,24 @@ def read_samples(content: bytes, file_format: Format) -> Signal:
     return _read_raw(content, file_format)
 
 
+class _InMemory(io.BytesIO):
+    """Content that libsndfile reads as a file."""
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        """Go to a position, or stay if it is none, as a file does."""
+        try:
+            return super().seek(offset, whence)
+        except ValueError:
+            # Raised where no code of this project can catch it, and printed.
+            return self.tell()
+
+
 def _read_audio(content: bytes) -> Signal:
-    _check_riff_size(content)
+    _check_riff_sizes(content)
     try:
-        with soundfile.SoundFile(io.BytesIO(content)) as file:
+        with soundfile.SoundFile(_InMemory(content)) as file:
             n_frames, sample_rate_hz = file.frames, file.samplerate
+            _check_length(file, len(content))
             samples = _read_frames(file)
     except soundfile.LibsndfileError as error:
         raise RejectedError(
@@ -64,22 +82,53 @@ def _read_audio(content: bytes) -> Signal:
     return samples, sample_rate_hz
 
 
+def _check_length(file: soundfile.SoundFile, n_bytes: int) -> None:
+    # Memory is taken for what the header promises, before anything is decoded.
+    if file.frames * file.channels > _MAX_SAMPLES_PER_BYTE * n_bytes:
+        raise RejectedError(
+            f"its header tells no true length: {file.frames} samples in {n_bytes} bytes",
+            "convert it to wav; what comes out of a pipe may not know its length",
+        )
+
+
 def _read_frames(file: soundfile.SoundFile) -> NDArray[np.float32]:
     try:
-        return file.read(dtype="float32", always_2d=True)
+        if file.subtype == "PCM_16":
+            # libsndfile itself takes longer for the same numbers.
+            whole = file.read(file.frames, dtype="int16", always_2d=True)
+            return np.multiply(whole, np.float32(2.0**-15), dtype=np.float32)
+        return file.read(file.frames, dtype="float32", always_2d=True)
     except soundfile.LibsndfileError as error:
         # The header is good, what follows it is not: so ends a flac that was cut off.
         raise _truncated(f" or damaged: {error.error_string}") from error
 
 
-def _check_riff_size(content: bytes) -> None:
-    # libsndfile reads a truncated wav without complaint, as far as it goes.
-    if len(content) < 12 or content[:4] != b"RIFF":
+def _check_riff_sizes(content: bytes) -> None:
+    """Reject a wav that ends before its header says; libsndfile reads it as far as it goes."""
+    order = {b"RIFF": "<", b"RIFX": ">"}.get(content[:4])
+    if order is None or len(content) < 12:
         return
-    (declared,) = struct.unpack("<I", content[4:8])
-    streamed = declared in (0, 0xFFFFFFFF)
-    if not streamed and declared + 8 > len(content) + 1:
+    (declared,) = struct.unpack_from(f"{order}I", content, 4)
+    # The last byte may be the padding of an odd chunk, which some programs leave out.
+    if not _is_open(declared) and declared + 8 > len(content) + 1:
         raise _truncated(f": {len(content)} of {declared + 8} bytes")
+    start = 12
+    for _ in range(_MAX_RIFF_CHUNKS):
+        if start + 8 > len(content):
+            return
+        name, size = struct.unpack_from(f"{order}4sI", content, start)
+        start += 8
+        if name != b"data":
+            start += size + size % 2
+            continue
+        if not _is_open(size) and start + size > len(content):
+            raise _truncated(f": {len(content) - start} of {size} bytes of samples")
+        return
+
+
+def _is_open(n_bytes: int) -> bool:
+    """Whether a size says that the writer did not know it, as in what comes out of a pipe."""
+    return n_bytes == 0 or n_bytes >= 0x7FFFF000
 
 
 def _truncated(how_much: str) -> RejectedError:
