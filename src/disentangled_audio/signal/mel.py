@@ -187,7 +187,8 @@ def mel_power(frames: NDArray[np.float32], filters: csr_array) -> NDArray[np.flo
     # In double precision: in single, a strong tone's rounding drowns bands 80 dB below it.
     windowed = frames * _hann_window(frames.shape[-1])
     spectra = np.fft.rfft(windowed, n=2 * (filters.shape[1] - 1), axis=-1)
-    power = spectra.real**2 + spectra.imag**2
+    power = spectra.real**2
+    power += spectra.imag**2
     bands = (filters @ power.reshape(-1, power.shape[-1]).T).T
     return np.ascontiguousarray(bands, dtype=np.float32).reshape(*frames.shape[:2], -1)
 
