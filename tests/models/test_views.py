@@ -9,6 +9,7 @@ from pydantic import ValidationError
 
 from disentangled_audio.models.views import VIEW_NAMES, make_views
 from disentangled_audio.parameters import DisentanglerParameters, ViewParameters
+from disentangled_audio.signal.blocks import BLOCK_SAMPLES
 
 SAMPLE_RATE_HZ = 8000
 
@@ -67,6 +68,59 @@ def test_a_row_does_not_depend_on_other_rows(pitch: str) -> None:
     for name in VIEW_NAMES:
         np.testing.assert_array_equal(views[name][0], others_changed[name][0])
         np.testing.assert_allclose(views[name][128], alone[name][0], atol=1e-5)
+
+
+@pytest.mark.parametrize("pitch", ["f0", "modal"])
+def test_a_row_is_the_same_in_any_block(pitch: str) -> None:
+    clips = _noise_clips(2 * (BLOCK_SAMPLES // 4000) + 3)
+    parameters = ViewParameters(pitch=pitch)
+
+    views = make_views(clips, SAMPLE_RATE_HZ, parameters)
+    part = make_views(clips[50:], SAMPLE_RATE_HZ, parameters)
+
+    for name in VIEW_NAMES:
+        np.testing.assert_allclose(views[name][50:], part[name], atol=1e-6)
+
+
+def _reference_log_mel_db(
+    clip: np.ndarray, sample_rate_hz: int, window_samples: int, hop_samples: int, n_fft: int
+) -> np.ndarray:
+    """Textbook log-mel of one clip, frame by frame, in double precision: dB below its peak."""
+    top_mel = 2595 * np.log10(1 + sample_rate_hz / 2 / 700)
+    low_mel = 2595 * np.log10(1 + 40 / 700)
+    edges_hz = 700 * (10 ** (np.linspace(low_mel, top_mel, 42) / 2595) - 1)
+    bins_hz = np.arange(n_fft // 2 + 1) * sample_rate_hz / n_fft
+    window = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(window_samples) / window_samples)
+    padded = np.pad(clip.astype(np.float64), window_samples)
+    power = []
+    for centre in range(0, len(clip), hop_samples):
+        first = centre + window_samples - window_samples // 2
+        frame = padded[first : first + window_samples] * window
+        bins = np.abs(np.fft.fft(frame, n_fft)[: n_fft // 2 + 1]) ** 2
+        power.append([bins @ np.interp(bins_hz, edges_hz[m : m + 3], [0, 1, 0]) for m in range(40)])
+    return 10 * np.log10(np.maximum(np.array(power) / np.max(power), 1e-20))
+
+
+@pytest.mark.parametrize(("sample_rate_hz", "n_fft"), [(8000, 256), (16000, 512), (48000, 2048)])
+def test_log_mel_agrees_with_a_double_precision_reference(sample_rate_hz: int, n_fft: int) -> None:
+    n_samples = sample_rate_hz // 4
+    times_s = np.arange(n_samples) / sample_rate_hz
+    noise = np.random.default_rng(3).standard_normal(n_samples)
+    # A tone far above the rest is what single precision fails on.
+    tone = np.sin(2 * np.pi * 700 * times_s)
+    clips = np.stack([noise * 10 ** (-12 * times_s), tone + 1e-5 * noise]).astype(np.float32)
+    parameters = ViewParameters()
+
+    views = make_views(clips, sample_rate_hz, parameters)
+
+    log_mel_db = 80.0 * (views["log_mel"].astype(np.float64) - 1.0)
+    window_samples, hop_samples = round(0.032 * sample_rate_hz), round(0.016 * sample_rate_hz)
+    for clip, shown_db in zip(clips, log_mel_db, strict=True):
+        expected_db = _reference_log_mel_db(
+            clip, sample_rate_hz, window_samples, hop_samples, n_fft
+        )
+        assert (expected_db < -60).any()
+        np.testing.assert_allclose(shown_db, np.maximum(expected_db, -80), rtol=0, atol=1e-4)
 
 
 @pytest.mark.parametrize("name", VIEW_NAMES)

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from disentangled_audio.signal.blocks import BLOCK_SAMPLES
 from disentangled_audio.signal.fourier import log_spectrum
 
 N_SAMPLES = 1000
@@ -53,21 +54,33 @@ def test_nothing_is_below_the_floor_and_silence_is_at_it() -> None:
     np.testing.assert_allclose(spectra[1, 1:], -50.0, atol=1e-4)
 
 
-@pytest.mark.parametrize("batch_items", [1, 3, 7, 100])
-def test_the_batch_size_does_not_change_the_result(batch_items: int) -> None:
-    clips = _noise(7)
-
-    np.testing.assert_allclose(
-        log_spectrum(clips, batch_items=batch_items), log_spectrum(clips), atol=1e-4
-    )
-
-
-def test_a_row_does_not_depend_on_its_neighbours() -> None:
-    clips = _noise(5)
+def test_a_row_depends_neither_on_its_neighbours_nor_on_its_block() -> None:
+    # Several blocks, the last of them short.
+    clips = _noise(2 * (BLOCK_SAMPLES // 8000) + 3, 8000)
     others = clips.copy()
-    others[[0, 1, 3, 4]] *= 100
+    others[1:] *= 100
 
-    np.testing.assert_array_equal(log_spectrum(clips)[2], log_spectrum(others)[2])
+    spectra = log_spectrum(clips)
+
+    np.testing.assert_array_equal(spectra[0], log_spectrum(others)[0])
+    for row in (0, len(clips) // 2, len(clips) - 1):
+        np.testing.assert_allclose(spectra[row], log_spectrum(clips[[row]])[0], atol=1e-4)
+
+
+@pytest.mark.parametrize("n_samples", [1, 999, 4000, 16000])
+def test_levels_agree_with_a_transform_in_double_precision(n_samples: int) -> None:
+    clips = _noise(40, n_samples)
+    clips[::2] += 10 * np.cos(0.3 * np.arange(n_samples), dtype=np.float32)
+
+    spectra = log_spectrum(clips, floor_db=-200.0)
+
+    power = np.abs(np.fft.fft(clips.astype(np.float64), axis=1)) ** 2 / n_samples
+    expected = power[:, : n_samples // 2 + 1]
+    # Single precision leaves an error in amplitude of some 1e-6 of the strongest bin.
+    error = np.abs(10 ** (spectra.astype(np.float64) / 20) - np.sqrt(expected))
+    assert (error <= 2e-6 * np.sqrt(expected.max(axis=1, keepdims=True))).all()
+    strong = expected >= 1e-4 * expected.max(axis=1, keepdims=True)
+    np.testing.assert_allclose(spectra[strong], 10 * np.log10(expected[strong]), atol=1e-3)
 
 
 def test_no_rows_give_no_rows() -> None:

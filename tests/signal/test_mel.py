@@ -27,7 +27,7 @@ def test_a_tone_at_a_band_centre_is_loudest_in_that_band(band: int) -> None:
     filters = mel.mel_filter_bank(edges_hz, n_fft, SAMPLE_RATE_HZ)
     frames = mel.take_frames(_tone(edges_hz[band + 1]), np.array([1000, 2000]), WINDOW_SAMPLES)
 
-    power = mel.mel_power(frames, n_fft, filters)
+    power = mel.mel_power(frames, filters)
 
     assert (power.argmax(axis=2) == band).all()
 
@@ -42,12 +42,12 @@ def test_no_band_is_without_a_frequency_bin(
     window_samples = round(window_s * sample_rate_hz)
     n_fft = mel.fft_length(window_samples, sample_rate_hz, edges_hz)
 
-    assert (mel.mel_filter_bank(edges_hz, n_fft, sample_rate_hz).sum(axis=0) > 0.0).all()
+    assert (mel.mel_filter_bank(edges_hz, n_fft, sample_rate_hz).sum(axis=1) > 0.0).all()
 
 
 def test_neighbouring_bands_sum_to_one_between_the_outer_centres() -> None:
     edges_hz = mel.mel_edges_hz(20, 100.0, 4000.0)
-    total = mel.mel_filter_bank(edges_hz, 2048, SAMPLE_RATE_HZ).sum(axis=1)
+    total = mel.mel_filter_bank(edges_hz, 2048, SAMPLE_RATE_HZ).sum(axis=0)
     bins_hz = np.fft.rfftfreq(2048, 1.0 / SAMPLE_RATE_HZ)
     inside = (bins_hz >= edges_hz[1]) & (bins_hz <= edges_hz[-2])
 
@@ -65,6 +65,18 @@ def test_frames_outside_the_clip_read_as_zero() -> None:
     frames = mel.take_frames(clip, np.array([-2, 0, 3]), 3)
 
     np.testing.assert_array_equal(frames[0], [[0, 0, 1], [1, 2, 3], [4, 0, 0]])
+
+
+@pytest.mark.parametrize(("n_samples", "hop", "window"), [(10, 3, 4), (9, 3, 5), (4, 7, 4)])
+def test_centred_frames_are_the_frames_cut_around_every_hop(
+    n_samples: int, hop: int, window: int
+) -> None:
+    clips = np.random.default_rng(1).standard_normal((2, n_samples)).astype(np.float32)
+    centres = np.arange(0, n_samples, hop)
+
+    frames = mel.centred_frames(clips, hop, window)
+
+    np.testing.assert_array_equal(frames, mel.take_frames(clips, centres - window // 2, window))
 
 
 def test_each_clip_has_its_own_frame_positions() -> None:

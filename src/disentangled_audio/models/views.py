@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import csr_array
 
 from disentangled_audio.parameters import ViewParameters
 from disentangled_audio.signal import mel, pitch
+from disentangled_audio.signal.blocks import row_blocks
 
 VIEW_NAMES = ("log_mel", "content_view", "rhythm_view", "pitch_view")
 
-# Bounds the memory of one chunk: frames of 64 clips of a second are some 10 MB.
-_CHUNK_ITEMS = 64
 # A fundamental needs a few periods in a window; Boersma takes three.
 _PERIODS_IN_WINDOW = 3.0
 
@@ -52,15 +52,14 @@ def make_views(
         range of frequencies does not fit the sampling frequency.
     """
     _check_waveforms(waveforms, sample_rate_hz, parameters)
-    chunks = [
-        _views_of_chunk(
-            np.asarray(waveforms[start : start + _CHUNK_ITEMS], dtype=np.float32),
-            sample_rate_hz,
-            parameters,
+    filters = mel_filters(sample_rate_hz, parameters)
+    blocks = [
+        _views_of_block(
+            np.asarray(waveforms[rows], dtype=np.float32), sample_rate_hz, parameters, filters
         )
-        for start in range(0, len(waveforms), _CHUNK_ITEMS)
+        for rows in row_blocks(waveforms.shape)
     ]
-    return {name: np.concatenate([chunk[name] for chunk in chunks]) for name in VIEW_NAMES}
+    return {name: np.concatenate([block[name] for block in blocks]) for name in VIEW_NAMES}
 
 
 def _check_waveforms(
@@ -77,26 +76,33 @@ def _check_waveforms(
         raise ValueError(f"the mel bands reach beyond {nyquist_hz:g} Hz, half the sampling rate")
 
 
-def _views_of_chunk(
-    waveforms: NDArray[np.float32], sample_rate_hz: int, parameters: ViewParameters
+def mel_filters(sample_rate_hz: int, parameters: ViewParameters) -> csr_array:
+    """Band weights of the views' mel spectrogram, (n_mels, n_fft // 2 + 1)."""
+    edges_hz = mel.mel_edges_hz(
+        parameters.n_mels, parameters.min_hz, parameters.max_hz or sample_rate_hz / 2.0
+    )
+    window_samples = round(parameters.window_s * sample_rate_hz)
+    n_fft = mel.fft_length(window_samples, sample_rate_hz, edges_hz)
+    return mel.mel_filter_bank(edges_hz, n_fft, sample_rate_hz)
+
+
+def _views_of_block(
+    waveforms: NDArray[np.float32],
+    sample_rate_hz: int,
+    parameters: ViewParameters,
+    filters: csr_array,
 ) -> dict[str, NDArray[np.float32]]:
     if not np.isfinite(waveforms).all():
         raise ValueError("waveforms hold values that are not finite")
     window_samples = round(parameters.window_s * sample_rate_hz)
-    edges_hz = mel.mel_edges_hz(
-        parameters.n_mels, parameters.min_hz, parameters.max_hz or sample_rate_hz / 2.0
-    )
-    n_fft = mel.fft_length(window_samples, sample_rate_hz, edges_hz)
-    filters = mel.mel_filter_bank(edges_hz, n_fft, sample_rate_hz)
-
-    starts = _frame_starts(waveforms.shape[1], window_samples, sample_rate_hz, parameters.hop_s)
-    frames = mel.take_frames(waveforms, starts, window_samples)
-    power = mel.mel_power(frames, n_fft, filters)
+    hop_samples = max(1, round(parameters.hop_s * sample_rate_hz))
+    frames = mel.centred_frames(waveforms, hop_samples, window_samples)
+    power = mel.mel_power(frames, filters)
     first, last = mel.active_span(power.sum(axis=2), parameters.trim_db)
     steps = np.linspace(0.0, 1.0, parameters.content_frames)
-    content_starts = starts[first, None] + steps * (starts[last] - starts[first])[:, None]
-    content_starts = np.rint(content_starts).astype(np.intp)
-    content_frames = mel.take_frames(waveforms, content_starts, window_samples)
+    centres = hop_samples * (first[:, None] + steps * (last - first)[:, None])
+    centres = np.rint(centres).astype(np.intp)
+    content_frames = mel.take_frames(waveforms, centres - window_samples // 2, window_samples)
 
     def scaled(power: NDArray[np.float32]) -> NDArray[np.float32]:
         decibels = mel.relative_db(power, (1, 2)) / parameters.dynamic_range_db
@@ -104,24 +110,14 @@ def _views_of_chunk(
 
     return {
         "log_mel": scaled(power),
-        "content_view": scaled(mel.mel_power(content_frames, n_fft, filters)),
+        "content_view": scaled(mel.mel_power(content_frames, filters)),
         "rhythm_view": scaled(_band_power(power, parameters.rhythm_bands)),
         "pitch_view": (
             _modal_view(waveforms, sample_rate_hz, parameters)
             if parameters.pitch == "modal"
-            else _f0_view(
-                waveforms, content_starts + window_samples // 2, sample_rate_hz, parameters
-            )
+            else _f0_view(waveforms, centres, sample_rate_hz, parameters)
         ),
     }
-
-
-def _frame_starts(
-    n_samples: int, window_samples: int, sample_rate_hz: int, hop_s: float
-) -> NDArray[np.intp]:
-    """Starts of frames whose centres run from the clip's first sample to its last."""
-    hop_samples = max(1, round(hop_s * sample_rate_hz))
-    return np.arange(0, n_samples, hop_samples) - window_samples // 2
 
 
 def _band_power(power: NDArray[np.float32], n_bands: int) -> NDArray[np.float32]:

@@ -5,6 +5,10 @@ All functions take and return float32 arrays of the same shape (n_items, n_sampl
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import fft
+
+from disentangled_audio.signal.blocks import row_blocks
+from disentangled_audio.signal.clip import levels
 
 Clips = NDArray[np.float32]
 
@@ -38,14 +42,16 @@ def add_noise(
     snr_db = rng.uniform(min_snr_db, max_snr_db, (len(clips), 1))
     noise = rng.standard_normal(clips.shape, dtype=np.float32)
     # Scaled by the noise as drawn, so that the ratio is exact and not only expected.
-    scale = _rms(clips) / _rms(noise) * 10 ** (-snr_db / 20)
-    return (clips + scale * noise).astype(np.float32)
+    scale = levels(clips) / levels(noise) * 10 ** (-snr_db / 20)
+    noise *= scale.astype(np.float32)
+    noise += clips
+    return noise
 
 
 def change_gain(clips: Clips, max_gain_db: float, rng: np.random.Generator) -> Clips:
     """Scale each item by a gain drawn uniformly from ±`max_gain_db`."""
     gain_db = rng.uniform(-max_gain_db, max_gain_db, (len(clips), 1))
-    return (clips * 10 ** (gain_db / 20)).astype(np.float32)
+    return clips * (10 ** (gain_db / 20)).astype(np.float32)
 
 
 def shift(clips: Clips, max_shift: int, rng: np.random.Generator) -> Clips:
@@ -74,12 +80,19 @@ def change_speed(clips: Clips, max_change: float, rng: np.random.Generator) -> C
 
 def tilt(clips: Clips, max_db_per_octave: float, rng: np.random.Generator) -> Clips:
     """Tilt the spectrum by up to ±`max_db_per_octave` dB, at constant phase."""
-    spectra = np.fft.rfft(clips, axis=1)
-    bins = np.arange(1, spectra.shape[1])
-    octaves = np.log2(bins) - np.log2(bins).mean()
+    n_samples = clips.shape[1]
+    octaves = np.log2(np.arange(1, n_samples // 2 + 1))
+    octaves -= octaves.mean()
     slopes = rng.uniform(-max_db_per_octave, max_db_per_octave, (len(clips), 1))
-    spectra[:, 1:] *= 10 ** (slopes * octaves / 20)
-    return np.fft.irfft(spectra, n=clips.shape[1], axis=1).astype(np.float32)
+    # 20 log10 of a gain is some 6 dB times its log2.
+    exponents = (slopes / (20 * np.log10(2))).astype(np.float32)
+    octaves = octaves.astype(np.float32)
+    tilted = np.empty_like(clips)
+    for rows in row_blocks(clips.shape):
+        spectra = fft.rfft(clips[rows], axis=1)
+        spectra[:, 1:] *= np.exp2(exponents[rows] * octaves)
+        tilted[rows] = fft.irfft(spectra, n=n_samples, axis=1)
+    return tilted
 
 
 def jitter(
@@ -98,7 +111,3 @@ def jitter(
     (n_items, n_features)
     """
     return features + spread * rng.standard_normal(features.shape)
-
-
-def _rms(clips: Clips) -> NDArray[np.float64]:
-    return np.sqrt(np.mean(np.square(clips, dtype=np.float64), axis=1, keepdims=True))

@@ -78,6 +78,13 @@ def rms(signal: NDArray[np.floating]) -> float:
     return float(np.sqrt(np.mean(np.square(signal, dtype=np.float64))))
 
 
+def levels(clips: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Root mean square of each clip, (n_items, 1)."""
+    # einsum widens piece by piece; squaring first would hold a copy twice as large as the clips.
+    energy = np.einsum("ij,ij->i", clips, clips, dtype=np.float64)
+    return np.sqrt(energy / clips.shape[1])[:, None]
+
+
 def normalise_energy(clips: NDArray[np.float32]) -> NDArray[np.float32]:
     """Scale each clip to a root mean square of one.
 
@@ -95,10 +102,11 @@ def normalise_energy(clips: NDArray[np.float32]) -> NDArray[np.float32]:
     ValueError
         If a clip is silent.
     """
-    level = np.sqrt(np.mean(np.square(clips, dtype=np.float64), axis=1, keepdims=True))
+    level = levels(clips)
     if np.any(level == 0):
         raise ValueError("a silent clip cannot be normalised")
-    return (clips / level).astype(np.float32)
+    normalised = np.empty(clips.shape, dtype=np.float32)
+    return np.divide(clips, level, out=normalised, casting="same_kind")
 
 
 def band_limit(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy import fft
@@ -85,8 +87,9 @@ def f0_salience(
     n_fft = fft.next_fast_len(2 * window_samples, real=True)
     lags = np.concatenate([[0.0], sample_rate_hz / grid_hz])
     centred = frames - frames.mean(axis=-1, keepdims=True)
-    own = _autocorrelation(window, n_fft, lags)
-    autocorrelation = _autocorrelation(centred * window, n_fft, lags)
+    cosines = _lag_cosines(n_fft, tuple(lags.tolist()))
+    own = _autocorrelation(window, cosines, n_fft)
+    autocorrelation = _autocorrelation(centred * window, cosines, n_fft)
     energy = autocorrelation[..., :1]
     silent = energy <= _SILENT_ENERGY
     ratio = autocorrelation[..., 1:] / np.where(silent, 1.0, energy)
@@ -168,23 +171,37 @@ def modal_power(
     ----------
     Kuttruff (2016), "Room Acoustics", 6th ed., section 3.2.
     """
-    window_samples = frames.shape[-1]
-    times_s = np.arange(window_samples) / sample_rate_hz
-    phases = 2.0 * np.pi * times_s[:, None] * frequencies_hz
-    windowed = frames * get_window("hann", window_samples).astype(np.float32)
-    real = windowed @ np.cos(phases).astype(np.float32)
-    imaginary = windowed @ np.sin(phases).astype(np.float32)
+    basis = _modal_basis(frames.shape[-1], sample_rate_hz, tuple(frequencies_hz.tolist()))
+    projected = frames @ basis
+    real, imaginary = np.split(projected, 2, axis=-1)
     return real**2 + imaginary**2
 
 
-def _autocorrelation(
-    frames: NDArray[np.float32], n_fft: int, lags: NDArray[np.float64]
+# The bases below are the same for every block of clips, and dearer than a block's transforms.
+@lru_cache(maxsize=4)
+def _modal_basis(
+    window_samples: int, sample_rate_hz: int, frequencies_hz: tuple[float, ...]
 ) -> NDArray[np.float32]:
-    """Autocorrelation at fractional lags in samples, from the power spectrum (Wiener-Khinchin)."""
-    spectra = fft.rfft(frames, n=n_fft, axis=-1)
-    power = spectra.real**2 + spectra.imag**2
+    """Hann-windowed cosines, then sines: (window_samples, 2 * n_frequencies)."""
+    times_s = np.arange(window_samples) / sample_rate_hz
+    phases = 2.0 * np.pi * times_s[:, None] * np.asarray(frequencies_hz)
+    window = get_window("hann", window_samples)[:, None]
+    return (window * np.hstack([np.cos(phases), np.sin(phases)])).astype(np.float32)
+
+
+@lru_cache(maxsize=4)
+def _lag_cosines(n_fft: int, lags: tuple[float, ...]) -> NDArray[np.float32]:
+    """From a one-sided power spectrum to the autocorrelation at lags in samples."""
     bins = np.arange(n_fft // 2 + 1)
     # A real signal's spectrum is one-sided here: all but its first and last bin stand for two.
     weights = np.where((bins == 0) | (2 * bins == n_fft), 1.0, 2.0) / n_fft
-    cosines = weights[:, None] * np.cos(2.0 * np.pi * bins[:, None] * lags / n_fft)
-    return power @ cosines.astype(np.float32)
+    cosines = weights[:, None] * np.cos(2.0 * np.pi * bins[:, None] * np.asarray(lags) / n_fft)
+    return cosines.astype(np.float32)
+
+
+def _autocorrelation(
+    frames: NDArray[np.float32], cosines: NDArray[np.float32], n_fft: int
+) -> NDArray[np.float32]:
+    """Autocorrelation at fractional lags, from the power spectrum (Wiener-Khinchin)."""
+    spectra = fft.rfft(frames, n=n_fft, axis=-1)
+    return (spectra.real**2 + spectra.imag**2) @ cosines
