@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from disentangled_audio.errors import UserError
 from disentangled_audio.models.checkpoint import Checkpoint, digest_of
 
 pytest.importorskip("tensorflow")
@@ -215,7 +216,7 @@ def test_a_failed_save_leaves_the_last_state(tmp_path: Path, monkeypatch) -> Non
         raise OSError("the disk is full")
 
     monkeypatch.setattr(np, "savez", fail)
-    with pytest.raises(OSError, match="full"):
+    with pytest.raises(UserError, match=f"{tmp_path}: the disk is full. Make room"):
         checkpoint.save({"weights": [np.zeros(3)]}, {"epoch": 2})
 
     arrays, facts = checkpoint.load()

@@ -15,6 +15,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from disentangled_audio.errors import UserError
+
 _logger = logging.getLogger(__name__)
 
 _FILE_NAME = "checkpoint.npz"
@@ -67,6 +69,11 @@ class Checkpoint:
         arrays : dict of lists of arrays
         facts : dict
             Anything that JSON can hold; floats come back to the last bit.
+
+        Raises
+        ------
+        UserError
+            If there is no room, or the folder must not be written to.
         """
         content = {
             f"{name}/{number:04d}": array
@@ -75,10 +82,16 @@ class Checkpoint:
         }
         text = json.dumps({**facts, "digest": self._digest, "groups": list(arrays)})
         content[_FACTS] = np.array(text)
-        self._folder.mkdir(parents=True, exist_ok=True)
         temporary = self._folder / f"{_SAVING}{os.getpid()}.npz"
-        np.savez(temporary, **content)
-        temporary.replace(self._path)
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            np.savez(temporary, **content)
+            temporary.replace(self._path)
+        except OSError as error:
+            raise UserError(
+                f"the state of training cannot be written to {self._folder}: {error}. Make room, "
+                "or make the folder writable; the next run goes on from the last state there"
+            ) from error
 
 
 def digest_of(arrays: Iterable[NDArray[Any]], facts: dict[str, Any]) -> str:
