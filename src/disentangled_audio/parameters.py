@@ -451,10 +451,19 @@ class ParallelParameters(Parameters):
 
 
 class FourierParameters(Parameters):
-    """Spectrum of the whole clip, then PCA fitted on training rows."""
+    """Spectrum of the whole clip, then PCA fitted on training rows.
+
+    Attributes
+    ----------
+    n_components : principal components kept.
+    floor_db : lowest level of a bin, below which there is rounding noise.
+    max_exact_rows : up to so many training rows are held and decomposed at once; above, PCA
+        comes from a covariance that is summed up chunk by chunk.
+    """
 
     n_components: int = Field(default=60, ge=1)
     floor_db: float = Field(default=-80.0, lt=0)
+    max_exact_rows: int = Field(default=5000, ge=2)
 
 
 class AugmentationParameters(Parameters):
@@ -593,7 +602,7 @@ class DisentanglerParameters(Parameters):
         off.
     view_noise : standard deviation of Gaussian noise on the standardised views; 0 switches it
         off.
-    epochs : passes over the training rows, at most.
+    epochs : passes over the training rows (or `max_epoch_rows` of them), at most.
     patience_epochs : epochs without a better validation loss before training stops.
     batch_size : rows a step.
     learning_rate : largest step size; it rises over the first epochs and falls to zero along a
@@ -602,6 +611,8 @@ class DisentanglerParameters(Parameters):
     weight_averaging : momentum, per epoch, of the moving average of weights that is validated and
         kept; 0 keeps each epoch's own weights. One validation group is a noisy judge of single
         epochs, and averages depend less on which epoch it prefers.
+    max_epoch_rows : training rows of an epoch at most, drawn anew for each; with more rows,
+        standardisation and the validation loss come from as many, drawn once.
     """
 
     content_dim: int = Field(default=16, ge=1, le=512)
@@ -638,6 +649,7 @@ class DisentanglerParameters(Parameters):
     learning_rate: float = Field(default=3e-3, gt=0.0)
     weight_decay: float = Field(default=1e-3, ge=0.0)
     weight_averaging: float = Field(default=0.8, ge=0.0, lt=1.0)
+    max_epoch_rows: int = Field(default=8192, ge=1)
 
     @model_validator(mode="after")
     def _check(self) -> "DisentanglerParameters":
@@ -653,13 +665,28 @@ class DisentanglerParameters(Parameters):
 
 
 class SvmParameters(Parameters):
-    """Grid of the RBF SVM, searched by inner cross-validation over training groups."""
+    """Grid of the RBF SVM, searched by inner cross-validation over training groups.
+
+    Attributes
+    ----------
+    C : weights of training errors that are tried.
+    gamma_scale : kernel widths that are tried; 1 is scikit-learn's `scale`.
+    inner_folds : folds of the search, over training groups.
+    max_search_rows : training rows of the search at most, drawn at random.
+    n_jobs : processes of the search.
+    max_exact_rows : up to so many rows, augmented ones included, the SVM is fitted exactly;
+        above, the kernel is approximated from landmarks (Nyström), in time and memory that grow
+        with the rows and not with their square.
+    n_landmarks : training rows that the approximated kernel is spanned by.
+    """
 
     C: Numbers = [0.3, 1.0, 3.0, 10.0, 30.0]
     gamma_scale: Numbers = [0.1, 0.3, 1.0, 3.0]
     inner_folds: int = Field(default=4, ge=2)
     max_search_rows: int = Field(default=3000, ge=10)
     n_jobs: int = Field(default=2, ge=1)
+    max_exact_rows: int = Field(default=5000, ge=10)
+    n_landmarks: int = Field(default=1000, ge=2)
 
     @model_validator(mode="after")
     def _check_grid(self) -> "SvmParameters":

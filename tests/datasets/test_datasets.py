@@ -17,6 +17,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 from disentangled_audio.datasets.atomic import AtomicDataset
+from disentangled_audio.datasets.checkpoint_folder import CheckpointFolder
 from disentangled_audio.datasets.html_dataset import HtmlDataset
 from disentangled_audio.datasets.keras_dataset import STAMP_MEMBER, KerasDataset
 from disentangled_audio.datasets.recording_folders import RecordingFolders
@@ -383,3 +384,15 @@ def test_recording_folders_are_not_written_through_the_catalog(tmp_path: Path) -
     with pytest.raises(DatasetError, match="not written through the catalog"):
         folders.save([tmp_path])
     assert not (tmp_path / "raw").exists()
+
+
+def test_the_checkpoint_folder_is_given_and_not_written_through_the_catalog(
+    tmp_path: Path,
+) -> None:
+    dataset = CheckpointFolder(filepath=str(tmp_path / ".training"))
+
+    assert dataset.load() == tmp_path / ".training"
+    assert dataset.exists(), "an earlier pipeline would be asked to make it"
+    assert not (tmp_path / ".training").exists()
+    with pytest.raises(DatasetError, match="not written through the catalog"):
+        dataset.save("state")

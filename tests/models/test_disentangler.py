@@ -14,7 +14,7 @@ from disentangled_audio.parameters import DisentanglerParameters
 keras = pytest.importorskip("keras")
 pytest.importorskip("tensorflow")
 
-from disentangled_audio.models import layers  # noqa: E402
+from disentangled_audio.models import layers, training  # noqa: E402
 from disentangled_audio.models.disentangler import build_disentangler  # noqa: E402
 from disentangled_audio.models.training import (  # noqa: E402
     NO_LABEL,
@@ -22,6 +22,7 @@ from disentangled_audio.models.training import (  # noqa: E402
     encode,
     train_disentangler,
 )
+from disentangled_audio.pipelines.arrays import chunked  # noqa: E402
 
 N_ITEMS, N_CLASSES = 60, 3
 TINY = DisentanglerParameters(
@@ -382,12 +383,74 @@ def test_rows_of_no_known_class_are_rebuilt_and_not_classified(views) -> None:
 
     assert not np.array_equal(weights_with(0.0), weights_with(1.0))
     # The sums over a batch of all rows are those of the rows of known class, class by class.
-    tensors = _Rows(views, labels, TRAIN_ROWS, N_CLASSES, PLAIN).tensors
+    n_rows = TRAIN_ROWS.sum()
+    tensors = _Rows(views, labels, TRAIN_ROWS, N_CLASSES, PLAIN).batch(np.arange(n_rows))
     weight, target = tensors["weight"].numpy(), tensors["target"].numpy()
     assert not weight[unknown[TRAIN_ROWS]].any()
     assert not target[unknown[TRAIN_ROWS]].any()
     np.testing.assert_allclose(weight @ target, TRAIN_ROWS.sum() / N_CLASSES, rtol=1e-6)
     np.testing.assert_allclose(tensors["known"].numpy().mean(), 1.0, rtol=1e-6)
+
+
+def test_batches_hold_the_rows_that_they_name(views) -> None:
+    batch = _Rows(views, LABELS, VALIDATION_ROWS, N_CLASSES, PLAIN).batch(np.array([4, 0]))
+
+    for name, view in views.items():
+        np.testing.assert_array_equal(batch[name].numpy(), view[[34, 30]])
+    np.testing.assert_array_equal(batch["target"].numpy().argmax(axis=1), LABELS[[34, 30]])
+
+
+def test_an_epoch_sees_a_part_of_many_rows_and_all_of_few(views, monkeypatch) -> None:
+    seen = []
+    batch = _Rows.batch
+
+    def spy(rows: _Rows, numbers: np.ndarray):
+        seen.append((rows.n_rows, numbers))
+        return batch(rows, numbers)
+
+    monkeypatch.setattr(_Rows, "batch", spy)
+    few = PLAIN.model_copy(update={"max_epoch_rows": 12, "batch_size": 5})
+    _, history = _train(views, parameters=few)
+
+    # The first call asks for the shapes.
+    training = [numbers for n_rows, numbers in seen[1:] if n_rows == 30]
+    assert [len(numbers) for numbers in training] == [5, 5, 2] * 2
+    first, second = np.concatenate(training[:3]), np.concatenate(training[3:])
+    assert len(set(first)) == len(set(second)) == 12
+    assert set(first) != set(second)
+    assert {n_rows for n_rows, _ in seen} == {30, 12}, "validation was not cut to 12 rows"
+    assert np.isfinite(history.to_numpy()).all()
+
+
+def test_rows_left_out_of_every_sample_change_nothing(views) -> None:
+    few = PLAIN.model_copy(update={"max_epoch_rows": 12, "epochs": 1})
+
+    def weights(changed: dict[str, np.ndarray]) -> np.ndarray:
+        model, _ = _train(changed, parameters=few)
+        return np.concatenate([weight.ravel() for weight in model.get_weights()])
+
+    changed = {name: view.copy() for name, view in views.items()}
+    for view in changed.values():
+        view[TEST_ROWS] += 1.0
+    np.testing.assert_array_equal(weights(views), weights(changed))
+
+
+def test_codes_of_lazy_views_are_those_of_arrays_and_only_wanted_ones_are_held(
+    views, trained, monkeypatch
+) -> None:
+    whole = encode(trained[0], views, batch_size=7)
+    monkeypatch.setattr(training, "_ENCODED_ROWS", 20)
+    stored = {name: chunked(view) for name, view in views.items() if name != "log_mel"}
+
+    parts = encode(trained[0], stored, 7, ["content", "target"])
+
+    assert set(parts) == {"content", "target"}
+    for name, values in parts.items():
+        np.testing.assert_array_equal(values, whole[name])
+    bad = views["rhythm_view"].copy()
+    bad[33] = np.nan
+    with pytest.raises(ValueError, match="rhythm_view has NaN or infinity in row 33"):
+        encode(trained[0], views | {"rhythm_view": bad}, 7)
 
 
 def test_validation_rows_need_a_label(views) -> None:

@@ -13,6 +13,7 @@ from disentangled_audio.models.svm import (
     Rows,
     calibrated_temperature,
     fit_svm,
+    n_landmarks_for,
     search_svm,
 )
 from disentangled_audio.parameters import SvmParameters
@@ -139,6 +140,77 @@ def test_augmented_rows_are_learned_from() -> None:
 
     assert (with_extra.predict(elsewhere) == "b").all()
     assert with_extra[-1].support_.max() >= len(rows), "no added row became a support vector"
+
+
+def test_landmarks_are_used_above_a_number_of_rows() -> None:
+    parameters = _parameters(max_exact_rows=100, n_landmarks=30)
+
+    assert n_landmarks_for(100, parameters) is None
+    assert n_landmarks_for(101, parameters) == 30
+
+
+@pytest.mark.parametrize("names", [["b", "a"], ["oak", "ash", "yew", "elm"]])
+def test_the_approximate_svm_agrees_with_the_exact_one(names: list[str]) -> None:
+    rows, held_out = _blobs(names, 10), _blobs(names, seed=2)
+    unseen = _blobs(names, seed=1)
+    exact = _calibrated(rows, held_out)
+    fitted = fit_svm(rows, CHOSEN, n_landmarks=60)
+    approximate = CalibratedSvm(fitted, calibrated_temperature(fitted, held_out))
+
+    probabilities = approximate.predict_proba(unseen.features)
+
+    assert list(approximate.classes_) == sorted(names)
+    np.testing.assert_allclose(probabilities.sum(axis=1), 1.0)
+    agreed = approximate.predict(unseen.features) == exact.predict(unseen.features)
+    assert agreed.mean() > 0.97
+    assert fitted[1].components_.shape == (60, 4)
+
+
+def test_rows_as_landmarks_give_back_the_kernel() -> None:
+    rows = _blobs(["a", "b"], n_groups=2)
+    fitted = fit_svm(rows, CHOSEN, n_landmarks=1000)
+
+    scaled = fitted[0].transform(rows.features)
+    features = fitted[1].transform(scaled)
+
+    distances = np.square(scaled[:, None] - scaled[None]).sum(axis=2)
+    np.testing.assert_allclose(
+        features @ features.T, np.exp(-CHOSEN["gamma"] * distances), atol=1e-8
+    )
+
+
+def test_the_approximate_svm_weighs_classes_alike() -> None:
+    rows = _blobs(["a", "b"], 20)
+    rare = rows[(rows.target == "a") | (np.arange(len(rows)) % 20 == 1)]
+    close = Rows(rare.features / 4, rare.target, rare.group)
+
+    fitted = fit_svm(close, CHOSEN, n_landmarks=50)
+
+    recall = [(fitted.predict(close.features) == close.target)[close.target == n] for n in "ab"]
+    assert recall[1].mean() > 0.6
+    assert abs(recall[0].mean() - recall[1].mean()) < 0.3
+
+
+def test_the_same_seed_draws_the_same_landmarks() -> None:
+    rows = _blobs(["a", "b"])
+
+    def landmarks(seed: int) -> np.ndarray:
+        return fit_svm(rows, CHOSEN, n_landmarks=20, seed=seed)[1].components_
+
+    np.testing.assert_array_equal(landmarks(1), landmarks(1))
+    assert not np.array_equal(landmarks(1), landmarks(2))
+
+
+def test_rows_predicted_piece_by_piece_are_those_predicted_at_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    rows = _blobs(["a", "b", "c"])
+    fitted = CalibratedSvm(fit_svm(rows, CHOSEN, n_landmarks=30), 1.0)
+    at_once = fitted.predict_proba(rows.features)
+
+    monkeypatch.setattr(svm, "_PREDICTED_ROWS", 7)
+
+    np.testing.assert_allclose(fitted.predict_proba(rows.features), at_once, atol=1e-12)
 
 
 @pytest.mark.parametrize("single_groups", [["c"], ["a", "b", "c"]])

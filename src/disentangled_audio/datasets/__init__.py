@@ -1,1 +1,1 @@
-"""Datasets that kedro-datasets lacks: recording folders, zarr arrays, skops and Keras models."""
+"""Datasets that kedro-datasets lacks: folders, zarr arrays, skops and Keras models."""

@@ -9,11 +9,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.kernel_approximation import Nystroem
 from sklearn.metrics import recall_score
 from sklearn.model_selection import GridSearchCV, StratifiedGroupKFold, StratifiedKFold
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
-from sklearn.svm import SVC
+from sklearn.svm import SVC, LinearSVC
 from threadpoolctl import threadpool_limits
 
 from disentangled_audio.errors import UserError
@@ -23,6 +24,9 @@ from disentangled_audio.models.calibration import (
     scaled_probabilities,
 )
 from disentangled_audio.parameters import SvmParameters
+
+# Rows whose kernel with all landmarks is held at a time.
+_PREDICTED_ROWS = 8192
 
 
 @dataclass(frozen=True)
@@ -62,7 +66,7 @@ class CalibratedSvm(ClassifierMixin, BaseEstimator):
     Parameters
     ----------
     svm : Pipeline
-        Fitted; its decision values are the logits.
+        Fitted, exact or approximate; its decision values are the logits.
     temperature : float
     """
 
@@ -119,7 +123,18 @@ def search_svm(rows: Rows, parameters: SvmParameters, seed: int) -> dict[str, fl
     return {key.removeprefix("svc__"): value for key, value in search.best_params_.items()}
 
 
-def fit_svm(rows: Rows, chosen: dict[str, float], augmented: Rows | None = None) -> Pipeline:
+def n_landmarks_for(n_rows: int, parameters: SvmParameters) -> int | None:
+    """Landmarks of the approximated kernel; None for so few rows that the exact one is used."""
+    return parameters.n_landmarks if n_rows > parameters.max_exact_rows else None
+
+
+def fit_svm(
+    rows: Rows,
+    chosen: dict[str, float],
+    augmented: Rows | None = None,
+    n_landmarks: int | None = None,
+    seed: int = 0,
+) -> Pipeline:
     """Fit with chosen parameters.
 
     Parameters
@@ -129,15 +144,26 @@ def fit_svm(rows: Rows, chosen: dict[str, float], augmented: Rows | None = None)
         `C` and `gamma`.
     augmented : Rows, optional
         Further rows to fit.
+    n_landmarks : int, optional
+        Approximate the kernel from so many of the rows, drawn at random; exact by default.
+    seed : int
+        Seed of that draw.
 
     Returns
     -------
     Pipeline
-        Scaler and SVM.
+        Scaler and SVM; with landmarks, the kernel's features stand between them.
+
+    References
+    ----------
+    Williams and Seeger (2001), "Using the Nyström method to speed up kernel machines", NIPS 13.
     """
     if augmented is not None:
         rows = rows + augmented
-    svm = _svm().set_params(**{f"svc__{key}": value for key, value in chosen.items()})
+    if n_landmarks is None:
+        svm = _svm().set_params(**{f"svc__{key}": value for key, value in chosen.items()})
+    else:
+        svm = _approximate_svm(chosen, min(n_landmarks, len(rows)), seed)
     with threadpool_limits(1):
         return svm.fit(rows.features, rows.target)
 
@@ -152,13 +178,27 @@ def _svm() -> Pipeline:
     return make_pipeline(StandardScaler(), SVC(class_weight="balanced", cache_size=500))
 
 
+def _approximate_svm(chosen: dict[str, float], n_landmarks: int, seed: int) -> Pipeline:
+    return make_pipeline(
+        StandardScaler(),
+        Nystroem(gamma=chosen["gamma"], n_components=n_landmarks, random_state=seed),
+        # More rows than features: the primal problem is the smaller one, and needs no seed.
+        LinearSVC(C=chosen["C"], class_weight="balanced", dual=False),
+    )
+
+
 def _balanced_accuracy(svm: Pipeline, features: NDArray, target: NDArray) -> float:
     """Mean recall of the classes that the held-out rows have; a fold may lack one."""
     return recall_score(target, svm.predict(features), labels=np.unique(target), average="macro")
 
 
 def _logits(svm: Pipeline, features: NDArray[np.float64]) -> NDArray[np.float64]:
-    values = svm.decision_function(features)
+    values = np.concatenate(
+        [
+            svm.decision_function(features[first : first + _PREDICTED_ROWS])
+            for first in range(0, len(features), _PREDICTED_ROWS)
+        ]
+    )
     # Two classes give one column: the margin of the second.
     return np.stack([-values, values], axis=1) if values.ndim == 1 else values
 

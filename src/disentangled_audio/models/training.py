@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import logging
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 import keras
@@ -12,9 +16,12 @@ import tensorflow as tf
 from keras import ops
 from numpy.typing import NDArray
 
+from disentangled_audio.models.checkpoint import Arrays, Checkpoint, digest_of
 from disentangled_audio.models.disentangler import INPUT_NAMES, build_disentangler
 from disentangled_audio.models.views import VIEW_NAMES
 from disentangled_audio.parameters import DisentanglerParameters
+
+_logger = logging.getLogger(__name__)
 
 Views = dict[str, NDArray[np.float32]]
 Progress = Callable[[int, dict[str, float]], None]
@@ -30,9 +37,12 @@ NO_LABEL = -1
 _WARM_UP_SHARE = 0.05
 _MAX_GRADIENT_NORM = 1.0
 _VALIDATION_BATCH = 256
+_ENCODED_ROWS = 4096
+# What a training comes out of, beside its inputs.
+_SOURCE_FILES = ("disentangler.py", "layers.py", "training.py")
 
 
-def train_disentangler(
+def train_disentangler(  # noqa: PLR0913
     views: Views,
     labels: NDArray[np.integer],
     train_rows: NDArray[np.bool_],
@@ -41,16 +51,25 @@ def train_disentangler(
     parameters: DisentanglerParameters,
     seed: int,
     progress: Progress | None = None,
+    checkpoint_folder: Path | None = None,
 ) -> tuple[keras.Model, pd.DataFrame]:
     """Train encoders, decoder and head together.
 
     Weights and standardisation come from training rows only. Validation rows decide which
     epoch's weights are kept and when to stop. Other rows are only checked for NaN.
 
+    Of more than `max_epoch_rows` training rows, each epoch sees as many, drawn at random;
+    standardisation and the validation loss come from as many, drawn once.
+
+    With a checkpoint folder, the whole state is kept there after each epoch. A training of the
+    same inputs, parameters, seed, packages and code goes on after the last complete epoch, to
+    the same weights and history as an undisturbed one, to the last bit; one that had finished
+    is not repeated.
+
     Parameters
     ----------
     views : dict
-        From `make_views`, each (n_items, n_frames, n_bands).
+        From `make_views`, each (n_items, n_frames, n_bands); held once, batches are copied.
     labels : (n_items,)
         Class of each row, 0 to n_classes - 1; only that of training and validation rows counts.
         A training row may be of no known class (`NO_LABEL`): it is rebuilt, and not classified.
@@ -63,7 +82,10 @@ def train_disentangler(
     seed : int
         The same seed gives the same weights to the last bit on the same machine.
     progress : callable, optional
-        Called after each epoch with the epoch, from 1, and that epoch's row of the history.
+        Called after each epoch with the epoch, from 1, and that epoch's row of the history; also
+        with the last epoch of a training that is resumed.
+    checkpoint_folder : Path, optional
+        Without it a training that is interrupted is lost.
 
     Returns
     -------
@@ -85,35 +107,44 @@ def train_disentangler(
     tf.config.experimental.enable_op_determinism()
     shapes = {name: views[name].shape[1:] for name in VIEW_NAMES}
     model = build_disentangler(shapes, n_classes, parameters, seed)
+    validation_rows = _some(validation_rows, parameters.max_epoch_rows, seed)
+    sample = _some(train_rows, parameters.max_epoch_rows, seed)
+    _standardise(model, {name: views[name][sample] for name in VIEW_NAMES})
     training = _Rows(views, labels, train_rows, n_classes, parameters)
     validation = _Rows(views, labels, validation_rows, n_classes, parameters)
-    _standardise(model, {name: views[name][train_rows] for name in VIEW_NAMES})
-    trainer = _Trainer(model, training, parameters)
-    generator = np.random.default_rng(seed)
+    trainer = _Trainer(model, training, views["log_mel"][sample], parameters)
+    state = _State(np.random.default_rng(seed), _values(model))
+    checkpoint = None
+    if checkpoint_folder is not None:
+        rows = (labels, train_rows, validation_rows)
+        checkpoint = Checkpoint(checkpoint_folder, _digest(views, rows, parameters, seed))
+        _resume(checkpoint, state, trainer, progress, parameters)
 
-    history: list[dict[str, float]] = []
-    best_loss, best_epoch = np.inf, 0
-    averages = best_weights = _values(model)
-    for epoch in range(1, parameters.epochs + 1):
-        row = {"epoch": epoch}
-        row |= _prefixed("training", trainer.train(training, generator))
+    while not state.finished(parameters):
+        row = {"epoch": state.epoch + 1}
+        row |= _prefixed("training", trainer.train(training, state.generator))
         latest = _values(model)
-        averages = _moving_average(averages, latest, epoch, parameters.weight_averaging)
+        averages = _moving_average(
+            state.averages, latest, state.epoch + 1, parameters.weight_averaging
+        )
         _assign(model, averages)
         row |= _prefixed("validation", trainer.score(validation))
-        history.append(row)
-        if progress is not None:
-            progress(epoch, row)
-        if row["validation_loss"] < best_loss:
-            best_loss, best_epoch, best_weights = row["validation_loss"], epoch, averages
-        if epoch - best_epoch >= parameters.patience_epochs:
-            break
         _assign(model, latest)
-    _assign(model, best_weights)
-    return model, pd.DataFrame(history)
+        state.add(row, averages)
+        if checkpoint is not None:
+            checkpoint.save(*state.saved(trainer))
+        if progress is not None:
+            progress(state.epoch, row)
+    _assign(model, state.best_weights)
+    return model, pd.DataFrame(state.history)
 
 
-def encode(model: keras.Model, views: Views, batch_size: int = 256) -> Views:
+def encode(
+    model: keras.Model,
+    views: dict[str, Any],
+    batch_size: int = 256,
+    outputs: Collection[str] | None = None,
+) -> Views:
     """Codes, class probabilities and reconstruction of all rows.
 
     The last batch is filled up with copies of its last row, so every row is computed in a batch
@@ -124,9 +155,12 @@ def encode(model: keras.Model, views: Views, batch_size: int = 256) -> Views:
     model : keras.Model
         From `train_disentangler`.
     views : dict
-        `content_view`, `rhythm_view` and `pitch_view`, each (n_items, n_frames, n_bands).
+        `content_view`, `rhythm_view` and `pitch_view`, each (n_items, n_frames, n_bands), NumPy
+        or zarr arrays; a part of their rows is read at a time.
     batch_size : int
         Rows computed together.
+    outputs : names, optional
+        Which outputs are wanted; all by default. The others are not held.
 
     Returns
     -------
@@ -139,25 +173,42 @@ def encode(model: keras.Model, views: Views, batch_size: int = 256) -> Views:
     ValueError
         If a view has NaN or there are no rows.
     """
-    inputs = {name: np.asarray(views[name], dtype=np.float32) for name in INPUT_NAMES}
-    _check_finite(inputs)
-    n_items = len(inputs[INPUT_NAMES[0]])
+    n_items = views[INPUT_NAMES[0]].shape[0]
     if n_items == 0:
         raise ValueError("no rows to encode")
+    # Whole batches, so that each is the same as if all rows were read at once.
+    n_read = max(1, _ENCODED_ROWS // batch_size) * batch_size
+    parts = [
+        _encode_part(model, views, slice(first, first + n_read), batch_size, outputs)
+        for first in range(0, n_items, n_read)
+    ]
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+
+
+def _encode_part(
+    model: keras.Model,
+    views: dict[str, Any],
+    part: slice,
+    batch_size: int,
+    outputs: Collection[str] | None,
+) -> Views:
+    inputs = {name: np.asarray(views[name][part], dtype=np.float32) for name in INPUT_NAMES}
+    _check_finite(inputs, first_row=part.start)
+    n_items = len(inputs[INPUT_NAMES[0]])
     batches = []
     for start in range(0, n_items, batch_size):
         rows = np.minimum(np.arange(start, start + batch_size), n_items - 1)
         batch = {name: tf.constant(view[rows]) for name, view in inputs.items()}
         # Not compiled: tracing costs more than the calls, and TensorFlow warns when it recurs.
-        batches.append(model(batch, training=False))
+        encoded = model(batch, training=False)
+        batches.append({name: encoded[name].numpy() for name in outputs or encoded})
     return {
-        name: np.concatenate([batch[name].numpy() for batch in batches])[:n_items]
-        for name in batches[0]
+        name: np.concatenate([batch[name] for batch in batches])[:n_items] for name in batches[0]
     }
 
 
 class _Rows:
-    """Some rows of the views with what the losses need, on the device."""
+    """Some rows of the views with what the losses need; only batches are copied."""
 
     def __init__(
         self,
@@ -170,7 +221,8 @@ class _Rows:
         own = labels[rows]
         known = own != NO_LABEL
         self.n_rows = len(own)
-        self.tensors = {name: tf.constant(views[name][rows], tf.float32) for name in VIEW_NAMES}
+        self._views = {name: views[name] for name in VIEW_NAMES}
+        self._index = np.flatnonzero(rows)
         target = np.zeros((len(own), n_classes), dtype=np.float32)
         target[known, own[known]] = 1.0
         # A mean over all rows then is the mean over those of known class.
@@ -178,35 +230,145 @@ class _Rows:
         weight = of_known.copy()
         if parameters.balance_classes:
             weight[known] *= _class_weights(own[known], n_classes)
-        self.tensors["target"] = tf.constant(target)
-        self.tensors["known"] = tf.constant(of_known)
-        self.tensors["weight"] = tf.constant(weight)
+        self._labels = {"target": target, "known": of_known, "weight": weight}
 
-    def batches(self, order: NDArray[np.integer], batch_size: int) -> Iterator[tf.Tensor]:
-        for start in range(0, len(order), batch_size):
-            yield tf.constant(order[start : start + batch_size], tf.int32)
+    def batch(self, numbers: NDArray[np.integer]) -> dict[str, tf.Tensor]:
+        """Rows by their numbers among these rows."""
+        index = self._index[numbers]
+        views = {name: tf.constant(view[index], tf.float32) for name, view in self._views.items()}
+        return views | {name: tf.constant(of[numbers]) for name, of in self._labels.items()}
+
+    def specification(self) -> dict[str, tf.TensorSpec]:
+        """Type and shape of a batch of any number of rows."""
+        one = self.batch(np.arange(1))
+        return {
+            name: tf.TensorSpec([None, *tensor.shape[1:]], tensor.dtype)
+            for name, tensor in one.items()
+        }
+
+
+@dataclass
+class _State:
+    """How far a training is, beside the variables of model and optimiser."""
+
+    generator: np.random.Generator
+    averages: list[NDArray[np.float32]]
+    best_weights: list[NDArray[np.float32]] = field(init=False)
+    best_loss: float = np.inf
+    best_epoch: int = 0
+    history: list[dict[str, float]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.best_weights = self.averages
+
+    @property
+    def epoch(self) -> int:
+        """The last complete epoch."""
+        return len(self.history)
+
+    def add(self, row: dict[str, float], averages: list[NDArray[np.float32]]) -> None:
+        """Take in a complete epoch."""
+        self.history.append(row)
+        self.averages = averages
+        if row["validation_loss"] < self.best_loss:
+            self.best_loss, self.best_epoch = row["validation_loss"], self.epoch
+            self.best_weights = averages
+
+    def finished(self, parameters: DisentanglerParameters) -> bool:
+        """Whether all epochs are over, or the last of them were in vain."""
+        in_vain = self.epoch - self.best_epoch
+        return self.epoch >= parameters.epochs or in_vain >= parameters.patience_epochs
+
+    def saved(self, trainer: _Trainer) -> tuple[Arrays, dict[str, Any]]:
+        """All that is needed to go on, for a checkpoint."""
+        arrays = {
+            "variables": [variable.numpy() for variable in trainer.variables],
+            "averages": self.averages,
+            "best_weights": self.best_weights,
+        }
+        facts = {
+            "generator": self.generator.bit_generator.state,
+            "best_loss": self.best_loss,
+            "best_epoch": self.best_epoch,
+            "history": self.history,
+        }
+        return arrays, facts
+
+    def restore(self, arrays: Arrays, facts: dict[str, Any], trainer: _Trainer) -> None:
+        """Undo `saved`."""
+        for variable, value in zip(trainer.variables, arrays["variables"], strict=True):
+            variable.assign(value)
+        self.averages, self.best_weights = arrays["averages"], arrays["best_weights"]
+        self.generator.bit_generator.state = facts["generator"]
+        self.best_loss, self.best_epoch = facts["best_loss"], facts["best_epoch"]
+        self.history = facts["history"]
+
+
+def _resume(
+    checkpoint: Checkpoint,
+    state: _State,
+    trainer: _Trainer,
+    progress: Progress | None,
+    parameters: DisentanglerParameters,
+) -> None:
+    """Go on where a checkpoint of the same training stands, if there is one."""
+    saved = checkpoint.load()
+    if saved is None:
+        return
+    state.restore(*saved, trainer)
+    if state.finished(parameters):
+        _logger.info("training had finished after epoch %d; its result is reused", state.epoch)
+    else:
+        _logger.info("training is resumed from epoch %d", state.epoch)
+    if progress is not None:
+        progress(state.epoch, state.history[-1])
+
+
+def _digest(
+    views: Views,
+    rows: tuple[NDArray[Any], ...],
+    parameters: DisentanglerParameters,
+    seed: int,
+) -> str:
+    """Of everything that changes the result of a training."""
+    here = Path(__file__).parent
+    facts = {
+        "parameters": parameters.model_dump(mode="json"),
+        "seed": seed,
+        "versions": [keras.__version__, tf.__version__, version("numpy")],
+        "code": [(here / name).read_text(encoding="utf-8") for name in _SOURCE_FILES],
+    }
+    return digest_of([*(views[name] for name in VIEW_NAMES), *rows], facts)
 
 
 class _Trainer:
     """Optimiser, loss terms and the compiled steps of one training."""
 
     def __init__(
-        self, model: keras.Model, training: _Rows, parameters: DisentanglerParameters
+        self,
+        model: keras.Model,
+        training: _Rows,
+        log_mel: NDArray[np.float32],
+        parameters: DisentanglerParameters,
     ) -> None:
         self.model = model
         self.parameters = parameters
-        self.optimiser = _optimiser(training.n_rows, parameters)
+        self.optimiser = _optimiser(min(training.n_rows, parameters.max_epoch_rows), parameters)
         self.optimiser.build(model.trainable_variables)
-        log_mel = training.tensors["log_mel"]
-        variance = tf.reduce_mean(tf.math.reduce_variance(log_mel, axis=0))
+        variance = tf.reduce_mean(tf.math.reduce_variance(tf.constant(log_mel), axis=0))
         self.log_mel_variance = max(float(variance), 1e-6)
         # One signature for full and last batches: tracing twice costs as much as some epochs.
-        signature = [tf.TensorSpec([None], tf.int32), _specifications(training)]
+        signature = [training.specification()]
         self.train_step = tf.function(self._train_step, input_signature=signature)
         self.score_step = tf.function(self._score_step, input_signature=signature)
 
+    @property
+    def variables(self) -> list[keras.Variable]:
+        """All that training changes; seed generators of random layers are among the model's."""
+        return [*self.model.variables, *self.optimiser.variables]
+
     def train(self, rows: _Rows, generator: np.random.Generator) -> dict[str, float]:
-        order = generator.permutation(rows.n_rows)
+        order = generator.permutation(rows.n_rows)[: self.parameters.max_epoch_rows]
         return self._over(self.train_step, rows, order, self.parameters.batch_size)
 
     def score(self, rows: _Rows) -> dict[str, float]:
@@ -216,16 +378,14 @@ class _Trainer:
         self, step: Any, rows: _Rows, order: NDArray[np.integer], batch_size: int
     ) -> dict[str, float]:
         """Mean of each term over the rows."""
-        results = [
-            (len(batch), step(batch, rows.tensors)) for batch in rows.batches(order, batch_size)
-        ]
+        batches = [order[start : start + batch_size] for start in range(0, len(order), batch_size)]
+        results = [(len(batch), step(rows.batch(batch))) for batch in batches]
         return {
             name: float(sum(n * float(terms[name]) for n, terms in results) / len(order))
             for name in results[0][1]
         }
 
-    def _train_step(self, index: tf.Tensor, tensors: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-        batch = {name: tf.gather(tensor, index) for name, tensor in tensors.items()}
+    def _train_step(self, batch: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         variables = self.model.trainable_variables
         with tf.GradientTape() as tape:
             terms = self._terms(batch, training=True)
@@ -235,8 +395,7 @@ class _Trainer:
         self.optimiser.apply(gradients, variables)
         return terms
 
-    def _score_step(self, index: tf.Tensor, tensors: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-        batch = {name: tf.gather(tensor, index) for name, tensor in tensors.items()}
+    def _score_step(self, batch: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         return self._terms(batch, training=False)
 
     def _terms(self, batch: dict[str, tf.Tensor], training: bool) -> dict[str, tf.Tensor]:
@@ -266,12 +425,14 @@ class _Trainer:
         return ops.mean(batch["weight"] * entropies)
 
 
-def _specifications(rows: _Rows) -> dict[str, tf.TensorSpec]:
-    """Type and shape of the tensors of any number of rows."""
-    return {
-        name: tf.TensorSpec([None, *tensor.shape[1:]], tensor.dtype)
-        for name, tensor in rows.tensors.items()
-    }
+def _some(rows: NDArray[np.bool_], max_rows: int, seed: int) -> NDArray[np.bool_]:
+    """The rows, or a random part of them where they are more than `max_rows`."""
+    if rows.sum() <= max_rows:
+        return rows
+    some = np.zeros_like(rows)
+    chosen = np.random.default_rng(seed).choice(np.flatnonzero(rows), max_rows, replace=False)
+    some[chosen] = True
+    return some
 
 
 def _values(model: keras.Model) -> list[NDArray[np.float32]]:
@@ -338,11 +499,11 @@ def _check_rows(
         raise ValueError(f"no training row of class {', '.join(map(str, missing))}")
 
 
-def _check_finite(views: Views) -> None:
+def _check_finite(views: Views, first_row: int = 0) -> None:
     for name, view in views.items():
         bad = ~np.isfinite(view).all(axis=tuple(range(1, view.ndim)))
         if bad.any():
-            raise ValueError(f"{name} has NaN or infinity in row {int(bad.argmax())}")
+            raise ValueError(f"{name} has NaN or infinity in row {first_row + int(bad.argmax())}")
 
 
 def _standardise(model: keras.Model, training: Views) -> None:

@@ -37,25 +37,25 @@ def fit_fourier_pca(
     spectra: Any, splits: pd.DataFrame, fourier: FourierParameters, seed: int
 ) -> Any:
     """Fit scaler and PCA on the training rows."""
-    from sklearn.decomposition import PCA
-    from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import StandardScaler
+    from disentangled_audio.models.streaming_pca import fit_scaled_pca
 
     check_same(spectra, splits)
-    training = spectra[...][(splits["role"] == "train").to_numpy()]
-    most = min(training.shape)
+    training = (splits["role"] == "train").to_numpy()
+    most = min(int(training.sum()), spectra.shape[1])
     if fourier.n_components > most:
         raise UserError(
             f"fourier.n_components={fourier.n_components} is more than the {most} that "
-            f"{len(training)} training rows allow; lower it to {most} or less"
+            f"{training.sum()} training rows allow; lower it to {most} or less"
         )
-    model = make_pipeline(StandardScaler(), PCA(fourier.n_components, random_state=seed))
-    return stamp(model.fit(training), spectra, splits)
+    model = fit_scaled_pca(spectra, training, fourier.n_components, fourier.max_exact_rows, seed)
+    return stamp(model, spectra, splits)
 
 
 def project_spectra(spectra: Any, recordings: pd.DataFrame, fourier_pca: Any) -> pd.DataFrame:
     """Fourier features of every item."""
-    features = fourier_pca.transform(spectra[...])
+    from disentangled_audio.models.streaming_pca import project
+
+    features = project(fourier_pca, spectra)
     return stamp(
         feature_table(recordings["recording_id"], features, "pc"), fourier_pca, spectra, recordings
     )

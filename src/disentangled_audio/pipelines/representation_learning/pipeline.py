@@ -16,7 +16,13 @@ def create_pipeline(**kwargs) -> Pipeline:
         [
             Node(
                 train_disentangler_on_views,
-                inputs=[*VIEWS, "splits", "params:disentangler", "params:seed"],
+                inputs=[
+                    *VIEWS,
+                    "splits",
+                    "params:disentangler",
+                    "params:seed",
+                    "training_checkpoint",
+                ],
                 outputs=["disentangler", "training_history"],
                 name="train_disentangler",
             ),

@@ -53,6 +53,7 @@ def _train(
         Rows,
         calibrated_temperature,
         fit_svm,
+        n_landmarks_for,
         search_svm,
     )
 
@@ -64,9 +65,14 @@ def _train(
     training, validation = rows[role == "train"], rows[role == "validation"]
     extra = None if augmented is None else _augmented_rows(augmented, splits)
     chosen = search_svm(training, parameters, seed)
-    provisional = fit_svm(training, chosen, extra)
+    # One kind for both fits: the refit takes over the first one's temperature.
+    n_fitted = len(training) + len(validation) + (0 if extra is None else len(extra))
+    n_landmarks = n_landmarks_for(n_fitted, parameters)
+    provisional = fit_svm(training, chosen, extra, n_landmarks, seed)
     temperature = calibrated_temperature(provisional, validation)
-    final = CalibratedSvm(fit_svm(training + validation, chosen, extra), temperature)
+    final = CalibratedSvm(
+        fit_svm(training + validation, chosen, extra, n_landmarks, seed), temperature
+    )
     probabilities = final.predict_proba(values)
     probabilities[role == "validation"] = CalibratedSvm(provisional, temperature).predict_proba(
         validation.features

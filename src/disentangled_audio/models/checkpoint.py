@@ -1,0 +1,127 @@
+"""State of an unfinished training in one file, so that a killed run can go on."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import os
+import time
+import zipfile
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from disentangled_audio.errors import UserError
+
+_logger = logging.getLogger(__name__)
+
+_FILE_NAME = "checkpoint.npz"
+_SAVING = ".saving-"
+_FACTS = "facts"
+# Nobody takes so long to write one; what is older belongs to a run that was killed.
+_LEFTOVER_S = 60.0
+
+Arrays = dict[str, list[NDArray[Any]]]
+
+
+class Checkpoint:
+    """The last state of one training.
+
+    There is one file: a training of other inputs replaces it. It stays when training has
+    finished, because the run may be killed before the model is saved.
+
+    Parameters
+    ----------
+    folder : Path
+        Made when it is first needed.
+    digest : str
+        Of everything that the training depends on; a state with another digest is ignored.
+    """
+
+    def __init__(self, folder: Path, digest: str) -> None:
+        self._folder = folder
+        self._path = folder / _FILE_NAME
+        self._digest = digest
+
+    def load(self) -> tuple[Arrays, dict[str, Any]] | None:
+        """Arrays and facts of the last `save`; None if there is no usable one of this digest."""
+        _remove_leftovers(self._folder)
+        if not self._path.exists():
+            return None
+        try:
+            arrays, facts = _read(self._path)
+        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+            _logger.warning("%s is damaged (%s); training starts anew", self._path, error)
+            return None
+        if facts.pop("digest") != self._digest:
+            return None
+        return arrays, facts
+
+    def save(self, arrays: Arrays, facts: dict[str, Any]) -> None:
+        """Replace the state, whole or not at all.
+
+        Parameters
+        ----------
+        arrays : dict of lists of arrays
+        facts : dict
+            Anything that JSON can hold; floats come back to the last bit.
+
+        Raises
+        ------
+        UserError
+            If there is no room, or the folder must not be written to.
+        """
+        content = {
+            f"{name}/{number:04d}": array
+            for name, group in arrays.items()
+            for number, array in enumerate(group)
+        }
+        text = json.dumps({**facts, "digest": self._digest, "groups": list(arrays)})
+        content[_FACTS] = np.array(text)
+        temporary = self._folder / f"{_SAVING}{os.getpid()}.npz"
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            np.savez(temporary, **content)
+            temporary.replace(self._path)
+        except OSError as error:
+            raise UserError(
+                f"the state of training cannot be written to {self._folder}: {error}. Make room, "
+                "or make the folder writable; the next run goes on from the last state there"
+            ) from error
+
+
+def digest_of(arrays: Iterable[NDArray[Any]], facts: dict[str, Any]) -> str:
+    """SHA-256 of arrays, with their types and shapes, and of anything that JSON can hold."""
+    found = hashlib.sha256(json.dumps(facts, sort_keys=True).encode())
+    for array in arrays:
+        found.update(f"{array.dtype.str}{array.shape}".encode())
+        found.update(np.ascontiguousarray(array).data)
+    return found.hexdigest()
+
+
+def _read(path: Path) -> tuple[Arrays, dict[str, Any]]:
+    with zipfile.ZipFile(path) as archive:
+        bad = archive.testzip()
+    if bad is not None:
+        raise ValueError(f"wrong checksum of {bad}")
+    with np.load(path, allow_pickle=False) as content:
+        facts = json.loads(str(content[_FACTS]))
+        names = sorted(name for name in content.files if name != _FACTS)
+        arrays: Arrays = {name: [] for name in facts.pop("groups")}
+        for name in names:
+            arrays[name.partition("/")[0]].append(content[name])
+    return arrays, facts
+
+
+def _remove_leftovers(folder: Path) -> None:
+    for path in folder.glob(f"{_SAVING}*"):
+        try:
+            if time.time() - path.stat().st_mtime > _LEFTOVER_S:
+                path.unlink()
+        except FileNotFoundError:
+            # Another run was quicker.
+            continue

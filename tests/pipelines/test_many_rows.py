@@ -1,0 +1,56 @@
+"""The job on its ways for many rows, which small limits make it take on the tiny twin."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.kernel_approximation import Nystroem
+
+from tests.conftest import load_catalog, run_kedro
+from tests.pipelines.test_end_to_end import _with_same_recordings
+
+LIMITS = {
+    "fourier": {"max_exact_rows": 20},
+    "svm": {"max_exact_rows": 20, "n_landmarks": 30},
+    "disentangler": {"max_epoch_rows": 16, "batch_size": 8},
+}
+
+
+@pytest.fixture(scope="module")
+def limited_run(tiny_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    project = _with_same_recordings(tiny_run, tmp_path_factory.mktemp("limited"))
+    run_kedro(project, params=LIMITS)
+    return project
+
+
+def test_every_model_takes_its_way_for_many_rows(limited_run: Path, tiny_run: Path) -> None:
+    catalog, usual = load_catalog(limited_run), load_catalog(tiny_run)
+
+    for name in ("svm", "code_svm"):
+        assert isinstance(catalog.load(name).svm[1], Nystroem), name
+        assert not any(isinstance(step, Nystroem) for step in usual.load(name).svm)
+    streamed, exact = catalog.load("fourier_pca")[-1], usual.load("fourier_pca")[-1]
+    assert streamed.svd_solver == "covariance_eigh"
+    np.testing.assert_allclose(
+        streamed.explained_variance_.sum(), exact.explained_variance_.sum(), rtol=0.01
+    )
+    models = catalog.load("metrics")["models"]
+    assert models["svm"]["balanced_accuracy"] > 0.5
+    probabilities = catalog.load("predictions").filter(regex="^p_")
+    np.testing.assert_allclose(probabilities.sum(axis=1), 1, atol=1e-4)
+
+
+def test_a_finished_training_is_not_repeated_and_another_one_is(limited_run: Path) -> None:
+    (checkpoint,) = limited_run.glob("data/04_representation/*/*/.training/checkpoint.npz")
+    written = checkpoint.stat().st_mtime_ns
+    before = load_catalog(limited_run).load("training_history")
+
+    run_kedro(limited_run, pipelines=["representation_learning"], params=LIMITS)
+
+    assert checkpoint.stat().st_mtime_ns == written
+    pd.testing.assert_frame_equal(load_catalog(limited_run).load("training_history"), before)
+    other = {**LIMITS, "disentangler": {**LIMITS["disentangler"], "learning_rate": 0.01}}
+    run_kedro(limited_run, pipelines=["representation_learning"], params=other)
+    assert checkpoint.stat().st_mtime_ns > written
+    assert not load_catalog(limited_run).load("training_history").equals(before)
