@@ -3,7 +3,7 @@ PYTHON ?= $(firstword $(foreach name,python3.11 python3.12 python3,$(shell comma
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 
-.PHONY: run test install lint viz clean help
+.PHONY: run test install lint viz prune clean help
 
 run: install ## the default pipeline on the simulated twin; prints where the results are
 	$(BIN)/kedro run
@@ -19,6 +19,11 @@ lint: install ## style
 
 viz: install ## the graph in the browser
 	$(BIN)/kedro viz run
+
+# make prune KEEP=5 YES=1
+KEEP ?= 3
+prune: install ## old versions in data: lists, asks, removes; KEEP=3 of each stay
+	$(BIN)/kedro prune --keep=$(KEEP) $(if $(YES),--yes)
 
 clean: ## everything that can be made again, except data
 	rm -rf .venv .viz build dist .pytest_cache .hypothesis .ruff_cache .coverage .coverage.*

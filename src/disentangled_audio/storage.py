@@ -1,0 +1,74 @@
+"""What a disk can do to a run, in words a person can act on."""
+
+import errno
+import re
+from collections.abc import Iterator
+from pathlib import PurePath
+
+from disentangled_audio.errors import UserError
+
+FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
+READ_ONLY = frozenset({errno.EROFS})
+FORBIDDEN = frozenset({errno.EACCES, errno.EPERM})
+# HDF5 raises without setting `errno`, and names it in its text.
+NAMED_ERRNO = re.compile(r"\berrno\W{1,4}(\d+)", re.IGNORECASE)
+
+
+def disk_trouble(error: BaseException, path: PurePath | str = "") -> UserError | None:
+    """A full disk, or one that refuses, as a message; None for any other error.
+
+    Parameters
+    ----------
+    error
+        Whatever was raised; what it was raised from is looked at too.
+    path
+        What was being read or written; empty if only the error can know.
+    """
+    for cause in _chain(error):
+        text = _explanation(cause, str(path or getattr(cause, "filename", None) or "a file"))
+        if text:
+            return UserError(text)
+    return None
+
+
+def explain(error: OSError) -> str:
+    """What went wrong with which file, and where it is known, what to do."""
+    trouble = disk_trouble(error)
+    if trouble is not None:
+        return str(trouble)
+    text = error.strerror or str(error) or type(error).__name__
+    return f"{error.filename}: {text}" if error.filename else text
+
+
+def _chain(error: BaseException | None) -> Iterator[BaseException]:
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__
+
+
+def _explanation(error: BaseException, subject: str) -> str:
+    number = _number(error)
+    if number in FULL:
+        return (
+            f"{subject} cannot be written: the disk is full. Free some space (`make prune` "
+            "removes old versions) and run again; earlier versions are intact."
+        )
+    if number in READ_ONLY:
+        return (
+            f"{subject} cannot be written: the disk is read-only. Make it writable, or run from "
+            "a folder that is; earlier versions are intact."
+        )
+    if number in FORBIDDEN:
+        return (
+            f"{subject}: permission denied. Give yourself the right to it (chmod, chown), or "
+            "choose another folder; earlier versions are intact."
+        )
+    return ""
+
+
+def _number(error: BaseException) -> int | None:
+    number = getattr(error, "errno", None)
+    if number is not None:
+        return number
+    named = NAMED_ERRNO.search(str(error))
+    return int(named[1]) if named else None
