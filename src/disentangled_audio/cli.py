@@ -119,7 +119,7 @@ def prune(keep: int, yes: bool) -> None:
             shown = item.path.relative_to(data.parent)
             click.echo(f"{_size(item.n_bytes):>9}  {shown}  ({item.reason})")
         click.echo(f"{_size(sum(item.n_bytes for item in listed)):>9}  in {len(listed)} folders")
-        if not yes and not sys.stdin.isatty():
+        if not yes and not _has_terminal():
             click.echo("Nothing has been removed; --yes removes all of it (make prune YES=1).")
             return
         if not yes and not click.confirm("Remove all of it?", default=False):
@@ -131,6 +131,10 @@ def prune(keep: int, yes: bool) -> None:
         for path in left:
             click.echo(f"{path} is in use or must not be removed; it is still there", err=True)
         click.echo(f"Removed {len(still & {item.path for item in listed}) - len(left)} folders.")
+
+
+def _has_terminal() -> bool:
+    return sys.stdin.isatty()
 
 
 def _size(n_bytes: int) -> str:

@@ -1,6 +1,7 @@
 """What a disk can do to a run, in words a person can act on."""
 
 import errno
+import os
 import re
 from collections.abc import Iterator
 from pathlib import PurePath
@@ -10,8 +11,11 @@ from disentangled_audio.errors import UserError
 FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 READ_ONLY = frozenset({errno.EROFS})
 FORBIDDEN = frozenset({errno.EACCES, errno.EPERM})
-# HDF5 raises without setting `errno`, and names it in its text.
+# Libraries in C raise without setting `errno`: HDF5 gives its number, TensorFlow its text.
 NAMED_ERRNO = re.compile(r"\berrno\W{1,4}(\d+)", re.IGNORECASE)
+NAMED_TEXT = {os.strerror(number): number for number in FULL | READ_ONLY}
+# All that libsndfile says of a write that the operating system refused.
+SNDFILE_WRITE = "System error."
 
 
 def disk_trouble(error: BaseException, path: PurePath | str = "") -> UserError | None:
@@ -63,6 +67,11 @@ def _explanation(error: BaseException, subject: str) -> str:
             f"{subject}: permission denied. Give yourself the right to it (chmod, chown), or "
             "choose another folder; earlier versions are intact."
         )
+    if str(error) == SNDFILE_WRITE:
+        return (
+            "a recording cannot be written: the disk is full, or refuses. Free some space "
+            "(`make prune` removes old versions), or see to it that data/01_raw can be written."
+        )
     return ""
 
 
@@ -70,5 +79,8 @@ def _number(error: BaseException) -> int | None:
     number = getattr(error, "errno", None)
     if number is not None:
         return number
-    named = NAMED_ERRNO.search(str(error))
-    return int(named[1]) if named else None
+    text = str(error)
+    named = NAMED_ERRNO.search(text)
+    if named:
+        return int(named[1])
+    return next((number for words, number in NAMED_TEXT.items() if words in text), None)
