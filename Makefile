@@ -3,7 +3,7 @@ PYTHON ?= $(firstword $(foreach name,python3.11 python3.12 python3,$(shell comma
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 
-.PHONY: run test fuzz install lint viz clean help
+.PHONY: run test fuzz install lint viz prune clean help
 
 run: install ## the default pipeline on the simulated twin; prints where the results are
 	$(BIN)/kedro run
@@ -11,7 +11,7 @@ run: install ## the default pipeline on the simulated twin; prints where the res
 test: install ## the tests, with coverage
 	$(BIN)/python -m pytest --cov --cov-report=term
 
-fuzz: install ## a million strange names and headers, half an hour
+fuzz: install ## a million strange names and headers, about 40 minutes
 	FUZZ_EXAMPLES=1000000 $(BIN)/python -m pytest tests/corpora/test_fuzz.py
 
 install: $(INSTALLED) ## a virtual environment with everything in it
@@ -22,6 +22,11 @@ lint: install ## style
 
 viz: install ## the graph in the browser
 	$(BIN)/kedro viz run
+
+# make prune KEEP=5 YES=1
+KEEP ?= 3
+prune: install ## old versions in data: lists, asks, removes; KEEP=3 of each stay
+	$(BIN)/kedro prune --keep=$(KEEP) $(if $(YES),--yes)
 
 clean: ## everything that can be made again, except data
 	rm -rf .venv .viz build dist .pytest_cache .hypothesis .ruff_cache .coverage .coverage.*

@@ -22,11 +22,11 @@ MAY_IMPORT = {
     "models": {"models", "signal", "parameters", "errors"},
     "evaluation": {"evaluation", "signal", "parameters", "errors"},
     "plots": {"plots"},
-    "datasets": {"datasets"},
+    "datasets": {"datasets", "locks", "storage"},
 }
 FOREIGN = {
     "signal": {"numpy", "scipy"},
-    "datasets": {"kedro", "kedro_datasets", "zarr", "skops", "keras"},
+    "datasets": {"fsspec", "kedro", "kedro_datasets", "keras", "numpy", "skops", "zarr"},
 }
 
 

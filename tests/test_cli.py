@@ -180,6 +180,69 @@ protocols:
     assert list(project.glob("data/07_reporting/birds/which_bird/report.html/*/report.html"))
 
 
+@pytest.mark.parametrize(
+    ("raised", "shown"),
+    [
+        (OSError(28, "No space left on device"), "the disk is full"),
+        (OSError(30, "Read-only file system", "/here"), "/here cannot be written"),
+        (PermissionError(13, "Permission denied", "/here"), "/here: permission denied"),
+        (IsADirectoryError(21, "Is a directory", "/here"), "/here: Is a directory"),
+        (RuntimeError("unable to write (errno = 28, ...)"), "the disk is full"),
+        (RuntimeError("System error."), "a recording cannot be written"),
+    ],
+)
+def test_what_the_disk_refuses_ends_in_a_message(
+    project: Path, raised: Exception, shown: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise raised
+
+    monkeypatch.setattr("disentangled_audio.pipelines.checks.check_run", refuse)
+    status, output = _run(project, "--env=test")
+    assert status == 1
+    assert f"Error: {shown}" in output or shown in output
+    assert "Traceback" not in output
+
+
+def test_a_mistake_in_the_program_keeps_its_traceback(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def mistake(*_: object) -> None:
+        raise KeyError("colour")
+
+    monkeypatch.setattr("disentangled_audio.pipelines.checks.check_run", mistake)
+    bootstrap_project(project)
+    from disentangled_audio.cli import cli
+
+    monkeypatch.chdir(project)
+    with pytest.raises(KeyError, match="colour"):
+        CliRunner().invoke(cli, ["run", "--env=test"], catch_exceptions=False)
+
+
+def test_a_full_disk_stops_a_run_and_more_space_lets_it_finish(
+    tiny_run: Path, tmp_path: Path
+) -> None:
+    project = make_project(tmp_path / "project")
+    data = project / "data"
+    data.mkdir()
+    options = ["-t", "tmpfs", "-o", "size=800k", "none", str(data)]
+    mounted = subprocess.run(["mount", *options], capture_output=True, text=True, check=False)
+    if mounted.returncode:
+        pytest.skip(f"mounting needs root: {mounted.stderr.strip()}")
+    try:
+        (data / "01_raw").symlink_to(tiny_run / "data" / "01_raw")
+        status, output = _run(project, "--env=test", "--pipelines=ingestion")
+        assert status == 1
+        assert "the disk is full" in output
+        assert "Traceback" not in output
+        assert not list(data.rglob(".saving-*"))
+        subprocess.run(["mount", "-o", "remount,size=20m", str(data)], check=True)
+        status, output = _run(project, "--env=test", "--pipelines=ingestion")
+        assert status == 0, output
+    finally:
+        subprocess.run(["umount", "-l", str(data)], check=True)
+
+
 def test_the_packaged_project_runs_where_only_its_configuration_lies(tmp_path: Path) -> None:
     shutil.copytree(REPOSITORY / "conf", tmp_path / "conf")
     subprocess.run(

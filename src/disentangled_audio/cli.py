@@ -1,6 +1,11 @@
-"""`kedro run` with errors a person can act on, instead of a traceback."""
+"""`kedro run` with errors a person can act on instead of a traceback, and `kedro prune`."""
 
+import errno
 import re
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import click
@@ -11,6 +16,7 @@ from kedro.validation.exceptions import ParameterValidationError
 from omegaconf.errors import OmegaConfBaseException
 
 from disentangled_audio.errors import UserError
+from disentangled_audio.storage import disk_trouble, explain
 
 EXPECTED = (
     UserError,
@@ -31,10 +37,26 @@ class Run(click.Command):
     def invoke(self, ctx: click.Context) -> Any:
         """Run, and turn an expected error into one that click prints as a message."""
         _check_pipelines(ctx.params)
-        try:
+        with _messages():
             return super().invoke(ctx)
-        except EXPECTED as error:
-            raise click.ClickException(_message(error)) from error
+
+
+@contextmanager
+def _messages() -> Iterator[None]:
+    try:
+        yield
+    except (*EXPECTED, OSError) as error:
+        if getattr(error, "errno", None) == errno.EPIPE:
+            # The reader of the output has gone; click ends quietly.
+            raise
+        raise click.ClickException(_message(error)) from error
+    except click.ClickException:
+        raise
+    except Exception as error:
+        trouble = disk_trouble(error)
+        if trouble is None:
+            raise
+        raise click.ClickException(str(trouble)) from error
 
 
 def _check_pipelines(options: dict[str, Any]) -> None:
@@ -57,12 +79,73 @@ def _message(error: Exception) -> str:
     if isinstance(error, ParameterValidationError):
         message = OWN_ERROR.sub(r"\1", ADDRESS.sub("", str(error)))
         return REFUSED_VALUE.sub(r", got \1", message)
-    return str(error)
+    if isinstance(error, OSError):
+        return explain(error)
+    trouble = disk_trouble(error)
+    # Kedro's text names the dataset, the other one what can be done.
+    return f"{error}\n{trouble}" if trouble is not None else str(error)
 
 
 @click.group(name="disentangled-audio")
 def cli() -> None:
     """Commands of the project."""
+
+
+@cli.command()
+@click.option(
+    "--keep",
+    type=click.IntRange(min=1),
+    default=3,
+    show_default=True,
+    help="Newest versions of every dataset, and newest runs, that stay.",
+)
+@click.option("--yes", is_flag=True, help="Remove without asking.")
+def prune(keep: int, yes: bool) -> None:
+    """List old versions, leftovers and unused chunk caches in data/, and remove them.
+
+    A version that the manifest of a kept run names stays, whatever its age.
+    """
+    from kedro.utils import find_kedro_project
+
+    from disentangled_audio.pruning import removables, remove, run_locks
+
+    with _messages():
+        data = (find_kedro_project(Path.cwd()) or Path.cwd()).resolve() / "data"
+        listed = removables(data, keep)
+        if not listed:
+            click.echo("There is nothing to remove.")
+            return
+        for item in listed:
+            shown = item.path.relative_to(data.parent)
+            click.echo(f"{_size(item.n_bytes):>9}  {shown}  ({item.reason})")
+        click.echo(f"{_size(sum(item.n_bytes for item in listed)):>9}  in {len(listed)} folders")
+        if not yes and not _has_terminal():
+            click.echo("Nothing has been removed; --yes removes all of it (make prune YES=1).")
+            return
+        if not yes and not click.confirm("Remove all of it?", default=False):
+            return
+        with run_locks(data):
+            # A run may have ended since; what it needs stays.
+            still = {item.path for item in removables(data, keep)}
+            left = remove([item for item in listed if item.path in still])
+        for path in left:
+            click.echo(f"{path} is in use or must not be removed; it is still there", err=True)
+        click.echo(f"Removed {len(still & {item.path for item in listed}) - len(left)} folders.")
+
+
+def _has_terminal() -> bool:
+    return sys.stdin.isatty()
+
+
+def _size(n_bytes: int) -> str:
+    if n_bytes < 1000:
+        return f"{n_bytes} B"
+    size = n_bytes / 1000
+    for unit in ("kB", "MB", "GB"):
+        if size < 1000:
+            return f"{size:.1f} {unit}"
+        size /= 1000
+    return f"{size:.1f} TB"
 
 
 # Named `run` because the packaged project looks for it under this name.

@@ -12,6 +12,8 @@ from kedro.io import AbstractVersionedDataset, DataCatalog
 from kedro.pipeline import Pipeline
 from kedro.pipeline.node import Node
 
+from disentangled_audio.locks import RUN_LOCK, RunLock
+
 PACKAGES = (
     "disentangled-audio",
     "kedro",
@@ -30,12 +32,13 @@ PACKAGES = (
 
 
 class ProjectHooks:
-    """What surrounds a run; holds the times of the run in progress."""
+    """What surrounds a run; holds its lock, and the times of the run in progress."""
 
     def __init__(self) -> None:
         self._project_path = Path.cwd()
         self._started: dict[str, float] = {}
         self._seconds: dict[str, float] = {}
+        self._lock: RunLock | None = None
 
     @hook_impl
     def after_context_created(self, context: Any) -> None:
@@ -46,12 +49,22 @@ class ProjectHooks:
     def before_pipeline_run(
         self, run_params: dict[str, Any], pipeline: Pipeline, catalog: DataCatalog
     ) -> None:
-        """Check what only several parameters and datasets together can show."""
+        """Check what only several parameters and datasets together can show; lock the outputs."""
         from disentangled_audio.pipelines.checks import check_run
 
+        # An interrupted run of this process (a notebook's, say) has not told any hook of its end.
+        self._release_lock()
         self._started.clear()
         self._seconds.clear()
         check_run(run_params, pipeline, catalog)
+        self._lock = _run_lock(catalog)
+        if self._lock is not None:
+            self._lock.acquire()
+
+    @hook_impl
+    def on_pipeline_error(self) -> None:
+        """Let others run on this corpus and protocol."""
+        self._release_lock()
 
     @hook_impl
     def before_node_run(self, node: Node, inputs: dict[str, Any]) -> dict[str, Any] | None:
@@ -69,7 +82,10 @@ class ProjectHooks:
         self, run_params: dict[str, Any], pipeline: Pipeline, catalog: DataCatalog
     ) -> None:
         """Save the manifest, and print the result where there is one."""
-        catalog["run_manifest"].save(self._manifest(run_params, pipeline, catalog))
+        try:
+            catalog["run_manifest"].save(self._manifest(run_params, pipeline, catalog))
+        finally:
+            self._release_lock()
         if {"metrics", "report"} <= pipeline.all_outputs():
             from disentangled_audio.pipelines.reporting.summary_table import print_summary
 
@@ -78,6 +94,11 @@ class ProjectHooks:
                 len(catalog.load("rejected_recordings")),
                 Path(catalog["report"]._get_load_path()),
             )
+
+    def _release_lock(self) -> None:
+        if self._lock is not None:
+            self._lock.release()
+        self._lock = None
 
     def _manifest(
         self, run_params: dict[str, Any], pipeline: Pipeline, catalog: DataCatalog
@@ -103,6 +124,18 @@ class ProjectHooks:
             "seconds": dict(self._seconds),
             "parameters": plain(catalog.load("parameters")),
         }
+
+
+def _run_lock(catalog: DataCatalog) -> RunLock | None:
+    """Lock of this corpus and protocol, beside their manifests; None where that is no disk."""
+    manifest = catalog["run_manifest"]
+    if getattr(manifest, "_protocol", None) != "file":
+        return None
+    purpose = (
+        f"another run of corpus '{catalog.load('params:corpus_name')}' with protocol "
+        f"'{catalog.load('params:protocol_name')}'"
+    )
+    return RunLock(Path(manifest._filepath).parent / RUN_LOCK, purpose)
 
 
 def _sources(pipeline: Pipeline, catalog: DataCatalog) -> list[dict[str, Any]]:

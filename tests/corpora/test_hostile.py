@@ -15,11 +15,12 @@ import pytest
 
 from disentangled_audio.corpora.decode import decode
 from disentangled_audio.corpora.files import File, files_in_folder
-from disentangled_audio.corpora.ingest import Ingested, ingest
+from disentangled_audio.corpora.ingest import Ingested
 from disentangled_audio.corpora.readers import RejectedError
 from disentangled_audio.errors import UserError
 from disentangled_audio.parameters import AudioFormat, Corpus
 from tests.corpora import hostile
+from tests.corpora.reading import ingest
 
 pytestmark = pytest.mark.skipif(
     sys.platform == "win32", reason="pipes, sockets and such names are of Unix"

@@ -17,9 +17,9 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 from disentangled_audio.datasets.atomic import AtomicDataset
-from disentangled_audio.datasets.checkpoint_folder import CheckpointFolder
 from disentangled_audio.datasets.html_dataset import HtmlDataset
 from disentangled_audio.datasets.keras_dataset import STAMP_MEMBER, KerasDataset
+from disentangled_audio.datasets.local_folder import LocalFolder
 from disentangled_audio.datasets.recording_folders import RecordingFolders
 from disentangled_audio.datasets.skops_dataset import SkopsDataset
 from disentangled_audio.datasets.zarr_dataset import ZarrDataset
@@ -389,7 +389,7 @@ def test_recording_folders_are_not_written_through_the_catalog(tmp_path: Path) -
 def test_the_checkpoint_folder_is_given_and_not_written_through_the_catalog(
     tmp_path: Path,
 ) -> None:
-    dataset = CheckpointFolder(filepath=str(tmp_path / ".training"))
+    dataset = LocalFolder(filepath=str(tmp_path / ".training"))
 
     assert dataset.load() == tmp_path / ".training"
     assert dataset.exists(), "an earlier pipeline would be asked to make it"

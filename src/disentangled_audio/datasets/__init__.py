@@ -1,1 +1,1 @@
-"""Datasets that kedro-datasets lacks: folders, zarr arrays, skops and Keras models."""
+"""Datasets that kedro-datasets lacks, and those it has with versions that appear whole."""

@@ -1,24 +1,176 @@
-"""A versioned dataset whose versions appear whole or not at all."""
+"""Datasets whose versions appear whole or not at all, on a disk or in a store behind a URL."""
 
-import os
+import copy
 import shutil
 import tempfile
+import uuid
 from abc import abstractmethod
-from pathlib import Path
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path, PurePath, PurePosixPath
 from typing import Any
 
+import fsspec
+from fsspec.implementations.local import LocalFileSystem
 from kedro.io import AbstractVersionedDataset, DatasetError, Version
+from kedro.io.core import get_protocol_and_path
+
+from disentangled_audio.locks import try_lock, unlock
+from disentangled_audio.storage import disk_trouble
+
+TEMPORARY = ".saving-"
 
 
-class AtomicDataset(AbstractVersionedDataset[Any, Any]):
-    """Saves into a temporary neighbour, then renames: a killed run leaves no half version.
+@contextmanager
+def temporary_neighbour(folder: Path) -> Iterator[Path]:
+    """A folder to write into beside the place where the result belongs.
+
+    It is locked while it is in use, so that what killed runs left can be told from it.
+
+    Parameters
+    ----------
+    folder
+        Where the result belongs; made if need be, and cleared of what killed runs left.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    # Nobody may look for leftovers between making the folder and locking it.
+    guard = _lock_if_possible(folder, wait=True)
+    try:
+        remove_leftovers(folder)
+        temporary = Path(tempfile.mkdtemp(dir=folder, prefix=TEMPORARY))
+        lock = _lock_if_possible(temporary)
+    finally:
+        _unlock(guard)
+    try:
+        yield temporary
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+        _unlock(lock)
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Remove temporary folders in `folder` that no process uses any more."""
+    for temporary in folder.glob(f"{TEMPORARY}*"):
+        with unused(temporary) as free:
+            if free:
+                shutil.rmtree(temporary, ignore_errors=True)
+
+
+@contextmanager
+def unused(temporary: Path) -> Iterator[bool]:
+    """Whether a temporary folder is nobody's; nobody takes it meanwhile."""
+    lock = _lock_if_possible(temporary)
+    try:
+        yield lock is not None
+    finally:
+        _unlock(lock)
+
+
+def _lock_if_possible(folder: Path, *, wait: bool = False) -> int | None:
+    # Some network file systems lock no folders: nothing is tidied there, all else works.
+    with suppress(OSError):
+        return try_lock(folder, wait=wait)
+    return None
+
+
+def _unlock(descriptor: int | None) -> None:
+    if descriptor is not None:
+        unlock(descriptor)
+
+
+class AtomicSave:
+    """Saving in terms of `_write`: into a temporary place first, then as a whole.
+
+    A mix-in for versioned datasets with `_fs` and `_protocol`, as those of kedro-datasets.
+    On a local disk the finished version is renamed; to a store it is uploaded, a file under
+    another name first, a folder with its `_MARKER` last.
+    """
+
+    # The file without which a version in the form of a folder is not complete.
+    _MARKER = ""
+
+    @abstractmethod
+    def _write(self, data: Any, path: Path) -> None:
+        """Write `data` to a local path that does not exist yet."""
+
+    def save(self, data: Any) -> None:
+        """Write a new version, whole or not at all."""
+        path = self._get_save_path()
+        try:
+            if self._protocol == "file":
+                self._save_on_disk(data, Path(path))
+            else:
+                self._save_in_store(data, path)
+        except Exception as error:
+            trouble = disk_trouble(error, path)
+            if trouble is None:
+                raise
+            raise trouble from error
+        self._fs.invalidate_cache(str(self._filepath))
+        if self._version and not self._version.load:
+            # What this run goes on with, even if another run has saved a newer one meanwhile.
+            self._cached_load_version = self.resolve_save_version()
+
+    def _save_on_disk(self, data: Any, path: Path) -> None:
+        folder = Path(self._filepath) if self._version else path.parent
+        if folder.is_file():
+            # Kedro's words for a dataset that had no versions before.
+            raise NotADirectoryError(folder)
+        with temporary_neighbour(folder) as temporary:
+            if self._version:
+                # The folder of the version is renamed, so it never exists without its content.
+                staged = temporary / path.parent.name
+                staged.mkdir()
+                self._write(data, staged / path.name)
+                staged.rename(path.parent)
+                return
+            staged = temporary / path.name
+            self._write(data, staged)
+            if path.is_dir():
+                path.rename(temporary / "old")
+            staged.replace(path)
+
+    def _save_in_store(self, data: Any, path: PurePosixPath) -> None:
+        with tempfile.TemporaryDirectory(prefix="saving-") as folder:
+            staged = Path(folder) / path.name
+            self._write(data, staged)
+            if staged.is_file():
+                uploaded = path.with_name(f"{TEMPORARY}{uuid.uuid4().hex}")
+                self._fs.put_file(str(staged), str(uploaded))
+                self._fs.mv(str(uploaded), str(path))
+                return
+            if self._fs.exists(str(path)):
+                self._fs.rm(str(path), recursive=True)
+            files = [file for file in staged.rglob("*") if file.is_file()]
+            files.sort(key=lambda file: file.name == self._MARKER)
+            for file in files:
+                self._fs.put_file(str(file), str(path / file.relative_to(staged).as_posix()))
+
+
+class AtomicFile(AtomicSave):
+    """Mix-in that makes a file dataset of kedro-datasets save whole files or none."""
+
+    def _write(self, data: Any, path: Path) -> None:
+        local = copy.copy(self)
+        local._filepath = PurePosixPath(path)
+        local._version = None
+        local._protocol, local._fs = "file", LocalFileSystem()
+        super(AtomicSave, local).save(data)
+
+
+class AtomicDataset(AtomicSave, AbstractVersionedDataset[Any, Any]):
+    """A dataset of the project's own: how to `_write` and `_read` it on a local disk.
 
     Parameters
     ----------
     filepath
-        Where the dataset is kept, on the local disk.
+        Where the dataset is kept: a path, or a URL that fsspec knows (`s3://…`).
     version
         Kedro's load and save version.
+    credentials
+        What the store asks for, as in kedro-datasets.
+    fs_args
+        Further arguments of the store's fsspec class.
     metadata
         Free-form description, as used by Kedro-Viz.
     """
@@ -28,50 +180,54 @@ class AtomicDataset(AbstractVersionedDataset[Any, Any]):
         *,
         filepath: str,
         version: Version | None = None,
+        credentials: dict[str, Any] | None = None,
+        fs_args: dict[str, Any] | None = None,
         metadata: dict[str, Any] | None = None,
     ) -> None:
         self.metadata = metadata
+        self._protocol, path = get_protocol_and_path(filepath, version)
+        self._storage_options = {**(credentials or {}), **(fs_args or {})}
+        self._fs = fsspec.filesystem(self._protocol, **self._storage_options)
         super().__init__(
-            filepath=Path(filepath),
+            filepath=PurePosixPath(path),
             version=version,
-            exists_function=os.path.exists,
-            glob_function=_glob,
+            exists_function=self._is_complete,
+            glob_function=self._fs.glob,
         )
 
     @abstractmethod
-    def _write(self, data: Any, path: Path) -> None:
-        """Write `data` to a path that does not exist yet."""
-
-    @abstractmethod
     def _read(self, path: Path) -> Any:
-        """Read what `_write` wrote."""
+        """Read what `_write` wrote, from a local path."""
 
     def load(self) -> Any:
         """Read the newest version, or the one asked for."""
-        return self._read(Path(self._get_load_path()))
+        path = self._get_load_path()
+        if self._protocol == "file":
+            return self._read(Path(path))
+        return self._read_from_store(path)
 
-    def save(self, data: Any) -> None:
-        """Write a new version, whole or not at all."""
-        path = Path(self._get_save_path())
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=path.parent, prefix=".saving-") as folder:
-            temporary = Path(folder) / path.name
-            self._write(data, temporary)
-            if path.is_dir():
-                shutil.rmtree(path)
-            temporary.replace(path)
+    def _read_from_store(self, path: PurePosixPath) -> Any:
+        with tempfile.TemporaryDirectory(prefix="loading-") as folder:
+            local = Path(folder) / path.name
+            self._fs.get(str(path), str(local), recursive=True)
+            return self._read(local)
+
+    def _is_complete(self, path: str | PurePath) -> bool:
+        return self._fs.exists(str(PurePosixPath(path) / self._MARKER))
 
     def _exists(self) -> bool:
         try:
-            return Path(self._get_load_path()).exists()
+            return self._is_complete(self._get_load_path())
         except DatasetError:
             return False
 
+    def _release(self) -> None:
+        super()._release()
+        self._fs.invalidate_cache(str(self._filepath))
+
     def _describe(self) -> dict[str, Any]:
-        return {"filepath": self._filepath, "version": self._version}
-
-
-def _glob(pattern: str) -> list[str]:
-    import glob
-
-    return glob.glob(str(pattern))
+        return {
+            "filepath": self._filepath,
+            "protocol": self._protocol,
+            "version": self._version,
+        }

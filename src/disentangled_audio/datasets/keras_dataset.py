@@ -19,12 +19,16 @@ class KerasDataset(AtomicDataset):
     Parameters
     ----------
     filepath
-        Where the model is kept; ends in `.keras`.
+        Where the model is kept, a path or a URL; ends in `.keras`.
     custom_layers
         Module that registers the model's own layers; imported before loading, so that a
         fresh process (a notebook, say) can load the model.
     version
         Kedro's load and save version.
+    credentials
+        What the store asks for, as in kedro-datasets.
+    fs_args
+        Further arguments of the store's fsspec class.
     metadata
         Free-form description, as used by Kedro-Viz.
     """
@@ -35,9 +39,17 @@ class KerasDataset(AtomicDataset):
         filepath: str,
         custom_layers: str,
         version: Version | None = None,
+        credentials: dict[str, Any] | None = None,
+        fs_args: dict[str, Any] | None = None,
         metadata: dict[str, Any] | None = None,
     ) -> None:
-        super().__init__(filepath=filepath, version=version, metadata=metadata)
+        super().__init__(
+            filepath=filepath,
+            version=version,
+            credentials=credentials,
+            fs_args=fs_args,
+            metadata=metadata,
+        )
         self._custom_layers = custom_layers
 
     def _write(self, data: Any, path: Path) -> None:

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from kedro.io import AbstractDataset, DatasetError
+from kedro.io.core import get_protocol_and_path
 
 
 class RecordingFolders(AbstractDataset[None, list[Path]]):
@@ -12,7 +13,8 @@ class RecordingFolders(AbstractDataset[None, list[Path]]):
     Parameters
     ----------
     filepath
-        The project's own folder for raw recordings; made when it is first needed.
+        The project's own folder for raw recordings; made when it is first needed. A path or a
+        `file://` URL: recordings are read many times, so they have to be on a disk.
     read_only
         A folder that is looked at first and never written to; empty for none.
     metadata
@@ -22,8 +24,8 @@ class RecordingFolders(AbstractDataset[None, list[Path]]):
     def __init__(
         self, *, filepath: str, read_only: str = "", metadata: dict[str, Any] | None = None
     ) -> None:
-        self._own = Path(filepath)
-        self._read_only = Path(read_only).expanduser().absolute() if read_only else None
+        self._own = _on_disk(filepath)
+        self._read_only = _on_disk(read_only).expanduser().absolute() if read_only else None
         self.metadata = metadata
 
     def load(self) -> list[Path]:
@@ -41,3 +43,12 @@ class RecordingFolders(AbstractDataset[None, list[Path]]):
 
     def _describe(self) -> dict[str, Any]:
         return {"filepath": self._own, "read_only": self._read_only}
+
+
+def _on_disk(filepath: str) -> Path:
+    protocol, path = get_protocol_and_path(filepath)
+    if protocol != "file":
+        raise DatasetError(
+            f"{filepath}: recordings are read from a disk. Mount or copy them, and name that folder"
+        )
+    return Path(path)

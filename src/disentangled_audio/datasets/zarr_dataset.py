@@ -1,38 +1,136 @@
 """Arrays in zarr format."""
 
 import json
-from pathlib import Path
-from typing import Any
+import logging
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Any
 
 from kedro_datasets._typing import JSONPreview
 
 from disentangled_audio.datasets.atomic import AtomicDataset
+
+if TYPE_CHECKING:
+    import zarr
+
+logger = logging.getLogger(__name__)
+
+METADATA = "zarr.json"
 
 
 class ZarrDataset(AtomicDataset):
     """One chunked array with its attributes; loaded lazily and read-only.
 
     Save takes a `zarr.Array` (in memory or on disk), load gives one: slice it to get NumPy
-    arrays.
+    arrays. The chunk files of an array that lies on the same disk are linked, not copied:
+    whoever hands it over must never change a chunk file that has been written.
     """
 
-    def _write(self, data: Any, path: Path) -> None:
-        import zarr
+    _MARKER = METADATA
 
-        zarr.create_array(
-            store=str(path),
-            data=data[...],
-            chunks=data.chunks,
-            attributes=dict(data.attrs),
-        )
+    def _write(self, data: Any, path: Path) -> None:
+        folder = _folder(data)
+        if folder is None:
+            _write_chunks(data, path)
+            return
+        chunks = {key: folder / key for key in _chunk_keys(data) if (folder / key).exists()}
+        _link_chunks(chunks, path)
+        # Not linked: attributes may be added to the one without the other.
+        shutil.copyfile(folder / METADATA, path / METADATA)
+        if self._newest_version_has(chunks):
+            logger.info(
+                "%s: all %d stored chunks of the newest version are reused",
+                self._filepath.name,
+                len(chunks),
+            )
+
+    def _newest_version_has(self, chunks: dict[str, Path]) -> bool:
+        if self._protocol != "file" or not self._version or not chunks:
+            return False
+        newest = next(iter(self._get_versions()), None)
+        if newest is None:
+            return False
+        with suppress(FileNotFoundError):
+            return all(os.path.samefile(Path(newest) / key, file) for key, file in chunks.items())
+        return False
 
     def _read(self, path: Path) -> Any:
         import zarr
 
         return zarr.open_array(store=str(path), mode="r")
 
+    def _read_from_store(self, path: PurePosixPath) -> Any:
+        import zarr
+
+        store = zarr.storage.FsspecStore.from_url(
+            f"{self._protocol}://{path}", storage_options=self._storage_options, read_only=True
+        )
+        return zarr.open_array(store=store, mode="r")
+
     def preview(self) -> JSONPreview:
         """Shape, type, chunks and attributes, for Kedro-Viz."""
         array = self.load()
         facts = {"shape": array.shape, "dtype": str(array.dtype), "chunks": array.chunks}
         return JSONPreview(json.dumps({**facts, "attributes": dict(array.attrs)}))
+
+
+def _folder(data: Any) -> Path | None:
+    """Where the files of an array lie; None if it is not on a disk."""
+    import zarr
+
+    if not isinstance(data, zarr.Array) or data.metadata.zarr_format != 3:
+        return None
+    if not isinstance(data.store, zarr.storage.LocalStore):
+        return None
+    return Path(data.store.root) / data.path
+
+
+def _chunk_keys(data: "zarr.Array") -> Iterator[str]:
+    """Names of the chunk files; with shards, one file is a shard."""
+    for index in _grid(data):
+        yield data.metadata.encode_chunk_key(index)
+
+
+def _grid(data: Any) -> Iterator[tuple[int, ...]]:
+    import numpy as np
+
+    sizes = zip(data.shape, _stored_chunks(data), strict=True)
+    yield from np.ndindex(*(-(-length // chunk) for length, chunk in sizes))
+
+
+def _stored_chunks(data: Any) -> tuple[int, ...]:
+    return getattr(data, "shards", None) or data.chunks
+
+
+def _link_chunks(chunks: dict[str, Path], path: Path) -> None:
+    path.mkdir()
+    for key, file in chunks.items():
+        target = path / key
+        target.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            os.link(file, target)
+        except OSError:
+            # Another disk, a file system without links, or too many of them.
+            shutil.copyfile(file, target)
+
+
+def _write_chunks(data: Any, path: Path) -> None:
+    """Write an array without ever holding more than one of its chunks."""
+    import zarr
+
+    array = zarr.create_array(
+        store=str(path),
+        shape=data.shape,
+        dtype=data.dtype,
+        chunks=data.chunks,
+        shards=getattr(data, "shards", None),
+        attributes=dict(data.attrs),
+    )
+    sizes = _stored_chunks(data)
+    for index in _grid(data):
+        corner = zip(index, sizes, strict=True)
+        region = tuple(slice(place * size, (place + 1) * size) for place, size in corner)
+        array[region] = data[region]

@@ -1,0 +1,118 @@
+"""One run at a time on one corpus and protocol; a killed run holds nobody up."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from disentangled_audio.errors import UserError
+from disentangled_audio.locks import RUN_LOCK, RunLock
+from tests.conftest import load_catalog, make_project, run_kedro
+
+OUTPUTS = Path("data/07_reporting/twin_tiny")
+
+
+def _kedro(project: Path, *options: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "kedro", "run", "--env=test", "--pipelines=ingestion", *options],
+        cwd=project,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_a_second_run_names_the_first_and_harms_nothing(tmp_path: Path) -> None:
+    project = make_project(tmp_path / "project")
+    run_kedro(project, pipelines=["ingestion"])
+    before = sorted(project.glob("data/**/*"))
+    lock = project / OUTPUTS / "database_by_room" / RUN_LOCK
+
+    with subprocess.Popen(
+        [sys.executable, "-m", "kedro", "run", "--env=test"],
+        cwd=project,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    ) as first:
+        try:
+            end = time.monotonic() + 60
+            while not lock.read_text() and time.monotonic() < end:
+                time.sleep(0.05)
+            second = _kedro(project)
+            other = _kedro(project, "--params=protocol_name=paper")
+            assert first.poll() is None, "the first run ended too early to be in the way"
+        finally:
+            os.kill(first.pid, signal.SIGKILL)
+
+    assert second.returncode == 1
+    shown = " ".join(second.stderr.split())
+    assert "another run of corpus 'twin_tiny' with protocol 'database_by_room'" in shown
+    assert f"process {first.pid}, since 20" in shown
+    assert "Traceback" not in second.stdout + second.stderr
+    assert set(before) <= set(project.glob("data/**/*"))
+    assert other.returncode == 0, other.stderr
+
+    third = _kedro(project)
+    assert third.returncode == 0, third.stderr
+    assert load_catalog(project).load("recordings").shape[0] > 0
+
+
+def test_runs_of_one_process_follow_each_other(tmp_path: Path) -> None:
+    project = make_project(tmp_path / "project")
+    for _ in range(2):
+        run_kedro(project, pipelines=["ingestion"])
+    lock = project / OUTPUTS / "database_by_room" / RUN_LOCK
+    with (
+        RunLock(lock, "the test"),
+        pytest.raises(UserError, match=rf"the test is still in progress: process {os.getpid()}"),
+    ):
+        run_kedro(project, pipelines=["ingestion"])
+    run_kedro(project, pipelines=["ingestion"])
+
+
+def test_a_run_that_fails_releases_its_lock(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project = make_project(tmp_path / "project")
+    with monkeypatch.context() as patched:
+        patched.setattr("disentangled_audio.datasets.atomic.AtomicSave.save", _fail)
+        patched.setattr("disentangled_audio.datasets.zarr_dataset.ZarrDataset.save", _fail)
+        with pytest.raises(RuntimeError, match="no"):
+            run_kedro(project, pipelines=["ingestion"])
+    with RunLock(project / OUTPUTS / "database_by_room" / RUN_LOCK, "the test"):
+        pass
+
+
+def _fail(*_: object) -> None:
+    raise RuntimeError("no")
+
+
+def test_a_forked_child_does_not_keep_the_lock_of_its_dead_parent(tmp_path: Path) -> None:
+    lock = tmp_path / RUN_LOCK
+    code = (
+        "import os, sys, time\n"
+        "from pathlib import Path\n"
+        "from disentangled_audio.locks import RunLock\n"
+        "RunLock(Path(sys.argv[1]), 'parent').acquire()\n"
+        "child = os.fork()\n"
+        "if child: print(child, flush=True)\n"
+        "time.sleep(60)\n"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", code, str(lock)], stdout=subprocess.PIPE, text=True
+    ) as parent:
+        assert parent.stdout is not None
+        child = int(parent.stdout.readline())
+        with pytest.raises(UserError, match="parent is still in progress"):
+            RunLock(lock, "the test").acquire()
+        os.kill(parent.pid, signal.SIGKILL)
+        parent.wait()
+        try:
+            with RunLock(lock, "the test"):
+                pass
+        finally:
+            os.kill(child, signal.SIGKILL)
