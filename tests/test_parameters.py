@@ -25,6 +25,7 @@ COMPLETE: dict[type[BaseModel], dict[str, Any]] = {
     p.Corpus: CORPUS,
     p.Split: {"strategy": "random"},
     p.Protocol: PROTOCOL,
+    p.ParallelParameters: {},
     p.FourierParameters: {},
     p.AugmentationParameters: {},
     p.ViewParameters: {},
@@ -99,6 +100,9 @@ def test_every_model_of_the_module_is_tested_here() -> None:
         (p.Split, "validation_folds", 1),
         (p.Protocol, "target", None),
         (p.Protocol, "where", ["rir"]),
+        (p.ParallelParameters, "backend", "threads"),
+        (p.ParallelParameters, "n_jobs", 0),
+        (p.AugmentationParameters, "max_rows", 0),
         (p.FourierParameters, "n_components", 0),
         (p.FourierParameters, "floor_db", 0),
         (p.AugmentationParameters, "copies", -1),
@@ -253,3 +257,8 @@ def test_what_is_wrong_with_a_source_is_told_of_the_kind_that_is_meant(
     for (key, text), (expected_key, expected) in zip(keys.items(), messages.items(), strict=True):
         assert key.startswith(expected_key)
         assert expected in text
+
+
+def test_a_cluster_needs_the_address_of_its_scheduler() -> None:
+    (message,) = _errors(p.ParallelParameters, {"backend": "dask"}).values()
+    assert "scheduler_address, such as tcp://" in message

@@ -22,7 +22,7 @@ from disentangled_audio.models.training import (  # noqa: E402
     encode,
     train_disentangler,
 )
-from disentangled_audio.pipelines.arrays import chunked  # noqa: E402
+from tests.arrays import chunked  # noqa: E402
 
 N_ITEMS, N_CLASSES = 60, 3
 TINY = DisentanglerParameters(

@@ -11,8 +11,8 @@ from skops import io
 
 from disentangled_audio.models import streaming_pca
 from disentangled_audio.models.streaming_pca import fit_scaled_pca, project
-from disentangled_audio.pipelines.arrays import chunked
 from disentangled_audio.signal.fourier import log_spectrum
+from tests.arrays import chunked
 
 N_ROWS, N_COMPONENTS = 5000, 20
 

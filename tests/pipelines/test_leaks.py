@@ -22,6 +22,7 @@ from disentangled_audio.parameters import (
 from disentangled_audio.pipelines.feature_engineering import nodes as features
 from disentangled_audio.pipelines.representation_learning import nodes as representation
 from disentangled_audio.pipelines.svm_classification import nodes as classification
+from tests.arrays import chunked
 
 RATE_HZ = 8000
 N_ITEMS = 72
@@ -62,7 +63,7 @@ def _waveforms() -> np.ndarray:
 def _fit_all(waveforms: np.ndarray, splits: pd.DataFrame) -> dict[str, Any]:
     """Everything that is fitted or chosen, in a form that can be compared."""
     with tempfile.TemporaryDirectory() as chunks:
-        return _fit_with(zarr.array(waveforms, chunks=(16, -1)), splits, Path(chunks))
+        return _fit_with(chunked(waveforms, 16), splits, Path(chunks))
 
 
 def _fit_with(clips: zarr.Array, splits: pd.DataFrame, chunks: Path) -> dict[str, Any]:
