@@ -1,6 +1,5 @@
 """Reads some recordings of a corpus; what they were read to is kept, so it is done once."""
 
-import hashlib
 import json
 import zlib
 from collections.abc import Iterator
@@ -12,12 +11,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from disentangled_audio.chunk_store import code_hash, short_hash
-from disentangled_audio.corpora.decode import Decoded, channels, decode, read_content, to_clip
+from disentangled_audio.corpora.decode import (
+    Content,
+    Decoded,
+    channels,
+    decode_content,
+    read_content,
+    to_clip,
+)
 from disentangled_audio.corpora.disk import write_whole
 from disentangled_audio.corpora.locate import Located
 from disentangled_audio.corpora.readers import RejectedError
 from disentangled_audio.parameters import Analysis
 from disentangled_audio.signal.clip import band_limit, normalise_energy, rms
+
+# Of the files of a chunk; larger ones are read a second time instead.
+_MAX_HELD_BYTES = 2**26
 
 
 @dataclass(frozen=True)
@@ -86,22 +95,29 @@ class ChunkReader:
     def __call__(self, chunk: tuple[int, list[Task]]) -> ReadChunk:
         """Read a chunk, given as its position and tasks, unless that was done before."""
         position, tasks = chunk
-        fingerprints = [_fingerprint(task) for task in tasks]
+        contents = list(_read_all(tasks))
+        fingerprints = [fingerprint for fingerprint, _ in contents]
         facts = [_facts(task) for task in tasks]
         key = short_hash([code_hash(), self.analysis.model_dump(), facts, fingerprints])
         table, clips = self.folder / f"{key}.json", self.folder / f"{key}.npy"
         stored = table.is_file() and (clips.is_file() or not self.clips_needed)
         if not stored:
-            self._read(tasks, fingerprints, table, clips)
+            self._read(tasks, contents, table, clips)
         content = json.loads(table.read_bytes())
         rows, rejected = content["rows"], content["rejected"]
         return ReadChunk(position, len(tasks), rows, rejected, clips, stored)
 
-    def _read(self, tasks: list[Task], fingerprints: list[str], table: Path, clips: Path) -> None:
+    def _read(
+        self,
+        tasks: list[Task],
+        contents: list[tuple[str, Content | None]],
+        table: Path,
+        clips: Path,
+    ) -> None:
         rows, signals, rejected = [], [], []
-        for task, fingerprint in zip(tasks, fingerprints, strict=True):
+        for task, (fingerprint, content) in zip(tasks, contents, strict=True):
             try:
-                for row, clip in list(_items(task, fingerprint, self.analysis)):
+                for row, clip in list(_items(task, fingerprint, content, self.analysis)):
                     rows.append(row)
                     signals.append(clip)
             except RejectedError as error:
@@ -109,8 +125,8 @@ class ChunkReader:
         values = _finished(signals, self.analysis)
         write_whole(clips, lambda path: np.save(path, values))
         # Last: a chunk is there if its rows are.
-        content = json.dumps({"rows": rows, "rejected": rejected})
-        write_whole(table, lambda path: path.write_text(content))
+        known = json.dumps({"rows": rows, "rejected": rejected})
+        write_whole(table, lambda path: path.write_text(known))
 
 
 def _facts(task: Task) -> list[Any]:
@@ -124,19 +140,24 @@ def _facts(task: Task) -> list[Any]:
     ]
 
 
-def _fingerprint(task: Task) -> str:
-    """SHA-256 of a recording's content, or why it has none."""
-    content = hashlib.sha256()
-    try:
-        for file in task.recording.files:
-            content.update(read_content(file))
-    except RejectedError as error:
-        return str(error)
-    return content.hexdigest()
+def _read_all(tasks: list[Task]) -> Iterator[tuple[str, Content | None]]:
+    """What each recording holds: its SHA-256, or why it has none, and its bytes.
+
+    Bytes are left out where so many are held already that they had better be read again.
+    """
+    held = 0
+    for task in tasks:
+        try:
+            content = read_content(task.recording.files)
+        except RejectedError as error:
+            yield str(error), None
+            continue
+        held += content.n_bytes
+        yield content.sha256, content if held <= _MAX_HELD_BYTES else None
 
 
 def _items(
-    task: Task, fingerprint: str, analysis: Analysis
+    task: Task, fingerprint: str, content: Content | None, analysis: Analysis
 ) -> Iterator[tuple[dict[str, Any], NDArray[np.float32]]]:
     recording = task.recording
     if not _is_utf8(recording.name):
@@ -153,7 +174,8 @@ def _items(
             "matches no name pattern",
             "add a pattern to corpus.name_patterns, or narrow corpus.files",
         )
-    decoded = decode(recording.files, recording.format, analysis.min_duration_s)
+    content = content or read_content(recording.files)
+    decoded = decode_content(content, recording.format, analysis.min_duration_s)
     if decoded.sha256 != fingerprint:
         raise RejectedError(
             "the file changed while it was read", "wait until it is written, and run again"

@@ -19,6 +19,30 @@ _MAX_RATE_HZ = 10_000_000
 
 
 @dataclass(frozen=True)
+class Content:
+    """Bytes of a recording's files, in their order.
+
+    Attributes
+    ----------
+    parts : tuple of bytes
+        One a file.
+    sha256 : str
+        Hash of all, one after the other.
+    file_sha256 : tuple of str
+        Hash of each.
+    """
+
+    parts: tuple[bytes, ...]
+    sha256: str
+    file_sha256: tuple[str, ...]
+
+    @property
+    def n_bytes(self) -> int:
+        """Of all files."""
+        return sum(map(len, self.parts))
+
+
+@dataclass(frozen=True)
 class Decoded:
     """Samples of one file and the facts of its container.
 
@@ -66,43 +90,41 @@ def decode(files: Sequence[File], file_format: Format, min_duration_s: float) ->
         that are not finite or do not change; if the channels differ in length or rate, or the
         rate is none of audio.
     """
-    contents = [read_content(file) for file in files]
-    signals = [read_samples(content, file_format) for content in contents]
-    sha256, file_sha256 = _hashes(contents)
+    return decode_content(read_content(files), file_format, min_duration_s)
+
+
+def decode_content(content: Content, file_format: Format, min_duration_s: float) -> Decoded:
+    """Decode a recording that has been read; else as `decode`."""
+    signals = [read_samples(part, file_format) for part in content.parts]
     decoded = Decoded(
         samples=_joined([samples for samples, _ in signals]),
         sample_rate_hz=_same_rate([rate_hz for _, rate_hz in signals]),
-        n_bytes=sum(map(len, contents)),
-        sha256=sha256,
-        file_sha256=file_sha256,
+        n_bytes=content.n_bytes,
+        sha256=content.sha256,
+        file_sha256=content.file_sha256,
     )
     _check_samples(decoded, min_duration_s)
     return decoded
 
 
-def read_content(file: File) -> bytes:
-    """All bytes of a file.
+def read_content(files: Sequence[File]) -> Content:
+    """All bytes of a recording's files, with their hashes.
 
     Raises
     ------
     RejectedError
-        If there are none, or they cannot be read.
+        If a file has none, or cannot be read.
     """
-    content = file.read()
-    if not content:
+    parts = tuple(file.read() for file in files)
+    if not all(parts):
         raise RejectedError("the file is empty", "copy or record it again")
-    return content
-
-
-def _hashes(contents: list[bytes]) -> tuple[str, tuple[str, ...]]:
-    """Hash of all bytes, and of each file's."""
-    each = tuple(hashlib.sha256(content).hexdigest() for content in contents)
+    each = tuple(hashlib.sha256(part).hexdigest() for part in parts)
     if len(each) == 1:
-        return each[0], each
+        return Content(parts, each[0], each)
     whole = hashlib.sha256()
-    for content in contents:
-        whole.update(content)
-    return whole.hexdigest(), each
+    for part in parts:
+        whole.update(part)
+    return Content(parts, whole.hexdigest(), each)
 
 
 def _joined(channels: list[NDArray[np.float32]]) -> NDArray[np.float32]:
