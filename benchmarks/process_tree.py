@@ -20,7 +20,8 @@ def watched(command: list[str], **options) -> tuple[int, float, float]:
     peak = 0
     while process.poll() is None:
         peak = max(peak, _memory(process))
-        time.sleep(0.1)
+        # Looking holds the process up, so not all the time.
+        time.sleep(0.25)
     if process.returncode:
         raise SystemExit(f"{' '.join(command)} failed with status {process.returncode}")
     return peak, _core_seconds() - before, time.perf_counter() - begin

@@ -3,10 +3,11 @@
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
+from functools import cache
 from typing import TypeVar
 
 from joblib import Parallel, delayed, parallel_config
-from threadpoolctl import threadpool_limits
+from threadpoolctl import ThreadpoolController
 
 from disentangled_audio.errors import UserError
 from disentangled_audio.parameters import ParallelParameters
@@ -66,8 +67,14 @@ def _first_chunks(
 
 def _with_one_thread(work: Callable[[Chunk], Result], chunk: Chunk) -> Result:
     # BLAS threads on top of the workers oversubscribe the cores: ten times slower on two.
-    with threadpool_limits(1):
+    with _thread_pools().limit(limits=1):
         return work(chunk)
+
+
+@cache
+def _thread_pools() -> ThreadpoolController:
+    # Looking for the libraries takes as long as reading some ten recordings.
+    return ThreadpoolController()
 
 
 @contextmanager

@@ -128,10 +128,10 @@ def test_urls_are_taken_like_paths(name: str, scheme: str, tmp_path: Path) -> No
 
 def test_a_stores_options_reach_it_and_previews_come_from_it(tmp_path: Path) -> None:
     folder = f"memory:///{uuid.uuid4().hex}"
-    options = {"fs_args": {"skip_instance_cache": True}, "credentials": {"key": "k"}}
+    options = {"fs_args": {"region": "here"}, "credentials": {"key": "k"}}
     for name in ("a.parquet", "a.zarr"):
         dataset = _dataset(folder, name, Version(None, FIRST), **options)
-        assert dataset._fs.storage_options == {"skip_instance_cache": True, "key": "k"}
+        assert dataset._fs.storage_options == {"region": "here", "key": "k"}
         dataset.save(_content(name))
     assert len(_dataset(folder, "a.parquet", Version(None, None)).preview(nrows=3)["data"]) == 3
 

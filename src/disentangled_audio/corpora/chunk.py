@@ -61,7 +61,7 @@ class ReadChunk:
         One per item, a row of `recordings`.
     rejected : list of (path, reason, what to do)
     clips : Path
-        float32 (n_items, n_samples) in the order of `rows`, as NumPy saves it.
+        float32 (n_items, n_samples) in the order of `rows`, without a header.
     stored : bool
         Whether an earlier run had read it.
     """
@@ -99,7 +99,7 @@ class ChunkReader:
         fingerprints = [fingerprint for fingerprint, _ in contents]
         facts = [_facts(task) for task in tasks]
         key = short_hash([code_hash(), self.analysis.model_dump(), facts, fingerprints])
-        table, clips = self.folder / f"{key}.json", self.folder / f"{key}.npy"
+        table, clips = self.folder / f"{key}.json", self.folder / f"{key}.f32"
         stored = table.is_file() and (clips.is_file() or not self.clips_needed)
         if not stored:
             self._read(tasks, contents, table, clips)
@@ -123,7 +123,7 @@ class ChunkReader:
             except RejectedError as error:
                 rejected.append((_as_utf8(task.recording.name), str(error), error.what_to_do))
         values = _finished(signals, self.analysis)
-        write_whole(clips, lambda path: np.save(path, values))
+        write_whole(clips, lambda path: path.write_bytes(values))
         # Last: a chunk is there if its rows are.
         known = json.dumps({"rows": rows, "rejected": rejected})
         write_whole(table, lambda path: path.write_text(known))

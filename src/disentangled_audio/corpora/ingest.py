@@ -227,9 +227,14 @@ class _Clips:
     def __call__(self, rows: slice) -> dict[str, NDArray[np.float32]]:
         first = int(np.searchsorted(self.ends, rows.start, side="right"))
         last = int(np.searchsorted(self.ends, rows.stop, side="left"))
-        held = [np.load(self.paths[k], mmap_mode="r") for k in range(first, last + 1)]
-        start = int(self.ends[first] - len(held[0]))
-        return {WAVEFORMS: np.concatenate(held)[rows.start - start : rows.stop - start]}
+        starts = np.concatenate([[0], self.ends])
+        held = [
+            np.memmap(self.paths[k], np.float32, "r").reshape(self.ends[k] - starts[k], -1)
+            for k in range(first, last + 1)
+        ]
+        return {
+            WAVEFORMS: np.concatenate(held)[rows.start - starts[first] :][: rows.stop - rows.start]
+        }
 
 
 def _check_rejected(rejected: pd.DataFrame, n_files: int, max_share: float) -> None:
