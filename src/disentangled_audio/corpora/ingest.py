@@ -1,6 +1,7 @@
 """Reads a corpus: one row and one clip per analysed item, one row per rejected file."""
 
 import logging
+import os
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
@@ -172,6 +173,8 @@ def _read(
     progress: Progress = unseen,
 ) -> list[ReadChunk]:
     reader.folder.mkdir(parents=True, exist_ok=True)
+    # What is in use is told by its time from what nobody has asked for since.
+    os.utime(reader.folder)
     n_files = sum(len(tasks) for _, tasks in parts)
     n_done, chunks = 0, []
     for chunk in in_parallel(reader, parts, parallel):
