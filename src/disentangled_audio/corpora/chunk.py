@@ -4,6 +4,7 @@ import json
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -122,11 +123,16 @@ class ChunkReader:
                     signals.append(clip)
             except RejectedError as error:
                 rejected.append((_as_utf8(task.recording.name), str(error), error.what_to_do))
-        values = _finished(signals, self.analysis)
-        write_whole(clips, lambda path: path.write_bytes(values))
+        write_whole(clips, partial(_write_clips, signals))
         # Last: a chunk is there if its rows are.
         known = json.dumps({"rows": rows, "rejected": rejected})
         write_whole(table, lambda path: path.write_text(known))
+
+
+def _write_clips(clips: list[NDArray[np.float32]], path: Path) -> None:
+    # One after the other: an array of all would be made anew, and cleared, for every chunk.
+    with path.open("wb") as file:
+        file.writelines(clips)
 
 
 def _facts(task: Task) -> list[Any]:
@@ -233,15 +239,13 @@ def _item(
         "rms_dbfs": 20 * float(np.log10(max(rms(signal), 1e-12))),
         "sha256": decoded.sha256,
     }
-    return row, clip
+    return row, _finished(clip, analysis)
 
 
-def _finished(clips: list[NDArray[np.float32]], analysis: Analysis) -> NDArray[np.float32]:
-    if not clips:
-        return np.empty((0, round(analysis.duration_s * analysis.clip_rate_hz)), dtype=np.float32)
-    values = np.stack(clips)
+def _finished(clip: NDArray[np.float32], analysis: Analysis) -> NDArray[np.float32]:
+    clips = clip[np.newaxis]
     if analysis.band_hz is not None:
-        values = band_limit(values, analysis.clip_rate_hz, *analysis.band_hz)
+        clips = band_limit(clips, analysis.clip_rate_hz, *analysis.band_hz)
     if analysis.normalise_energy:
-        values = normalise_energy(values)
-    return values
+        clips = normalise_energy(clips)
+    return np.ascontiguousarray(clips[0], dtype=np.float32)

@@ -36,7 +36,6 @@ REJECTED_COLUMNS = ["path", "reason", "what_to_do"]
 WAVEFORMS = "waveforms"
 # Enough for a worker to be busy with, few enough to lose when a run is killed.
 _MAX_CHUNK_FILES = 128
-_MAX_CHUNK_BYTES = 2**24
 
 
 @dataclass(frozen=True)
@@ -160,10 +159,14 @@ def _task(recording: Located, grammar: NameGrammar, known: KnownHashes) -> Task:
 
 
 def _parts(tasks: list[Task], analysis: Analysis) -> list[list[Task]]:
-    """Chunks of recordings whose clips need little memory."""
-    clip_bytes = 4 * round(analysis.duration_s * analysis.clip_rate_hz)
-    n_files = max(1, min(_MAX_CHUNK_FILES, _MAX_CHUNK_BYTES // clip_bytes))
+    n_files = _n_files(analysis)
     return [tasks[k : k + n_files] for k in range(0, len(tasks), n_files)]
+
+
+def _n_files(analysis: Analysis) -> int:
+    """Recordings of a chunk; mostly the chunks of the array have the same rows."""
+    clip_bytes = 4 * round(analysis.duration_s * analysis.clip_rate_hz)
+    return min(_MAX_CHUNK_FILES, rows_per_chunk(clip_bytes))
 
 
 def _read(
@@ -203,10 +206,8 @@ def _gathered(
     holding = [chunk for chunk in chunks if chunk.rows]
     ends = np.cumsum([len(chunk.rows) for chunk in holding])
     clips = _Clips([chunk.clips for chunk in holding], ends)
-    length = round(analysis.duration_s * analysis.clip_rate_hz)
-    arrays = stored_arrays(
-        folder, int(ends[-1]), rows_per_chunk(4 * length), clips, ParallelParameters(n_jobs=1)
-    )
+    in_this_process = ParallelParameters(n_jobs=1)
+    arrays = stored_arrays(folder, int(ends[-1]), _n_files(analysis), clips, in_this_process)
     for chunk in chunks:
         chunk.clips.unlink(missing_ok=True)
     return arrays[WAVEFORMS]
@@ -235,9 +236,8 @@ class _Clips:
             np.memmap(self.paths[k], np.float32, "r").reshape(self.ends[k] - starts[k], -1)
             for k in range(first, last + 1)
         ]
-        return {
-            WAVEFORMS: np.concatenate(held)[rows.start - starts[first] :][: rows.stop - rows.start]
-        }
+        clips = held[0] if len(held) == 1 else np.concatenate(held)
+        return {WAVEFORMS: clips[rows.start - starts[first] : rows.stop - starts[first]]}
 
 
 def _check_rejected(rejected: pd.DataFrame, n_files: int, max_share: float) -> None:
