@@ -28,9 +28,15 @@ logger = logging.getLogger(__name__)
 Rows = slice
 Progress = Callable[[int, int], None]
 Compute = Callable[[Rows], dict[str, NDArray[Any]]]
+Files = Callable[[Rows], dict[str, Path]]
 # Large enough to be read quickly, small enough for several workers to hold a few.
 CHUNK_BYTES = 2**22
 _LIBRARIES = ("numpy", "scipy", "soundfile", "soxr")
+
+
+def no_files(rows: Rows) -> dict[str, Path]:
+    """No file holds rows as they are stored."""
+    return {}
 
 
 def unseen(n_done: int, n_all: int) -> None:
@@ -72,6 +78,7 @@ def stored_arrays(
     compute: Compute,
     parallel: ParallelParameters,
     progress: Progress = unseen,
+    files: Files = no_files,
 ) -> dict[str, zarr.Array]:
     """Compute arrays that share their rows, or find them already computed.
 
@@ -90,6 +97,9 @@ def stored_arrays(
         Where chunks are computed.
     progress : callable
         Called with the number of rows that are done, and of all.
+    files : callable
+        Gives, by the name of the array, files that hold just the values of some rows, if there
+        are any. They become the chunk, under a second name, where they are as long as one.
 
     Returns
     -------
@@ -107,6 +117,10 @@ def stored_arrays(
             len(chunks) - len(missing),
             len(chunks),
         )
+    for rows in missing:
+        if rows.stop - rows.start == chunk_rows:
+            _link(folder, arrays, rows, files(rows))
+    missing = [rows for rows in missing if not _is_stored(folder, arrays, rows)]
     n_done = n_items - sum(rows.stop - rows.start for rows in missing)
     progress(n_done, n_items)
     for n_rows in in_parallel(_ChunkWriter(folder, compute), missing, parallel):
@@ -169,12 +183,19 @@ def _create(path: Path, n_items: int, chunk_rows: int, values: NDArray[Any]) -> 
     )
 
 
+def _link(folder: Path, arrays: dict[str, zarr.Array], rows: Rows, files: dict[str, Path]) -> None:
+    for name, file in files.items():
+        target = _chunk_file(folder, name, arrays[name], rows)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        # Some file systems know no links; the chunk is then computed.
+        with suppress(OSError):
+            os.link(file, target)
+
+
 def _is_stored(folder: Path, arrays: dict[str, zarr.Array], rows: Rows) -> bool:
-    return all(
-        (folder / name / array.metadata.encode_chunk_key(_position(array, rows))).is_file()
-        for name, array in arrays.items()
-    )
+    return all(_chunk_file(folder, name, array, rows).is_file() for name, array in arrays.items())
 
 
-def _position(array: zarr.Array, rows: Rows) -> tuple[int, ...]:
-    return (rows.start // array.chunks[0], *[0] * (array.ndim - 1))
+def _chunk_file(folder: Path, name: str, array: zarr.Array, rows: Rows) -> Path:
+    position = (rows.start // array.chunks[0], *[0] * (array.ndim - 1))
+    return folder / name / array.metadata.encode_chunk_key(position)

@@ -207,7 +207,9 @@ def _gathered(
     ends = np.cumsum([len(chunk.rows) for chunk in holding])
     clips = _Clips([chunk.clips for chunk in holding], ends)
     in_this_process = ParallelParameters(n_jobs=1)
-    arrays = stored_arrays(folder, int(ends[-1]), _n_files(analysis), clips, in_this_process)
+    arrays = stored_arrays(
+        folder, int(ends[-1]), _n_files(analysis), clips, in_this_process, files=clips.files
+    )
     for chunk in chunks:
         chunk.clips.unlink(missing_ok=True)
     return arrays[WAVEFORMS]
@@ -231,13 +233,22 @@ class _Clips:
     def __call__(self, rows: slice) -> dict[str, NDArray[np.float32]]:
         first = int(np.searchsorted(self.ends, rows.start, side="right"))
         last = int(np.searchsorted(self.ends, rows.stop, side="left"))
-        starts = np.concatenate([[0], self.ends])
         held = [
-            np.memmap(self.paths[k], np.float32, "r").reshape(self.ends[k] - starts[k], -1)
+            np.memmap(self.paths[k], np.float32, "r").reshape(self.ends[k] - self._start(k), -1)
             for k in range(first, last + 1)
         ]
         clips = held[0] if len(held) == 1 else np.concatenate(held)
-        return {WAVEFORMS: clips[rows.start - starts[first] : rows.stop - starts[first]]}
+        start = self._start(first)
+        return {WAVEFORMS: clips[rows.start - start : rows.stop - start]}
+
+    def files(self, rows: slice) -> dict[str, Path]:
+        """The file that holds just these rows, if one does."""
+        k = int(np.searchsorted(self.ends, rows.stop))
+        whole = self.ends[k] == rows.stop and self._start(k) == rows.start
+        return {WAVEFORMS: self.paths[k]} if whole else {}
+
+    def _start(self, k: int) -> int:
+        return int(self.ends[k - 1]) if k else 0
 
 
 def _check_rejected(rejected: pd.DataFrame, n_files: int, max_share: float) -> None:
