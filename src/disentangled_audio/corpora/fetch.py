@@ -67,6 +67,10 @@ class Transfer:
     read_timeout_s: float = 60.0
 
 
+class UnavailableError(UserError):
+    """No mirror has the file."""
+
+
 class _FailedError(Exception):
     """This URL does not give the file."""
 
@@ -262,15 +266,13 @@ def _from_mirrors(urls: list[str], path: Path, expected: str | None, transfer: T
         except _FailedError as error:
             failures.append((url, error))
     reasons = "\n".join(f"  {url}: {error}" for url, error in failures)
+    told = f"{path.name} could not be downloaded:\n{reasons}\n"
     wrong = next((error for _, error in failures if isinstance(error, _MismatchError)), None)
-    raise UserError(
-        f"{path.name} could not be downloaded:\n{reasons}\n"
-        + (
-            _how_to_accept(path, str(wrong.args[1]))
-            if wrong
-            else "Check the address, the network and the proxy (HTTP_PROXY, HTTPS_PROXY), and run "
-            f"again; or download it by other means and put it at {path}."
-        )
+    if wrong:
+        raise UserError(told + _how_to_accept(path, str(wrong.args[1]))) from wrong
+    raise UnavailableError(
+        f"{told}Check the address, the network and the proxy (HTTP_PROXY, HTTPS_PROXY), and run "
+        f"again; or download it by other means and put it at {path}."
     ) from failures[-1][1]
 
 
