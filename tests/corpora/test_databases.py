@@ -324,6 +324,29 @@ def test_simulated_rooms_of_one_number_and_several_sizes_are_several(
     assert ingested.recordings.groupby("room")["size"].nunique().max() == 1
 
 
+@pytest.mark.parametrize("separator", ["/", "_"])
+def test_rwcps_folders_may_be_flat_or_deep(separator: str) -> None:
+    """Each underscore of SLR28's names may be that of a name, or stand for a folder."""
+    corpus = _corpus("rwcp", 48000)
+    grammar = NameGrammar(corpus, [])
+    rows = _slr28_rows().set_index("path")
+    for name in _of("RWCP"):
+        if "type4" in name:
+            continue
+        array, room, recording = _rwcp_folder(name).split("/")[-3:]
+        own = separator.join([array, room, recording.replace("imp_", f"imp{separator}")])
+        noise = "noise" in name
+
+        found = grammar.parse(
+            f"micarray/MICARRAY/data{6 if noise else 1}/{own}/x", "RWCP", corpus.sources[2 * noise]
+        )
+
+        assert found is not None, own
+        for column in ("kind", "array", "room", "angle"):
+            assert found.get(column) in (rows.loc[name, column], None), (own, column)
+        assert found["room"] == rows.loc[name, "room"]
+
+
 SIM_RIR_TOPS = {"sim_rir_16k.zip": "simulated_rirs_16k", "sim_rir.zip": "simulated_rirs"}
 
 
@@ -373,10 +396,13 @@ def test_an_archive_that_is_nowhere_names_all_its_urls(server: Server, tmp_path:
     assert all(url in str(caught.value) for url in urls)
 
 
-def test_fsdd_is_read_from_its_archive_or_from_its_folder(archives: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("own", ["fsdd/recordings", "free-spoken-digit-dataset/recordings"])
+def test_fsdd_is_read_from_its_archive_or_from_its_folder(
+    archives: Path, tmp_path: Path, own: str
+) -> None:
     corpus = _corpus("fsdd", 16000)
     archived = _ingested(archives, tmp_path, corpus)
-    folder = tmp_path / "data" / "fsdd" / "recordings"
+    folder = tmp_path / "data" / own
     folder.mkdir(parents=True)
     with zipfile.ZipFile(archives / "free-spoken-digit-dataset-master.zip") as zipped:
         for member in zipped.namelist():
