@@ -171,24 +171,28 @@ class ArchiveSource(Source):
     Attributes
     ----------
     archive : the local file, absolute or below one of the data folders; with `url`, the name
-        under which the download is kept (the URL's own last part otherwise).
+        under which the download is kept (the URL's own last part otherwise). Several are names
+        under which the file may be there; downloads get the first.
     url : where it is downloaded from if it is not there; several are mirrors, tried in turn.
+        Without `archive`, URLs that end in another name are another archive of the same
+        recordings, which is asked for if no mirror of the first is there.
     hash : `md5:…`, `sha1:…`, `sha256:…` or `sha512:…` of the archive; null takes the first
         download as it is and compares later ones with it.
     members : patterns of the members to extract; `*` stands for any characters, also `/`.
-    subfolder : folder in the archive that holds the recordings. An extracted folder of this
-        name below a data folder is used in place of the archive.
+    subfolder : folder in the archive that holds the recordings, as a glob pattern; of several,
+        the first that is there. An extracted folder of this name below a data folder is used in
+        place of the archive.
     folder : another folder that is used in place of the archive if it is there.
     extract : False reads a zip in place, and writes nothing beside it.
     max_extracted_gb : archives that hold more than so many gigabytes are refused.
     max_ratio : archives that hold more than so many times their own size are refused.
     """
 
-    archive: str | None = None
+    archive: Texts | None = None
     url: Texts = []
     hash: Annotated[str, Field(pattern=_HASH)] | None = None
     members: Texts = ["*"]
-    subfolder: str = ""
+    subfolder: Texts = Field(default=[""], min_length=1)
     folder: str | None = None
     extract: bool = True
     max_extracted_gb: float = Field(default=50.0, gt=0)
@@ -196,25 +200,48 @@ class ArchiveSource(Source):
 
     @model_validator(mode="after")
     def _check_place(self) -> "ArchiveSource":
-        if not self.name:
+        if not self.names or not all(self.names):
             raise ValueError("an archive needs archive (a file) or url (ending in a file's name)")
         for url in self.url:
             if urlsplit(url).scheme not in ("http", "https") or not urlsplit(url).hostname:
                 raise ValueError(f"url {url!r} must start with http:// or https://")
-        folder = PurePosixPath(self.subfolder)
-        if folder.is_absolute() or ".." in folder.parts:
-            raise ValueError(f"subfolder {self.subfolder!r} must lie inside the archive")
+        for subfolder in self.subfolder:
+            folder = PurePosixPath(subfolder)
+            if folder.is_absolute() or ".." in folder.parts:
+                raise ValueError(f"subfolder {subfolder!r} must lie inside the archive")
+        if self.hash and not self.archive and len(self.mirrors) > 1:
+            raise ValueError(
+                f"hash can be that of one file only, but url names {', '.join(self.mirrors)}; "
+                "set archive if they are one file under several names"
+            )
         return self
 
     @property
     def name(self) -> str:
         """What the archive file is called; empty if that cannot be told."""
-        if self.archive is not None:
-            return PurePosixPath(self.archive).name
-        path = unquote(urlsplit(self.url[0]).path) if self.url else ""
-        # An encoded separator must not lead out of the folder of downloads.
-        name = path.replace("\\", "/").rpartition("/")[2]
-        return "" if name in (".", "..") else name
+        return next(iter(self.mirrors), "")
+
+    @property
+    def names(self) -> list[str]:
+        """All names that the archive file may have."""
+        kept = [PurePosixPath(archive).name for archive in self.archive or []]
+        return kept or list(self.mirrors)
+
+    @property
+    def mirrors(self) -> dict[str, list[str]]:
+        """URLs by the name under which their download is kept, in the order they are asked."""
+        if self.archive:
+            return {PurePosixPath(self.archive[0]).name: self.url}
+        named: dict[str, list[str]] = {}
+        for url in self.url:
+            named.setdefault(_last_part(url), []).append(url)
+        return named
+
+
+def _last_part(url: str) -> str:
+    # An encoded separator must not lead out of the folder of downloads.
+    name = unquote(urlsplit(url).path).replace("\\", "/").rpartition("/")[2]
+    return "" if name in (".", "..") else name
 
 
 def _kind_of_source(value: Any) -> str:

@@ -196,7 +196,7 @@ def test_the_project_knows_where_slr28_is() -> None:
     (source,) = corpus.sources
     assert isinstance(source, ArchiveSource)
     assert source.name == "rirs_noises.zip"
-    assert source.subfolder.endswith("/real_rirs_isotropic_noises")
+    assert source.subfolder[0].endswith("/real_rirs_isotropic_noises")
     assert not corpus.simulated
     chosen = OmegaConf.load(REPOSITORY / "conf" / "slr28" / "globals.yml")
     assert chosen == {"corpus_name": "slr28", "protocol_name": "database_by_room"}

@@ -324,10 +324,85 @@ def test_simulated_rooms_of_one_number_and_several_sizes_are_several(
     assert ingested.recordings.groupby("room")["size"].nunique().max() == 1
 
 
-def test_fsdd_is_read_from_its_archive_or_from_its_folder(archives: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("separator", ["/", "_"])
+def test_rwcps_folders_may_be_flat_or_deep(separator: str) -> None:
+    """Each underscore of SLR28's names may be that of a name, or stand for a folder."""
+    corpus = _corpus("rwcp", 48000)
+    grammar = NameGrammar(corpus, [])
+    rows = _slr28_rows().set_index("path")
+    for name in _of("RWCP"):
+        if "type4" in name:
+            continue
+        array, room, recording = _rwcp_folder(name).split("/")[-3:]
+        own = separator.join([array, room, recording.replace("imp_", f"imp{separator}")])
+        noise = "noise" in name
+
+        found = grammar.parse(
+            f"micarray/MICARRAY/data{6 if noise else 1}/{own}/x", "RWCP", corpus.sources[2 * noise]
+        )
+
+        assert found is not None, own
+        for column in ("kind", "array", "room", "angle"):
+            assert found.get(column) in (rows.loc[name, column], None), (own, column)
+        assert found["room"] == rows.loc[name, "room"]
+
+
+SIM_RIR_TOPS = {"sim_rir_16k.zip": "simulated_rirs_16k", "sim_rir.zip": "simulated_rirs"}
+
+
+@pytest.mark.parametrize("name", SIM_RIR_TOPS)
+def test_sim_rir_is_one_corpus_from_its_urls_its_archives_and_its_folders(
+    server: Server, tmp_path: Path, name: str
+) -> None:
+    archive = tmp_path / "archive" / name
+    archive.parent.mkdir()
+    _zip(archive, _simulated_members(SIM_RIR_TOPS[name]))
+    for place in (tmp_path / "beside", tmp_path / "below" / name.removesuffix(".zip")):
+        with zipfile.ZipFile(archive) as zipped:
+            zipped.extractall(place)
+    corpus = _corpus("sim_rir", 16000)
+    (source,) = corpus.sources
+    # Only one of the two names is there.
+    server.url(name, Answer(archive.read_bytes()))
+    urls = [f"{server.address}/{other}" for other in source.mirrors]
+    online = corpus.model_copy(update={"sources": [source.model_copy(update={"url": urls})]})
+
+    first = ingest(online, [tmp_path / "url"])
+    n_requests = len(server.requests)
+    places = [tmp_path / "archive", tmp_path / "beside", tmp_path / "below"]
+    results = [ingest(online, [place, tmp_path / "own"]) for place in places]
+    in_place = source.model_copy(update={"url": urls, "extract": False})
+    read = corpus.model_copy(update={"sources": [in_place]})
+    results.append(ingest(read, [tmp_path / "archive", tmp_path / "own"]))
+
+    assert len(server.requests) == n_requests
+    assert len(first.recordings) == 36
+    for result in results:
+        columns = first.recordings.columns.drop(["recording_id", "path"])
+        pd.testing.assert_frame_equal(result.recordings[columns], first.recordings[columns])
+        assert list(result.recordings["path"]) == list(first.recordings["path"])
+        np.testing.assert_array_equal(result.waveforms, first.waveforms)
+
+
+def test_an_archive_that_is_nowhere_names_all_its_urls(server: Server, tmp_path: Path) -> None:
+    (source,) = _corpus("sim_rir", 16000).sources
+    urls = [f"{server.address}/{name}" for name in source.mirrors]
+    corpus = _corpus("sim_rir", 16000).model_copy(
+        update={"sources": [source.model_copy(update={"url": urls})]}
+    )
+
+    with pytest.raises(UserError) as caught:
+        locate(corpus, [tmp_path])
+    assert all(url in str(caught.value) for url in urls)
+
+
+@pytest.mark.parametrize("own", ["fsdd/recordings", "free-spoken-digit-dataset/recordings"])
+def test_fsdd_is_read_from_its_archive_or_from_its_folder(
+    archives: Path, tmp_path: Path, own: str
+) -> None:
     corpus = _corpus("fsdd", 16000)
     archived = _ingested(archives, tmp_path, corpus)
-    folder = tmp_path / "data" / "fsdd" / "recordings"
+    folder = tmp_path / "data" / own
     folder.mkdir(parents=True)
     with zipfile.ZipFile(archives / "free-spoken-digit-dataset-master.zip") as zipped:
         for member in zipped.namelist():

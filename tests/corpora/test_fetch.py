@@ -110,6 +110,37 @@ def test_a_part_of_another_origin_is_not_continued(
     assert server.ranges() == [None]
 
 
+def test_a_part_is_continued_from_another_mirror_if_a_hash_vouches(
+    server: Server, tmp_path: Path
+) -> None:
+    for known, continued in ((_md5(CONTENT), f"bytes={HALF}-"), (None, None)):
+        server.requests.clear()
+        first = server.url("one/file.zip", Answer(CONTENT, sent=HALF), Answer(status=404))
+        second = server.url("two/file.zip", Answer(CONTENT))
+
+        assert _fetch(tmp_path / str(known)[:3], first, second, known_hash=known) == CONTENT
+        assert server.ranges()[-1] == continued
+
+
+def test_a_transfer_that_gets_on_is_not_given_up(server: Server, tmp_path: Path) -> None:
+    answers = [Answer(CONTENT, sent=50_000)] * 7
+    url = server.url("file.zip", *answers, Answer(CONTENT))
+
+    assert _fetch(tmp_path, url) == CONTENT
+    assert len(server.requests) == 8 > QUICK.retries + 1
+
+
+def test_a_file_that_came_under_a_known_hash_gets_its_record(
+    server: Server, tmp_path: Path
+) -> None:
+    url = server.url("file.zip", Answer(CONTENT))
+    _fetch(tmp_path, url)
+
+    _fetch(tmp_path, url, known_hash=None)
+
+    assert recorded_hash(tmp_path / "file.zip") == _sha256(CONTENT)
+
+
 @pytest.mark.parametrize("if_range", [True, False])
 def test_a_file_that_changes_between_retries_is_not_joined(
     server: Server, tmp_path: Path, if_range: bool

@@ -68,6 +68,13 @@ def test_a_file_with_another_hash_is_rejected_and_the_others_are_kept(
     assert "0" * 64 in row["reason"]
 
 
+def test_a_wrong_table_of_hashes_is_one_reason_with_its_count(data: Path) -> None:
+    (data / "known").write_text(_table(dict.fromkeys(NAMES[:2], "0" * 64), "csv"), encoding="utf-8")
+
+    with pytest.raises(UserError, match=r"\(2 × not the file that is expected\)"):
+        ingest(_corpus(hashes="known", max_rejected_share=0.1), [data])
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [

@@ -2,8 +2,10 @@
 
 import os
 import re
+import shutil
 from collections import Counter
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -16,6 +18,7 @@ from sklearn.tree import DecisionTreeClassifier
 from threadpoolctl import threadpool_limits
 
 from disentangled_audio.corpora import simulate
+from disentangled_audio.errors import UserError
 from disentangled_audio.signal import decay
 
 REPOSITORY = Path(__file__).parents[2]
@@ -243,6 +246,31 @@ def test_an_interrupted_run_leaves_nothing(tmp_path: Path, monkeypatch: pytest.M
     assert list(tmp_path.iterdir()) == []
 
 
+def test_the_second_of_two_runs_at_once_takes_what_the_first_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def other_run(done: int, total: int) -> None:
+        if done == total:
+            (tmp_path / "twin").mkdir()
+            (tmp_path / "twin" / "first").touch()
+
+    monkeypatch.setattr(simulate, "_write_file", lambda path, group, seed: path.touch())
+    simulate.generate_twin(tmp_path / "twin", seed=0, files_per_group=1, progress=other_run)
+
+    assert [path.name for path in tmp_path.iterdir()] == ["twin"]
+    assert (tmp_path / "twin" / "first").exists()
+
+
+def test_room_on_the_disk_is_asked_for_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=1000))
+
+    with pytest.raises(UserError, match=r"the simulated twin needs [\d.]+ MB"):
+        simulate.generate_twin(tmp_path / "twin", seed=0)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_filled_folder_is_not_overwritten(tmp_path: Path) -> None:
     (tmp_path / "mine.wav").touch()
     with pytest.raises(FileExistsError, match="not empty"):
@@ -333,6 +361,44 @@ def test_two_seeds_give_the_same_statistics(database: str) -> None:
     # And they are the ones that the docstring documents; AIR's floor nears the dither's -96 dB.
     mean_floor = np.mean([first["floor_db"], second["floor_db"]])
     assert mean_floor == pytest.approx(simulate.CHAINS[database].floor_db, abs=3)
+
+
+@pytest.mark.parametrize("database", list(simulate.CHAINS))
+def test_two_seeds_give_the_same_arrivals_and_reverberation(database: str) -> None:
+    states = [state for state in STATES if state.startswith(f"{database}-")]
+    arrivals: dict[int, list[int]] = {0: [], 1: []}
+    for state in states[:4]:
+        name = STATES[state][0]
+        t20_s = [mid_frequency_t20_s(name, seed) for seed in arrivals]
+        # Each is within 10 % of the state's value on the mean of three; one file scatters more.
+        assert t20_s[0] == pytest.approx(t20_s[1], rel=0.3)
+        for seed, found in arrivals.items():
+            samples = simulate.synthesise_file(name, simulate.twin_files()[name], seed)
+            response = np.abs(samples[0].astype(float))
+            found.append(int(np.argmax(response > 0.3 * response.max())))
+    # Three standard errors of the difference of two files: 51 samples of scatter at most, and 3
+    # where silence was trimmed; and how the direct sound rises, some 30 samples.
+    tolerance = 3 * np.sqrt(2) * (3 if simulate.CHAINS[database].trimmed else 51) + 30
+    np.testing.assert_allclose(arrivals[0], arrivals[1], rtol=0, atol=tolerance)
+
+
+def test_two_seeds_give_noises_of_the_same_level() -> None:
+    names = [n for n, g in simulate.twin_files().items() if g.kind == "noise"][:24]
+    levels = [
+        np.mean(
+            [
+                20
+                * np.log10(
+                    np.std(simulate.synthesise_file(n, simulate.twin_files()[n], seed)) / 32768
+                )
+                for n in names[::2]
+            ]
+        )
+        for seed in (0, 1)
+    ]
+    # Three standard errors of a difference of means over twelve files that scatter by 4 dB.
+    assert levels[0] == pytest.approx(levels[1], abs=4.9)
+    assert np.mean(levels) == pytest.approx(simulate._NOISE_LEVEL_DB, abs=3.5)
 
 
 def test_two_seeds_share_no_file() -> None:

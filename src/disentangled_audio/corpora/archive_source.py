@@ -4,7 +4,13 @@ from pathlib import Path
 from typing import Any
 
 from disentangled_audio.corpora.archives import Limits, extract_members, extraction_folder, stem
-from disentangled_audio.corpora.fetch import check_hash, fetch, hash_of, recorded_hash
+from disentangled_audio.corpora.fetch import (
+    UnavailableError,
+    check_hash,
+    fetch,
+    hash_of,
+    recorded_hash,
+)
 from disentangled_audio.errors import UserError
 from disentangled_audio.parameters import ArchiveSource
 
@@ -14,7 +20,7 @@ EXTRACTED = "extracted"
 
 def archive_label(source: ArchiveSource) -> str:
     """What the source is called in tables, wherever its files come from."""
-    return source.subfolder.strip("/") or stem(source.name)
+    return source.subfolder[0].strip("/") or stem(source.name)
 
 
 def archive_place(source: ArchiveSource, how_to_get: str, folders: list[Path]) -> Path:
@@ -37,23 +43,23 @@ def archive_place(source: ArchiveSource, how_to_get: str, folders: list[Path]) -
         If the archive is not there and has no URL, cannot be downloaded, has another hash, is
         unsafe, or lacks the source's members or subfolder.
     """
-    for folder in _by_hand(source, folders):
-        if folder.is_dir():
-            return folder
-    candidates = _candidates(source, folders)
-    path = _first_file(candidates)
+    by_hand = _by_hand(source, folders)
+    if by_hand is not None:
+        return by_hand
     if not source.extract:
-        return _obtained(source, path, how_to_get, candidates)
-    # What a known archive was extracted to serves without the archive.
-    known = source.hash or recorded_hash(path)
-    if known is None or not _extracted(source, known, folders[-1]).is_dir():
-        path = _obtained(source, path, how_to_get, candidates)
+        return _obtained(source, how_to_get, folders)
+    target = _extracted_before(source, folders)
+    if target is None:
+        path = _obtained(source, how_to_get, folders)
         known = source.hash or hash_of(path)
-    target = _extracted(source, known, folders[-1])
-    extracted = extract_members(path, source.members, target, limits_of(source)) / source.subfolder
-    if not extracted.is_dir():
+        target = extract_members(
+            path, source.members, _target(source, path, known, folders), limits_of(source)
+        )
+    extracted = _subfolder(target, source.subfolder)
+    if extracted is None:
         raise UserError(
-            f"archive {path} has no folder {source.subfolder!r} with members that match "
+            f"{target}, extracted from {_archive_path(source, folders)}, has no folder "
+            f"{' or '.join(map(repr, source.subfolder))} with members that match "
             f"{source.members}; correct the source's subfolder"
         )
     return extracted
@@ -73,10 +79,10 @@ def archive_record(source: ArchiveSource, folders: list[Path]) -> dict[str, Any]
         `url`, and `folder` if somebody extracted it; else `archive`, the `hash` that is asked
         for, and the archive's own `sha256` if it is still there or was recorded.
     """
-    by_hand = next((folder for folder in _by_hand(source, folders) if folder.is_dir()), None)
+    by_hand = _by_hand(source, folders)
     if by_hand is not None:
         return {"url": source.url, "folder": str(by_hand)}
-    path = _first_file(_candidates(source, folders))
+    path = _archive_path(source, folders)
     found = recorded_hash(path) or (hash_of(path) if path.is_file() else None)
     return {
         "url": source.url,
@@ -86,39 +92,76 @@ def archive_record(source: ArchiveSource, folders: list[Path]) -> dict[str, Any]
     }
 
 
-def _first_file(candidates: list[Path]) -> Path:
-    """The archive where it is, or where a download will put it."""
-    return next((candidate for candidate in candidates if candidate.is_file()), candidates[-1])
+def _archive_path(source: ArchiveSource, folders: list[Path]) -> Path:
+    """The archive where it is or once was, or where a download would be put."""
+    candidates = _candidates(source, folders)
+    downloads = _downloads(source, folders)
+    recorded = (path for path in downloads if recorded_hash(path) is not None)
+    return _first_file(candidates) or next(recorded, downloads[0])
 
 
-def _by_hand(source: ArchiveSource, folders: list[Path]) -> list[Path]:
-    """Where somebody who extracted the archive has its folder."""
-    named = stem(source.name)
-    if source.folder is not None:
-        own = _by_hand(source.model_copy(update={"folder": None}), folders)
-        return [*(base / Path(source.folder).expanduser() for base in folders), *own]
-    if not source.subfolder:
-        return [base / named for base in folders]
-    return [base / above / source.subfolder for base in folders for above in ("", named)]
+def _first_file(candidates: list[Path]) -> Path | None:
+    return next((candidate for candidate in candidates if candidate.is_file()), None)
+
+
+def _by_hand(source: ArchiveSource, folders: list[Path]) -> Path | None:
+    """The folder of somebody who extracted the archive, if there is one."""
+    own = Path(source.folder).expanduser() if source.folder is not None else None
+    for base in folders:
+        if own is not None and (base / own).is_dir():
+            return base / own
+    for base in folders:
+        # Not the data folder itself: all that is in it would be taken for the archive's content.
+        found = _subfolder(base, [name for name in source.subfolder if name.strip("/")])
+        for name in source.names:
+            found = found or _subfolder(base / stem(name), source.subfolder)
+        if found is not None:
+            return found
+    return None
+
+
+def _subfolder(place: Path, subfolders: list[str]) -> Path | None:
+    """The first of the subfolders that is there below a folder."""
+    for pattern in subfolders:
+        matching = sorted(place.glob(pattern)) if pattern.strip("/") else [place]
+        found = next((folder for folder in matching if folder.is_dir()), None)
+        if found is not None:
+            return found
+    return None
 
 
 def _candidates(source: ArchiveSource, folders: list[Path]) -> list[Path]:
-    """Where the archive may lie; the last is where a download is put."""
-    wanted = Path(source.archive or source.name).expanduser()
-    if wanted.is_absolute():
-        places = [wanted]
-    else:
-        places = [base / wanted for base in folders]
-        places += [base / DOWNLOADS / source.name for base in folders[:-1]]
-    return [*places, folders[-1] / DOWNLOADS / source.name]
+    """Where the archive may lie."""
+    wanted = [Path(name).expanduser() for name in source.archive or source.names]
+    # An absolute path stays itself below any folder.
+    places = [base / path for path in wanted for base in folders]
+    places += [base / DOWNLOADS / name for name in source.names for base in folders]
+    return list(dict.fromkeys(places))
 
 
-def _obtained(source: ArchiveSource, path: Path, how_to_get: str, candidates: list[Path]) -> Path:
-    if path.is_file():
+def _downloads(source: ArchiveSource, folders: list[Path]) -> list[Path]:
+    """Where a download of each of the source's archives is put."""
+    return [folders[-1] / DOWNLOADS / name for name in source.mirrors]
+
+
+def _extracted_before(source: ArchiveSource, folders: list[Path]) -> Path | None:
+    """What a known archive was extracted to, which serves without the archive."""
+    present = _first_file(_candidates(source, folders))
+    for path in [present] if present else _downloads(source, folders):
+        known = source.hash or recorded_hash(path)
+        if known is not None and _target(source, path, known, folders).is_dir():
+            return _target(source, path, known, folders)
+    return None
+
+
+def _obtained(source: ArchiveSource, how_to_get: str, folders: list[Path]) -> Path:
+    candidates = _candidates(source, folders)
+    path = _first_file(candidates)
+    if path is not None:
         check_hash(path, source.hash)
         return path
     if source.url:
-        return fetch(source.url, path.parent, path.name, source.hash)
+        return _fetched(source, folders[-1] / DOWNLOADS)
     looked = "\n".join(f"  {candidate}" for candidate in candidates)
     raise UserError(
         f"archive not found; looked at\n{looked}\n{how_to_get}\n"
@@ -126,5 +169,19 @@ def _obtained(source: ArchiveSource, path: Path, how_to_get: str, candidates: li
     )
 
 
-def _extracted(source: ArchiveSource, archive_hash: str, folder: Path) -> Path:
-    return folder / EXTRACTED / extraction_folder(source.name, archive_hash, source.members)
+def _fetched(source: ArchiveSource, folder: Path) -> Path:
+    """The first of the source's archives that can be had."""
+    unavailable = []
+    for name, urls in source.mirrors.items():
+        try:
+            return fetch(urls, folder, name, source.hash)
+        except UnavailableError as error:
+            unavailable.append(error)
+    if len(unavailable) == 1:
+        raise unavailable[0]
+    raise UserError("\n".join(map(str, unavailable))) from unavailable[-1]
+
+
+def _target(source: ArchiveSource, path: Path, archive_hash: str, folders: list[Path]) -> Path:
+    name = extraction_folder(path.name, archive_hash, source.members)
+    return folders[-1] / EXTRACTED / name

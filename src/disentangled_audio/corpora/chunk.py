@@ -195,7 +195,8 @@ def _check_hashes(task: Task, found: tuple[str, ...]) -> None:
     for file, expected, own in zip(task.recording.files, task.sha256, found, strict=True):
         if expected not in (None, own):
             raise RejectedError(
-                f"{file.relative} is not the file that is expected: its SHA-256 is {own}, "
+                # Reasons are counted by what stands before the colon.
+                f"not the file that is expected: the SHA-256 of {file.relative} is {own}, "
                 f"corpus.hashes has {expected}",
                 "copy it again from its source, or correct the table",
             )

@@ -61,7 +61,12 @@ def complete_folder(folder: Path) -> Iterator[Path]:
         unfinished = Path(temporary) / folder.name
         unfinished.mkdir()
         yield unfinished
-        unfinished.replace(folder)
+        try:
+            unfinished.replace(folder)
+        except OSError:
+            # Another run may have been first; its files are the same.
+            if not folder.is_dir():
+                raise
 
 
 def write_whole(path: Path, write: Callable[[Path], Any]) -> None:

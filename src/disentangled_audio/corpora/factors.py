@@ -17,7 +17,7 @@ import numpy as np
 import soundfile
 from numpy.typing import NDArray
 
-from disentangled_audio.corpora.disk import complete_folder
+from disentangled_audio.corpora.disk import complete_folder, require_free
 from disentangled_audio.parameters import FactorsSource
 from disentangled_audio.signal.tones import harmonic_tone, onset_gates
 
@@ -171,7 +171,9 @@ def generate_factors(
         If the folder exists and has something in it.
     """
     clips = factors_files(source)
+    n_bytes = round(2 * len(clips) * source.max_duration_s * source.sample_rate_hz)
     with complete_folder(folder) as unfinished:
+        require_free(unfinished, n_bytes, "the synthesised corpus")
         for count, (name, levels) in enumerate(clips.items(), start=1):
             samples = synthesise_clip(name, levels, source)
             soundfile.write(unfinished / name, samples, source.sample_rate_hz, subtype="PCM_16")

@@ -67,6 +67,10 @@ class Transfer:
     read_timeout_s: float = 60.0
 
 
+class UnavailableError(UserError):
+    """No mirror has the file."""
+
+
 class _FailedError(Exception):
     """This URL does not give the file."""
 
@@ -126,6 +130,9 @@ def fetch(
         with _alone(folder):
             if path.is_file():
                 check_hash(path, known_hash)
+                if known_hash is None and recorded_hash(path) is None:
+                    # It came under a known hash, which is no longer asked for.
+                    _record_hash(path)
                 return path
             _from_mirrors(urls, path, known_hash or recorded_hash(path), transfer or Transfer())
             if known_hash is None and recorded_hash(path) is None:
@@ -256,21 +263,21 @@ def _from_mirrors(urls: list[str], path: Path, expected: str | None, transfer: T
                 known_hash=expected,
                 fname=path.name,
                 path=path.parent,
-                downloader=_Download(path, expected, transfer, last=number == len(urls)),
+                downloader=_Download(
+                    path, expected, transfer, mirrors=urls, last=number == len(urls)
+                ),
             )
             return
         except _FailedError as error:
             failures.append((url, error))
     reasons = "\n".join(f"  {url}: {error}" for url, error in failures)
+    told = f"{path.name} could not be downloaded:\n{reasons}\n"
     wrong = next((error for _, error in failures if isinstance(error, _MismatchError)), None)
-    raise UserError(
-        f"{path.name} could not be downloaded:\n{reasons}\n"
-        + (
-            _how_to_accept(path, str(wrong.args[1]))
-            if wrong
-            else "Check the address, the network and the proxy (HTTP_PROXY, HTTPS_PROXY), and run "
-            f"again; or download it by other means and put it at {path}."
-        )
+    if wrong:
+        raise UserError(told + _how_to_accept(path, str(wrong.args[1]))) from wrong
+    raise UnavailableError(
+        f"{told}Check the address, the network and the proxy (HTTP_PROXY, HTTPS_PROXY), and run "
+        f"again; or download it by other means and put it at {path}."
     ) from failures[-1][1]
 
 
@@ -281,7 +288,16 @@ class _Download:
     reached is tried again only if it is the last mirror.
     """
 
-    def __init__(self, path: Path, expected: str | None, transfer: Transfer, *, last: bool) -> None:
+    def __init__(
+        self,
+        path: Path,
+        expected: str | None,
+        transfer: Transfer,
+        *,
+        mirrors: list[str],
+        last: bool,
+    ) -> None:
+        self._mirrors = mirrors
         self._last = last
         self._part = path.with_name(f"{path.name}.part")
         self._note = path.with_name(f"{path.name}.part.json")
@@ -295,7 +311,10 @@ class _Download:
             self._discard()
             self._complete(url)
         if found := self._mismatch():
-            # The part is kept: it is used as it is once the user accepts its hash.
+            # The part is kept: it is used as it is once the user accepts its hash. Another mirror
+            # must not continue it.
+            if not self._last:
+                self._discard()
             raise _MismatchError(f"its hash is {found}, expected is {self._expected}", found)
         os.replace(self._part, output_file)
         self._discard()
@@ -304,19 +323,24 @@ class _Download:
         """Try until the part is whole; gives whether it was put together from several."""
         pause_s = self._transfer.backoff_s
         resumed = False
-        for attempt in range(self._transfer.retries + 1):
+        n_failed, most = 0, 0
+        while True:
             try:
                 return self._attempt(url) or resumed
             except _BrokenError as error:
                 if isinstance(error, _UnreachableError) and not self._last:
                     raise
                 resumed = True
-                if attempt == self._transfer.retries:
-                    raise _FailedError(f"{error} ({attempt + 1} attempts)") from error
+                n_bytes = self._part.stat().st_size if self._part.exists() else 0
+                if n_bytes > most:
+                    # It gets on: only attempts that bring nothing are counted.
+                    n_failed, most, pause_s = 0, n_bytes, self._transfer.backoff_s
+                n_failed += 1
+                if n_failed > self._transfer.retries:
+                    raise _FailedError(f"{error} ({n_failed} attempts)") from error
                 logger.warning("%s: %s; next attempt in %g s", url, error, pause_s)
                 time.sleep(pause_s)
                 pause_s *= 2
-        raise AssertionError("unreachable")
 
     def _attempt(self, url: str) -> bool:
         n_had, validator = self._resumable(url)
@@ -387,8 +411,13 @@ class _Download:
             n_had = self._part.stat().st_size
         except (OSError, ValueError):
             return 0, None
+        if note.get("url") != url:
+            # Another mirror of the same file: only a hash can vouch for what is joined.
+            return (
+                (n_had, None) if self._expected and note.get("url") in self._mirrors else (0, None)
+            )
         # Without a validator two versions could be joined, which only a hash would reveal.
-        if note.get("url") != url or not (note.get("validator") or self._expected):
+        if not (note.get("validator") or self._expected):
             return 0, None
         return n_had, note.get("validator")
 

@@ -281,15 +281,16 @@ def _special(status: os.stat_result) -> Fault | None:
 
 
 def files_in_zip(
-    archive: Path, subfolder: str, members: list[str], patterns: list[str], limits: Limits
+    archive: Path, subfolders: list[str], members: list[str], patterns: list[str], limits: Limits
 ) -> list[File]:
     """Members of a zip below one of its folders that match one of the glob patterns.
 
     Parameters
     ----------
     archive : Path
-    subfolder : str
-        Folder in the archive; empty for all of it.
+    subfolders : list of str
+        Folder in the archive, as a glob pattern; empty for all of it. The first counts that has
+        members.
     members : list of str
         Shell patterns for whole paths in the archive, as for extraction.
     patterns : list of str
@@ -306,14 +307,30 @@ def files_in_zip(
         raise UserError(
             f"{archive} is no zip archive, and only a zip can be read in place; set extract: true"
         )
-    above = f"{subfolder.strip('/')}/" if subfolder.strip("/") else ""
+    chosen = list_members(archive, members, limits)
+    above = _first_above(subfolders, [member.path for member in chosen])
+    if above is None:
+        return []
     wanted = _Patterns(patterns)
     below = [
         File(archive, member.path.removeprefix(above), member.name, _too_large(member.n_bytes))
-        for member in list_members(archive, members, limits)
+        for member in chosen
         if member.path.startswith(above)
     ]
     return [file for file in below if wanted.matches(file.relative)]
+
+
+def _first_above(subfolders: list[str], paths: list[str]) -> str | None:
+    """What paths in the first folder that is there begin with."""
+    for pattern in subfolders:
+        parts = PurePosixPath(pattern.strip("/")).parts
+        tops = {PurePosixPath(path).parts[: len(parts)] for path in paths}
+        matching = sorted(
+            top for top in tops if len(top) == len(parts) and all(map(fnmatchcase, top, parts))
+        )
+        if matching:
+            return "".join(f"{part}/" for part in matching[0])
+    return None
 
 
 @functools.lru_cache(maxsize=2)

@@ -36,6 +36,8 @@ REJECTED_COLUMNS = ["path", "reason", "what_to_do"]
 WAVEFORMS = "waveforms"
 # Enough for a worker to be busy with, few enough to lose when a run is killed.
 _MAX_CHUNK_FILES = 128
+# Reasons for rejection in a message.
+_SHOWN = 5
 
 
 @dataclass(frozen=True)
@@ -256,7 +258,8 @@ def _check_rejected(rejected: pd.DataFrame, n_files: int, max_share: float) -> N
     if len(rejected) < n_files and share <= max_share:
         return
     reasons = rejected["reason"].str.partition(":")[0].value_counts()
-    listed = "; ".join(f"{count} × {reason}" for reason, count in reasons.items())
+    listed = "; ".join(f"{count} × {reason}" for reason, count in reasons[:_SHOWN].items())
+    listed += f"; and {len(reasons) - _SHOWN} more reasons" if len(reasons) > _SHOWN else ""
     first = rejected.iloc[0]
     raise UserError(
         f"{len(rejected)} of {n_files} files are rejected ({listed}), more than "

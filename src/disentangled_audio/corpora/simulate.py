@@ -66,14 +66,16 @@ from joblib import Parallel, delayed
 from numpy.typing import NDArray
 from scipy import fft
 
-from disentangled_audio.corpora.disk import complete_folder
+from disentangled_audio.corpora.disk import complete_folder, require_free
 from disentangled_audio.signal import synthesis
 
 SAMPLE_RATE_HZ = 16_000
 
+# Assumed: enough for the reflections up to the mixing time, from which the diffuse tail takes over.
 _MAX_IMAGE_ORDER = 3
+# Assumed: as many as lie apart in the spectrum of a small room; the tail begins above the last.
 _N_MODES = 40
-_WALL_MARGIN_M = 0.3
+_WALL_MARGIN_M = 0.3  # assumed
 _FIELD = re.compile(r"\{([^{}]*)\}")
 _RANGE = re.compile(r"(\d+)\.\.(\d+)(?:\.\.(\d+))?")
 
@@ -341,7 +343,9 @@ def generate_twin(
     if seed < 0:
         raise ValueError(f"seed must not be negative, but is {seed}")
     tasks = twin_files(files_per_group)
+    n_bytes = sum(2 * group.n_channels * group.n_frames for group in tasks.values())
     with complete_folder(folder) as unfinished:
+        require_free(unfinished, n_bytes, "the simulated twin")
         done = Parallel(n_jobs=n_jobs, backend="threading", return_as="generator_unordered")(
             delayed(_write_file)(unfinished / name, group, seed) for name, group in tasks.items()
         )
@@ -388,6 +392,7 @@ def synthesise_file(name: str, group: NameGroup, seed: int) -> NDArray[np.int16]
 def _draw_room(group: NameGroup, seed: int) -> _Room:
     """A physical room's private properties, from the same distribution in every database."""
     rng = np.random.default_rng([seed, zlib.crc32(f"{group.database}/{group.room}".encode())])
+    # Assumed, every number below: they spread rooms, and are the same for all databases.
     # Bass lingers or not, treble always dies earlier: walls and air (ISO 9613-1) absorb it.
     anchors = [rng.uniform(0.8, 1.4), 1.0, 1.0, rng.uniform(0.5, 0.9)]
     ratios = np.interp(np.arange(7), [0, 2, 3, 6], anchors) * rng.normal(1, 0.04, 7)
@@ -488,7 +493,7 @@ def _place(
     """
     size = np.asarray(group.dimensions_m)
     middle = size / 2 + room.centre_offset_m * np.array([1, 1, 0])
-    middle[2] = min(1.4, size[2] / 2)
+    middle[2] = min(1.4, size[2] / 2)  # assumed: between seated and standing ears
     azimuth = rng.permutation(np.deg2rad(np.arange(0, 360, 5)))
     steps = np.stack([np.cos(azimuth), np.sin(azimuth), np.zeros(72)], axis=1)
     steps *= group.source_distance_m / 2
