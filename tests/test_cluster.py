@@ -1,13 +1,16 @@
 """A real cluster of two worker processes gives the bytes that one process gives."""
 
+import json
 import os
 import signal
+import subprocess
+import sys
 import threading
 import time
-from collections.abc import Iterator
-from functools import partial
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -28,6 +31,7 @@ from disentangled_audio.pipelines.feature_engineering.nodes import (
     make_encoder_views,
 )
 from disentangled_audio.pipelines.stamps import stamp
+from tests.conftest import REPOSITORY
 
 distributed = pytest.importorskip("distributed")
 
@@ -57,24 +61,48 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@dataclass(frozen=True)
+class Cluster:
+    parallel: ParallelParameters
+    workers: list[int]
+
+
 @pytest.fixture
-def cluster(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    """Two processes of one thread each on this machine."""
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    """A scheduler and two workers of one thread each, as they would be started by hand."""
+    folder = tmp_path_factory.mktemp("cluster")
+    file = folder / "scheduler.json"
     # Workers import this module, too.
-    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(Path(__file__).parents[1])]))
-    with distributed.LocalCluster(
-        n_workers=2,
-        threads_per_worker=1,
-        processes=True,
-        host="127.0.0.1",
-        dashboard_address=None,
-        silence_logs=50,
-    ) as started:
-        yield started
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(REPOSITORY), *sys.path])}
+    with ExitStack() as processes:
+
+        def start(*arguments: str) -> int:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "dask", *arguments, f"--scheduler-file={file}"],
+                cwd=folder,
+                env=environment,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+            )
+            processes.callback(process.wait)
+            processes.callback(process.kill)
+            return process.pid
+
+        start("scheduler", "--host=127.0.0.1", "--port=0", "--no-dashboard")
+        _wait_until(file.exists)
+        options = ("--nthreads=1", "--no-nanny", "--no-dashboard")
+        workers = [start("worker", *options) for _ in range(2)]
+        address = json.loads(file.read_text())["address"]
+        with distributed.Client(address, set_as_default=False) as client:
+            client.wait_for_workers(2, timeout=30)
+        yield Cluster(ParallelParameters(backend="dask", scheduler_address=address), workers)
 
 
-def _on(cluster: Any) -> ParallelParameters:
-    return ParallelParameters(backend="dask", scheduler_address=cluster.scheduler_address)
+def _wait_until(condition: Callable[[], bool]) -> None:
+    end = time.monotonic() + 30
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.02)
 
 
 def _assert_same(one: Ingested, other: Ingested) -> None:
@@ -92,49 +120,45 @@ def _features(ingested: Ingested, chunks: Path, parallel: ParallelParameters) ->
 
 
 def test_a_cluster_gives_the_same_bytes(
-    data: Path, cluster: Any, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+    data: Path, cluster: Cluster, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     here = ingest(CORPUS, [data], tmp_path / "here", HERE)
     features_here = _features(here, tmp_path / "features_here", HERE)
     capfd.readouterr()
-    there = ingest(CORPUS, [data], tmp_path / "there", _on(cluster))
-    features_there = _features(there, tmp_path / "features_there", _on(cluster))
+    there = ingest(CORPUS, [data], tmp_path / "there", cluster.parallel)
+    features_there = _features(there, tmp_path / "features_there", cluster.parallel)
     shown = capfd.readouterr()
 
     _assert_same(here, there)
     assert features_here == features_there
-    assert shown.out + shown.err == ""
+    assert shown.err == ""
+    # Progress, and no warnings.
+    assert all(line.endswith("items/s") for line in shown.out.splitlines())
 
 
-def _slow(chunk: int, folder: Path) -> int:
-    with (folder / f"{chunk}-{os.getpid()}").open("w"):
-        time.sleep(0.3)
-    return chunk
+def test_a_worker_that_is_killed_half_way_loses_nothing(
+    data: Path, cluster: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("disentangled_audio.corpora.ingest._MAX_CHUNK_FILES", 15)
+    here = ingest(CORPUS, [data], tmp_path / "here", HERE)
+    # A worker that is stopped takes chunks and does not finish them, so its death is half way.
+    victim = cluster.workers[0]
+    os.kill(victim, signal.SIGSTOP)
 
+    def kill() -> None:
+        _wait_until(lambda: len(list(tmp_path.glob("there/files/*.json"))) >= 3)
+        os.kill(victim, signal.SIGKILL)
 
-def test_a_worker_that_is_killed_half_way_loses_nothing(cluster: Any, tmp_path: Path) -> None:
-    workers = list(cluster.scheduler_info["workers"].values()) or []
-    killed: list[int] = []
-
-    def kill_one() -> None:
-        while len(list(tmp_path.iterdir())) < 3:
-            time.sleep(0.01)
-        process = int(next(iter(tmp_path.iterdir())).name.partition("-")[2])
-        os.kill(process, signal.SIGKILL)
-        killed.append(process)
-
-    assert len(workers) == 2
-    killer = threading.Thread(target=kill_one, daemon=True)
+    killer = threading.Thread(target=kill, daemon=True)
     killer.start()
-    chunks = list(range(12))
-    done = list(in_parallel(partial(_slow, folder=tmp_path), chunks, _on(cluster)))
-    killer.join(5)
-    assert killed
-    assert sorted(done) == chunks
+    there = ingest(CORPUS, [data], tmp_path / "there", cluster.parallel)
+    killer.join(30)
+
+    assert not killer.is_alive()
+    _assert_same(here, there)
 
 
-def test_an_address_where_nobody_answers_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    for address in ("tcp://127.0.0.1:1", "nonsense://x"):
-        parallel = ParallelParameters(backend="dask", scheduler_address=address)
-        with pytest.raises(UserError, match="no dask scheduler answers"):
-            list(in_parallel(abs, [1], parallel))
+def test_an_address_where_nobody_answers_is_named() -> None:
+    parallel = ParallelParameters(backend="dask", scheduler_address="nonsense://x")
+    with pytest.raises(UserError, match="no dask scheduler answers"):
+        list(in_parallel(abs, [1], parallel))

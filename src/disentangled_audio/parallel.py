@@ -56,9 +56,7 @@ def in_parallel(
         yield from _started(workers, jobs, parallel)
 
 
-def _started(
-    workers: Parallel, jobs: Iterator[Any], parallel: ParallelParameters
-) -> Iterator[Any]:
+def _started(workers: Parallel, jobs: Iterator[Any], parallel: ParallelParameters) -> Iterator[Any]:
     try:
         return workers(jobs)
     except TimeoutError as error:
