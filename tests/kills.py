@@ -157,15 +157,18 @@ def _newest(project: Path, name: str) -> Path:
 
 def check_versions(project: Path) -> None:
     """Nothing but whole versions is where versions are looked for."""
-    for folder in project.glob("data/0[2-7]*/**/*.*"):
-        if not folder.is_dir() or ".chunks" in folder.parts or ".training" in folder.parts:
+    for version in project.glob("data/0[2-7]*/**/*.*/*"):
+        folder = version.parent
+        if not version.is_dir() or any(map(_is_below_datasets, folder.parts)):
             continue
-        versions = [path for path in folder.iterdir() if path.is_dir()]
-        for version in versions:
-            if VERSION.fullmatch(version.name):
-                assert (version / folder.name).exists(), version
-            else:
-                assert version.name.startswith(".saving-"), version
+        if VERSION.fullmatch(version.name):
+            assert (version / folder.name).exists(), version
+        else:
+            assert version.name.startswith(".saving-"), version
+
+
+def _is_below_datasets(part: str) -> bool:
+    return part.startswith(".") or VERSION.fullmatch(part) is not None
 
 
 def check_finish(
