@@ -14,6 +14,7 @@ import pytest
 
 from disentangled_audio.chunk_store import is_complete, stored_arrays
 from disentangled_audio.parameters import ParallelParameters
+from disentangled_audio.storage import disk_trouble
 
 HERE = ParallelParameters(n_jobs=1)
 N_ITEMS, CHUNK_ROWS = 10, 3
@@ -134,3 +135,34 @@ def test_after_a_kill_only_missing_chunks_are_computed(tmp_path: Path) -> None:
     assert calls == [6, 9]
     assert before.items() <= _chunk_times(folder).items()
     np.testing.assert_array_equal(arrays["square"][:, 1], np.arange(N_ITEMS) ** 2)
+
+
+def _large(rows: slice, calls: list[int]) -> dict[str, Any]:
+    calls.append(rows.start)
+    return {"large": np.full((rows.stop - rows.start, 5000), rows.start, dtype=np.float32)}
+
+
+def test_a_full_disk_keeps_whole_chunks_and_more_room_lets_it_go_on(tmp_path: Path) -> None:
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    options = ["-t", "tmpfs", "-o", "size=192k", "none", str(disk)]
+    mounted = subprocess.run(["mount", *options], capture_output=True, text=True, check=False)
+    if mounted.returncode:
+        pytest.skip(f"mounting needs root: {mounted.stderr.strip()}")
+    folder, calls = disk / "arrays", []
+    try:
+        with pytest.raises(OSError, match="No space left") as caught:
+            stored_arrays(folder, N_ITEMS, CHUNK_ROWS, partial(_large, calls=calls), HERE)
+        assert "the disk is full" in str(disk_trouble(caught.value))
+        before = _chunk_times(folder)
+        assert 0 < len(before) < len(STARTS)
+        assert not list(disk.rglob("*.partial"))
+
+        subprocess.run(["mount", "-o", "remount,size=2m", str(disk)], check=True)
+        calls.clear()
+        arrays = stored_arrays(folder, N_ITEMS, CHUNK_ROWS, partial(_large, calls=calls), HERE)
+        assert calls == STARTS[len(before) :]
+        assert before.items() <= _chunk_times(folder).items()
+        assert arrays["large"][:, 0].tolist() == [0, 0, 0, 3, 3, 3, 6, 6, 6, 9]
+    finally:
+        subprocess.run(["umount", "-l", str(disk)], check=True)
