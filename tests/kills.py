@@ -123,7 +123,9 @@ def epoch(project: Path) -> int:
 
 def chunk_times(project: Path) -> dict[Path, int]:
     """When each stored chunk was written."""
-    paths = [path for pattern in CHUNKS.values() for path in project.glob(pattern)]
+    paths = [
+        path for pattern in CHUNKS.values() for path in project.glob(pattern) if path.is_file()
+    ]
     return {path: path.stat().st_mtime_ns for path in paths}
 
 
