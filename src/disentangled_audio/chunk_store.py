@@ -137,10 +137,12 @@ class _ChunkWriter:
     compute: Compute
 
     def __call__(self, rows: Rows) -> int:
-        for name, values in self.compute(rows).items():
-            zarr.open_array(self.folder / name, mode="r+", config={"write_empty_chunks": True})[
-                rows
-            ] = values
+        made = self.compute(rows)
+        # A chunk of zeros is a file as well, or it would seem to be missing. Opening an array
+        # heeds this setting alone, not the argument of the same name.
+        with zarr.config.set({"array.write_empty_chunks": True}):
+            for name, values in made.items():
+                zarr.open_array(self.folder / name, mode="r+")[rows] = values
         return rows.stop - rows.start
 
 
@@ -178,8 +180,6 @@ def _create(path: Path, n_items: int, chunk_rows: int, values: NDArray[Any]) -> 
         chunks=(chunk_rows, *values.shape[1:]),
         dtype=values.dtype,
         compressors=None,
-        # A chunk of zeros is a file as well, or it would seem to be missing.
-        config={"write_empty_chunks": True},
     )
 
 

@@ -2,9 +2,9 @@
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from functools import cache
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from joblib import Parallel, delayed, parallel_config
 from threadpoolctl import ThreadpoolController
@@ -48,9 +48,24 @@ def in_parallel(
             yield result
     if here == len(chunks):
         return
-    with _backend(parallel):
-        jobs = (delayed(_with_one_thread)(work, chunk) for chunk in chunks[here:])
-        yield from Parallel(return_as="generator_unordered")(jobs)
+    jobs = (delayed(_with_one_thread)(work, chunk) for chunk in chunks[here:])
+    with _cluster(parallel) as options:
+        # The configuration must not reach whoever takes the results, so it ends before them.
+        with parallel_config(parallel.backend, n_jobs=_n_jobs(parallel), **options):
+            workers = Parallel(return_as="generator_unordered")
+        yield from _started(workers, jobs, parallel)
+
+
+def _started(workers: Parallel, jobs: Iterator[Any], parallel: ParallelParameters) -> Iterator[Any]:
+    try:
+        return workers(jobs)
+    except TimeoutError as error:
+        if parallel.backend != "dask":
+            raise
+        raise UserError(
+            f"the dask scheduler at parallel.scheduler_address={parallel.scheduler_address} has "
+            f"no workers; start some: dask worker {parallel.scheduler_address}"
+        ) from error
 
 
 def _first_chunks(
@@ -77,21 +92,17 @@ def _thread_pools() -> ThreadpoolController:
     return ThreadpoolController()
 
 
-@contextmanager
-def _backend(parallel: ParallelParameters) -> Iterator[None]:
-    """The joblib backend that is asked for, and a connection to the cluster if it is one."""
-    with _cluster(parallel), parallel_config(parallel.backend, n_jobs=_n_jobs(parallel)):
-        yield
-
-
 def _n_jobs(parallel: ParallelParameters) -> int:
     # A cluster's own workers decide.
     return -1 if parallel.backend == "dask" else parallel.n_jobs
 
 
-def _cluster(parallel: ParallelParameters):
+@contextmanager
+def _cluster(parallel: ParallelParameters) -> Iterator[dict[str, Any]]:
+    """A connection to the cluster, if one is asked for, as options of joblib's backend."""
     if parallel.backend != "dask":
-        return nullcontext()
+        yield {}
+        return
     try:
         from distributed import Client
     except ModuleNotFoundError as error:
@@ -100,9 +111,11 @@ def _cluster(parallel: ParallelParameters):
             "pip install 'disentangled-audio[cluster]'"
         ) from error
     try:
-        return Client(parallel.scheduler_address, timeout="10s")
+        client = Client(parallel.scheduler_address, timeout="10s", set_as_default=False)
     except (OSError, ValueError) as error:
         raise UserError(
             f"no dask scheduler answers at parallel.scheduler_address="
             f"{parallel.scheduler_address} ({error}); start one, or choose backend loky"
         ) from error
+    with client:
+        yield {"client": client}

@@ -9,6 +9,7 @@ import os
 import time
 import zipfile
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -88,6 +89,9 @@ class Checkpoint:
             np.savez(temporary, **content)
             temporary.replace(self._path)
         except OSError as error:
+            # Half a state takes room that is needed.
+            with suppress(OSError):
+                temporary.unlink(missing_ok=True)
             raise UserError(
                 f"the state of training cannot be written to {self._folder}: {error}. Make room, "
                 "or make the folder writable; the next run goes on from the last state there"
