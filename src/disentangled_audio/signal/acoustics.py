@@ -34,8 +34,10 @@ _OK, _NO_RESPONSE, _SILENT, _SILENT_BAND, _BAND_TOO_HIGH, _NOISY, _ENDS, _FAST =
 # Parts of the decay curve, in dB (ISO 3382-1, 5.3.3 and annex A).
 DECAY_RANGES_DB = {"edt": (0, -10), "t15": (-5, -20), "t20": (-5, -25), "t30": (-5, -35)}
 EARLY_S = 0.05
-# Short against the fastest decays in rooms; a tenth of the samples makes it ten times faster.
-_POINT_S = 0.00025
+# Short against the fastest decays in rooms, and much less to look at than all samples.
+_POINT_S = 0.0005
+# Most of the work is on the points, of which there are fewer than samples.
+_BLOCK_SHARE = 4
 # ISO 3382-1, 5.3.3: what is measured ends 10 dB above the noise.
 _MARGIN = 10.0
 # A band this far below the whole response holds rounding errors.
@@ -94,7 +96,7 @@ def measure(
     The direct sound is found in each response and everything before it is cut off. Bands are cut
     out by zero-phase filters in one transform, so that no filter delays the energy; what a band's
     filter spreads to before the direct sound is counted as direct. Curves are compensated for
-    noise (`decay.compensated_decay`) and are sampled every quarter of a millisecond.
+    noise (`decay.compensated_decay`) and are sampled every half of a millisecond.
 
     Parameters
     ----------
@@ -112,7 +114,7 @@ def measure(
     -------
     values : (n_items, n_names)
         In the order of `measures.names`. EDT, T15, T20 and T30 in seconds; C50 and DRR in dB, D50
-        as a share; the noise floor in dB relative to the loudest quarter of a millisecond; slopes
+        as a share; the noise floor in dB relative to the loudest half of a millisecond; slopes
         in dB per second, negative for a decay; the bandwidth in Hz. NaN where there is a reason.
     reasons : (n_items, n_names)
         uint8, places in `REASONS`; 0 where there is a value.
@@ -133,50 +135,102 @@ def measure(
     if n_recorded is None:
         n_recorded = np.full(len(rir), rir.shape[1])
     responses = np.flatnonzero(n_recorded > 0)
-    for block in row_blocks((len(responses), rir.shape[1])):
+    filters = _Filters(rir.shape[1], sample_rate_hz, measures)
+    for block in row_blocks((len(responses), rir.shape[1] // _BLOCK_SHARE)):
         rows = responses[block]
         values[rows], reasons[rows] = _measure_rows(
-            np.asarray(rir[rows], dtype=np.float64), n_recorded[rows], sample_rate_hz, measures
+            np.asarray(rir[rows], dtype=np.float64), n_recorded[rows], filters
         )
     return values, reasons
 
 
 def _measure_rows(
-    rir: NDArray[np.float64],
-    n_recorded: NDArray[np.integer],
-    sample_rate_hz: float,
-    measures: AcousticMeasures,
+    rir: NDArray[np.float64], n_recorded: NDArray[np.integer], filters: _Filters
 ) -> tuple[NDArray[np.float64], NDArray[np.uint8]]:
     response, n_samples = _from_direct_sound(rir, n_recorded)
-    ringing = ringing_samples(sample_rate_hz, measures.centre_hz, measures.bands_per_octave)
-    n_fft = fft.next_fast_len(rir.shape[1] + 2 * ringing, real=True)
-    spectrum = fft.rfft(response, n_fft)
-    step = max(1, round(_POINT_S * sample_rate_hz))
-    whole = _Band(_points(response, step), n_samples // step, step / sample_rate_hz, 0.0)
+    rate_hz, measures = filters.sample_rate_hz, filters.measures
+    step = max(1, round(_POINT_S * rate_hz))
+    whole = _Band(_points(response, step), n_samples // step, step / rate_hz, 0.0)
     columns = whole.measured(measures)
     energy = np.square(response).sum(axis=1)
-    gains = band_gains(n_fft, sample_rate_hz, measures.centre_hz, measures.bands_per_octave)
-    width = relative_bandwidth(measures.bands_per_octave)
-    for centre_hz, gain in zip(measures.centre_hz, gains, strict=True):
-        band = fft.irfft(spectrum * gain, n_fft, overwrite_x=True)
-        points = _points(band[:, : rir.shape[1]], step)
-        # The transform is circular: its end is what lies before the direct sound.
-        points[:, 0] += np.square(band[:, -ringing:]).sum(axis=1)
-        # Where the response ends, the filter rings.
-        edge = round(sample_rate_hz / (width * centre_hz))
-        n_points = np.maximum(n_samples - edge, 0) // step
-        measured = _Band(points, n_points, step / sample_rate_hz, centre_hz).measured(measures)
-        silent = points.sum(axis=1) <= _SILENT_BAND_SHARE * energy
-        columns += [_refused(column, silent, _SILENT_BAND) for column in measured]
-        if centre_hz * (1 + width / 2) > sample_rate_hz / 2:
+    spectrum = fft.rfft(response, filters.n_fft)
+    for own in filters.bands:
+        band = own.band(spectrum, n_samples, filters)
+        measured = band.measured(measures)
+        silent = band.total <= _SILENT_BAND_SHARE * energy
+        measured = [_refused(column, silent, _SILENT_BAND) for column in measured]
+        if own.is_too_high:
             every = np.ones(len(rir), dtype=bool)
-            columns[-len(measured) :] = [_refused(c, every, _BAND_TOO_HIGH) for c in measured]
-    columns += [
-        whole.early_db(measures.direct_s),
-        _bandwidth(spectrum, n_fft, sample_rate_hz, measures),
-    ]
+            measured = [_refused(column, every, _BAND_TOO_HIGH) for column in measured]
+        columns += measured
+    columns += [whole.early_db(measures.direct_s), _bandwidth(spectrum, filters)]
     columns = [_refused(column, energy == 0, _SILENT) for column in columns]
     return np.stack([c[0] for c in columns], axis=1), np.stack([c[1] for c in columns], axis=1)
+
+
+class _Filters:
+    """Filters of all bands for responses of some length; what they share is computed once.
+
+    A band is given back at a rate of at least eight times its centre: what its filter passes two
+    octaves above the centre is 43 dB down and is cut off.
+    """
+
+    def __init__(self, n_samples: int, sample_rate_hz: float, measures: AcousticMeasures) -> None:
+        self.sample_rate_hz, self.measures = sample_rate_hz, measures
+        self.n_samples = n_samples
+        every = [_kept_every(centre, sample_rate_hz) for centre in measures.centre_hz]
+        self.ringing = ringing_samples(
+            sample_rate_hz, measures.centre_hz, measures.bands_per_octave
+        )
+        longest = -(-(n_samples + 2 * self.ringing) // max(every))
+        self.n_fft = max(every) * fft.next_fast_len(2 * (-(-longest // 2)), real=True)
+        self.n_fft += self.n_fft % 2
+        gains = band_gains(
+            self.n_fft, sample_rate_hz, measures.centre_hz, measures.bands_per_octave
+        )
+        self.bands = [
+            _BandFilter(centre, gain, keep, self)
+            for centre, gain, keep in zip(measures.centre_hz, gains, every, strict=True)
+        ]
+
+
+def _kept_every(centre_hz: float, sample_rate_hz: float) -> int:
+    """Greatest power of two that leaves eight times the centre as rate."""
+    return 2 ** max(0, int(np.log2(sample_rate_hz / (8 * centre_hz))))
+
+
+class _BandFilter:
+    """One band of the responses' spectrum."""
+
+    def __init__(
+        self, centre_hz: float, gain: NDArray[np.float64], every: int, filters: _Filters
+    ) -> None:
+        width = relative_bandwidth(filters.measures.bands_per_octave)
+        rate_hz = filters.sample_rate_hz
+        self.is_too_high = centre_hz * (1 + width / 2) > rate_hz / 2
+        self._centre_hz = centre_hz
+        self._every = every
+        # Where the response ends, the filter rings.
+        self._edge = round(rate_hz / (width * centre_hz))
+        self._n_bins = filters.n_fft // every // 2 + 1
+        bins = np.arange(self._n_bins)
+        # Each kept sample stands for `every` ones, of which it is the middle.
+        delay = np.exp(1j * np.pi * bins * (every - 1) / filters.n_fft)
+        self._gain = gain[: self._n_bins] * delay / np.sqrt(every)
+
+    def band(
+        self, spectrum: NDArray[np.complex128], n_samples: NDArray[np.integer], filters: _Filters
+    ) -> _Band:
+        """The band's energy over time; what lies before the direct sound is counted as direct."""
+        rate_hz = filters.sample_rate_hz / self._every
+        kept = fft.irfft(spectrum[:, : self._n_bins] * self._gain, filters.n_fft // self._every)
+        step = max(1, round(_POINT_S * rate_hz))
+        points = _points(kept[:, : filters.n_samples // self._every], step)
+        # The transform is circular: its end is what lies before the direct sound.
+        before = kept[:, -(filters.ringing // self._every) :]
+        points[:, 0] += np.einsum("ij,ij->i", before, before)
+        n_points = np.maximum(n_samples - self._edge, 0) // (self._every * step)
+        return _Band(points, n_points, step / rate_hz, self._centre_hz)
 
 
 def _from_direct_sound(
@@ -228,13 +282,14 @@ class _Band:
         centre_hz: float,
     ) -> None:
         self._energy = energy
+        self.total = energy.sum(axis=1)
         self._point_s = point_s
         # Lundeby's 10 ms, and longer where a band's envelope moves slowly.
         window_s = 0.01 + (0.8 / centre_hz if centre_hz else 0.0)
         self._decay: Decay = compensated_decay(energy, n_points, round(window_s / point_s))
-        self._total = np.maximum(self._decay.remaining[:, 0], np.finfo(float).tiny)
+        self._first = np.maximum(self._decay.remaining[:, 0], np.finfo(float).tiny)
         remaining = np.maximum(self._decay.remaining, np.finfo(float).tiny)
-        self._level_db = 10 * np.log10(remaining / self._total[:, None])
+        self._level_db = 10 * np.log10(remaining / self._first[:, None])
         self._sums = _RunningSums(self._level_db)
 
     def measured(self, measures: AcousticMeasures) -> list[Column]:
@@ -250,7 +305,7 @@ class _Band:
         late = self._share_at(early_s)
         with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
             ratio_db = 10 * np.log10((1 - late) / late)
-        return self._checked(ratio_db, late > self._decay.beyond / self._total)
+        return self._checked(ratio_db, late > self._decay.beyond / self._first)
 
     def _decay_time(self, start_db: float, end_db: float) -> Column:
         first = np.argmax(self._level_db <= start_db, axis=1)
@@ -262,7 +317,7 @@ class _Band:
 
     def _slope_between(self, start_s: float, end_s: float) -> Column:
         first, last = (
-            np.full(len(self._total), min(round(time_s / self._point_s), self._energy.shape[1]))
+            np.full(len(self._first), min(round(time_s / self._point_s), self._energy.shape[1]))
             for time_s in (start_s, end_s)
         )
         slope = self._sums.slope(first, last) / self._point_s
@@ -279,7 +334,7 @@ class _Band:
         place = time_s / self._point_s
         before = int(place)
         if before + 1 >= self._level_db.shape[1]:
-            return np.zeros(len(self._total))
+            return np.zeros(len(self._first))
         # A line in dB is exact for an exponential.
         levels = self._level_db[:, before : before + 2]
         weight = place - before
@@ -287,7 +342,7 @@ class _Band:
 
     def _is_clear(self, share: float | NDArray[np.float64]) -> NDArray[np.bool_]:
         """Whether a remaining energy is far enough above what was extrapolated."""
-        return share * self._total >= _MARGIN * self._decay.beyond
+        return share * self._first >= _MARGIN * self._decay.beyond
 
     def _checked(self, values: NDArray[np.float64], is_clear: NDArray[np.bool_]) -> Column:
         too_short = np.where(self._decay.reaches_floor, _NOISY, _ENDS)
@@ -325,13 +380,11 @@ def _summed(values: NDArray[np.float64]) -> NDArray[np.float64]:
     return sums
 
 
-def _bandwidth(
-    spectrum: NDArray[np.complex128], n_fft: int, sample_rate_hz: float, measures: AcousticMeasures
-) -> Column:
+def _bandwidth(spectrum: NDArray[np.complex128], filters: _Filters) -> Column:
     """Frequency below which the given share of the energy lies."""
     energy = np.cumsum(np.square(np.abs(spectrum)), axis=1)
-    bins = np.argmax(energy >= measures.bandwidth_share * energy[:, -1:], axis=1)
-    return bins * sample_rate_hz / n_fft, np.zeros(len(spectrum), dtype=np.uint8)
+    bins = np.argmax(energy >= filters.measures.bandwidth_share * energy[:, -1:], axis=1)
+    return bins * filters.sample_rate_hz / filters.n_fft, np.zeros(len(spectrum), dtype=np.uint8)
 
 
 def _refused(column: Column, rows: NDArray[np.bool_], code: int) -> Column:
