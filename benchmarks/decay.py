@@ -16,19 +16,23 @@ import pyrato as ra
 from threadpoolctl import threadpool_limits
 
 from disentangled_audio.signal.acoustics import AcousticMeasures, measure
-from disentangled_audio.signal.decay import octave_bands
+from disentangled_audio.signal.decay import octave_bands, ringing_samples
 
 SAMPLE_RATE_HZ = 16_000
 MEASURES = AcousticMeasures()
+CENTRES = MEASURES.centre_hz
+N_BEFORE = ringing_samples(SAMPLE_RATE_HZ, CENTRES)
 TIMES = ("EDT", "T15", "T20", "T30")
 
 
 def decaying_noise(n_clips: int) -> np.ndarray:
-    """0.9 s of noise each with reverberation times from 0.3 to 0.7 s and noise 70 dB down."""
+    """0.9 s each: a direct sound, a decay of 0.3 to 0.7 s, and noise 70 dB down."""
     rng = np.random.default_rng(0)
     times_s = np.arange(round(0.9 * SAMPLE_RATE_HZ)) / SAMPLE_RATE_HZ
     t60_s = rng.uniform(0.3, 0.7, (n_clips, 1))
     clips = rng.standard_normal((n_clips, len(times_s))) * 10 ** (-3 * times_s / t60_s)
+    # At sample 0, or the direct sound would be looked for at different places.
+    clips[:, 0] = 4.0
     return clips + 10 ** (-70 / 20) * rng.standard_normal(clips.shape)
 
 
@@ -49,15 +53,24 @@ def pyrato_clip(clip: np.ndarray) -> None:
     signal = pf.Signal(clip, SAMPLE_RATE_HZ)
     pyrato_of(signal, "broadband")
     bands = pf.dsp.filter.fractional_octave_bands(signal, 1, frequency_range=(125, 4000))
-    pyrato_of(bands, np.array(MEASURES.centre_hz))
+    pyrato_of(bands, np.array(CENTRES))
 
 
 def same_bands(clip: np.ndarray) -> dict[str, np.ndarray]:
     """By pyrato, with the bands of this project: (7,) of the whole response and six bands."""
     whole = pyrato_of(pf.Signal(clip, SAMPLE_RATE_HZ), "broadband")
-    bands = octave_bands(clip[None], SAMPLE_RATE_HZ, MEASURES.centre_hz)[0]
-    of_bands = pyrato_of(pf.Signal(bands, SAMPLE_RATE_HZ), np.array(MEASURES.centre_hz))
+    bands = direct_first(
+        octave_bands(np.pad(clip, (N_BEFORE, 0))[None], SAMPLE_RATE_HZ, CENTRES)[0]
+    )
+    of_bands = pyrato_of(pf.Signal(bands, SAMPLE_RATE_HZ), np.array(CENTRES))
     return {name: np.append(whole[name], of_bands[name]) for name in whole}
+
+
+def direct_first(bands: np.ndarray) -> np.ndarray:
+    """What a band's filter spreads to before the direct sound as part of the first sample."""
+    kept = bands[:, N_BEFORE:].copy()
+    kept[:, 0] = np.sqrt(np.sum(bands[:, : N_BEFORE + 1] ** 2, axis=1))
+    return kept
 
 
 def column(name: str, band: str) -> int:
@@ -68,7 +81,7 @@ def column(name: str, band: str) -> int:
 def print_differences(clips: np.ndarray) -> None:
     ours, _ = measure(clips, SAMPLE_RATE_HZ)
     theirs = [same_bands(clip) for clip in clips]
-    labels = ["", *(f"_{centre:g}hz" for centre in MEASURES.centre_hz)]
+    labels = ["", *(f"_{centre:g}hz" for centre in CENTRES)]
     print("\nmedian (largest) difference from pyrato; C50 in dB, the others in per cent")
     for name in theirs[0]:
         shown = []
