@@ -25,7 +25,9 @@ COMPLETE: dict[type[BaseModel], dict[str, Any]] = {
     p.Corpus: CORPUS,
     p.Split: {"strategy": "random"},
     p.Protocol: PROTOCOL,
+    p.ParallelParameters: {},
     p.FourierParameters: {},
+    p.AcousticParameters: {},
     p.AugmentationParameters: {},
     p.ViewParameters: {},
     p.DisentanglerParameters: {},
@@ -253,3 +255,17 @@ def test_what_is_wrong_with_a_source_is_told_of_the_kind_that_is_meant(
     for (key, text), (expected_key, expected) in zip(keys.items(), messages.items(), strict=True):
         assert key.startswith(expected_key)
         assert expected in text
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        ({"centre_hz": []}, "centre_hz needs"),
+        ({"centre_hz": [500.0, 500.0]}, "different values"),
+        ({"centre_hz": [5.0]}, "20 Hz or more"),
+        ({"late_windows_s": [[0.2, 0.1]]}, r"late_windows_s \[0.2, 0.1\] must rise"),
+    ],
+)
+def test_acoustic_parameters_that_cannot_be_measured(values: dict[str, Any], expected: str) -> None:
+    with pytest.raises(ValidationError, match=expected):
+        p.AcousticParameters.model_validate(values)

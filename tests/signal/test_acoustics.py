@@ -175,6 +175,24 @@ def test_every_nan_has_a_reason_and_no_value_has_one() -> None:
     np.testing.assert_array_equal(np.isnan(values), reasons > 0)
 
 
+@pytest.mark.parametrize("n_samples", [1, 7, 160, 900, 1700])
+@pytest.mark.parametrize("rate_hz", [4000, 16_000, 44_100])
+def test_responses_of_any_length_and_rate_are_measured_or_have_a_reason(
+    n_samples: int, rate_hz: int
+) -> None:
+    rir = np.random.default_rng(0).standard_normal((3, n_samples))
+    rir *= 10 ** (-3 * np.arange(n_samples) / rate_hz / 0.1)
+    values, reasons = measure(rir, rate_hz)
+    np.testing.assert_array_equal(np.isnan(values), reasons > 0)
+
+
+@pytest.mark.parametrize("level", [1e-15, 1e15])
+def test_level_does_not_matter(level: float) -> None:
+    rir = noise_like(0.3, 2)
+    ours, _ = measure(level * rir, RATE_HZ)
+    np.testing.assert_allclose(ours, measure(rir, RATE_HZ)[0], rtol=1e-6)
+
+
 def test_third_octaves_are_narrower() -> None:
     thirds = octave_bands(noise_like(0.5), RATE_HZ, (1000.0,), bands_per_octave=3)
     octaves = octave_bands(noise_like(0.5), RATE_HZ, (1000.0,))

@@ -38,6 +38,8 @@ EARLY_S = 0.05
 _POINT_S = 0.0005
 # The envelope of a band moves more slowly.
 _BAND_POINT_S = 0.001
+# The windows in which the knee is looked for fit in.
+_SHORTEST_S = 0.1
 # Most of the work is on the points, of which there are fewer than samples.
 _BLOCK_SHARE = 16
 # ISO 3382-1, 5.3.3: what is measured ends 10 dB above the noise.
@@ -98,7 +100,8 @@ def measure(
     The direct sound is found in each response and everything before it is cut off. Bands are cut
     out by zero-phase filters in one transform, so that no filter delays the energy; what a band's
     filter spreads to before the direct sound is counted as direct. Curves are compensated for
-    noise (`decay.compensated_decay`) and are sampled every half of a millisecond.
+    noise (`decay.compensated_decay`) and are sampled every half of a millisecond, those of bands
+    every millisecond.
 
     Parameters
     ----------
@@ -137,6 +140,8 @@ def measure(
     if n_recorded is None:
         n_recorded = np.full(len(rir), rir.shape[1])
     responses = np.flatnonzero(n_recorded > 0)
+    missing = max(0, round(_SHORTEST_S * sample_rate_hz) - rir.shape[1])
+    rir = np.pad(rir, ((0, 0), (0, missing))) if missing else rir
     filters = _Filters(rir.shape[1], sample_rate_hz, measures)
     for block in row_blocks((len(responses), rir.shape[1] // _BLOCK_SHARE)):
         rows = responses[block]
