@@ -229,7 +229,8 @@ def compensated_decay(
     enough = n_windows >= _MIN_WINDOWS
     with np.errstate(invalid="ignore"):
         is_found = enough & (slope < 0) & (crossing > 0)
-        reaches_floor = is_found & (crossing < n_quiet)
+        # A decay without noise crosses its own mean over the last tenth where that begins.
+        reaches_floor = is_found & (crossing < n_quiet - 0.5)
     crossing = np.where(is_found, np.minimum(crossing, n_windows), 0)
     slope, offset = np.where(is_found, slope, -1.0), np.where(is_found, offset, 0.0)
     knee = np.round(crossing * window).astype(int)
