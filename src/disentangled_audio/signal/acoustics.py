@@ -31,8 +31,9 @@ REASONS = (
     "decay too fast",
 )
 _OK, _NO_RESPONSE, _SILENT, _SILENT_BAND, _BAND_TOO_HIGH, _NOISY, _ENDS, _FAST = range(len(REASONS))
-# Parts of the decay curve, in dB (ISO 3382-1, 5.3.3 and annex A).
-DECAY_RANGES_DB = {"edt": (0, -10), "t15": (-5, -20), "t20": (-5, -25), "t30": (-5, -35)}
+# Parts of the decay curve, in dB (ISO 3382-1, 5.3.3 and annex A). The early decay time starts
+# a tenth of a decibel down, as in pyrato, so that a flat start does not count as decay.
+DECAY_RANGES_DB = {"edt": (-0.1, -10.1), "t15": (-5, -20), "t20": (-5, -25), "t30": (-5, -35)}
 EARLY_S = 0.05
 # Short against the fastest decays in rooms, and much less to look at than all samples.
 _POINT_S = 0.0005
