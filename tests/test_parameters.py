@@ -27,6 +27,7 @@ COMPLETE: dict[type[BaseModel], dict[str, Any]] = {
     p.Protocol: PROTOCOL,
     p.ParallelParameters: {},
     p.FourierParameters: {},
+    p.AcousticParameters: {},
     p.AugmentationParameters: {},
     p.ViewParameters: {},
     p.DisentanglerParameters: {},
@@ -262,3 +263,17 @@ def test_what_is_wrong_with_a_source_is_told_of_the_kind_that_is_meant(
 def test_a_cluster_needs_the_address_of_its_scheduler() -> None:
     (message,) = _errors(p.ParallelParameters, {"backend": "dask"}).values()
     assert "scheduler_address, such as tcp://" in message
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        ({"centre_hz": []}, "centre_hz needs"),
+        ({"centre_hz": [500.0, 500.0]}, "different values"),
+        ({"centre_hz": [5.0]}, "20 Hz or more"),
+        ({"late_windows_s": [[0.2, 0.1]]}, r"late_windows_s \[0.2, 0.1\] must rise"),
+    ],
+)
+def test_acoustic_parameters_that_cannot_be_measured(values: dict[str, Any], expected: str) -> None:
+    with pytest.raises(ValidationError, match=expected):
+        p.AcousticParameters.model_validate(values)

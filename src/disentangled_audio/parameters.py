@@ -493,6 +493,36 @@ class FourierParameters(Parameters):
     max_exact_rows: int = Field(default=5000, ge=2)
 
 
+class AcousticParameters(Parameters):
+    """What is measured of impulse responses.
+
+    Attributes
+    ----------
+    centre_hz : centres of the bands, in Hz.
+    bands_per_octave : 1 for octave bands, 3 for third-octave bands.
+    late_windows_s : start and end, in seconds after the direct sound, of each part of the decay
+        whose slope is measured.
+    direct_s : how long the direct sound lasts from its start.
+    bandwidth_share : share of the energy that lies below the bandwidth.
+    """
+
+    centre_hz: Numbers = [125.0, 250.0, 500.0, 1000.0, 2000.0, 4000.0]
+    bands_per_octave: Literal[1, 3] = 1
+    late_windows_s: list[tuple[float, float]] = [(0.05, 0.1), (0.1, 0.2), (0.2, 0.4)]
+    direct_s: float = Field(default=0.0025, gt=0, le=0.05)
+    bandwidth_share: Share = 0.99
+
+    @model_validator(mode="after")
+    def _check(self) -> "AcousticParameters":
+        centres = self.centre_hz
+        if not centres or min(centres) < 20 or len(set(centres)) < len(centres):
+            raise ValueError(f"centre_hz needs different values of 20 Hz or more, got {centres}")
+        for start, end in self.late_windows_s:
+            if not 0 <= start < end:
+                raise ValueError(f"late_windows_s [{start:g}, {end:g}] must rise from 0 or later")
+        return self
+
+
 class AugmentationParameters(Parameters):
     """Extra training rows; 0 copies switches augmentation off.
 

@@ -24,7 +24,7 @@ from disentangled_audio.corpora.disk import write_whole
 from disentangled_audio.corpora.locate import Located
 from disentangled_audio.corpora.readers import RejectedError
 from disentangled_audio.parameters import Analysis
-from disentangled_audio.signal.clip import band_limit, normalise_energy, rms
+from disentangled_audio.signal.clip import band_limit, direct_sound_index, normalise_energy, rms
 
 # Of the files of a chunk; larger ones are read a second time instead.
 _MAX_HELD_BYTES = 2**26
@@ -235,6 +235,7 @@ def _item(
         "sample_rate_hz": decoded.sample_rate_hz,
         "n_channels": decoded.samples.shape[1],
         "duration_s": decoded.duration_s,
+        "first_arrival_s": direct_sound_index(signal) / decoded.sample_rate_hz,
         "n_bytes": decoded.n_bytes,
         "peak": float(np.abs(signal).max()),
         "rms_dbfs": 20 * float(np.log10(max(rms(signal), 1e-12))),

@@ -18,6 +18,7 @@ MEASURED_COLUMNS = (
     "sample_rate_hz",
     "n_channels",
     "duration_s",
+    "first_arrival_s",
     "n_bytes",
     "peak",
     "rms_dbfs",

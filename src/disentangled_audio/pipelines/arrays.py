@@ -21,6 +21,7 @@ def computed(
     parameters: Any,
     chunks: Path,
     parallel: ParallelParameters,
+    beside: "NDArray[Any] | None" = None,
 ) -> "dict[str, zarr.Array]":
     """Arrays whose rows follow from those of another one, chunk by chunk.
 
@@ -37,16 +38,19 @@ def computed(
     chunks : Path
         Where chunks are kept.
     parallel : ParallelParameters
+    beside : (n_items,), optional
+        Something of each row that `work` takes as its second argument; hashed with `parameters`.
     """
     from disentangled_audio.chunk_store import code_hash, short_hash, stored_arrays
 
-    key = short_hash([code_hash(), stamp_of(source), source.shape, parameters])
+    known = [] if beside is None else beside.tolist()
+    key = short_hash([code_hash(), stamp_of(source), source.shape, parameters, known])
     with chunk_progress(name, "items") as progress:
         return stored_arrays(
             chunks / f"{name}-{key}",
             source.shape[0],
             source.chunks[0],
-            _OfRows(name, source, work),
+            _OfRows(name, source, work, beside),
             parallel,
             progress,
         )
@@ -59,7 +63,9 @@ class _OfRows:
     name: str
     source: Any
     work: Callable[..., Any]
+    beside: Any = None
 
     def __call__(self, rows: slice) -> dict[str, Any]:
-        made = self.work(self.source[rows])
+        more = [] if self.beside is None else [self.beside[rows]]
+        made = self.work(self.source[rows], *more)
         return made if isinstance(made, dict) else {self.name: made}

@@ -21,6 +21,7 @@ PARAMETERS = (
     "protocol",
     "parallel",
     "fourier",
+    "acoustic",
     "augmentation",
     "views",
     "disentangler",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy import fft
@@ -15,6 +17,11 @@ _NOISE_MARGIN = 10.0
 _BAND_ORDER = 3
 # Periods of the lowest band after which its filter has rung out.
 _RINGING_PERIODS = 20
+# Lundeby et al. (1995): the late slope is fitted to so many dB, and a few rounds suffice.
+_LATE_RANGE_DB = 20.0
+_KNEE_ROUNDS = 5
+_MIN_FIT_WINDOWS = 3
+_MIN_WINDOWS = 6
 
 
 def energy_decay_curve(rir: NDArray[np.floating]) -> NDArray[np.float64]:
@@ -101,8 +108,9 @@ def octave_bands(
     rir: NDArray[np.floating],
     sample_rate_hz: float,
     centre_hz: tuple[float, ...] = MID_FREQUENCY_HZ,
+    bands_per_octave: int = 1,
 ) -> NDArray[np.float64]:
-    """Responses split into octave bands, without phase shift, by one transform.
+    """Responses split into (parts of) octave bands, without phase shift, by one transform.
 
     Parameters
     ----------
@@ -111,7 +119,9 @@ def octave_bands(
     sample_rate_hz
         Sample rate in Hz.
     centre_hz
-        Band centres in Hz; the edges lie half an octave to either side.
+        Band centres in Hz; the edges of an octave lie half an octave to either side.
+    bands_per_octave
+        1 for octave bands, 3 for third-octave bands.
 
     Returns
     -------
@@ -120,18 +130,117 @@ def octave_bands(
 
     References
     ----------
-    IEC 61260-1 (octave bands); the magnitude is a Butterworth band-pass's.
+    IEC 61260-1 (fractional-octave bands); the magnitude is a Butterworth band-pass's.
     """
     n_samples = rir.shape[-1]
-    ringing = round(_RINGING_PERIODS * sample_rate_hz / min(centre_hz))
+    ringing = ringing_samples(sample_rate_hz, centre_hz, bands_per_octave)
     n_fft = fft.next_fast_len(n_samples + ringing, real=True)
-    frequency_hz = fft.rfftfreq(n_fft, 1 / sample_rate_hz)[1:]
-    ratio = frequency_hz / np.asarray(centre_hz)[:, None]
-    detuning = (ratio - 1 / ratio) / (np.sqrt(2) - np.sqrt(0.5))
-    gains = np.zeros((len(centre_hz), n_fft // 2 + 1))
-    gains[:, 1:] = 1 / np.sqrt(1 + detuning ** (2 * _BAND_ORDER))
+    gains = band_gains(n_fft, sample_rate_hz, centre_hz, bands_per_octave)
     spectrum = fft.rfft(np.asarray(rir, dtype=np.float64), n_fft)
     return fft.irfft(spectrum[:, None] * gains, n_fft)[..., :n_samples]
+
+
+def ringing_samples(
+    sample_rate_hz: float, centre_hz: tuple[float, ...], bands_per_octave: int = 1
+) -> int:
+    """Samples in which the filters of some bands have rung out; narrow ones take longer."""
+    return round(_RINGING_PERIODS * bands_per_octave * sample_rate_hz / min(centre_hz))
+
+
+def band_gains(
+    n_fft: int, sample_rate_hz: float, centre_hz: tuple[float, ...], bands_per_octave: int = 1
+) -> NDArray[np.float64]:
+    """Gain of each band at the bins of a real transform, (n_bands, n_fft // 2 + 1)."""
+    frequency_hz = fft.rfftfreq(n_fft, 1 / sample_rate_hz)[1:]
+    ratio = frequency_hz / np.asarray(centre_hz)[:, None]
+    detuning = (ratio - 1 / ratio) / relative_bandwidth(bands_per_octave)
+    gains = np.zeros((len(centre_hz), n_fft // 2 + 1))
+    gains[:, 1:] = 1 / np.sqrt(1 + detuning ** (2 * _BAND_ORDER))
+    return gains
+
+
+def relative_bandwidth(bands_per_octave: int) -> float:
+    """Width of a band as a share of its centre."""
+    half = 2 ** (0.5 / bands_per_octave)
+    return half - 1 / half
+
+
+@dataclass(frozen=True)
+class Decay:
+    """Decay of some responses, free of their noise.
+
+    Attributes
+    ----------
+    remaining : (n_items, n_points)
+        Energy that remains from each point on, what lies behind the knee extrapolated; zero
+        behind the knee.
+    beyond : (n_items,)
+        Energy that was extrapolated.
+    noise : (n_items,)
+        Mean energy of the noise in a point.
+    reaches_floor : (n_items,)
+        Whether the decay ends in noise within the response. Where it does not, nothing is
+        subtracted.
+    is_found : (n_items,)
+        Whether there is a decay above the noise at all.
+    """
+
+    remaining: NDArray[np.float64]
+    beyond: NDArray[np.float64]
+    noise: NDArray[np.float64]
+    reaches_floor: NDArray[np.bool_]
+    is_found: NDArray[np.bool_]
+
+
+def compensated_decay(
+    energy: NDArray[np.float64], n_points: NDArray[np.integer], window: int
+) -> Decay:
+    """Schroeder integral to the knee at which the decay meets the noise.
+
+    Noise is found and the knee located by Lundeby's iteration, on windows of fixed length. The
+    noise is then subtracted (Chu), the integral ends at the knee, and the energy behind it is
+    that of an exponential with the late slope (ISO 3382-1, 5.3.3).
+
+    Parameters
+    ----------
+    energy : (n_items, n_points)
+        Squared responses summed over short, equal intervals, direct sound first.
+    n_points : (n_items,)
+        How many of them are measured; the others are not looked at.
+    window : int
+        Points that are averaged to find the knee; 10 to 50 ms.
+
+    Returns
+    -------
+    Decay
+
+    References
+    ----------
+    Lundeby et al. (1995), "Uncertainties of measurements in room acoustics", Acustica 81;
+    Chu (1978), J. Acoust. Soc. Am. 63; Guski and Vorländer (2014), "Comparison of noise
+    compensation methods for room acoustic impulse response evaluations", Acta Acustica 100
+    (method E: the three together).
+    """
+    n_windows = np.minimum(n_points, energy.shape[1]) // window
+    most = energy.shape[1] // window
+    means = energy[:, : most * window].reshape(len(energy), most, window).mean(axis=2)
+    crossing, slope, offset, noise = _knee(means, n_windows)
+    n_quiet = _first_quiet_window(n_windows)
+    enough = n_windows >= _MIN_WINDOWS
+    with np.errstate(invalid="ignore"):
+        is_found = enough & (slope < 0) & (crossing > 0)
+        # A decay without noise crosses its own mean over the last tenth where that begins.
+        reaches_floor = is_found & (crossing < n_quiet - 0.5)
+    crossing = np.where(is_found, np.minimum(crossing, n_windows), 0)
+    slope, offset = np.where(is_found, slope, -1.0), np.where(is_found, offset, 0.0)
+    knee = np.round(crossing * window).astype(int)
+    # The windows from the knee on are a geometric series.
+    at_knee = window * 10 ** ((offset + slope * knee / window) / 10)
+    beyond = np.where(is_found, at_knee / (1 - 10 ** (slope / 10)), 0.0)
+    before_knee = np.arange(energy.shape[1]) < knee[:, None]
+    kept = np.where(before_knee, energy - np.where(reaches_floor, noise, 0.0)[:, None], 0.0)
+    remaining = np.where(before_knee, _remaining(kept) + beyond[:, None], 0.0)
+    return Decay(remaining, beyond, noise, reaches_floor, is_found)
 
 
 def _power(rir: NDArray[np.floating]) -> NDArray[np.float64]:
@@ -164,3 +273,72 @@ def _slope(decay_db: NDArray[np.float64], start_db: float, end_db: float) -> NDA
         centred = np.where(used, index - (first + last - 1) / 2, 0.0)
         slope = np.sum(centred * np.where(used, decay_db, 0.0), axis=1) / np.sum(centred**2, axis=1)
     return np.where(n_used > 1, slope, np.nan)
+
+
+def _first_quiet_window(n_windows: NDArray[np.integer]) -> NDArray[np.integer]:
+    """First window of the last tenth, (n_items,)."""
+    return np.minimum(np.floor((1 - _NOISE_SHARE) * n_windows).astype(int), n_windows - 1)
+
+
+def _knee(
+    means: NDArray[np.float64], n_windows: NDArray[np.integer]
+) -> tuple[NDArray[np.float64], ...]:
+    """Where the late decay meets the noise, by Lundeby's iteration.
+
+    Returns
+    -------
+    crossing : (n_items,)
+        In windows; NaN where there is no line.
+    slope, offset : (n_items,)
+        Of the late decay, in dB a window and dB.
+    noise : (n_items,)
+        Mean energy.
+    """
+    index = np.arange(means.shape[1])
+    measured = index < n_windows[:, None]
+    level_db = 10 * np.log10(np.maximum(means, np.finfo(float).tiny))
+    peak = np.argmax(np.where(measured, means, -1.0), axis=1)
+    after_peak = index >= peak[:, None]
+    quiet = _first_quiet_window(n_windows)
+    first, start = peak, quiet
+    slope = offset = crossing = noise = np.full(len(means), np.nan)
+    for n_rounds in range(_KNEE_ROUNDS):
+        used = measured & (index >= start[:, None])
+        noise = np.where(used, means, 0.0).sum(axis=1) / np.maximum(used.sum(axis=1), 1)
+        noise_db = 10 * np.log10(np.maximum(noise, np.finfo(float).tiny))
+        below = level_db < noise_db[:, None] + _NOISE_MARGIN
+        last = _first_of(after_peak & (below | ~measured), n_windows)
+        if n_rounds:
+            in_range = level_db < (noise_db + _NOISE_MARGIN + _LATE_RANGE_DB)[:, None]
+            first = _first_of(after_peak & in_range, last)
+            first = np.maximum(peak, np.minimum(first, last - _MIN_FIT_WINDOWS))
+        slope, offset = _lines(level_db, first, last)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            crossing = np.where(slope < 0, (noise_db - offset) / slope, np.nan)
+            clear = crossing - _NOISE_MARGIN / slope
+        start = np.where(np.isfinite(clear), np.clip(clear, peak, quiet), quiet).astype(int)
+    return crossing, slope, offset, noise
+
+
+def _first_of(condition: NDArray[np.bool_], otherwise: NDArray[np.integer]) -> NDArray[np.integer]:
+    """Index of the first True of each row, or another one where there is none."""
+    return np.where(condition.any(axis=1), condition.argmax(axis=1), otherwise)
+
+
+def _lines(
+    values: NDArray[np.float64], first: NDArray[np.integer], last: NDArray[np.integer]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Slope and offset of least-squares lines through points `first` to `last` - 1 of each row.
+
+    NaN where there are fewer than two.
+    """
+    index = np.arange(values.shape[1])
+    used = (index >= first[:, None]) & (index < last[:, None])
+    n_used = np.maximum(last - first, 0).astype(float)
+    n_used[n_used < 2] = np.nan
+    middle = (first + last - 1) / 2
+    centred = np.where(used, index - middle[:, None], 0.0)
+    # The sum of squares of n whole numbers around their mean.
+    slope = np.einsum("ij,ij->i", centred, values) / (n_used * (n_used**2 - 1) / 12)
+    mean = np.where(used, values, 0.0).sum(axis=1) / n_used
+    return slope, mean - slope * middle

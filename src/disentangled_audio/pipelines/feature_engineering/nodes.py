@@ -8,6 +8,7 @@ import pandas as pd
 
 from disentangled_audio.errors import UserError
 from disentangled_audio.parameters import (
+    AcousticParameters,
     AugmentationParameters,
     Corpus,
     FourierParameters,
@@ -134,3 +135,57 @@ def make_encoder_views(
     parameters = [rate_hz, views.model_dump()]
     made = computed("views", waveforms, work, parameters, chunks, parallel)
     return tuple(stamp(made[name], waveforms) for name in VIEW_NAMES)
+
+
+def measure_acoustics(
+    waveforms: Any,
+    recordings: pd.DataFrame,
+    corpus: Corpus,
+    acoustic: AcousticParameters,
+    chunks: Path,
+    parallel: ParallelParameters,
+) -> pd.DataFrame:
+    """Room-acoustic parameters of every impulse response, from its clip; NaN for other kinds.
+
+    A decay that goes on behind the clip's end, or the recording's, is measured as far as it goes:
+    what needs more of it is NaN, and `reasons` says so. What fills a clip behind the recording is
+    not looked at.
+    """
+    check_same(waveforms, recordings)
+    from disentangled_audio.signal.acoustics import AcousticMeasures, reason_texts
+
+    measures = AcousticMeasures(
+        tuple(acoustic.centre_hz),
+        acoustic.bands_per_octave,
+        tuple(acoustic.late_windows_s),
+        acoustic.direct_s,
+        acoustic.bandwidth_share,
+    )
+    rate_hz = corpus.analysis.clip_rate_hz
+    work = partial(_acoustics, sample_rate_hz=rate_hz, measures=measures)
+    parameters = [rate_hz, acoustic.model_dump()]
+    recorded = _recorded_samples(recordings, corpus, waveforms.shape[1])
+    made = computed(
+        "acoustic_parameters", waveforms, work, parameters, chunks, parallel, beside=recorded
+    )
+    table = pd.DataFrame(made["values"][:], columns=measures.names)
+    table.insert(0, "recording_id", recordings["recording_id"].to_numpy())
+    table["reasons"] = list(reason_texts(measures.names, made["reasons"][:]))
+    return stamp(table, waveforms, recordings)
+
+
+def _acoustics(clips: Any, n_recorded: Any, sample_rate_hz: int, measures: Any) -> dict[str, Any]:
+    from disentangled_audio.signal.acoustics import measure
+
+    values, reasons = measure(clips, sample_rate_hz, n_recorded, measures)
+    return {"values": values, "reasons": reasons}
+
+
+def _recorded_samples(recordings: pd.DataFrame, corpus: Corpus, n_samples: int) -> Any:
+    """Samples of each clip up to the recording's end; 0 where it is no impulse response."""
+    analysis = corpus.analysis
+    recorded_s = recordings["duration_s"]
+    if analysis.align == "direct_sound":
+        recorded_s = recorded_s - recordings["first_arrival_s"] + analysis.pre_direct_s
+    recorded = (recorded_s * analysis.clip_rate_hz).round().clip(1, n_samples)
+    return recorded.where(recordings["kind"] == "rir", 0).to_numpy(dtype=int)

@@ -7,12 +7,13 @@ from disentangled_audio.pipelines.feature_engineering.nodes import (
     compute_spectra,
     fit_fourier_pca,
     make_encoder_views,
+    measure_acoustics,
     project_spectra,
 )
 
 
 def create_pipeline(**kwargs) -> Pipeline:
-    """Clips to Fourier-PCA features, augmented training rows and encoder views."""
+    """Clips to Fourier-PCA features, augmented rows, encoder views and acoustic parameters."""
     return Pipeline(
         [
             Node(
@@ -46,6 +47,19 @@ def create_pipeline(**kwargs) -> Pipeline:
                 ],
                 outputs="augmented_features",
                 name="augment_training_rows",
+            ),
+            Node(
+                measure_acoustics,
+                inputs=[
+                    "waveforms",
+                    "recordings",
+                    "params:corpus",
+                    "params:acoustic",
+                    "feature_chunks",
+                    "params:parallel",
+                ],
+                outputs="acoustic_parameters",
+                name="measure_acoustics",
             ),
             Node(
                 make_encoder_views,
