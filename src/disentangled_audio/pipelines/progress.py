@@ -9,14 +9,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 @contextmanager
 def epoch_progress(n_epochs: int) -> Iterator[Callable[[int, dict[str, float]], None]]:
     """A bar over epochs with the validation figures; gives the function to call per epoch."""
-    columns = (
-        TextColumn("training"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TextColumn("{task.fields[figures]}"),
-    )
-    with Progress(*columns, transient=False) as bar:
+    with _bar("training") as bar:
         task = bar.add_task("", total=n_epochs, figures="")
 
         def update(epoch: int, figures: dict[str, float]) -> None:
@@ -33,18 +26,22 @@ def epoch_progress(n_epochs: int) -> Iterator[Callable[[int, dict[str, float]], 
 @contextmanager
 def chunk_progress(what: str, unit: str) -> Iterator[Callable[[int, int], None]]:
     """A bar over files or items with their rate; gives the function to call per chunk."""
-    columns = (
+    with _bar(what) as bar:
+        task = bar.add_task("", total=None, figures="")
+
+        def update(done: int, total: int) -> None:
+            elapsed_s = max(bar.tasks[task].elapsed or 0.0, 1e-3)
+            rate = f"{done / elapsed_s:.0f} {unit}/s"
+            bar.update(task, completed=done, total=total, figures=rate)
+
+        yield update
+
+
+def _bar(what: str) -> Progress:
+    return Progress(
         TextColumn(what),
         BarColumn(),
         MofNCompleteColumn(),
         TimeElapsedColumn(),
-        TextColumn("{task.fields[rate]}"),
+        TextColumn("{task.fields[figures]}"),
     )
-    with Progress(*columns, transient=False) as bar:
-        task = bar.add_task("", total=None, rate="")
-
-        def update(done: int, total: int) -> None:
-            elapsed_s = max(bar.tasks[task].elapsed or 0.0, 1e-3)
-            bar.update(task, completed=done, total=total, rate=f"{done / elapsed_s:.0f} {unit}/s")
-
-        yield update
