@@ -166,3 +166,18 @@ def test_a_full_disk_keeps_whole_chunks_and_more_room_lets_it_go_on(tmp_path: Pa
         assert arrays["large"][:, 0].tolist() == [0, 0, 0, 3, 3, 3, 6, 6, 6, 9]
     finally:
         subprocess.run(["umount", "-l", str(disk)], check=True)
+
+
+def test_of_a_chunk_that_some_arrays_have_only_the_others_are_written(tmp_path: Path) -> None:
+    folder = tmp_path / "arrays"
+    _stored(folder)
+    before = _chunk_times(folder)
+    lost = folder / "square" / "c" / "1" / "0"
+    lost.unlink()
+
+    arrays, calls = _stored(folder)
+
+    after = _chunk_times(folder)
+    assert calls == [STARTS[1]]
+    assert {path for path in after if after[path] != before[path]} == {lost}
+    np.testing.assert_array_equal(arrays["square"][:, 0], np.arange(N_ITEMS))

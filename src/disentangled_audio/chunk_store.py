@@ -141,8 +141,10 @@ class _ChunkWriter:
         # A chunk of zeros is a file as well, or it would seem to be missing. Opening an array
         # heeds this setting alone, not the argument of the same name.
         with zarr.config.set({"array.write_empty_chunks": True}):
-            for name, values in made.items():
-                zarr.open_array(self.folder / name, mode="r+")[rows] = values
+            for name, array in _opened(self.folder).items():
+                # A run that was killed may have stored the chunk of some of the arrays.
+                if not _chunk_file(self.folder, name, array, rows).is_file():
+                    array[rows] = made[name]
         return rows.stop - rows.start
 
 
