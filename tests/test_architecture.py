@@ -18,11 +18,14 @@ LAYERS = ["raw", "primary", "feature", "representation", "classifier", "hybrid",
 # Each part and the parts of the package that it may import.
 MAY_IMPORT = {
     "signal": {"signal"},
-    "corpora": {"corpora", "signal", "parameters", "errors", "chunk_store", "parallel"},
+    "corpora": {
+        *("corpora", "signal", "parameters", "errors"),
+        *("chunk_store", "parallel", "temporaries"),
+    },
     "models": {"models", "signal", "parameters", "errors"},
     "evaluation": {"evaluation", "signal", "parameters", "errors"},
     "plots": {"plots"},
-    "datasets": {"datasets", "locks", "storage"},
+    "datasets": {"datasets", "storage", "temporaries"},
 }
 FOREIGN = {
     "signal": {"numpy", "scipy"},

@@ -8,7 +8,6 @@ import hashlib
 import json
 import logging
 import os
-import tempfile
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -22,6 +21,7 @@ from numpy.typing import NDArray
 
 from disentangled_audio.parallel import in_parallel
 from disentangled_audio.parameters import ParallelParameters
+from disentangled_audio.temporaries import temporary_neighbour
 
 logger = logging.getLogger(__name__)
 
@@ -153,9 +153,8 @@ def _created(
 ) -> dict[str, zarr.Array]:
     """The arrays as they were left, or new ones without chunks."""
     if not folder.is_dir():
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".creating-") as temporary:
-            unfinished = Path(temporary) / folder.name
+        with temporary_neighbour(folder.parent) as temporary:
+            unfinished = temporary / folder.name
             for name, values in compute(slice(0, 1)).items():
                 _create(unfinished / name, n_items, chunk_rows, values)
             # Another run may have been quicker; its arrays are the same.

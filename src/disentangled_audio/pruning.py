@@ -11,9 +11,9 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from disentangled_audio.datasets.atomic import TEMPORARY, unused
 from disentangled_audio.errors import UserError
 from disentangled_audio.locks import RUN_LOCK, RunLock
+from disentangled_audio.temporaries import TEMPORARY, unused
 
 # How Kedro names versions; nothing else is taken for one.
 VERSION = re.compile(r"\d{4}-\d\d-\d\dT\d\d\.\d\d\.\d\d\.\d{3}Z")

@@ -12,7 +12,6 @@ import shutil
 import stat
 import struct
 import tarfile
-import tempfile
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -23,6 +22,7 @@ from typing import IO, Any, Literal
 
 from disentangled_audio.corpora.disk import require_free
 from disentangled_audio.errors import UserError
+from disentangled_audio.temporaries import temporary_neighbour
 
 logger = logging.getLogger(__name__)
 
@@ -146,8 +146,8 @@ def extract_members(
         n_bytes = sum(entry.n_bytes for entry in chosen.values())
         require_free(target.parent, n_bytes, f"extracting {archive}")
         logger.info("Extracting %d files of %s to %s, this once", len(chosen), archive, target)
-        with tempfile.TemporaryDirectory(dir=target.parent, prefix=".extracting-") as temporary:
-            folder = Path(temporary) / "members"
+        with temporary_neighbour(target.parent) as temporary:
+            folder = temporary / "members"
             folder.mkdir()
             for path, entry in chosen.items():
                 _write(reader, entry, folder / path)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from disentangled_audio.errors import UserError
+from disentangled_audio.temporaries import temporary_neighbour
 
 
 def require_free(folder: Path, n_bytes: int, what: str) -> None:
@@ -56,9 +57,8 @@ def complete_folder(folder: Path) -> Iterator[Path]:
     """
     if folder.exists() and any(folder.iterdir()):
         raise FileExistsError(f"{folder} is not empty; remove it to generate its files again")
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".generating-") as temporary:
-        unfinished = Path(temporary) / folder.name
+    with temporary_neighbour(folder.parent) as temporary:
+        unfinished = temporary / folder.name
         unfinished.mkdir()
         yield unfinished
         try:

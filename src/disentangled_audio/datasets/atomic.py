@@ -1,12 +1,9 @@
 """Datasets whose versions appear whole or not at all, on a disk or in a store behind a URL."""
 
 import copy
-import shutil
 import tempfile
 import uuid
 from abc import abstractmethod
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
 from pathlib import Path, PurePath, PurePosixPath
 from typing import Any
 
@@ -15,67 +12,8 @@ from fsspec.implementations.local import LocalFileSystem
 from kedro.io import AbstractVersionedDataset, DatasetError, Version
 from kedro.io.core import get_protocol_and_path
 
-from disentangled_audio.locks import try_lock, unlock
 from disentangled_audio.storage import disk_trouble
-
-TEMPORARY = ".saving-"
-
-
-@contextmanager
-def temporary_neighbour(folder: Path) -> Iterator[Path]:
-    """A folder to write into beside the place where the result belongs.
-
-    It is locked while it is in use, so that what killed runs left can be told from it.
-
-    Parameters
-    ----------
-    folder
-        Where the result belongs; made if need be, and cleared of what killed runs left.
-    """
-    folder.mkdir(parents=True, exist_ok=True)
-    # Nobody may look for leftovers between making the folder and locking it.
-    guard = _lock_if_possible(folder, wait=True)
-    try:
-        remove_leftovers(folder)
-        temporary = Path(tempfile.mkdtemp(dir=folder, prefix=TEMPORARY))
-        lock = _lock_if_possible(temporary)
-    finally:
-        _unlock(guard)
-    try:
-        yield temporary
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
-        _unlock(lock)
-
-
-def remove_leftovers(folder: Path) -> None:
-    """Remove temporary folders in `folder` that no process uses any more."""
-    for temporary in folder.glob(f"{TEMPORARY}*"):
-        with unused(temporary) as free:
-            if free:
-                shutil.rmtree(temporary, ignore_errors=True)
-
-
-@contextmanager
-def unused(temporary: Path) -> Iterator[bool]:
-    """Whether a temporary folder is nobody's; nobody takes it meanwhile."""
-    lock = _lock_if_possible(temporary)
-    try:
-        yield lock is not None
-    finally:
-        _unlock(lock)
-
-
-def _lock_if_possible(folder: Path, *, wait: bool = False) -> int | None:
-    # Some network file systems lock no folders: nothing is tidied there, all else works.
-    with suppress(OSError):
-        return try_lock(folder, wait=wait)
-    return None
-
-
-def _unlock(descriptor: int | None) -> None:
-    if descriptor is not None:
-        unlock(descriptor)
+from disentangled_audio.temporaries import TEMPORARY, temporary_neighbour
 
 
 class AtomicSave:
