@@ -108,7 +108,13 @@ def kill(project: Path, corpus: Path, moment: Moment, limit_s: float = 120) -> b
 
 
 def _n_done(project: Path, stage: str) -> int:
-    return epoch(project) if stage == "training" else len(list(project.glob(CHUNKS[stage])))
+    if stage == "training":
+        return epoch(project)
+    try:
+        return sum(path.is_file() for path in project.glob(CHUNKS[stage]))
+    except FileNotFoundError:
+        # A folder was renamed while it was looked into; the next look will tell.
+        return 0
 
 
 def epoch(project: Path) -> int:
