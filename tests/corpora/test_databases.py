@@ -3,6 +3,7 @@
 import csv
 import io
 import re
+import shutil
 import tarfile
 import zipfile
 from collections import Counter
@@ -382,6 +383,30 @@ def test_sim_rir_is_one_corpus_from_its_urls_its_archives_and_its_folders(
         pd.testing.assert_frame_equal(result.recordings[columns], first.recordings[columns])
         assert list(result.recordings["path"]) == list(first.recordings["path"])
         np.testing.assert_array_equal(result.waveforms, first.waveforms)
+
+
+@pytest.mark.parametrize("name", ["air", "rwcp", "reverb2014"])
+def test_a_database_is_one_corpus_from_its_urls_its_archives_and_its_folders(
+    server: Server, archives: Path, tmp_path: Path, name: str
+) -> None:
+    corpus = _corpus(name, 16000)
+    online = []
+    for source in corpus.sources:
+        archive = archives / source.name
+        shutil.unpack_archive(archive, tmp_path / "by hand")
+        server.url(source.name, Answer(archive.read_bytes()))
+        online.append(source.model_copy(update={"url": [f"{server.address}/{source.name}"]}))
+
+    first = ingest(corpus.model_copy(update={"sources": online}), [tmp_path / "url"])
+    others = [
+        _ingested(archives, tmp_path, corpus),
+        ingest(corpus, [tmp_path / "by hand", tmp_path / "nothing"]),
+    ]
+
+    assert not (tmp_path / "nothing").exists()
+    for other in others:
+        pd.testing.assert_frame_equal(other.recordings, first.recordings)
+        np.testing.assert_array_equal(other.waveforms, first.waveforms)
 
 
 def test_an_archive_that_is_nowhere_names_all_its_urls(server: Server, tmp_path: Path) -> None:
