@@ -8,6 +8,7 @@ import tarfile
 import zipfile
 from collections import Counter
 from functools import cache
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -607,24 +608,24 @@ def _simulated_rows() -> pd.DataFrame:
     )
 
 
-@settings(max_examples=60, deadline=None)
-@given(
-    case=st.sampled_from(
-        [
-            ("slr28", "database_by_room"),
-            ("databases", "database_by_room"),
-            ("real_and_simulated", "database_by_room"),
-            ("real_and_simulated", "database_with_unlabelled"),
-            ("sim_rir", "size_by_room"),
-        ]
-    ),
-    seed=st.integers(0, 2**31 - 1),
-    fold=st.integers(0, 3),
-    kept=st.lists(st.integers(0, 416), min_size=300, max_size=417, unique=True),
-)
-def test_no_physical_room_is_ever_on_two_sides(
+def _room_cases() -> list[tuple[str, str]]:
+    """Corpus and protocol of every environment whose groups are rooms."""
+    protocols = OmegaConf.load(REPOSITORY / "conf" / "base" / "parameters_protocols.yml")
+    by_room = {
+        name
+        for name, protocol in protocols._protocols.items()
+        if list(protocol.get("group_by", [])) in (["room"], ["database", "room"])
+    }
+    chosen = map(OmegaConf.load, sorted((REPOSITORY / "conf").glob("*/globals.yml")))
+    cases = {(each.corpus_name, each.protocol_name) for each in chosen}
+    # The other protocol that README names for it.
+    cases.add(("real_and_simulated", "database_by_room"))
+    return sorted(case for case in cases if case[1] in by_room)
+
+
+def _split_by_room(
     case: tuple[str, str], seed: int, fold: int, kept: list[int]
-) -> None:
+) -> tuple[pd.DataFrame, pd.DataFrame]:
     corpus, name = case
     rows = _simulated_rows() if corpus == "sim_rir" else _slr28_rows().iloc[sorted(kept)]
     if corpus == "real_and_simulated":
@@ -633,10 +634,30 @@ def test_no_physical_room_is_ever_on_two_sides(
     protocols = OmegaConf.load(REPOSITORY / "conf" / "base" / "parameters_protocols.yml")
     described = OmegaConf.to_container(protocols._protocols[name])
     described["split"] |= {"n_folds": 4, "fold": fold, "allow_missing_classes": True}
-    protocol = Protocol.model_validate(described)
+    return rows, make_splits(rows, Protocol.model_validate(described), seed)
 
+
+def test_every_environment_with_rooms_is_split_here_and_none_is_refused() -> None:
+    cases = _room_cases()
+    environments = {"twin", "twin_tiny", "slr28", "databases", "real_and_simulated", "sim_rir"}
+    assert {corpus for corpus, _ in cases} == environments
+    for case, fold in product(cases, range(4)):
+        _, splits = _split_by_room(case, seed=fold, fold=fold, kept=list(range(417)))
+        assert set(splits["role"]) >= {"train", "validation", "test"}, case
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    case=st.sampled_from(_room_cases()),
+    seed=st.integers(0, 2**31 - 1),
+    fold=st.integers(0, 3),
+    kept=st.lists(st.integers(0, 416), min_size=300, max_size=417, unique=True),
+)
+def test_no_physical_room_is_ever_on_two_sides(
+    case: tuple[str, str], seed: int, fold: int, kept: list[int]
+) -> None:
     try:
-        splits = make_splits(rows, protocol, seed)
+        rows, splits = _split_by_room(case, seed, fold, kept)
     except UserError as error:
         # A class of which no room is left to train on cannot be split, and is refused by name.
         if "no training row of class" not in str(error):
