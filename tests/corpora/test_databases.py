@@ -580,6 +580,20 @@ def test_rooms_and_counts_are_those_of_the_groups(real_data: Path) -> None:
     assert Counter(map(tuple, rows[["database", "kind", "room"]].to_numpy().tolist())) == expected
 
 
+def test_each_name_has_the_room_of_its_group(real_data: Path) -> None:
+    with (real_data / "slr28_groups.csv").open(encoding="utf-8") as file:
+        groups = list(csv.DictReader(file))
+    rows = _slr28_rows()
+
+    for group in groups:
+        # Braces stand for one or more letters and digits; one group has a second pattern.
+        first = group["names"].partition(" and ")[0]
+        parts = map(re.escape, re.split(r"\{.*?\}", first))
+        own = rows[rows["path"].str.fullmatch("[a-z0-9]+".join(parts))]
+        assert 0 < len(own) <= int(group["count"]), group["names"]
+        assert set(own["room"]) == {group["room"]}, group["names"]
+
+
 def test_the_hashes_of_slr28_fit_its_files(real_data: Path) -> None:
     described = _described("slr28")
     source = {"folder": str(real_data / "slr28_real")}
