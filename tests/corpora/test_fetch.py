@@ -428,3 +428,22 @@ def test_a_mirror_that_cannot_be_reached_is_left_at_once_and_the_last_one_is_tri
     with pytest.raises(UserError, match=r"3 attempts"):
         fetch([nobody, nobody], tmp_path / "two", "a.zip", transfer=Transfer(retries=2))
     assert pauses == [1.0, 2.0]
+
+
+def test_a_terminal_is_shown_progress_and_a_log_is_not(
+    server: Server,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    url = server.url("file.zip", Answer(CONTENT))
+    monkeypatch.delenv("FORCE_COLOR", raising=False)
+    _fetch(tmp_path / "log", url)
+    assert capsys.readouterr().err == ""
+
+    # What rich takes for a terminal.
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    _fetch(tmp_path / "terminal", url)
+    shown = capsys.readouterr().err
+    assert "file.zip" in shown
+    assert "100%" in shown or "400.0" in shown or "kB" in shown

@@ -247,7 +247,8 @@ def _how_to_accept(path: Path, found: str) -> str:
     recorded = f" and delete {record}" if record.is_file() else ""
     return (
         f"If you trust it, set 'hash: {found}', or 'hash: null' to take any file{recorded}; hash "
-        "belongs to the corpus's source, in conf/base/parameters_corpora.yml or your corpus file."
+        "belongs to the corpus's source, in conf/base/parameters_corpora.yml (for SLR28 it is "
+        "_slr28_hash there) or in your corpus file."
     )
 
 
