@@ -98,8 +98,8 @@ def test_a_forked_child_does_not_keep_the_lock_of_its_dead_parent(tmp_path: Path
         "from pathlib import Path\n"
         "from disentangled_audio.locks import RunLock\n"
         "RunLock(Path(sys.argv[1]), 'parent').acquire()\n"
-        "child = os.fork()\n"
-        "if child: print(child, flush=True)\n"
+        # Told by the child: on a busy machine it may not have run yet when the parent goes on.
+        "if not os.fork(): print(os.getpid(), flush=True)\n"
         "time.sleep(60)\n"
     )
     with subprocess.Popen(
