@@ -22,7 +22,7 @@ MAY_IMPORT = {
         *("corpora", "signal", "parameters", "errors"),
         *("chunk_store", "parallel", "temporaries"),
     },
-    "models": {"models", "signal", "parameters", "errors"},
+    "models": {"models", "signal", "parameters", "errors", "temporaries"},
     "evaluation": {"evaluation", "signal", "parameters", "errors"},
     "plots": {"plots"},
     "datasets": {"datasets", "storage", "temporaries"},

@@ -2,9 +2,10 @@
 
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 from disentangled_audio.locks import try_lock, unlock
 
@@ -36,6 +37,22 @@ def temporary_neighbour(folder: Path) -> Iterator[Path]:
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
         _unlock(lock)
+
+
+def write_whole(path: Path, write: Callable[[Path], Any]) -> None:
+    """Write a file that appears whole or not at all.
+
+    Parameters
+    ----------
+    path : Path
+        Replaced if it is there.
+    write : callable
+        Writes the path that it is given, which has the same suffix.
+    """
+    with temporary_neighbour(path.parent) as folder:
+        unfinished = folder / path.name
+        write(unfinished)
+        unfinished.replace(path)
 
 
 def remove_leftovers(folder: Path) -> None:

@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +14,7 @@ import pytest
 
 from disentangled_audio.errors import UserError
 from disentangled_audio.models.checkpoint import Checkpoint, digest_of
+from disentangled_audio.temporaries import TEMPORARY, temporary_neighbour
 
 pytest.importorskip("tensorflow")
 
@@ -227,14 +227,15 @@ def test_a_failed_save_leaves_the_last_state(tmp_path: Path, monkeypatch) -> Non
 def test_halves_that_killed_runs_left_are_removed_and_those_of_others_are_not(
     tmp_path: Path,
 ) -> None:
-    old, new = tmp_path / ".saving-1.npz", tmp_path / ".saving-2.npz"
-    old.write_bytes(b"half")
-    new.write_bytes(b"half")
-    os.utime(old, (time.time() - 3600,) * 2)
+    left = tmp_path / f"{TEMPORARY}killed"
+    left.mkdir()
+    (left / "checkpoint.npz").write_bytes(b"half")
 
-    Checkpoint(tmp_path, "a").load()
+    with temporary_neighbour(tmp_path) as new:
+        left.mkdir(exist_ok=True)
+        Checkpoint(tmp_path, "a").load()
 
-    assert list(tmp_path.iterdir()) == [new]
+        assert list(tmp_path.iterdir()) == [new]
 
 
 def test_digests_tell_values_types_shapes_and_facts_apart() -> None:

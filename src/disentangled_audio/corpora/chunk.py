@@ -20,11 +20,11 @@ from disentangled_audio.corpora.decode import (
     read_content,
     to_clip,
 )
-from disentangled_audio.corpora.disk import write_whole
 from disentangled_audio.corpora.locate import Located
 from disentangled_audio.corpora.readers import RejectedError
 from disentangled_audio.parameters import Analysis
 from disentangled_audio.signal.clip import band_limit, direct_sound_index, normalise_energy, rms
+from disentangled_audio.temporaries import write_whole
 
 # Of the files of a chunk; larger ones are read a second time instead.
 _MAX_HELD_BYTES = 2**26

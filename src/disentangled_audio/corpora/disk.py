@@ -1,11 +1,9 @@
 """Room on the disk, asked for before it is needed; folders that are complete or not there."""
 
 import shutil
-import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 from disentangled_audio.errors import UserError
 from disentangled_audio.temporaries import temporary_neighbour
@@ -67,19 +65,3 @@ def complete_folder(folder: Path) -> Iterator[Path]:
             # Another run may have been first; its files are the same.
             if not folder.is_dir():
                 raise
-
-
-def write_whole(path: Path, write: Callable[[Path], Any]) -> None:
-    """Write a file that appears whole or not at all.
-
-    Parameters
-    ----------
-    path : Path
-        Replaced if it is there.
-    write : callable
-        Writes the path that it is given, which has the same suffix.
-    """
-    with tempfile.TemporaryDirectory(dir=path.parent, prefix=".writing-") as folder:
-        unfinished = Path(folder) / path.name
-        write(unfinished)
-        unfinished.replace(path)

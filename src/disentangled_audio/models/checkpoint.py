@@ -5,11 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-import os
-import time
 import zipfile
 from collections.abc import Iterable
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -17,14 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from disentangled_audio.errors import UserError
+from disentangled_audio.temporaries import remove_leftovers, write_whole
 
 _logger = logging.getLogger(__name__)
 
 _FILE_NAME = "checkpoint.npz"
-_SAVING = ".saving-"
 _FACTS = "facts"
-# Nobody takes so long to write one; what is older belongs to a run that was killed.
-_LEFTOVER_S = 60.0
 
 Arrays = dict[str, list[NDArray[Any]]]
 
@@ -50,7 +45,7 @@ class Checkpoint:
 
     def load(self) -> tuple[Arrays, dict[str, Any]] | None:
         """Arrays and facts of the last `save`; None if there is no usable one of this digest."""
-        _remove_leftovers(self._folder)
+        remove_leftovers(self._folder)
         if not self._path.exists():
             return None
         try:
@@ -83,15 +78,9 @@ class Checkpoint:
         }
         text = json.dumps({**facts, "digest": self._digest, "groups": list(arrays)})
         content[_FACTS] = np.array(text)
-        temporary = self._folder / f"{_SAVING}{os.getpid()}.npz"
         try:
-            self._folder.mkdir(parents=True, exist_ok=True)
-            np.savez(temporary, **content)
-            temporary.replace(self._path)
+            write_whole(self._path, lambda path: np.savez(path, **content))
         except OSError as error:
-            # Half a state takes room that is needed.
-            with suppress(OSError):
-                temporary.unlink(missing_ok=True)
             raise UserError(
                 f"the state of training cannot be written to {self._folder}: {error}. Make room, "
                 "or make the folder writable; the next run goes on from the last state there"
@@ -119,13 +108,3 @@ def _read(path: Path) -> tuple[Arrays, dict[str, Any]]:
         for name in names:
             arrays[name.partition("/")[0]].append(content[name])
     return arrays, facts
-
-
-def _remove_leftovers(folder: Path) -> None:
-    for path in folder.glob(f"{_SAVING}*"):
-        try:
-            if time.time() - path.stat().st_mtime > _LEFTOVER_S:
-                path.unlink()
-        except FileNotFoundError:
-            # Another run was quicker.
-            continue
