@@ -8,7 +8,12 @@ import pytest
 
 from disentangled_audio.corpora.archives import extract_members
 from disentangled_audio.corpora.disk import complete_folder
-from disentangled_audio.temporaries import TEMPORARY, temporary_neighbour, write_whole
+from disentangled_audio.temporaries import (
+    TEMPORARY,
+    remove_leftovers,
+    temporary_neighbour,
+    write_whole,
+)
 
 
 def _generate(folder: Path) -> None:
@@ -24,6 +29,7 @@ def _extract(folder: Path) -> None:
 
 
 def _write(folder: Path) -> None:
+    remove_leftovers(folder)
     write_whole(folder / "done", lambda path: path.write_bytes(b"RIFF"))
 
 

@@ -13,7 +13,7 @@ TEMPORARY = ".saving-"
 
 
 @contextmanager
-def temporary_neighbour(folder: Path) -> Iterator[Path]:
+def temporary_neighbour(folder: Path, *, tidy: bool = True) -> Iterator[Path]:
     """A folder to write into beside the place where the result belongs.
 
     It is locked while it is in use, so that what killed runs left can be told from it.
@@ -21,13 +21,16 @@ def temporary_neighbour(folder: Path) -> Iterator[Path]:
     Parameters
     ----------
     folder
-        Where the result belongs; made if need be, and cleared of what killed runs left.
+        Where the result belongs; made if need be.
+    tidy
+        Clear it of what killed runs left.
     """
     folder.mkdir(parents=True, exist_ok=True)
     # Nobody may look for leftovers between making the folder and locking it.
     guard = _lock_if_possible(folder, wait=True)
     try:
-        remove_leftovers(folder)
+        if tidy:
+            remove_leftovers(folder)
         temporary = Path(tempfile.mkdtemp(dir=folder, prefix=TEMPORARY))
         lock = _lock_if_possible(temporary)
     finally:
@@ -42,6 +45,9 @@ def temporary_neighbour(folder: Path) -> Iterator[Path]:
 def write_whole(path: Path, write: Callable[[Path], Any]) -> None:
     """Write a file that appears whole or not at all.
 
+    What killed runs left beside it stays: looking for it at each of many files in a folder would
+    take longer the more there are. `remove_leftovers` does so once.
+
     Parameters
     ----------
     path : Path
@@ -49,7 +55,7 @@ def write_whole(path: Path, write: Callable[[Path], Any]) -> None:
     write : callable
         Writes the path that it is given, which has the same suffix.
     """
-    with temporary_neighbour(path.parent) as folder:
+    with temporary_neighbour(path.parent, tidy=False) as folder:
         unfinished = folder / path.name
         write(unfinished)
         unfinished.replace(path)

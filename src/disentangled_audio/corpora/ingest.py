@@ -29,6 +29,7 @@ from disentangled_audio.corpora.readers import RejectedError
 from disentangled_audio.errors import UserError
 from disentangled_audio.parallel import in_parallel
 from disentangled_audio.parameters import Analysis, Corpus, ParallelParameters
+from disentangled_audio.temporaries import remove_leftovers
 
 logger = logging.getLogger(__name__)
 
@@ -178,6 +179,7 @@ def _read(
     progress: Progress = unseen,
 ) -> list[ReadChunk]:
     reader.folder.mkdir(parents=True, exist_ok=True)
+    remove_leftovers(reader.folder)
     # What is in use is told by its time from what nobody has asked for since.
     os.utime(reader.folder)
     n_files = sum(len(tasks) for _, tasks in parts)

@@ -106,6 +106,8 @@ class NameGrammar:
         return {key: value or getattr(self._corpus, key) for key, value in own.items()}
 
     def _row(self, name: str) -> dict[str, str] | None:
+        if not self._rows:
+            return None
         parts = PurePosixPath(name).parts
         keys = ("/".join(parts[first:]) for first in range(len(parts)))
         return next((self._rows[key] for key in keys if key in self._rows), None)
