@@ -8,9 +8,10 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -136,26 +137,61 @@ def test_a_cluster_gives_the_same_bytes(
     assert all(line.endswith("items/s") for line in shown.out.splitlines())
 
 
+@contextmanager
+def _killed_half_way(worker: int, done: Callable[[], int]) -> Iterator[None]:
+    """Kill a worker when three chunks are done and it holds some of the others."""
+    # A worker that is stopped takes chunks and does not finish them, so its death is half way.
+    os.kill(worker, signal.SIGSTOP)
+
+    def kill() -> None:
+        _wait_until(lambda: done() >= 3)
+        os.kill(worker, signal.SIGKILL)
+
+    killer = threading.Thread(target=kill, daemon=True)
+    killer.start()
+    yield
+    killer.join(30)
+    assert not killer.is_alive()
+
+
 def test_a_worker_that_is_killed_half_way_loses_nothing(
     data: Path, cluster: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("disentangled_audio.corpora.ingest._MAX_CHUNK_FILES", 15)
     here = ingest(CORPUS, [data], tmp_path / "here", HERE)
-    # A worker that is stopped takes chunks and does not finish them, so its death is half way.
-    victim = cluster.workers[0]
-    os.kill(victim, signal.SIGSTOP)
 
-    def kill() -> None:
-        _wait_until(lambda: len(list(tmp_path.glob("there/files/*.json"))) >= 3)
-        os.kill(victim, signal.SIGKILL)
+    with _killed_half_way(
+        cluster.workers[0], lambda: len(list(tmp_path.glob("there/files/*.json")))
+    ):
+        there = ingest(CORPUS, [data], tmp_path / "there", cluster.parallel)
 
-    killer = threading.Thread(target=kill, daemon=True)
-    killer.start()
-    there = ingest(CORPUS, [data], tmp_path / "there", cluster.parallel)
-    killer.join(30)
-
-    assert not killer.is_alive()
     _assert_same(here, there)
+
+
+def test_a_worker_that_is_killed_among_features_loses_nothing(
+    data: Path, cluster: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("disentangled_audio.corpora.ingest._MAX_CHUNK_FILES", 15)
+    ingested = ingest(CORPUS, [data], tmp_path / "clips", HERE)
+    here = _features(ingested, tmp_path / "here", HERE)
+
+    with _killed_half_way(
+        cluster.workers[0],
+        lambda: len(list(tmp_path.glob("there/fourier_spectra-*/fourier_spectra/c/*/0"))),
+    ):
+        there = _features(ingested, tmp_path / "there", cluster.parallel)
+
+    assert here == there
+
+
+def _deadly(chunk: int) -> int:
+    # As the scheduler does when several workers have died of a chunk.
+    raise distributed.KilledWorker("chunk", SimpleNamespace(address="tcp://127.0.0.1:1"), 3)
+
+
+def test_a_chunk_of_which_workers_die_is_told(cluster: Cluster) -> None:
+    with pytest.raises(UserError, match="its workers died, one after the other"):
+        list(in_parallel(_deadly, [1, 2], cluster.parallel))
 
 
 def test_an_address_where_nobody_answers_is_named() -> None:

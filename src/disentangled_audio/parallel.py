@@ -39,7 +39,8 @@ def in_parallel(
     Raises
     ------
     UserError
-        If the scheduler of a cluster cannot be reached, or its packages are missing.
+        If the scheduler of a cluster cannot be reached, its packages are missing, or several of
+        its workers died of a chunk.
     """
     here = 0
     if parallel.backend != "dask":
@@ -53,7 +54,8 @@ def in_parallel(
         # The configuration must not reach whoever takes the results, so it ends before them.
         with parallel_config(parallel.backend, n_jobs=_n_jobs(parallel), **options):
             workers = Parallel(return_as="generator_unordered")
-        yield from _started(workers, jobs, parallel)
+        results = _started(workers, jobs, parallel)
+        yield from results if parallel.backend != "dask" else _from_cluster(results)
 
 
 def _started(workers: Parallel, jobs: Iterator[Any], parallel: ParallelParameters) -> Iterator[Any]:
@@ -65,6 +67,18 @@ def _started(workers: Parallel, jobs: Iterator[Any], parallel: ParallelParameter
         raise UserError(
             f"the dask scheduler at parallel.scheduler_address={parallel.scheduler_address} has "
             f"no workers; start some: dask worker {parallel.scheduler_address}"
+        ) from error
+
+
+def _from_cluster(results: Iterator[Any]) -> Iterator[Any]:
+    from distributed import KilledWorker
+
+    try:
+        yield from results
+    except KilledWorker as error:
+        raise UserError(
+            f"a chunk was given up because its workers died, one after the other ({error}). They "
+            "may have too little memory: start them with more, or fewer on each machine"
         ) from error
 
 
