@@ -761,6 +761,17 @@ class HybridParameters(Parameters):
     max_temperature: float = Field(default=10.0, gt=1)
 
 
+class CrossValidationParameters(Parameters):
+    """Which folds are run.
+
+    Attributes
+    ----------
+    folds : names of some of the protocol's folds; None runs all.
+    """
+
+    folds: Texts | None = None
+
+
 class EvaluationParameters(Parameters):
     """Intervals of the scores."""
 

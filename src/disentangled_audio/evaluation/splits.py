@@ -67,6 +67,56 @@ def make_splits(recordings: pd.DataFrame, protocol: Protocol, seed: int) -> pd.D
     return table.drop(columns="path")
 
 
+def fold_protocols(
+    recordings: pd.DataFrame, protocol: Protocol, seed: int
+) -> dict[str, Protocol]:
+    """Every fold of a protocol, as the protocol that makes it, by the fold's name.
+
+    Parameters
+    ----------
+    recordings : DataFrame
+        As for `make_splits`.
+    protocol : Protocol
+        Its own `split.fold` does not matter.
+    seed : int
+        Of the run.
+
+    Returns
+    -------
+    dict
+        `make_splits` with one of these gives the fold's table, which has the name in its column
+        `fold`.
+
+    Raises
+    ------
+    UserError
+        If folds cannot be made; names each of them and why.
+    """
+    made, troubles = {}, []
+    for fold in _fold_values(recordings, protocol):
+        split = protocol.split.model_copy(update=fold)
+        one = protocol.model_copy(update={"split": split})
+        try:
+            made[make_splits(recordings, one, seed)["fold"].iloc[0]] = one
+        except UserError as error:
+            troubles.append(f"fold {', '.join(map(str, fold.values())) or 'of the split'}: {error}")
+    if troubles:
+        raise UserError("; ".join(troubles))
+    return made
+
+
+def _fold_values(recordings: pd.DataFrame, protocol: Protocol) -> list[dict[str, object]]:
+    """What `split` has to be changed to for each fold."""
+    split = protocol.split
+    if split.strategy == "column":
+        return [{}]
+    if split.strategy == "leave_one_group_out":
+        used = _kept_rows(recordings, protocol.where) & recordings[protocol.target].notna()
+        groups = _groups(recordings, protocol.group_by or ["path"])[used.to_numpy()]
+        return [{"fold": group} for group in sorted(groups.unique())]
+    return [{"fold": number} for number in range(split.n_folds)]
+
+
 def _kept_rows(recordings: pd.DataFrame, where: dict[str, list[str]]) -> np.ndarray:
     kept = np.ones(len(recordings), dtype=bool)
     for column, values in where.items():
