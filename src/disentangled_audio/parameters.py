@@ -773,6 +773,28 @@ class CrossValidationParameters(Parameters):
 
 
 class EvaluationParameters(Parameters):
-    """Intervals of the scores."""
+    """Intervals of the scores, and the optional rejection of doubtful items.
+
+    Attributes
+    ----------
+    n_resamples : int
+        Bootstrap resamples per interval.
+    reject_below : float or None
+        Calibrated confidence below which the hybrid's label is rejected.
+    max_risk : float or None
+        Instead of `reject_below`: the error rate that the kept items may have; validation rows
+        choose the confidence.
+    """
 
     n_resamples: int = Field(default=1000, ge=100)
+    reject_below: Share | None = None
+    max_risk: Share | None = None
+
+    @model_validator(mode="after")
+    def _check_rejection(self) -> "EvaluationParameters":
+        if self.reject_below is not None and self.max_risk is not None:
+            raise ValueError(
+                f"reject_below ({self.reject_below:g}) and max_risk ({self.max_risk:g}) both "
+                "choose what is rejected; give one and leave the other null"
+            )
+        return self
