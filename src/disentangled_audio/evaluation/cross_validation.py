@@ -50,7 +50,8 @@ def summarise_folds(  # noqa: PLR0913 - the names of the result are given one by
         ``mean_balanced_accuracy``, ``mean_accuracy`` and ``sd_balanced_accuracy`` over the folds,
         and ``worst_fold``. ``folds`` has the scores of each fold, the classes that it lacks, and
         by how much the hybrid is above the fold's best member (``hybrid_gap``); ``comparisons``
-        compares the hybrid with each member, and each model with the ``best_control``.
+        compares the hybrid with each member, and each model with the ``best_control``. Controls come
+        best first.
 
     Raises
     ------
@@ -83,20 +84,21 @@ def summarise_folds(  # noqa: PLR0913 - the names of the result are given one by
     for part in ("models", "controls"):
         for name, scores in metrics[part].items():
             scores.update(_over_folds({fold: of[part].get(name) for fold, of in folds.items()}))
-    best_control = max(
-        metrics["controls"], key=lambda name: metrics["controls"][name]["mean_balanced_accuracy"]
+    best_first = sorted(
+        metrics["controls"], key=lambda name: -metrics["controls"][name]["mean_balanced_accuracy"]
     )
     both = pd.concat([filled, controls.assign(model=CONTROL + controls["model"])])
     return {
         **metrics,
+        "controls": {name: metrics["controls"][name] for name in best_first},
         # Each fold counts its items anew.
         **{f"n_{role}": sum(of[f"n_{role}"] for of in folds.values()) for role in ROLES},
         "folds": folds,
-        "best_control": best_control,
+        "best_control": best_first[0],
         "comparisons": compare_models(
             both,
             classes,
-            _pairs(list(metrics["models"]), CONTROL + best_control),
+            _pairs(list(metrics["models"]), CONTROL + best_first[0]),
             n_resamples=n_resamples,
             seed=seed,
         ),
