@@ -533,6 +533,19 @@ class AcousticParameters(Parameters):
         return self
 
 
+class CepstraParameters(Parameters):
+    """Mel cepstra of the time-normalised clip, for the classical members.
+
+    Attributes
+    ----------
+    n_cepstra : coefficients of the time-normalised clip that are kept, the level among them.
+    n_frames : steps from its start to its end.
+    """
+
+    n_cepstra: int = Field(default=13, ge=1)
+    n_frames: int = Field(default=16, ge=1)
+
+
 class AugmentationParameters(Parameters):
     """Extra training rows; 0 copies switches augmentation off.
 

@@ -51,7 +51,7 @@ def mcnemar_exact(correct_a: ArrayLike, correct_b: ArrayLike) -> dict[str, float
     return {"only_a": only_a, "only_b": only_b, "p": p}
 
 
-def paired_bootstrap(  # noqa: PLR0913
+def paired_bootstrap(
     target: ArrayLike,
     predicted_a: ArrayLike,
     predicted_b: ArrayLike,

@@ -50,8 +50,8 @@ def summarise_folds(  # noqa: PLR0913 - the names of the result are given one by
         ``mean_balanced_accuracy``, ``mean_accuracy`` and ``sd_balanced_accuracy`` over the folds,
         and ``worst_fold``. ``folds`` has the scores of each fold, the classes that it lacks, and
         by how much the hybrid is above the fold's best member (``hybrid_gap``); ``comparisons``
-        compares the hybrid with each member, and each model with the ``best_control``. Controls come
-        best first.
+        compares the hybrid with each member, and each model with the ``best_control``. Controls
+        come best first.
 
     Raises
     ------

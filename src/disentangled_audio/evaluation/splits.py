@@ -315,8 +315,9 @@ def _check_roles(rows: pd.DataFrame, role: np.ndarray, allow_missing: bool) -> N
         raise UserError("the test split is empty; check protocol.split")
     unseen = sorted((present["test"] | present["validation"]) - present["train"])
     if unseen:
+        named = ", ".join(map(_with_groups(rows), unseen))
         raise UserError(
-            f"no training row of class {', '.join(map(_with_groups(rows), unseen))}: all its groups "
+            f"no training row of class {named}: all its groups "
             "are in validation or test. Use another fold, more folds, or fewer classes "
             "(protocol.where)"
         )

@@ -24,6 +24,7 @@ PARAMETERS = (
     "acoustic",
     "augmentation",
     "views",
+    "cepstra",
     "disentangler",
     "svm",
     "hybrid",

@@ -26,6 +26,7 @@ logger = logging.getLogger(__name__)
 
 
 def train_folds(  # noqa: PLR0913
+    *,
     recordings: pd.DataFrame,
     corpus: Corpus,
     protocol: Protocol,

@@ -59,8 +59,6 @@ def create_pipeline(**kwargs) -> Pipeline:
                 outputs="cv_metrics",
                 name="score_folds",
             ),
-            Node(
-                plot_folds, inputs="cv_metrics", outputs="cv_comparison_plot", name="plot_folds"
-            ),
+            Node(plot_folds, inputs="cv_metrics", outputs="cv_comparison_plot", name="plot_folds"),
         ]
     )

@@ -10,6 +10,7 @@ from disentangled_audio.errors import UserError
 from disentangled_audio.parameters import (
     AcousticParameters,
     AugmentationParameters,
+    CepstraParameters,
     Corpus,
     FourierParameters,
     ParallelParameters,
@@ -19,8 +20,8 @@ from disentangled_audio.pipelines.arrays import computed
 from disentangled_audio.pipelines.stamps import check_same, stamp
 from disentangled_audio.pipelines.tables import feature_table
 
-# Bounds the memory that copies take.
-COPIES_AT_ONCE = 1024
+# Bounds the memory that copies and views take.
+ROWS_AT_ONCE = 1024
 
 
 def compute_spectra(
@@ -81,8 +82,8 @@ def augment_training_rows(
     if len(rows) > augmentation.max_rows:
         rows = np.sort(rng.choice(rows, augmentation.max_rows, replace=False))
     features = [np.empty((0, fourier.n_components))]
-    for start in range(0, len(rows), COPIES_AT_ONCE):
-        clips = waveforms.oindex[rows[start : start + COPIES_AT_ONCE]]
+    for start in range(0, len(rows), ROWS_AT_ONCE):
+        clips = waveforms.oindex[rows[start : start + ROWS_AT_ONCE]]
         features.append(_changed_features(clips, fourier_pca, fourier, augmentation, corpus, rng))
     recording_id = splits["recording_id"].iloc[rows]
     return stamp(feature_table(recording_id, np.concatenate(features), "pc"), *hashes)
@@ -135,6 +136,42 @@ def make_encoder_views(
     parameters = [rate_hz, views.model_dump()]
     made = computed("views", waveforms, work, parameters, chunks, parallel)
     return tuple(stamp(made[name], waveforms) for name in VIEW_NAMES)
+
+
+def summarise_views(
+    content_view: Any,
+    log_mel: Any,
+    recordings: pd.DataFrame,
+    parameters: CepstraParameters,
+    views: ViewParameters,
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Cepstra over time, and statistics over the whole clip; every row from its own clip alone."""
+    from disentangled_audio.models.mel_features import cepstra_over_time, timbre_statistics
+
+    sources = (content_view, log_mel, recordings)
+    check_same(*sources)
+    cepstra = _by_parts(
+        content_view,
+        partial(cepstra_over_time, n_cepstra=parameters.n_cepstra, n_frames=parameters.n_frames),
+    )
+    trim = views.trim_db / views.dynamic_range_db
+    statistics = _by_parts(
+        log_mel,
+        partial(timbre_statistics, trim=trim, dynamic_range_db=views.dynamic_range_db),
+    )
+    names = recordings["recording_id"]
+    return (
+        stamp(feature_table(names, cepstra, "cepstrum"), *sources),
+        stamp(feature_table(names, statistics, "timbre"), *sources),
+    )
+
+
+def _by_parts(view: Any, work: Any) -> Any:
+    """Features of all rows; a part of the view is held at a time."""
+    import numpy as np
+
+    starts = range(0, view.shape[0], ROWS_AT_ONCE)
+    return np.concatenate([work(view[start : start + ROWS_AT_ONCE]) for start in starts])
 
 
 def measure_acoustics(

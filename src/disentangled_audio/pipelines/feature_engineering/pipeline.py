@@ -9,6 +9,7 @@ from disentangled_audio.pipelines.feature_engineering.nodes import (
     make_encoder_views,
     measure_acoustics,
     project_spectra,
+    summarise_views,
 )
 
 
@@ -72,6 +73,18 @@ def create_pipeline(**kwargs) -> Pipeline:
                 ],
                 outputs=["log_mel", "content_view", "rhythm_view", "pitch_view"],
                 name="make_encoder_views",
+            ),
+            Node(
+                summarise_views,
+                inputs=[
+                    "content_view",
+                    "log_mel",
+                    "recordings",
+                    "params:cepstra",
+                    "params:views",
+                ],
+                outputs=["mel_features", "timbre_features"],
+                name="summarise_views",
             ),
         ]
     )

@@ -28,7 +28,12 @@ def _tables() -> list[Node]:
     return [
         Node(
             collect_predictions,
-            inputs=["recordings", "splits", "hybrid", *(f"{model}_probabilities" for model in MODELS)],
+            inputs=[
+                "recordings",
+                "splits",
+                "hybrid",
+                *(f"{model}_probabilities" for model in MODELS),
+            ],
             outputs="predictions",
             name="collect_predictions",
         ),

@@ -1,20 +1,26 @@
 """Adapters of SVM classification and the hybrid."""
 
+import logging
+from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
-from disentangled_audio.evaluation.summary import class_names
+from disentangled_audio.errors import UserError
 from disentangled_audio.parameters import HybridParameters, SvmParameters
 from disentangled_audio.pipelines.stamps import check_same, stamp
 from disentangled_audio.pipelines.tables import (
     features_of,
     probabilities_of,
     probability_table,
+    training_classes,
 )
 
-# The published branches, in the order in which figures and tables show them.
-MEMBERS = ("svm", "code_svm", "cnn")
+# In the order in which figures and tables show them; the published branches are svm and cnn.
+MEMBERS = ("svm", "mel_svm", "timbre_svm", "code_svm", "cnn")
+
+logger = logging.getLogger(__name__)
 
 
 def train_svm(
@@ -33,6 +39,37 @@ def train_code_svm(
 ) -> tuple[Any, pd.DataFrame]:
     """SVM on the codes."""
     return _train(codes, None, splits, parameters, seed)
+
+
+def train_mel_svm(
+    features: pd.DataFrame, splits: pd.DataFrame, parameters: SvmParameters, seed: int
+) -> tuple[Any, pd.DataFrame]:
+    """SVM on the cepstra of trimmed, time-normalised clips."""
+    return _optional("mel_svm", _train, features, None, splits, parameters, seed)
+
+
+def train_timbre_svm(
+    features: pd.DataFrame, splits: pd.DataFrame, parameters: SvmParameters, seed: int
+) -> tuple[Any, pd.DataFrame]:
+    """SVM on what the spectrum is like over the whole clip."""
+    return _optional("timbre_svm", _train, features, None, splits, parameters, seed)
+
+
+def _optional(name: str, train: Callable[..., Any], *inputs: Any) -> tuple[Any, pd.DataFrame]:
+    """What `train` gives; if the member cannot be fitted, one that says nothing."""
+    from disentangled_audio.models.absent import AbsentMember
+
+    try:
+        return train(*inputs)
+    except UserError as error:
+        logger.warning("%s is left out of the hybrid: %s", name, error)
+        sources = [table for table in inputs if isinstance(table, pd.DataFrame)]
+        features, splits = sources[0], sources[-1]
+        absent = AbsentMember(str(error), training_classes(splits))
+        table = probability_table(
+            features["recording_id"], absent.predict_proba(features), absent.classes
+        )
+        return stamp(absent, *sources), stamp(table, *sources)
 
 
 def _train(
@@ -77,7 +114,9 @@ def _train(
     probabilities[role == "validation"] = CalibratedSvm(provisional, temperature).predict_proba(
         validation.features
     )
-    table = probability_table(features["recording_id"], probabilities, list(final.classes_))
+    table = probability_table(
+        features["recording_id"], probabilities, list(final.classes_), temperature
+    )
     return stamp(final, *sources), stamp(table, *sources)
 
 
@@ -93,24 +132,22 @@ def _augmented_rows(augmented: pd.DataFrame, splits: pd.DataFrame) -> Any:
 
 
 def train_hybrid(
-    svm: pd.DataFrame,
-    code_svm: pd.DataFrame,
-    cnn: pd.DataFrame,
-    splits: pd.DataFrame,
-    parameters: HybridParameters,
+    splits: pd.DataFrame, parameters: HybridParameters, *tables: pd.DataFrame
 ) -> tuple[Any, pd.DataFrame]:
     """Set temperatures and weights on validation rows; fuse the members' probabilities."""
     from disentangled_audio.models.fusion import ProbabilityFusion
 
-    tables = (svm, code_svm, cnn)
     check_same(*tables, splits)
     members = {name: probabilities_of(table) for name, table in zip(MEMBERS, tables, strict=True)}
+    # A member that could not be fitted is NaN throughout.
+    members = {name: values for name, values in members.items() if not np.isnan(values).all()}
     validation = (splits["role"] == "validation").to_numpy()
+    classes = training_classes(splits)
     hybrid = ProbabilityFusion(parameters.weight_steps, parameters.max_temperature).fit(
         {name: probabilities[validation] for name, probabilities in members.items()},
         splits.loc[validation, "target"].to_numpy(dtype=object),
         splits.loc[validation, "group"].to_numpy(dtype=object),
-        class_names(svm),
+        classes,
     )
-    table = probability_table(svm["recording_id"], hybrid.predict_proba(members), class_names(svm))
+    table = probability_table(splits["recording_id"], hybrid.predict_proba(members), classes)
     return stamp(hybrid, *tables, splits), stamp(table, *tables, splits)

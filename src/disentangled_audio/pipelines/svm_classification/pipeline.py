@@ -1,47 +1,41 @@
 """SVM classification pipeline."""
 
+from collections.abc import Callable
+
 from kedro.pipeline import Node, Pipeline
 
 from disentangled_audio.pipelines.svm_classification.nodes import (
+    MEMBERS,
     train_code_svm,
     train_hybrid,
+    train_mel_svm,
     train_svm,
+    train_timbre_svm,
 )
 
 
 def create_pipeline(**kwargs) -> Pipeline:
-    """Features and codes to the two SVMs and the hybrid of both with the CNN."""
+    """The bank of classical members, and the hybrid of them with the CNN."""
     return Pipeline(
         [
-            Node(
-                train_svm,
-                inputs=[
-                    "fourier_features",
-                    "augmented_features",
-                    "splits",
-                    "params:svm",
-                    "params:seed",
-                ],
-                outputs=["svm", "svm_probabilities"],
-                name="train_svm",
-            ),
-            Node(
-                train_code_svm,
-                inputs=["codes", "splits", "params:svm", "params:seed"],
-                outputs=["code_svm", "code_svm_probabilities"],
-                name="train_code_svm",
-            ),
+            _member("svm", train_svm, "fourier_features", "augmented_features"),
+            _member("mel_svm", train_mel_svm, "mel_features"),
+            _member("timbre_svm", train_timbre_svm, "timbre_features"),
+            _member("code_svm", train_code_svm, "codes"),
             Node(
                 train_hybrid,
-                inputs=[
-                    "svm_probabilities",
-                    "code_svm_probabilities",
-                    "cnn_probabilities",
-                    "splits",
-                    "params:hybrid",
-                ],
+                inputs=["splits", "params:hybrid", *(f"{name}_probabilities" for name in MEMBERS)],
                 outputs=["hybrid", "hybrid_probabilities"],
                 name="train_hybrid",
             ),
         ]
+    )
+
+
+def _member(name: str, train: Callable, *features: str) -> Node:
+    return Node(
+        train,
+        inputs=[*features, "splits", "params:svm", "params:seed"],
+        outputs=[name, f"{name}_probabilities"],
+        name=f"train_{name}",
     )
