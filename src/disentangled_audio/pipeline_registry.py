@@ -26,5 +26,5 @@ def register_pipelines() -> dict[str, Pipeline]:
     }
     default = sum(pipelines.values(), start=Pipeline([]))
     folds = cross_validation.create_pipeline()
-    whole = (default + folds).to_outputs(*folds.outputs(), "cv_metrics", "cv_predictions")
+    whole = (default + folds).to_outputs(*folds.all_outputs())
     return {**pipelines, "cross_validation": whole, "__default__": default}

@@ -9,6 +9,7 @@ from disentangled_audio.pipelines.cross_validation.nodes import (
     score_folds,
     train_folds,
 )
+from disentangled_audio.pipelines.reporting.pipeline import confidence_nodes
 
 
 def create_pipeline(**kwargs) -> Pipeline:
@@ -60,5 +61,6 @@ def create_pipeline(**kwargs) -> Pipeline:
                 name="score_folds",
             ),
             Node(plot_folds, inputs="cv_metrics", outputs="cv_comparison_plot", name="plot_folds"),
+            *confidence_nodes("cv_"),
         ]
     )

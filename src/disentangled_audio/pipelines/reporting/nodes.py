@@ -5,8 +5,13 @@ from typing import Any
 import pandas as pd
 
 from disentangled_audio.evaluation.summary import PROBABILITY_PREFIX, ROLES
-from disentangled_audio.parameters import Corpus, EvaluationParameters, Protocol
-from disentangled_audio.pipelines.stamps import check_same, stamp
+from disentangled_audio.parameters import (
+    Corpus,
+    EvaluationParameters,
+    HybridParameters,
+    Protocol,
+)
+from disentangled_audio.pipelines.stamps import check_same, stamp, stamp_of
 from disentangled_audio.pipelines.svm_classification.nodes import MEMBERS
 
 # In the order in which tables and figures show them.
@@ -97,6 +102,54 @@ def tabulate(predictions: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
     from disentangled_audio.evaluation.summary import classification_report_table, confusion_table
 
     return classification_report_table(predictions), confusion_table(predictions)
+
+
+def assess_confidence(
+    predictions: pd.DataFrame, evaluation: EvaluationParameters
+) -> tuple[pd.DataFrame, pd.DataFrame, dict[str, Any]]:
+    """How far confidence can be trusted on test rows, and what rejecting doubtful items gives."""
+    from disentangled_audio.evaluation import confidence
+
+    hybrid = predictions[predictions["model"] == "hybrid"]
+    asked = {"reject_below": evaluation.reject_below, "max_risk": evaluation.max_risk}
+    rejection = None
+    if any(value is not None for value in asked.values()):
+        rejection = confidence.rejection(hybrid, confidence.reject_thresholds(hybrid, **asked))
+    summary = {
+        "ece": confidence.ece_by_stage(predictions),
+        "aurc": confidence.aurc(predictions),
+        "rejection": rejection,
+    }
+    tables = confidence.reliability_table(predictions), confidence.risk_coverage_table(predictions)
+    return (*(stamp(table, predictions) for table in tables), {**summary, **stamp_of(predictions)})
+
+
+def ablate_hybrid(predictions: pd.DataFrame, parameters: HybridParameters) -> pd.DataFrame:
+    """What each member weighs in the hybrid, and what the hybrid loses without it."""
+    from disentangled_audio.evaluation.ablation import ablation_table
+    from disentangled_audio.pipelines.svm_classification.nodes import fusion_of
+
+    def refit(validation: Any, target: Any, group: Any, classes: Any, test: Any) -> Any:
+        return fusion_of(parameters).fit(validation, target, group, classes).predict_proba(test)
+
+    return stamp(ablation_table(predictions, refit), predictions)
+
+
+def plot_confidence(
+    reliability: pd.DataFrame,
+    risk_coverage: pd.DataFrame,
+    summary: dict[str, Any],
+    ablation: pd.DataFrame,
+    corpus: Corpus,
+) -> tuple[Any, Any]:
+    """Reliability, risk by coverage, and the cost of dropping each member."""
+    from disentangled_audio.plots.confidence import ablation_figure, confidence_figure
+
+    simulated = corpus.simulated
+    return (
+        confidence_figure(reliability, risk_coverage, summary["rejection"], simulated=simulated),
+        ablation_figure(ablation, simulated=simulated),
+    )
 
 
 def plot_comparison(metrics: dict[str, Any]) -> Any:

@@ -9,8 +9,11 @@ from kedro.pipeline import Node, Pipeline
 from disentangled_audio.pipelines.reporting.nodes import (
     MODELS,
     PLOTTED,
+    ablate_hybrid,
+    assess_confidence,
     collect_predictions,
     plot_comparison,
+    plot_confidence,
     plot_model,
     plot_training,
     score_predictions,
@@ -21,7 +24,37 @@ from disentangled_audio.pipelines.reporting.nodes import (
 
 def create_pipeline(**kwargs) -> Pipeline:
     """Probabilities of every model to predictions, metrics, plots and the report."""
-    return Pipeline([*_tables(), *_plots(), _report()])
+    return Pipeline([*_tables(), *confidence_nodes(), *_plots(), _report()])
+
+
+def confidence_nodes(prefix: str = "") -> list[Node]:
+    """Confidence and ablation, of one fold or (with a prefix) of what has several."""
+    return [
+        Node(
+            assess_confidence,
+            inputs=[f"{prefix}predictions", "params:evaluation"],
+            outputs=[f"{prefix}reliability", f"{prefix}risk_coverage", f"{prefix}confidence"],
+            name=f"assess_{prefix}confidence",
+        ),
+        Node(
+            ablate_hybrid,
+            inputs=[f"{prefix}predictions", "params:hybrid"],
+            outputs=f"{prefix}hybrid_ablation",
+            name=f"ablate_{prefix}hybrid",
+        ),
+        Node(
+            plot_confidence,
+            inputs=[
+                f"{prefix}reliability",
+                f"{prefix}risk_coverage",
+                f"{prefix}confidence",
+                f"{prefix}hybrid_ablation",
+                "params:corpus",
+            ],
+            outputs=[f"{prefix}confidence_plot", f"{prefix}hybrid_ablation_plot"],
+            name=f"plot_{prefix}confidence",
+        ),
+    ]
 
 
 def _tables() -> list[Node]:

@@ -135,15 +135,13 @@ def train_hybrid(
     splits: pd.DataFrame, parameters: HybridParameters, *tables: pd.DataFrame
 ) -> tuple[Any, pd.DataFrame]:
     """Set temperatures and weights on validation rows; fuse the members' probabilities."""
-    from disentangled_audio.models.fusion import ProbabilityFusion
-
     check_same(*tables, splits)
     members = {name: probabilities_of(table) for name, table in zip(MEMBERS, tables, strict=True)}
     # A member that could not be fitted is NaN throughout.
     members = {name: values for name, values in members.items() if not np.isnan(values).all()}
     validation = (splits["role"] == "validation").to_numpy()
     classes = training_classes(splits)
-    hybrid = ProbabilityFusion(parameters.weight_steps, parameters.max_temperature).fit(
+    hybrid = fusion_of(parameters).fit(
         {name: probabilities[validation] for name, probabilities in members.items()},
         splits.loc[validation, "target"].to_numpy(dtype=object),
         splits.loc[validation, "group"].to_numpy(dtype=object),
@@ -151,3 +149,10 @@ def train_hybrid(
     )
     table = probability_table(splits["recording_id"], hybrid.predict_proba(members), classes)
     return stamp(hybrid, *tables, splits), stamp(table, *tables, splits)
+
+
+def fusion_of(parameters: HybridParameters) -> Any:
+    """The hybrid before it is fitted."""
+    from disentangled_audio.models.fusion import ProbabilityFusion
+
+    return ProbabilityFusion(parameters.weight_steps, parameters.max_temperature)
