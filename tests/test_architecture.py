@@ -10,6 +10,7 @@ import pytest
 from kedro.framework.project import pipelines
 from kedro.framework.session import KedroSession
 from kedro.framework.startup import bootstrap_project
+from kedro.pipeline import Pipeline
 
 from tests.conftest import REPOSITORY, make_project
 
@@ -74,6 +75,10 @@ def test_only_pipelines_and_datasets_know_kedro() -> None:
             assert not any(name.split(".")[0] == "kedro" for name in _imports(path)), path
 
 
+def _everything() -> Pipeline:
+    return pipelines["__default__"] + pipelines["cross_validation"]
+
+
 def test_every_pipeline_is_registered() -> None:
     bootstrap_project(REPOSITORY)
     assert set(pipelines) == {
@@ -82,9 +87,11 @@ def test_every_pipeline_is_registered() -> None:
         "representation_learning",
         "svm_classification",
         "reporting",
+        "cross_validation",
         "__default__",
     }
-    parts = sum(len(pipelines[name].nodes) for name in pipelines if name != "__default__")
+    whole = {"__default__", "cross_validation"}
+    parts = sum(len(pipelines[name].nodes) for name in pipelines if name not in whole)
     assert len(pipelines["__default__"].nodes) == parts
 
 
@@ -93,7 +100,7 @@ def test_every_dataset_is_in_the_catalog_with_layer_and_description(tmp_path: Pa
     bootstrap_project(project)
     with KedroSession.create(project, env="test") as session:
         catalog = session.load_context().catalog
-    names = {name for name in pipelines["__default__"].datasets() if "params:" not in name}
+    names = {name for name in _everything().datasets() if "params:" not in name}
     for name in sorted(names - {"parameters"} | {"run_manifest"}):
         dataset = catalog.get(name)
         assert dataset is not None, f"{name} would silently be a MemoryDataset"
@@ -112,7 +119,7 @@ def test_layers_form_no_cycle() -> None:
     def level(name: str) -> int:
         return LAYERS.index(catalog.get(name).metadata["kedro-viz"]["layer"])
 
-    for node in pipelines["__default__"].nodes:
+    for node in _everything().nodes:
         inputs = [name for name in node.inputs if not name.startswith("param")]
         for source in inputs:
             for result in node.outputs:
@@ -120,7 +127,7 @@ def test_layers_form_no_cycle() -> None:
 
 
 def test_every_node_has_a_docstring() -> None:
-    for node in pipelines["__default__"].nodes:
+    for node in _everything().nodes:
         assert node.func.__doc__, node.name
 
 
@@ -131,7 +138,7 @@ def test_registry_is_listed_without_heavy_imports() -> None:
         "from kedro.framework.startup import bootstrap_project\n"
         "from kedro.framework.project import pipelines\n"
         "bootstrap_project(Path.cwd())\n"
-        "assert len(pipelines) == 6\n"
+        "assert len(pipelines) == 7\n"
         "print(json.dumps([m for m in sys.modules if '.' not in m]))"
     )
     shown = subprocess.run(

@@ -11,6 +11,7 @@ import zarr
 
 from disentangled_audio.parameters import (
     AugmentationParameters,
+    CepstraParameters,
     Corpus,
     DisentanglerParameters,
     FourierParameters,
@@ -79,8 +80,19 @@ def _fit_with(clips: zarr.Array, splits: pd.DataFrame, chunks: Path) -> dict[str
     codes, cnn = representation.encode_views(model, *views, splits, DISENTANGLER)
     svm, svm_probabilities = classification.train_svm(table, augmented, splits, SVM, SEED)
     code_svm, code_probabilities = classification.train_code_svm(codes, splits, SVM, SEED)
+    cepstra, timbre = features.summarise_views(
+        views[1], views[0], recordings, CepstraParameters(), VIEWS
+    )
+    mel_svm, mel_probabilities = classification.train_mel_svm(cepstra, splits, SVM, SEED)
+    timbre_svm, timbre_probabilities = classification.train_timbre_svm(timbre, splits, SVM, SEED)
     hybrid, _ = classification.train_hybrid(
-        svm_probabilities, code_probabilities, cnn, splits, HybridParameters()
+        splits,
+        HybridParameters(),
+        svm_probabilities,
+        mel_probabilities,
+        timbre_probabilities,
+        code_probabilities,
+        cnn,
     )
     return {
         "fourier_pca": [pca[0].mean_, pca[0].scale_, pca[1].components_],
@@ -97,6 +109,8 @@ def _fit_with(clips: zarr.Array, splits: pd.DataFrame, chunks: Path) -> dict[str
         "svm": _svm_state(svm),
         "svm_choice": [svm.svm[-1].C, svm.svm[-1].gamma],
         "code_svm": _svm_state(code_svm),
+        "mel_svm": _svm_state(mel_svm),
+        "timbre_svm": _svm_state(timbre_svm),
         "hybrid": [hybrid.temperatures_, hybrid.weights_],
     }
 
@@ -141,6 +155,8 @@ def test_validation_rows_change_only_what_they_may(fitted: dict[str, Any]) -> No
         # The refit takes validation rows in; the search did not see them.
         "svm",
         "code_svm",
+        "mel_svm",
+        "timbre_svm",
         "hybrid",
     }
     assert different <= may_change
