@@ -440,6 +440,8 @@ class Protocol(Parameters):
     Attributes
     ----------
     target : column to predict.
+    labels : values of the target to the labels that stand for them, so that corpora with other
+        names, or finer ones, can be asked the same; rows with another value are unused.
     group_by : columns that together name the groups; without any, each item is its own.
     factors : columns that representations may be examined for.
     where : column to the values that are kept; other rows are unused.
@@ -451,6 +453,7 @@ class Protocol(Parameters):
     """
 
     target: str
+    labels: dict[str, str] = {}
     group_by: Texts = []
     factors: Texts = []
     where: dict[str, Texts] = {}

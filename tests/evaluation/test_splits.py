@@ -619,3 +619,21 @@ def test_a_class_with_a_single_row_is_named_with_it() -> None:
 
     with pytest.raises(UserError, match=rf"yew \(a single row: {row}\)"):
         make_splits(recordings, _protocol("random"), seed=1)
+
+
+def test_labels_stand_for_values_and_other_values_are_unused() -> None:
+    recordings = _recordings()
+    protocol = _protocol("grouped", n_folds=3)
+    protocol = protocol.model_copy(update={"labels": {"ash": "tree", "oak": "other"}})
+
+    splits = make_splits(recordings, protocol, seed=1)
+
+    assert set(splits.loc[recordings["label"] == "ash", "target"]) == {"tree"}
+    assert (splits.loc[recordings["label"] == "yew", "role"] == "unused").all()
+
+
+def test_a_label_for_a_value_that_is_not_there_is_named() -> None:
+    protocol = _protocol("grouped").model_copy(update={"labels": {"elm": "tree", "ash": "other"}})
+
+    with pytest.raises(UserError, match=r"'label' has no value 'elm'; it has ash, oak, yew"):
+        make_splits(_recordings(), protocol, seed=1)

@@ -46,12 +46,13 @@ def make_splits(recordings: pd.DataFrame, protocol: Protocol, seed: int) -> pd.D
     _check_ids(recordings)
     kept = _kept_rows(recordings, protocol.where)
     unlabelled = kept & _unlabelled_rows(recordings, protocol.unlabelled)
-    used = kept & ~unlabelled & recordings[protocol.target].notna().to_numpy()
+    target = _labels(recordings, protocol)
+    used = kept & ~unlabelled & target.notna().to_numpy()
     table = pd.DataFrame(
         {
             "recording_id": recordings["recording_id"],
             "path": recordings["path"],
-            "target": recordings[protocol.target].astype("string").mask(unlabelled),
+            "target": target.mask(unlabelled),
             "group": _groups(recordings, protocol.group_by or ["path"]),
             "fold": "",
             "role": "unused",
@@ -116,7 +117,7 @@ def _fold_values(recordings: pd.DataFrame, protocol: Protocol) -> list[dict[str,
     if split.strategy == "column" and split.test:
         return [{}]
     if split.strategy in ("column", "leave_one_group_out"):
-        used = _kept_rows(recordings, protocol.where) & recordings[protocol.target].notna()
+        used = _kept_rows(recordings, protocol.where) & _labels(recordings, protocol).notna()
         columns = [split.column] if split.column else protocol.group_by or ["path"]
         values = _groups(recordings, columns)[
             used.to_numpy() & ~_unlabelled_rows(recordings, protocol.unlabelled)
@@ -151,6 +152,20 @@ def _kept_rows(recordings: pd.DataFrame, where: dict[str, list[str]]) -> np.ndar
     for column, values in where.items():
         kept &= recordings[column].astype("string").isin(values).fillna(False).to_numpy(dtype=bool)
     return kept
+
+
+def _labels(recordings: pd.DataFrame, protocol: Protocol) -> pd.Series:
+    """What is to be predicted of each row."""
+    values = recordings[protocol.target].astype("string")
+    if not protocol.labels:
+        return values
+    unknown = sorted(set(protocol.labels) - set(values.dropna()))
+    if unknown:
+        raise UserError(
+            f"protocol.labels: column '{protocol.target}' has no value '{unknown[0]}'; it has "
+            f"{_named(sorted(values.dropna().unique()))}"
+        )
+    return values.map(protocol.labels).astype("string")
 
 
 def _unlabelled_rows(recordings: pd.DataFrame, unlabelled: dict[str, list[str]]) -> np.ndarray:

@@ -121,7 +121,7 @@ def score_folds(  # noqa: PLR0913
         seed=seed,
         seconds=dict(zip(run, fold_runs["seconds"].astype(float), strict=True)),
     )
-    return {**metrics, **hashes}
+    return {**metrics, "n_folds": fold_runs.attrs["n_folds"], **hashes}
 
 
 def plot_folds(cv_metrics: dict[str, Any]) -> Any:
