@@ -99,6 +99,9 @@ def test_every_model_of_the_module_is_tested_here() -> None:
         (p.Split, "strategy", "leave_one_out"),
         (p.Split, "n_folds", 1),
         (p.Split, "validation_folds", 1),
+        (p.Split, "repeats", 0),
+        (p.Split, "repeats", 1001),
+        (p.Split, "repeat", -1),
         (p.Protocol, "target", None),
         (p.Protocol, "where", ["rir"]),
         (p.ParallelParameters, "backend", "threads"),
@@ -216,13 +219,32 @@ def test_the_ratios_of_the_noise_are_in_order() -> None:
     assert "min_snr_db (30) is above max_snr_db (20)" in message
 
 
-@pytest.mark.parametrize(
-    "given", [{}, {"column": "take"}, {"test": ["0"]}, {"column": "take", "test": []}]
-)
-def test_a_column_split_needs_the_column_and_its_test_values(given: dict[str, Any]) -> None:
+@pytest.mark.parametrize("given", [{}, {"test": ["0"]}, {"column": ""}])
+def test_a_column_split_needs_the_column(given: dict[str, Any]) -> None:
     message = "\n".join(_errors(p.Split, {"strategy": "column", **given}).values())
 
-    assert "strategy 'column' needs column and test" in message
+    assert "strategy 'column' needs column" in message
+
+
+@pytest.mark.parametrize("given", [{}, {"test": None}, {"test": []}])
+def test_without_test_values_each_value_of_the_column_is_a_fold(given: dict[str, Any]) -> None:
+    column = {"strategy": "column", "column": "take", **given}
+
+    assert not p.Split.model_validate(column).test
+    (message,) = _errors(p.Split, {**column, "train": ["0"]}).values()
+    assert "train needs test" in message
+
+
+@pytest.mark.parametrize("strategy", ["random", "grouped", "leave_one_group_out", "column"])
+def test_only_folds_that_are_drawn_can_be_drawn_again(strategy: str) -> None:
+    repeated = {"strategy": strategy, "column": "take", "repeats": 3, "repeat": 2}
+    if strategy in ("random", "grouped"):
+        assert p.Split.model_validate(repeated).repeat == 2
+        (message,) = _errors(p.Split, {**repeated, "repeat": 3}).values()
+        assert "repeat 3 must be below repeats (3)" in message
+    else:
+        (message,) = _errors(p.Split, repeated).values()
+        assert f"those of '{strategy}' are given" in message
 
 
 @pytest.mark.parametrize(("fold", "read"), [(2, 2), ("jackson", "jackson"), (None, None)])

@@ -398,7 +398,7 @@ class Split(Parameters):
         each value, and of each pair of values where folds and values are as many.
     fold : which fold is the test part: a number, or a group for `leave_one_group_out`.
     n_folds : folds of `random`, `grouped` and `combinations`.
-    repeats : how often cross-validation shuffles rows into folds anew.
+    repeats : how often cross-validation draws such folds anew.
     repeat : which of the repeats, from 0.
     validation_folds : one of so many parts of the training groups is for validation; fewer parts
         where there are fewer groups.
@@ -410,7 +410,7 @@ class Split(Parameters):
     strategy: Literal["random", "grouped", "leave_one_group_out", "column", "combinations"]
     fold: str | int | None = None
     n_folds: int = Field(default=4, ge=2)
-    repeats: int = Field(default=1, ge=1)
+    repeats: int = Field(default=1, ge=1, le=1000)
     repeat: int = Field(default=0, ge=0)
     validation_folds: int = Field(default=4, ge=2)
     column: str | None = None
@@ -428,6 +428,11 @@ class Split(Parameters):
             raise ValueError("train needs test: without it, each value of the column is a fold")
         if self.repeat >= self.repeats:
             raise ValueError(f"repeat {self.repeat} must be below repeats ({self.repeats})")
+        if self.repeats > 1 and self.strategy in ("leave_one_group_out", "column"):
+            raise ValueError(
+                f"repeats ({self.repeats}) needs folds that are drawn; those of "
+                f"'{self.strategy}' are given"
+            )
         both = set(self.train or []) & set(self.test or [])
         if both:
             raise ValueError(f"train and test share the values {sorted(both)}")

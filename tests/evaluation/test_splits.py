@@ -1,5 +1,7 @@
 """Roles: groups stay whole, every row has one, and what a fold cannot hold is said."""
 
+import re
+import warnings
 from typing import Any
 
 import numpy as np
@@ -9,9 +11,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from disentangled_audio.errors import UserError
-from disentangled_audio.evaluation.splits import fold_protocols, make_splits
+from disentangled_audio.evaluation.splits import SplitWarning, fold_protocols, make_splits
 from disentangled_audio.parameters import Protocol
 
+# Tests of warnings ask for them by `pytest.warns`.
+pytestmark = pytest.mark.filterwarnings("ignore::disentangled_audio.evaluation.splits.SplitWarning")
 ROLES = {"train", "validation", "test"}
 
 
@@ -363,7 +367,8 @@ def _one_row_of_yew(recordings: pd.DataFrame) -> pd.DataFrame:
         (
             None,
             _protocol("leave_one_group_out", fold="oak0"),
-            r"no row in a part of the split \(test: ash \(groups .*\), yew \(.*=true",
+            r"no row in a part of the split \(test: ash \(groups .*\), yew \("
+            r".*allow_missing_classes=true",
         ),
         (
             _one_place_a_label,
@@ -637,3 +642,226 @@ def test_a_label_for_a_value_that_is_not_there_is_named() -> None:
 
     with pytest.raises(UserError, match=r"'label' has no value 'elm'; it has ash, oak, yew"):
         make_splits(_recordings(), protocol, seed=1)
+
+
+@pytest.mark.parametrize("strategy", ["random", "grouped", "combinations"])
+def test_folds_of_all_repeats_test_every_row_once_a_repeat(strategy: str) -> None:
+    recordings = _combinations(5, 5, 5)
+    split = {"target": "content", "group_by": ["content", "rhythm", "pitch"]}
+    protocol = _protocol(strategy, n_folds=5, repeats=2, **split)
+
+    folds = fold_protocols(recordings, protocol, seed=2)
+
+    tables = {name: make_splits(recordings, one, seed=2) for name, one in folds.items()}
+    assert all(set(table["fold"]) == {name} for name, table in tables.items())
+    for repeat in (0, 1):
+        of_repeat = [t for name, t in tables.items() if folds[name].split.repeat == repeat]
+        assert len(of_repeat) == 5
+        assert (sum((t["role"] == "test").to_numpy(int) for t in of_repeat) == 1).all()
+    draws = [(t["role"] == "test").tolist() for t in tables.values()]
+    assert len({tuple(draw) for draw in draws}) == 10
+
+
+@pytest.mark.parametrize("fold", range(3))
+@pytest.mark.parametrize("strategy", ["random", "grouped"])
+def test_the_first_repeat_is_the_split_without_repeats(strategy: str, fold: int) -> None:
+    recordings = _recordings()
+    plain, repeated = (
+        make_splits(recordings, _protocol(strategy, n_folds=3, fold=fold, **more), seed=5)
+        for more in ({}, {"repeats": 4})
+    )
+
+    pd.testing.assert_frame_equal(plain.drop(columns="fold"), repeated.drop(columns="fold"))
+
+
+def test_the_largest_seed_has_room_for_the_most_repeats() -> None:
+    protocol = _protocol("random", repeats=1000, repeat=999)
+
+    assert set(make_splits(_recordings(), protocol, seed=2**31 - 1)["role"]) == ROLES
+
+
+def test_the_tested_value_of_a_column_is_the_first_unless_it_is_named() -> None:
+    recordings = _recordings()
+    recordings["distance"] = np.where(recordings["take"].isin(["0", "2"]), "far", "near")
+    protocol = _protocol("column", column="distance", group_by=["place", "distance"])
+
+    folds = fold_protocols(recordings, protocol, seed=1)
+
+    assert list(folds) == ["distance=far", "distance=near"]
+    first = make_splits(recordings, protocol, seed=1)
+    pd.testing.assert_frame_equal(first, make_splits(recordings, folds["distance=far"], seed=1))
+    inside = first[first["role"] != "test"]
+    assert set(inside["role"]) == {"train", "validation"}
+    assert (inside.groupby("group")["role"].nunique() == 1).all()
+
+
+def test_a_column_whose_test_values_are_named_is_one_fold() -> None:
+    protocol = _protocol("column", column="take", train=["2", "3"], test=["0", "1"])
+
+    folds = fold_protocols(_recordings(), protocol, seed=1)
+
+    assert folds == {"take=0+1": protocol}
+
+
+def test_a_column_that_does_not_decide_makes_no_folds() -> None:
+    protocol = _protocol("leave_one_group_out", group_by=["take"], column="label")
+
+    assert list(fold_protocols(_recordings(), protocol, seed=1)) == ["0", "1", "2", "3"]
+
+
+def test_rows_that_are_not_used_make_no_fold() -> None:
+    recordings = _recordings()
+    recordings.loc[recordings["take"] == "0", "label"] = None
+    recordings.loc[recordings["take"] == "1", "kind"] = "noise"
+    protocol = _protocol("leave_one_group_out", group_by=["take"], where={"kind": "rir"})
+
+    with pytest.raises(UserError, match="needs three or more groups"):
+        fold_protocols(recordings, protocol, seed=1)
+    wider = protocol.model_copy(update={"where": {}})
+    assert list(fold_protocols(recordings, wider, seed=1)) == ["1", "2", "3"]
+
+
+@pytest.mark.parametrize(
+    ("change", "protocol", "message"),
+    [
+        (
+            {"take": None},
+            _protocol("column", column="take"),
+            "72 rows have no value in column 'take' and so are in no fold",
+        ),
+        ({"take": "1"}, _protocol("column", column="take"), "none is left to train on"),
+        ({"take": "1"}, _protocol("column", column="take", test="1"), "none is left to train on"),
+        (
+            {},
+            _protocol("column", column="take", fold="9"),
+            r"split\.fold '9' is no value of column 'take'; it has \['0', '1', '2', '3'\]",
+        ),
+    ],
+)
+def test_a_column_that_makes_no_split_is_named(
+    change: dict[str, Any], protocol: Protocol, message: str
+) -> None:
+    with pytest.raises(UserError, match=message):
+        make_splits(_recordings().assign(**change), protocol, seed=1)
+
+
+@pytest.mark.parametrize("strategy", ["random", "grouped", "leave_one_group_out", "column"])
+def test_what_hinders_every_fold_is_said_once(strategy: str) -> None:
+    protocol = _protocol(strategy, column="take", where={"label": "none"})
+
+    with pytest.raises(UserError, match=r"^target 'label' has 0 class"):
+        fold_protocols(_recordings(), protocol, seed=1)
+
+
+def test_folds_that_cannot_be_made_are_named_and_the_others_are_not() -> None:
+    recordings = _one_place_a_label(_recordings())
+    protocol = _protocol("leave_one_group_out", allow_missing_classes=True)
+
+    with pytest.raises(UserError) as caught:
+        fold_protocols(recordings, protocol, seed=1)
+
+    message = str(caught.value)
+    assert message.startswith("fold yew: no training row of class yew (group yew)")
+    assert "fold ash0" not in message
+
+
+def test_a_class_in_one_group_is_an_error_that_names_both() -> None:
+    recordings = _one_place_a_label(_recordings())
+
+    with pytest.raises(UserError, match=r"class.*yew \(group yew\)"):
+        make_splits(recordings, _protocol("grouped", n_folds=3), seed=1)
+
+
+def test_a_class_that_is_allowed_to_be_absent_is_warned_of_by_fold_part_and_group() -> None:
+    protocol = _protocol("leave_one_group_out", fold="oak0", allow_missing_classes=True)
+
+    with pytest.warns(SplitWarning) as caught:
+        make_splits(_recordings(), protocol, seed=1)
+
+    (message,) = [str(warning.message) for warning in caught]
+    assert message.startswith("fold oak0: a class has no row in a part of the split (")
+    assert re.search(r"test: ash \(groups ash0, .* and 1 more\), yew \(groups yew0, ", message)
+
+
+def test_rows_without_a_label_are_counted_and_named_with_their_groups() -> None:
+    recordings = _recordings()
+    recordings.loc[[3, 20], "label"] = np.nan
+    # Not asked for, so nothing is missed.
+    recordings.loc[40, ["label", "kind"]] = [np.nan, "noise"]
+    protocol = _protocol("grouped", where={"kind": "rir"})
+
+    with pytest.warns(SplitWarning) as caught:
+        make_splits(recordings, protocol, seed=1)
+
+    assert [str(warning.message) for warning in caught] == [
+        "2 rows have no target 'label' and are not used: r003, r020 (groups: ash0, ash5)"
+    ]
+
+
+def _hashed(recordings: pd.DataFrame) -> pd.DataFrame:
+    return recordings.assign(sha256=[f"{number:064x}" for number in range(len(recordings))])
+
+
+def test_identical_files_in_training_and_test_are_named() -> None:
+    recordings = _hashed(_recordings())
+    protocol = _protocol("column", column="take", test="0", group_by=["place", "take"])
+    # Rows 0 and 8 are tested, 1 to 3 are not.
+    recordings.loc[1, "sha256"] = recordings.loc[0, "sha256"]
+    recordings.loc[3, "sha256"] = recordings.loc[2, "sha256"]
+
+    with pytest.warns(SplitWarning) as caught:
+        make_splits(recordings, protocol, seed=1)
+
+    assert [str(warning.message) for warning in caught] == [
+        "fold take=0: identical files in test and in training or validation, whose test shows "
+        "memory alone: r000 (class ash, group ash0/0) = r001 (class ash, group ash0/1)"
+    ]
+
+
+def test_identical_files_with_two_labels_are_named() -> None:
+    recordings = _hashed(_recordings())
+    protocol = _protocol("column", column="take", test="0")
+    # Row 25 is the second take of the first oak: neither is tested.
+    recordings.loc[25, "sha256"] = recordings.loc[1, "sha256"]
+
+    with pytest.warns(SplitWarning) as caught:
+        make_splits(recordings, protocol, seed=1)
+
+    assert [str(warning.message) for warning in caught] == [
+        "identical files with several labels, of which all but one are wrong: "
+        "r001 (class ash, group ash0) = r025 (class oak, group oak0)"
+    ]
+
+
+def _channels(recordings: pd.DataFrame) -> pd.DataFrame:
+    """Two items a file, as `channel: each` gives them; their hash is that of the file."""
+    both = [
+        recordings.assign(recording_id=recordings["recording_id"] + f"#{channel}")
+        for channel in (0, 1)
+    ]
+    return pd.concat(both, ignore_index=True)
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize(
+    "recordings",
+    [
+        _recordings(),
+        _hashed(_recordings()),
+        _channels(_hashed(_recordings())),
+        _recordings().assign(sha256=None),
+    ],
+    ids=["without hashes", "with hashes", "channels", "hashes unknown"],
+)
+def test_nothing_is_said_of_tables_without_fault(recordings: pd.DataFrame) -> None:
+    for strategy in ("random", "grouped"):
+        make_splits(recordings, _protocol(strategy), seed=1)
+
+
+def test_looking_for_folds_warns_of_nothing_twice() -> None:
+    recordings = _recordings()
+    recordings.loc[0, "label"] = None
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        fold_protocols(recordings, _protocol("grouped"), seed=1)

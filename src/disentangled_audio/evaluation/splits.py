@@ -16,6 +16,10 @@ _REPEAT_STRIDE = 1_000_003
 _MOST_NAMED = 5
 
 
+class SplitWarning(UserWarning):
+    """A split that can be made, though its labels or files make it say less than it seems to."""
+
+
 def make_splits(recordings: pd.DataFrame, protocol: Protocol, seed: int) -> pd.DataFrame:
     """Target, group, fold and role of every recording.
 
@@ -39,10 +43,59 @@ def make_splits(recordings: pd.DataFrame, protocol: Protocol, seed: int) -> pd.D
     UserError
         If fewer than two classes remain, a fold or column value does not exist, or a class
         has no row in one of the roles (unless `allow_missing_classes`).
+
+    Warns
+    -----
+    SplitWarning
+        Of rows without a target, classes that a part lacks where that is allowed, and (where
+        `sha256` is known) identical files in training and test, or with several labels.
     """
+    table, notes = _split(recordings, protocol, seed)
+    for note in notes:
+        warnings.warn(note, SplitWarning, stacklevel=2)
+    return table
+
+
+def _split(
+    recordings: pd.DataFrame, protocol: Protocol, seed: int
+) -> tuple[pd.DataFrame, list[str]]:
+    """The table of `make_splits`, and what is to be said of it."""
     seed = seed if protocol.seed is None else protocol.seed
     # Far from the seeds that a run is given, and from that of the validation folds.
     seed += _REPEAT_STRIDE * protocol.split.repeat
+    table, used, unlabelled = _without_roles(recordings, protocol)
+    rows = table[used].reset_index()
+    kept_recordings = recordings[used].reset_index(drop=True)
+    if protocol.split.strategy == "combinations":
+        fold, role = _combination_roles(kept_recordings[protocol.group_by], protocol.split, seed)
+    else:
+        fold, test = _test_rows(kept_recordings, rows, protocol.split, seed)
+        role = np.where(test, "test", "train").astype(object)
+        role[_validation_rows(rows, ~test, protocol.split, seed)] = "validation"
+    missing = _missing_classes(rows, role)
+    if missing and not protocol.split.allow_missing_classes:
+        raise UserError(
+            f"a class has no row in a part of the split ({missing}). Use another fold, another "
+            "seed, or allow it by protocol.split.allow_missing_classes=true"
+        )
+    notes = _rows_without_target(recordings, table, protocol)
+    if missing:
+        notes.append(
+            f"fold {fold}: a class has no row in a part of the split ({missing}); scores "
+            "there are those of the other classes"
+        )
+    notes += _identical_files(kept_recordings, rows.assign(role=role), fold)
+    table["fold"] = fold
+    table.loc[rows["index"], "role"] = role
+    held_out = table["group"].isin(table.loc[table["role"].isin(["validation", "test"]), "group"])
+    table.loc[unlabelled & ~held_out, "role"] = "unlabelled"
+    return table.drop(columns="path"), notes
+
+
+def _without_roles(
+    recordings: pd.DataFrame, protocol: Protocol
+) -> tuple[pd.DataFrame, np.ndarray, np.ndarray]:
+    """The table before roles are given, which rows get one, and which are called unlabelled."""
     _check_ids(recordings)
     kept = _kept_rows(recordings, protocol.where)
     unlabelled = kept & _unlabelled_rows(recordings, protocol.unlabelled)
@@ -58,21 +111,8 @@ def make_splits(recordings: pd.DataFrame, protocol: Protocol, seed: int) -> pd.D
             "role": "unused",
         }
     )
-    rows = table[used].reset_index()
-    _check_classes(rows["target"], protocol.target)
-    kept_recordings = recordings[used].reset_index(drop=True)
-    if protocol.split.strategy == "combinations":
-        fold, role = _combination_roles(kept_recordings[protocol.group_by], protocol.split, seed)
-    else:
-        fold, test = _test_rows(kept_recordings, rows, protocol.split, seed)
-        role = np.where(test, "test", "train").astype(object)
-        role[_validation_rows(rows, ~test, protocol.split, seed)] = "validation"
-    _check_roles(rows, role, protocol.split.allow_missing_classes)
-    table["fold"] = fold
-    table.loc[rows["index"], "role"] = role
-    held_out = table["group"].isin(table.loc[table["role"].isin(["validation", "test"]), "group"])
-    table.loc[unlabelled & ~held_out, "role"] = "unlabelled"
-    return table.drop(columns="path")
+    _check_classes(table.loc[used, "target"], protocol.target)
+    return table, used, unlabelled
 
 
 def fold_protocols(recordings: pd.DataFrame, protocol: Protocol, seed: int) -> dict[str, Protocol]:
@@ -98,36 +138,79 @@ def fold_protocols(recordings: pd.DataFrame, protocol: Protocol, seed: int) -> d
     UserError
         If folds cannot be made; names each of them and why.
     """
-    made, troubles = {}, []
-    for fold in _fold_values(recordings, protocol):
-        split = protocol.split.model_copy(update=fold)
-        one = protocol.model_copy(update={"split": split})
+    made: dict[str, Protocol] = {}
+    troubles = []
+    for name, changes in _fold_changes(recordings, protocol).items():
+        split = protocol.split.model_copy(update=changes)
+        made[name] = protocol.model_copy(update={"split": split})
         try:
-            made[make_splits(recordings, one, seed)["fold"].iloc[0]] = one
+            _split(recordings, made[name], seed)
         except UserError as error:
-            troubles.append(f"fold {', '.join(map(str, fold.values())) or 'of the split'}: {error}")
+            troubles.append(f"fold {name}: {error}")
     if troubles:
         raise UserError("; ".join(troubles))
     return made
 
 
-def _fold_values(recordings: pd.DataFrame, protocol: Protocol) -> list[dict[str, object]]:
-    """What `split` has to be changed to for each fold."""
+def _fold_changes(recordings: pd.DataFrame, protocol: Protocol) -> dict[str, dict[str, object]]:
+    """What `split` has to be changed to for each fold, by the fold's name."""
     split = protocol.split
-    if split.strategy == "column" and split.test:
-        return [{}]
-    if split.strategy in ("column", "leave_one_group_out"):
-        used = _kept_rows(recordings, protocol.where) & _labels(recordings, protocol).notna()
-        columns = [split.column] if split.column else protocol.group_by or ["path"]
-        values = _groups(recordings, columns)[
-            used.to_numpy() & ~_unlabelled_rows(recordings, protocol.unlabelled)
-        ]
-        return [{"fold": value} for value in sorted(values.unique())]
-    return [
+    table, used, _ = _without_roles(recordings, protocol)
+    if split.strategy == "leave_one_group_out":
+        return {group: {"fold": group} for group in sorted(table.loc[used, "group"].unique())}
+    if split.strategy == "column":
+        _, known = _column_values(recordings[used], split)
+        tests = [split.test] if split.test else [[value] for value in known]
+        return {
+            _column_name(split, test): {} if split.test else {"fold": test[0]} for test in tests
+        }
+    changes = [
         {"fold": number, "repeat": repeat}
         for repeat in range(split.repeats)
         for number in range(split.n_folds)
     ]
+    return {_numbered_name(split.model_copy(update=change)): change for change in changes}
+
+
+def _rows_without_target(
+    recordings: pd.DataFrame, table: pd.DataFrame, protocol: Protocol
+) -> list[str]:
+    """Rows that would be used if they had a target."""
+    kept = _kept_rows(recordings, protocol.where)
+    kept &= ~_unlabelled_rows(recordings, protocol.unlabelled)
+    unknown = table[kept & table["target"].isna().to_numpy()]
+    if unknown.empty:
+        return []
+    groups = _named(sorted(unknown["group"].unique()))
+    return [
+        f"{len(unknown)} rows have no target '{protocol.target}' and are not used: "
+        f"{_named(unknown['recording_id'])} (groups: {groups})"
+    ]
+
+
+def _identical_files(recordings: pd.DataFrame, rows: pd.DataFrame, fold: str) -> list[str]:
+    """Files of the same content on both sides of the split, or with several labels."""
+    if "sha256" not in recordings:
+        # Not known before the recordings are decoded.
+        return []
+    # The channels of a file are no copies of one another.
+    files = rows.assign(sha256=recordings["sha256"]).drop_duplicates("path")
+    files = files[files["sha256"].notna() & files["sha256"].duplicated(keep=False)]
+    copies = [same for _, same in files.groupby("sha256", sort=False)]
+    said = {
+        f"fold {fold}: identical files in test and in training or validation, whose test shows "
+        "memory alone": [c for c in copies if (c["role"] == "test").nunique() > 1],
+        "identical files with several labels, of which all but one are wrong": [
+            c for c in copies if c["target"].nunique() > 1
+        ],
+    }
+    return [f"{what}: {_named(map(_copies_named, found))}" for what, found in said.items() if found]
+
+
+def _copies_named(copies: pd.DataFrame) -> str:
+    return " = ".join(
+        f"{row.path} (class {row.target}, group {row.group})" for row in copies.itertuples()
+    )
 
 
 def _check_ids(recordings: pd.DataFrame) -> None:
@@ -202,22 +285,47 @@ def _test_rows(
 
 
 def _column_fold(recordings: pd.DataFrame, split: Split) -> tuple[str, np.ndarray]:
-    values = recordings[split.column].astype("string")
-    known = sorted(values.dropna().unique())
-    wanted_test = split.test or [known[0] if split.fold is None else str(split.fold)]
-    for wanted in (*wanted_test, *(split.train or [])):
+    values, known = _column_values(recordings, split)
+    tested = split.test or [known[0] if split.fold is None else str(split.fold)]
+    if not split.test and tested[0] not in known:
+        raise UserError(
+            f"protocol.split.fold '{tested[0]}' is no value of column '{split.column}'; "
+            f"it has {known}"
+        )
+    for wanted in (*tested, *(split.train or [])):
         if wanted not in known:
             raise UserError(
                 f"protocol.split: column '{split.column}' has no value '{wanted}'; it has {known}"
             )
-    test = values.isin(wanted_test).to_numpy()
+    test = values.isin(tested).to_numpy()
+    if test.all():
+        raise UserError(
+            f"protocol.split: all rows have the tested value {', '.join(tested)} of column "
+            f"'{split.column}'; none is left to train on"
+        )
     outside = ~test & ~values.isin(split.train).to_numpy() if split.train else np.zeros(len(test))
     if outside.any():
         raise UserError(
             f"protocol.split: {int(outside.sum())} rows are in neither train {split.train} nor "
             f"test {split.test} of column '{split.column}'; leave them out by protocol.where"
         )
-    return f"{split.column}={'+'.join(wanted_test)}", test
+    return _column_name(split, tested), test
+
+
+def _column_name(split: Split, tested: list[str]) -> str:
+    return f"{split.column}={'+'.join(tested)}"
+
+
+def _column_values(recordings: pd.DataFrame, split: Split) -> tuple[pd.Series, list[str]]:
+    """The column that decides, as text, and its values in order."""
+    values = recordings[split.column].astype("string")
+    n_missing = int(values.isna().sum())
+    if n_missing and not split.test:
+        raise UserError(
+            f"protocol.split: {n_missing} rows have no value in column '{split.column}' and so "
+            "are in no fold; leave them out by protocol.where, or name the test values"
+        )
+    return values, sorted(values.dropna().unique())
 
 
 def _group_fold(groups: pd.Series, fold: str | int | None) -> tuple[str, np.ndarray]:
@@ -234,12 +342,12 @@ def _group_fold(groups: pd.Series, fold: str | int | None) -> tuple[str, np.ndar
 
 
 def _numbered_fold(rows: pd.DataFrame, split: Split, seed: int) -> tuple[str, np.ndarray]:
-    number = _fold_number(split)
     folds = _folds(rows, split.n_folds, split.strategy, seed)
-    return _numbered_name(number, split), folds == number
+    return _numbered_name(split), folds == _fold_number(split)
 
 
-def _numbered_name(number: int, split: Split) -> str:
+def _numbered_name(split: Split) -> str:
+    number = _fold_number(split)
     return str(number) if split.repeats == 1 else f"{number} of repeat {split.repeat}"
 
 
@@ -268,7 +376,7 @@ def _combination_roles(factors: pd.DataFrame, split: Split, seed: int) -> tuple[
     role = np.full(len(factors), "train", dtype=object)
     role[folds == number] = "test"
     role[folds == (number + 1) % split.n_folds] = "validation"
-    return _numbered_name(number, split), role
+    return _numbered_name(split), role
 
 
 def _validation_rows(
@@ -311,7 +419,7 @@ def _folds(rows: pd.DataFrame, n_folds: int, strategy: str, seed: int) -> np.nda
     )
     folds = np.empty(len(rows), dtype=int)
     with warnings.catch_warnings():
-        # A class with fewer rows than folds is named by _check_roles, if it matters.
+        # A class with fewer rows than folds is named by _missing_classes, if it matters.
         warnings.filterwarnings("ignore", message="The least populated class")
         try:
             groups = units if grouped else None
@@ -323,31 +431,23 @@ def _folds(rows: pd.DataFrame, n_folds: int, strategy: str, seed: int) -> np.nda
     return folds
 
 
-def _check_roles(rows: pd.DataFrame, role: np.ndarray, allow_missing: bool) -> None:
+def _missing_classes(rows: pd.DataFrame, role: np.ndarray) -> str:
+    """Which classes the parts of the split lack, with their groups; empty if none does."""
     target = rows["target"]
     present = {name: set(target[role == name]) for name in ROLES}
     if not present["test"]:
         raise UserError("the test split is empty; check protocol.split")
+    named = _with_groups(rows)
     unseen = sorted((present["test"] | present["validation"]) - present["train"])
     if unseen:
-        named = ", ".join(map(_with_groups(rows), unseen))
         raise UserError(
-            f"no training row of class {named}: all its groups "
-            "are in validation or test. Use another fold, more folds, or fewer classes "
-            "(protocol.where)"
+            f"no training row of class {', '.join(map(named, unseen))}: all its groups are in "
+            "validation or test. Use another fold, more folds, or fewer classes (protocol.where)"
         )
-    missing = {
-        name: sorted(set(target) - present[name]) for name in ROLES if set(target) - present[name]
-    }
-    if missing and not allow_missing:
-        listed = "; ".join(
-            f"{name}: {', '.join(map(_with_groups(rows), classes))}"
-            for name, classes in missing.items()
-        )
-        raise UserError(
-            f"a class has no row in a part of the split ({listed}). Use another fold, another "
-            "seed, or allow it by protocol.split.allow_missing_classes=true"
-        )
+    missing = {name: sorted(set(target) - present[name]) for name in ROLES}
+    return "; ".join(
+        f"{name}: {', '.join(map(named, classes))}" for name, classes in missing.items() if classes
+    )
 
 
 def _with_groups(rows: pd.DataFrame) -> Callable[[str], str]:
