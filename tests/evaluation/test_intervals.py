@@ -3,7 +3,11 @@
 import numpy as np
 import pytest
 
-from disentangled_audio.evaluation.intervals import bootstrap_intervals, resampling_unit
+from disentangled_audio.evaluation.intervals import (
+    bootstrap_intervals,
+    draw_outcomes,
+    resampling_unit,
+)
 
 CLASSES = ["a", "b"]
 
@@ -97,5 +101,41 @@ def test_seed_decides_the_interval():
 def test_lengths_must_agree():
     with pytest.raises(ValueError, match="same length"):
         intervals(np.full(3, True), [0, 1])
+    # One prediction must not stand for all.
+    with pytest.raises(ValueError, match="same length"):
+        bootstrap_intervals(["a", "b"], ["a"], [0, 1], CLASSES, rng=np.random.default_rng(0))
     with pytest.raises(ValueError, match="No items"):
         intervals(np.full(0, True), [])
+
+
+@pytest.mark.parametrize("per_group", [1, 10])
+def test_groups_that_are_alike_are_drawn_as_if_they_were_told_apart(per_group):
+    # Groups all right or all wrong: the share of right ones has the variance of drawing groups.
+    n_groups, share = 200, 0.25
+    right = np.repeat(np.arange(n_groups) < share * n_groups, per_group).astype(int)
+    drawn = draw_outcomes(
+        np.zeros(len(right), dtype=int),
+        right,
+        np.repeat(np.arange(n_groups), per_group),
+        (1, 2),
+        n_resamples=4000,
+        rng=np.random.default_rng(0),
+    )
+    assert (drawn.sum(axis=(1, 2)) == len(right)).all()
+    shares = drawn[:, 0, 1] / len(right)
+    assert shares.mean() == pytest.approx(share, abs=0.002)
+    assert shares.std() == pytest.approx(np.sqrt(share * (1 - share) / n_groups), rel=0.05)
+
+
+def test_items_of_groups_that_are_alike_are_drawn_too():
+    # Every group is half right: only the draw of items within groups spreads.
+    right = np.tile([0, 1], 500)
+    drawn = draw_outcomes(
+        np.zeros(1000, dtype=int),
+        right,
+        np.repeat(np.arange(100), 10),
+        (1, 2),
+        n_resamples=4000,
+        rng=np.random.default_rng(0),
+    )
+    assert (drawn[:, 0, 1] / 1000).std() == pytest.approx(np.sqrt(0.25 / 1000), rel=0.05)

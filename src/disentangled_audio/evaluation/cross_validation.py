@@ -36,33 +36,38 @@ def summarise_folds(  # noqa: PLR0913 - the names of the result are given one by
     Parameters
     ----------
     predictions : DataFrame
-        The `predictions` schema with the rows of several folds. A class that a fold could not
-        train on has no probability there, which counts as zero.
+        The `predictions` schema with the rows of several folds, all roles. A class that a fold
+        could not train on has no probability there, which counts as zero.
     controls : DataFrame
-        The same schema, test rows of the same folds.
+        The same schema. Test rows of the same folds are used, whatever is in them is a control.
     corpus, simulated, protocol, target, n_resamples, seed, seconds
         As for `summarise`; seconds are by fold.
 
     Returns
     -------
     dict
-        The `metrics` schema over the test rows of all folds. Models and controls also have
-        ``mean_balanced_accuracy``, ``mean_accuracy`` and ``sd_balanced_accuracy`` over the folds,
-        and ``worst_fold``. ``folds`` has the scores of each fold, the classes that it lacks, and
-        by how much the hybrid is above the fold's best member (``hybrid_gap``); ``comparisons``
-        compares the hybrid with each member, and each model with the ``best_control``. Controls
-        come best first.
+        The `metrics` schema over the test rows of all folds; ``n_train`` and the like are sums
+        over the folds, so an item counts in each. Models and controls also have
+        ``mean_balanced_accuracy``, ``mean_accuracy`` and ``sd_balanced_accuracy`` (None for one
+        fold) over the folds that they are in (``n_folds``), and ``worst_fold``. ``folds`` has the
+        scores of each fold, its test groups, the classes that its test part lacks, and by how
+        much the hybrid is above the fold's best other model (``hybrid_gap``); ``comparisons``
+        compares the hybrid with each member, and each model with the ``best_control`` (by its
+        mean over the folds). Controls come best first.
 
     Raises
     ------
     ValueError
-        If there are no test rows, or a label is not one of the classes.
+        If there are no test rows, a fold has none, or a label is not one of the classes.
     """
     filled = _filled(predictions)
-    classes = class_names(filled)
+    # A class that the first fold lacks has the last column.
+    classes = sorted(class_names(filled))
+    controls = _filled(controls[controls["role"] == "test"])
+    controls = controls[controls["fold"].isin(filled["fold"])]
     metrics = summarise(
         filled,
-        _filled(controls),
+        controls,
         corpus=corpus,
         simulated=simulated,
         protocol=protocol,
@@ -72,14 +77,9 @@ def summarise_folds(  # noqa: PLR0913 - the names of the result are given one by
         seed=seed,
         seconds=seconds,
     )
-    names = [str(name) for name in filled["fold"].unique()]
     folds = {
-        name: _fold(
-            filled[filled["fold"].astype(str) == name],
-            controls[controls["fold"].astype(str) == name],
-            classes,
-        )
-        for name in names
+        str(name): _fold(rows, controls[controls["fold"] == name], classes)
+        for name, rows in filled.groupby("fold", sort=False)
     }
     for part in ("models", "controls"):
         for name, scores in metrics[part].items():
@@ -97,8 +97,8 @@ def summarise_folds(  # noqa: PLR0913 - the names of the result are given one by
         "best_control": best_first[0],
         "comparisons": compare_models(
             both,
-            classes,
             _pairs(list(metrics["models"]), CONTROL + best_first[0]),
+            classes=classes,
             n_resamples=n_resamples,
             seed=seed,
         ),
@@ -112,13 +112,20 @@ def _pairs(models: list[str], control: str) -> list[tuple[str, str]]:
 
 
 def _filled(predictions: pd.DataFrame) -> pd.DataFrame:
+    """Zero for classes that a fold does not know; a row that knows none stays unknown."""
     columns = [name for name in predictions if str(name).startswith(PROBABILITY_PREFIX)]
-    return predictions.fillna(dict.fromkeys(columns, 0.0))
+    # An integer fold would not be that of a control in text.
+    filled = predictions.assign(fold=predictions["fold"].astype(str))
+    known = filled[columns].notna().any(axis=1)
+    filled.loc[known, columns] = filled.loc[known, columns].fillna(0.0)
+    return filled
 
 
 def _fold(predictions: pd.DataFrame, controls: pd.DataFrame, classes: list[str]) -> dict[str, Any]:
     one_model = predictions[predictions["model"] == predictions["model"].iloc[0]]
     tested = one_model[one_model["role"] == "test"]
+    if tested.empty:
+        raise ValueError(f"Fold {predictions['fold'].iloc[0]} has no test rows to score")
     models = _label_scores(predictions[predictions["role"] == "test"], classes)
     members = [scores["balanced_accuracy"] for name, scores in models.items() if name != HYBRID]
     gap = None

@@ -45,7 +45,8 @@ def bootstrap_intervals(
         Group of each item.
     classes : n_classes names
     rng : numpy.random.Generator
-        Source of the resamples. Equally seeded generators draw the same groups for every model.
+        Source of the resamples. Two models are compared by `comparison.paired_bootstrap`, which
+        scores both on the same resamples; two of these intervals do not.
     n_resamples : int
     confidence : float
         Share of resamples inside the interval, 0 to 1.
@@ -68,15 +69,15 @@ def bootstrap_intervals(
     clustered errors" (few groups).
     """
     targets = class_indices(target, classes, "target")
-    correct = targets == class_indices(predicted, classes, "predicted")
+    guesses = class_indices(predicted, classes, "predicted")
     groups = np.asarray(groups, dtype=object)
-    if not len(targets) == len(correct) == len(groups):
+    if not len(targets) == len(guesses) == len(groups):
         raise ValueError("target, predicted and groups must have the same length")
     if len(targets) == 0:
         raise ValueError("No items to resample")
-    drawn = draw_outcomes(
-        targets, correct.astype(int), groups, (len(classes), 2), n_resamples=n_resamples, rng=rng
-    )
+    correct = (targets == guesses).astype(int)
+    shape = (len(classes), 2)
+    drawn = draw_outcomes(targets, correct, groups, shape, n_resamples=n_resamples, rng=rng)
     hits = drawn[:, :, 1]
     support = drawn.sum(axis=2)
     return {
@@ -149,9 +150,13 @@ def _draw_groups(
     drawn = np.zeros((n_resamples, n_cells))
     for stratum in np.unique(strata):
         part = by_group[strata == stratum]
-        shares = np.full(len(part), 1 / len(part))
+        # Groups with equal counts are drawn as one: the same distribution, and where groups are
+        # single files a handful of draws in place of thousands.
+        kinds, first, n_alike = np.unique(part, axis=0, return_index=True, return_counts=True)
+        order = np.argsort(first)
+        shares = n_alike[order] / len(part)
         times_drawn = rng.multinomial(len(part), shares, size=n_resamples)
-        for group, times in zip(part, times_drawn.T, strict=True):
+        for group, times in zip(kinds[order], times_drawn.T, strict=True):
             n_rows = int(group.sum())
             drawn += rng.multinomial(times * n_rows, group / n_rows)
     return drawn

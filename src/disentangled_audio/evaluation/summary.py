@@ -49,7 +49,7 @@ def summarise(  # noqa: PLR0913 - the names of the result are given one by one
 ) -> dict[str, Any]:
     """Score every model and control on the test rows.
 
-    Every model is resampled from the same seed, so all intervals see the same groups.
+    Intervals of two models say little about their difference: `comparison.compare_models` does.
 
     Parameters
     ----------
