@@ -2,6 +2,7 @@
 
 from kedro.pipeline import Pipeline
 
+from disentangled_audio.pipelines.audit import pipeline as audit
 from disentangled_audio.pipelines.cross_validation import pipeline as cross_validation
 from disentangled_audio.pipelines.feature_engineering import pipeline as feature_engineering
 from disentangled_audio.pipelines.ingestion import pipeline as ingestion
@@ -22,6 +23,7 @@ def register_pipelines() -> dict[str, Pipeline]:
         "feature_engineering": feature_engineering.create_pipeline(),
         "representation_learning": representation_learning.create_pipeline(),
         "svm_classification": svm_classification.create_pipeline(),
+        "audit": audit.create_pipeline(),
         "reporting": reporting.create_pipeline(),
     }
     default = sum(pipelines.values(), start=Pipeline([]))

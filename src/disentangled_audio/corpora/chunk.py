@@ -24,6 +24,7 @@ from disentangled_audio.corpora.locate import Located
 from disentangled_audio.corpora.readers import RejectedError
 from disentangled_audio.parameters import Analysis
 from disentangled_audio.signal.clip import band_limit, direct_sound_index, normalise_energy, rms
+from disentangled_audio.signal.shortcuts import stored_facts
 from disentangled_audio.temporaries import write_whole
 
 # Of the files of a chunk; larger ones are read a second time instead.
@@ -239,6 +240,7 @@ def _item(
         "n_bytes": decoded.n_bytes,
         "peak": float(np.abs(signal).max()),
         "rms_dbfs": 20 * float(np.log10(max(rms(signal), 1e-12))),
+        **stored_facts(signal),
         "sha256": decoded.sha256,
     }
     return row, _finished(clip, analysis)

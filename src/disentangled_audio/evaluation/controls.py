@@ -1,107 +1,251 @@
-"""Shortcut controls: what a single number that is not sound already says about the label."""
+"""Shortcut controls: what numbers that are no room and no word already say about the label."""
 
+import logging
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-# Control name to the column of `recordings` that it sees.
-CONTROL_COLUMNS = {"duration": "duration_s", "byte_size": "n_bytes"}
+logger = logging.getLogger(__name__)
+
 MAJORITY = "majority"
+# In every run's metrics, also where they can say nothing.
+ALWAYS = ("duration", "byte_size")
+ALL_METADATA = "all_metadata"
 
 
-def control_predictions(recordings: pd.DataFrame, splits: pd.DataFrame) -> pd.DataFrame:
-    """Predict the test rows from the majority, the duration, and the file size.
+@dataclass(frozen=True)
+class Control:
+    """What a control sees.
 
-    Each control is fitted on training and validation rows, which is all that a final model may
-    see, and never looks at a test row's label.
+    Attributes
+    ----------
+    says : str
+        What it is, for sentences.
+    columns : tuple of str
+        Of the table of items; a prefix that ends in ``*`` is all columns that begin so.
+    spectrum : bool
+        Whether the columns are one shape, which a linear classifier reads best.
+    """
+
+    says: str
+    columns: tuple[str, ...]
+    spectrum: bool = False
+
+
+CONTROLS = {
+    "duration": Control("the duration of the file", ("duration_s",)),
+    "byte_size": Control("the size of the file in bytes", ("n_bytes",)),
+    "channels": Control("the number of channels", ("n_channels",)),
+    "kind": Control("the kind of recording", ("kind",)),
+    "sample_rate": Control("the sampling rate of the file", ("sample_rate_hz",)),
+    "peak": Control("the peak level", ("peak",)),
+    "level": Control("the root mean square level", ("rms_dbfs",)),
+    "tail_level": Control("the level of the file's last tenth", ("tail_dbfs",)),
+    "first_arrival": Control("the time of the first arrival", ("first_arrival_s",)),
+    "noise_floor": Control("the noise floor", ("noise_floor_db",)),
+    "stored_bits": Control("how samples are stored", ("lsb_odd_share", "zero_share")),
+    "bandwidth": Control("the bandwidth", ("bandwidth_hz",)),
+    "name_length": Control("the length of the file's name", ("name_length",)),
+    "direct_sound": Control("the first 5 ms of sound", ("direct_*",), spectrum=True),
+    "long_term_spectrum": Control("the long-term spectrum", ("long_term_*",), spectrum=True),
+}
+# Sound is in the last two.
+_METADATA = tuple(name for name, control in CONTROLS.items() if not control.spectrum)
+
+
+def control_items(recordings: pd.DataFrame, shortcuts: pd.DataFrame) -> pd.DataFrame:
+    """Everything that controls may see of each item.
 
     Parameters
     ----------
     recordings : DataFrame
-        One row per item, with ``recording_id``, ``kind``, ``duration_s`` (s) and ``n_bytes``.
+        One row per item.
+    shortcuts : DataFrame
+        One row per item: `recording_id` and what was measured of its clip.
+
+    Returns
+    -------
+    DataFrame
+        `recording_id` and the columns of `CONTROLS` that there are; names of kinds as numbers.
+
+    Raises
+    ------
+    pandas.errors.MergeError
+        If a recording_id is repeated in either table.
+    ValueError
+        If an item of `recordings` is not in `shortcuts`.
+    """
+    known = [c for control in CONTROLS.values() for c in control.columns if c in recordings]
+    items = recordings[["recording_id", *dict.fromkeys(known)]].merge(
+        shortcuts, on="recording_id", how="left", validate="one_to_one", indicator=True
+    )
+    unknown = items.loc[items["_merge"] == "left_only", "recording_id"].tolist()
+    if unknown:
+        raise ValueError(f"{len(unknown)} items were not measured: {unknown[:3]}")
+    items["kind"] = pd.factorize(items["kind"].astype(str), sort=True)[0]
+    names = recordings["path"].astype(str).str.rpartition("/")[2]
+    items["name_length"] = names.str.len().to_numpy()
+    return items.drop(columns="_merge")
+
+
+def constant_controls(items: pd.DataFrame) -> dict[str, str]:
+    """Controls that can say nothing of these items, and why."""
+    return {
+        name: "the same for all items"
+        for name, control in CONTROLS.items()
+        if (values := _values(items, control)).shape[1] == 0 or _is_constant(values)
+    }
+
+
+def control_predictions(
+    items: pd.DataFrame, recordings: pd.DataFrame, splits: pd.DataFrame
+) -> pd.DataFrame:
+    """Predict the test rows of a fold from each control.
+
+    Each control is fitted on training and validation rows, which is all that a final model may
+    see, and never looks at a test row's label. A control that is constant is left out, unless it
+    is one of `ALWAYS`, and so is one that cannot be fitted, with a warning. Missing numbers are a
+    value of their own: what is missing may tell the label too.
+
+    Parameters
+    ----------
+    items : DataFrame
+        From `control_items`.
+    recordings : DataFrame
+        One row per item, with ``recording_id`` and ``kind``.
     splits : DataFrame
         One row per item, with ``recording_id``, ``target``, ``group``, ``fold`` and ``role``.
 
     Returns
     -------
     DataFrame
-        The `predictions` schema, test rows only, for the models ``majority``, ``duration`` and
-        ``byte_size``.
+        The `predictions` schema, test rows only. Models are ``majority``, those of `CONTROLS`,
+        and ``all_metadata``: all numbers that are no sound together.
 
     Raises
     ------
-    KeyError
-        If a column is missing.
-    pandas.errors.MergeError
-        If a recording_id is repeated in either table.
     ValueError
-        If an item of `splits` is not in `recordings`, there is nothing to fit or to predict, or
-        a number is missing.
+        If an item of `splits` was not measured, or there is nothing to fit or to predict.
     """
-    items = _joined(recordings, splits)
-    is_test = (items["role"] == "test").to_numpy()
-    is_fitted = items["role"].isin(["train", "validation"]).to_numpy()
+    roles = splits[["recording_id", "target", "group", "fold", "role"]]
+    rows = roles.merge(recordings[["recording_id", "kind"]], on="recording_id", how="left")
+    rows["target"] = rows["target"].astype(str)
+    positions = items.reset_index().set_index("recording_id")["index"]
+    unknown = [name for name in rows["recording_id"] if name not in positions.index]
+    if unknown:
+        raise ValueError(f"{len(unknown)} items of splits were not measured: {unknown[:3]}")
+    order = positions.loc[rows["recording_id"]].to_numpy()
+    is_test = (rows["role"] == "test").to_numpy()
+    is_fitted = rows["role"].isin(["train", "validation"]).to_numpy()
     if not is_test.any() or not is_fitted.any():
         raise ValueError("Controls need training or validation rows, and test rows")
-    classes = sorted(items["target"].unique())
-    seen, test = items[is_fitted], items[is_test]
+    seen, test = rows[is_fitted], rows[is_test]
+    classes = sorted(rows.loc[is_test | is_fitted, "target"].unique())
     tables = [_as_predictions(test, MAJORITY, _majority(seen, len(test), classes), classes)]
-    for name, column in CONTROL_COLUMNS.items():
-        probabilities = _from_one_number(seen[column], seen["target"], test[column], classes)
+    for name, values in _seen_by_controls(items).items():
+        fitted, asked = values[order[is_fitted]], values[order[is_test]]
+        try:
+            probabilities = _predicted(name, fitted, seen["target"], asked, classes)
+        except ValueError as error:
+            logger.warning("control '%s' is left out: %s", name, error)
+            continue
         tables.append(_as_predictions(test, name, probabilities, classes))
     return pd.concat(tables, ignore_index=True)
 
 
-def _joined(recordings: pd.DataFrame, splits: pd.DataFrame) -> pd.DataFrame:
-    columns = ["recording_id", "kind", *CONTROL_COLUMNS.values()]
-    roles = splits[["recording_id", "target", "group", "fold", "role"]]
-    items = roles.merge(
-        recordings[columns], on="recording_id", how="left", validate="one_to_one", indicator=True
+def _seen_by_controls(items: pd.DataFrame) -> dict[str, NDArray[np.float64]]:
+    """What each control that is not constant sees, (n_items, n_columns)."""
+    constant = constant_controls(items)
+    seen = {
+        name: _values(items, control)
+        for name, control in CONTROLS.items()
+        if name not in constant or name in ALWAYS
+    }
+    metadata = [values for name, values in seen.items() if name in _METADATA]
+    if len(metadata) > 1:
+        seen[ALL_METADATA] = np.concatenate(metadata, axis=1)
+    return seen
+
+
+def _values(items: pd.DataFrame, control: Control) -> NDArray[np.float64]:
+    columns = [
+        name
+        for pattern in control.columns
+        for name in items
+        if name == pattern or (pattern.endswith("*") and name.startswith(pattern[:-1]))
+    ]
+    return items[columns].to_numpy(dtype=np.float64)
+
+
+def _positions(fitted: NDArray[np.float64], values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Place of each value on the scale of the distinct fitted ones, -1 where it is missing.
+
+    scikit-learn's float32 would merge neighbouring large file sizes.
+    """
+    places = np.full(values.shape, -1.0)
+    for column in range(values.shape[1]):
+        known = fitted[:, column][~np.isnan(fitted[:, column])]
+        there = ~np.isnan(values[:, column])
+        distinct = np.unique(known)
+        if len(distinct):
+            scale = np.arange(len(distinct), dtype=np.float64)
+            places[there, column] = np.interp(values[there, column], distinct, scale)
+    return places
+
+
+def _is_constant(values: NDArray[np.float64]) -> bool:
+    return all(len(np.unique(column)) <= 1 for column in values.T)
+
+
+def _predicted(
+    name: str,
+    fitted: NDArray[np.float64],
+    target: pd.Series,
+    asked: NDArray[np.float64],
+    classes: Sequence[str],
+) -> NDArray[np.float64]:
+    """Class probabilities of the asked rows, (n_asked, n_classes)."""
+    is_spectrum = name in CONTROLS and CONTROLS[name].spectrum
+    if not is_spectrum:
+        fitted, asked = _positions(fitted, fitted), _positions(fitted, asked)
+    model = _model(is_spectrum, fitted.shape[1]).fit(fitted, target)
+    probabilities = np.zeros((len(asked), len(classes)))
+    columns = [list(classes).index(label) for label in model.classes_]
+    probabilities[:, columns] = model.predict_proba(asked)
+    return probabilities
+
+
+def _model(is_spectrum: bool, n_columns: int) -> Any:
+    """An untrained classifier for a control.
+
+    A tree can cut out a single exact value, which is how file sizes give a label away, and a
+    limited number of leaves keeps it from memorising continuous values.
+    """
+    from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
+    from sklearn.ensemble import ExtraTreesClassifier
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+    from sklearn.tree import DecisionTreeClassifier
+
+    if is_spectrum:
+        linear = LinearDiscriminantAnalysis(solver="lsqr", shrinkage="auto")
+        return make_pipeline(StandardScaler(), linear)
+    if n_columns == 1:
+        return DecisionTreeClassifier(
+            class_weight="balanced", min_samples_leaf=2, max_leaf_nodes=64, random_state=0
+        )
+    return ExtraTreesClassifier(
+        100, class_weight="balanced", min_samples_leaf=2, max_leaf_nodes=64, random_state=0
     )
-    unknown = items.loc[items["_merge"] == "left_only", "recording_id"].tolist()
-    if unknown:
-        raise ValueError(f"{len(unknown)} items of splits are not in recordings: {unknown[:3]}")
-    items = items.drop(columns="_merge")
-    items["target"] = items["target"].astype(str)
-    missing = [c for c in CONTROL_COLUMNS.values() if items[c].isna().any()]
-    if missing:
-        raise ValueError(f"recordings has missing values in {missing}")
-    return items
 
 
 def _majority(seen: pd.DataFrame, n_test: int, classes: Sequence[str]) -> NDArray[np.float64]:
     shares = seen["target"].value_counts(normalize=True).reindex(classes, fill_value=0.0)
     return np.tile(shares.to_numpy(dtype=np.float64), (n_test, 1))
-
-
-def _from_one_number(
-    values: pd.Series, target: pd.Series, test_values: pd.Series, classes: Sequence[str]
-) -> NDArray[np.float64]:
-    """Class probabilities (n_test, n_classes) from one number, by a class-weighted tree.
-
-    A tree can cut out a single exact value, which is how file sizes give a label away, and a
-    limited number of leaves keeps it from memorising continuous values.
-    """
-    from sklearn.tree import DecisionTreeClassifier
-
-    tree = DecisionTreeClassifier(
-        class_weight="balanced", min_samples_leaf=2, max_leaf_nodes=64, random_state=0
-    )
-    # Ranked by distinct value: scikit-learn's float32 would merge neighbouring large file sizes.
-    distinct = np.unique(values)
-    tree.fit(_positions(values, distinct), target)
-    probabilities = np.zeros((len(test_values), len(classes)))
-    columns = [list(classes).index(name) for name in tree.classes_]
-    probabilities[:, columns] = tree.predict_proba(_positions(test_values, distinct))
-    return probabilities
-
-
-def _positions(values: pd.Series, distinct: NDArray) -> NDArray[np.float64]:
-    """Place of each value on the scale of the distinct fitted values, (n_items, 1)."""
-    scale = np.arange(len(distinct), dtype=np.float64)
-    return np.interp(values.to_numpy(dtype=np.float64), distinct, scale)[:, np.newaxis]
 
 
 def _as_predictions(

@@ -28,6 +28,7 @@ PARAMETERS = (
     "disentangler",
     "svm",
     "hybrid",
+    "audit",
     "cross_validation",
     "evaluation",
 )

@@ -67,7 +67,7 @@ def _class_shares(splits: pd.DataFrame) -> dict[str, float]:
 
 def score_predictions(  # noqa: PLR0913
     predictions: pd.DataFrame,
-    recordings: pd.DataFrame,
+    control_predictions: pd.DataFrame,
     splits: pd.DataFrame,
     corpus: Corpus,
     protocol: Protocol,
@@ -78,14 +78,13 @@ def score_predictions(  # noqa: PLR0913
     seconds: dict[str, float],
 ) -> dict[str, Any]:
     """Score models and controls on the test rows."""
-    from disentangled_audio.evaluation.controls import control_predictions
     from disentangled_audio.evaluation.summary import summarise
 
-    hashes = check_same(predictions, recordings, splits)
-    used = splits[splits["role"].isin(ROLES)]
+    hashes = check_same(predictions, control_predictions, splits)
+    fold = str(splits["fold"].iloc[0])
     metrics = summarise(
         predictions,
-        control_predictions(recordings, used),
+        control_predictions[control_predictions["fold"] == fold],
         corpus=corpus_name,
         simulated=corpus.simulated,
         protocol=protocol_name,
@@ -94,7 +93,7 @@ def score_predictions(  # noqa: PLR0913
         seed=seed,
         seconds=seconds,
     )
-    return {**metrics, "fold": str(used["fold"].iloc[0]), **hashes}
+    return {**metrics, "fold": fold, **hashes}
 
 
 def tabulate(predictions: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:

@@ -74,7 +74,7 @@ def _tables() -> list[Node]:
             score_predictions,
             inputs=[
                 "predictions",
-                "recordings",
+                "control_predictions",
                 "splits",
                 "params:corpus",
                 "params:protocol",

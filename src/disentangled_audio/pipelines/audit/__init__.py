@@ -1,0 +1,1 @@
+"""Audit: what the label can be told from beside the sound."""

@@ -1,0 +1,181 @@
+"""Adapters of the audit."""
+
+import logging
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from disentangled_audio.errors import UserError
+from disentangled_audio.parameters import (
+    AuditParameters,
+    Corpus,
+    EvaluationParameters,
+    ParallelParameters,
+    Protocol,
+)
+from disentangled_audio.pipelines.arrays import computed
+from disentangled_audio.pipelines.ingestion.nodes import split_recordings
+from disentangled_audio.pipelines.stamps import check_same, stamp
+
+logger = logging.getLogger(__name__)
+
+
+def measure_shortcuts(
+    waveforms: Any,
+    recordings: pd.DataFrame,
+    corpus: Corpus,
+    audit: AuditParameters,
+    chunks: Path,
+    parallel: ParallelParameters,
+) -> tuple[pd.DataFrame, Any]:
+    """Numbers that a shortcut could use, and fingerprints; every row from its own clip alone."""
+    check_same(waveforms, recordings)
+    rate_hz = corpus.analysis.clip_rate_hz
+    work = partial(_measured, sample_rate_hz=rate_hz, audit=audit)
+    made = computed("shortcuts", waveforms, work, [rate_hz, audit.model_dump()], chunks, parallel)
+    fingerprints = made.pop("fingerprints")
+    table = pd.concat(
+        [
+            pd.DataFrame(
+                values[:],
+                columns=_columns(name, values.shape[1]),
+            )
+            for name, values in made.items()
+        ],
+        axis=1,
+    )
+    table.insert(0, "recording_id", recordings["recording_id"].to_numpy())
+    return stamp(table, waveforms, recordings), stamp(fingerprints, waveforms)
+
+
+def _columns(name: str, n_columns: int) -> list[str]:
+    return [name] if n_columns == 1 else [f"{name}_{number:02d}" for number in range(n_columns)]
+
+
+def _measured(clips: Any, sample_rate_hz: int, audit: AuditParameters) -> dict[str, Any]:
+    from disentangled_audio.signal import shortcuts
+    from disentangled_audio.signal.fingerprint import fingerprints
+
+    numbers = shortcuts.floor_and_bandwidth(clips, sample_rate_hz, audit.bandwidth_share)
+    return {
+        **{name: values[:, None] for name, values in numbers.items()},
+        "direct": shortcuts.direct_sound_spectrum(
+            clips, sample_rate_hz, audit.direct_s, audit.direct_bands
+        ),
+        "long_term": shortcuts.long_term_spectrum(
+            clips, sample_rate_hz, audit.long_term_bands, audit.long_term_min_hz
+        ),
+        "fingerprints": fingerprints(clips),
+    }
+
+
+def predict_from_controls(
+    recordings: pd.DataFrame,
+    shortcut_features: pd.DataFrame,
+    splits: pd.DataFrame,
+    protocol: Protocol,
+    seed: int,
+) -> pd.DataFrame:
+    """Test rows of every fold, predicted from each control."""
+    from disentangled_audio.evaluation.controls import control_items, control_predictions
+    from disentangled_audio.evaluation.summary import ROLES
+
+    check_same(recordings, shortcut_features, splits)
+    items = control_items(recordings, shortcut_features)
+    tables = [
+        control_predictions(items, recordings, of_fold[of_fold["role"].isin(ROLES)])
+        for of_fold in _all_splits(recordings, splits, protocol, seed)
+    ]
+    return stamp(pd.concat(tables, ignore_index=True), recordings, splits)
+
+
+def _all_splits(
+    recordings: pd.DataFrame, splits: pd.DataFrame, protocol: Protocol, seed: int
+) -> list[pd.DataFrame]:
+    """Splits of every fold; of this run's alone where others cannot be made."""
+    from disentangled_audio.evaluation.splits import fold_protocols
+
+    try:
+        folds = fold_protocols(recordings, protocol, seed)
+    except UserError as error:
+        logger.warning("the audit is of this run's fold alone: %s", error)
+        return [splits]
+    own = str(splits["fold"].iloc[0])
+    return [
+        splits if name == own else split_recordings(recordings, one, seed)
+        for name, one in folds.items()
+    ]
+
+
+def audit_shortcuts(  # noqa: PLR0913, PLR0917
+    control_predictions: pd.DataFrame,
+    predictions: pd.DataFrame,
+    recordings: pd.DataFrame,
+    splits: pd.DataFrame,
+    shortcut_features: pd.DataFrame,
+    fingerprints: Any,
+    waveforms: Any,
+    corpus: Corpus,
+    protocol: Protocol,
+    evaluation: EvaluationParameters,
+    corpus_name: str,
+    protocol_name: str,
+    seed: int,
+) -> dict[str, Any]:
+    """What the label can be told from, whether models do better, and what leaks; in words."""
+    from disentangled_audio.evaluation import audit, leaks
+    from disentangled_audio.evaluation.controls import constant_controls, control_items
+
+    sources = (control_predictions, predictions, recordings, splits, fingerprints, waveforms)
+    hashes = check_same(*sources, shortcut_features)
+    drawn = {"n_resamples": evaluation.n_resamples, "seed": seed}
+    found = audit.audit_controls(
+        control_predictions,
+        constant=constant_controls(control_items(recordings, shortcut_features)),
+        corpus=corpus_name,
+        simulated=corpus.simulated,
+        protocol=protocol_name,
+        target=protocol.target,
+        **drawn,
+    )
+    margins = audit.margins_over_best_control(predictions, control_predictions, **drawn)
+    named = [*protocol.group_by, *protocol.factors]
+    columns = leaks.shared_columns(recordings, named, protocol.target)
+    duplicates = leaks.near_duplicates(
+        fingerprints[:], splits["role"].to_numpy(), partial(_correlation, waveforms)
+    )
+    names = recordings["recording_id"]
+    duplicates["first"] = [[names[a], names[b]] for a, b in duplicates["first"]]
+    leakage = {
+        "shares": leaks.shares_in_training(recordings, splits, columns),
+        "near_duplicates": duplicates,
+    }
+    return {
+        **found,
+        "fold": str(splits["fold"].iloc[0]),
+        "margins": margins,
+        "leakage": leakage,
+        "verdict": audit.verdict(found, margins, leakage),
+        **hashes,
+    }
+
+
+def _correlation(waveforms: Any, first: Any, second: Any) -> Any:
+    import numpy as np
+
+    from disentangled_audio.signal.fingerprint import best_correlation
+
+    # Each row is read once, in order.
+    rows, index = np.unique(np.concatenate([first, second]), return_inverse=True)
+    clips = waveforms.oindex[rows]
+    parts = np.split(index, 2)
+    return best_correlation(clips[parts[0]], clips[parts[1]])
+
+
+def plot_audit(audit: dict[str, Any]) -> Any:
+    """How much each control tells of the label."""
+    from disentangled_audio.plots.audit import audit_figure
+
+    return audit_figure(audit)
