@@ -77,7 +77,8 @@ STRATEGIES = st.sampled_from(
 )
 
 
-@settings(max_examples=120, suppress_health_check=[HealthCheck.too_slow])
+# Wall-clock deadlines would test the load of the machine.
+@settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(recordings=_tables(), strategy=STRATEGIES, seed=st.integers(0, 5))
 def test_one_role_a_row_no_group_on_two_sides_and_the_same_again(
     recordings: pd.DataFrame, strategy: tuple[str, dict[str, Any]], seed: int
@@ -526,6 +527,7 @@ def _combinations(*n_levels: int, takes: int = 2) -> pd.DataFrame:
     return table.assign(recording_id=ids, path=ids)
 
 
+@settings(deadline=None)
 @given(
     n_levels=st.tuples(st.integers(3, 6), st.integers(3, 6), st.integers(3, 6)),
     fold=st.integers(0, 2),
@@ -721,6 +723,14 @@ def test_rows_that_are_not_used_make_no_fold() -> None:
     assert list(fold_protocols(recordings, wider, seed=1)) == ["1", "2", "3"]
 
 
+def test_a_value_that_only_unused_rows_have_makes_no_fold() -> None:
+    recordings = _recordings()
+    recordings.loc[recordings["take"] == "3", "kind"] = "noise"
+    protocol = _protocol("column", column="take", where={"kind": "rir"}, validation_folds=2)
+
+    assert list(fold_protocols(recordings, protocol, seed=1)) == ["take=0", "take=1", "take=2"]
+
+
 @pytest.mark.parametrize(
     ("change", "protocol", "message"),
     [
@@ -816,6 +826,17 @@ def test_identical_files_in_training_and_test_are_named() -> None:
         "fold take=0: identical files in test and in training or validation, whose test shows "
         "memory alone: r000 (class ash, group ash0/0) = r001 (class ash, group ash0/1)"
     ]
+
+
+def test_identical_files_of_several_channels_are_named_once() -> None:
+    recordings = _hashed(_recordings())
+    recordings.loc[25, "sha256"] = recordings.loc[1, "sha256"]
+
+    with pytest.warns(SplitWarning) as caught:
+        make_splits(_channels(recordings), _protocol("column", column="take", test="0"), seed=1)
+
+    (message,) = [str(warning.message) for warning in caught]
+    assert message.endswith(": r001 (class ash, group ash0) = r025 (class oak, group oak0)")
 
 
 def test_identical_files_with_two_labels_are_named() -> None:

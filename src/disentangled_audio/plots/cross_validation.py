@@ -8,9 +8,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from disentangled_audio.plots import style
+from disentangled_audio.plots.classification import chance_level
 
-# Enough to see what the label can be told from; all are in the table.
-MOST_CONTROLS = 8
+# Below the row's bar, so that neither hides the other.
+_FOLD_OFFSET = 0.24
 
 
 def fold_comparison_figure(metrics: Mapping[str, Any], title: str | None = None) -> Figure:
@@ -25,64 +26,89 @@ def fold_comparison_figure(metrics: Mapping[str, Any], title: str | None = None)
     Returns
     -------
     Figure
-        Models above controls; of these, the first eight.
+        One row for each model, then one for each control (grey), in the order of the metrics.
     """
-    models, controls = metrics["models"], list(metrics["controls"])[:MOST_CONTROLS]
-    rows = [*models.items(), *((name, metrics["controls"][name]) for name in controls)]
-    n_models = len(models)
+    rows = [
+        (part, name, scores)
+        for part in ("models", "controls")
+        for name, scores in metrics[part].items()
+    ]
+    n_models = len(metrics["models"])
     with style.context():
-        figure = style.new_figure(7.6, 1.9 + 0.38 * len(rows))
+        figure = style.new_figure(8.4, 1.9 + 0.36 * len(rows))
         axes = figure.add_subplot()
-        for place, (name, scores) in enumerate(rows):
-            of_folds = _of_folds(metrics, name, "models" if place < n_models else "controls")
-            _draw_row(axes, place, scores, of_folds, is_model=place < n_models)
-        names = [style.label(name) for name, _ in rows[:n_models]]
-        names += [f"control: {style.label(name)}" for name, _ in rows[n_models:]]
-        axes.set_yticks(range(len(rows)), names)
-        axes.set_ylim(len(rows) - 0.4, -0.6)
-        axes.axhline(n_models - 0.5, color=style.FAINT, linewidth=0.8)
-        axes.axvline(1.0 / len(metrics["classes"]), color=style.GREY, linestyle=":", linewidth=1.4)
-        text = "balanced accuracy (0–1): mean, each fold, 95 % interval; dotted: chance"
-        style.share_axis(axes, text)
-        style.left_title(
-            figure, style.title(title or _title(metrics), simulated=metrics["simulated"])
-        )
+        for place, (part, name, scores) in enumerate(rows):
+            of_folds = _of_folds(metrics, part, name)
+            _draw_row(axes, place, scores, of_folds, style.BLUE if part == "models" else style.GREY)
+            _write_row(axes, place, scores, of_folds, len(metrics["folds"]))
+        _name_rows(axes, rows, n_models)
+        _explain(figure, axes, chance_level(metrics))
+        style.share_axis(axes, "balanced accuracy (mean recall, 0–1)")
+        text = title or _title(metrics)
+        style.left_title(figure, style.title(text, simulated=metrics["simulated"]))
     return figure
 
 
 def _title(metrics: Mapping[str, Any]) -> str:
     n_folds = len(metrics["folds"])
-    folds = f"{n_folds} fold" + ("s" if n_folds > 1 else "")
+    folds = f"{n_folds} fold" + "s" * (n_folds > 1)
     return f"Target {metrics['target']}, corpus {metrics['corpus']}, {folds}"
 
 
-def _of_folds(metrics: Mapping[str, Any], name: str, part: str) -> list[float]:
+def _of_folds(metrics: Mapping[str, Any], part: str, name: str) -> list[float]:
     folds = metrics["folds"].values()
     return [fold[part][name]["balanced_accuracy"] for fold in folds if name in fold[part]]
 
 
 def _draw_row(
-    axes: Axes, place: int, scores: Mapping[str, Any], of_folds: list[float], *, is_model: bool
+    axes: Axes, place: int, scores: Mapping[str, Any], of_folds: list[float], colour: str
 ) -> None:
-    colour = style.BLUE if is_model else style.GREY
-    mean = scores["mean_balanced_accuracy"]
-    low, high = scores["balanced_accuracy_ci95"]
-    axes.plot([low, high], [place, place], color=colour, linewidth=2.2, alpha=0.6)
-    axes.plot(
-        of_folds,
-        np.full(len(of_folds), place) + 0.2,
-        linestyle="",
-        marker="|",
-        markersize=7,
-        color=colour,
-    )
-    axes.plot([mean], [place], linestyle="", marker="o", color=colour, clip_on=False, zorder=3)
+    look = {"color": colour, "linestyle": "", "clip_on": False, "zorder": 3}
+    axes.plot(scores["balanced_accuracy_ci95"], [place, place], color=colour, linewidth=2.2)
+    axes.plot([scores["mean_balanced_accuracy"]], [place], marker="o", markersize=7, **look)
+    below = np.full(len(of_folds), place + _FOLD_OFFSET)
+    axes.plot(of_folds, below, marker=".", markersize=5, alpha=0.7, markeredgewidth=0, **look)
+
+
+def _write_row(
+    axes: Axes, place: int, scores: Mapping[str, Any], of_folds: list[float], n_folds: int
+) -> None:
+    text = f"{scores['mean_balanced_accuracy']:.2f}"
+    if n_folds > 1:
+        text += f" (worst {min(of_folds):.2f})"
+    if len(of_folds) < n_folds:
+        text += f", {len(of_folds)} of {n_folds} folds"
     axes.annotate(
-        f"{mean:.2f} (worst {min(of_folds):.2f})",
+        text,
         (1.0, place),
-        xytext=(8, 0),
+        xytext=(10, 0),
         textcoords="offset points",
         va="center",
         fontsize=9,
         annotation_clip=False,
     )
+
+
+def _name_rows(axes: Axes, rows: list[tuple[str, str, Any]], n_models: int) -> None:
+    prefix = {"models": "", "controls": "control: "}
+    axes.set_yticks(
+        range(len(rows)), [f"{prefix[part]}{style.label(name)}" for part, name, _ in rows]
+    )
+    for tick in axes.get_yticklabels()[n_models:]:
+        tick.set_color(style.GREY)
+    axes.set_ylim(len(rows) - 0.4, -0.6)
+    axes.tick_params(axis="y", length=0)
+    if n_models < len(rows):
+        axes.axhline(n_models - 0.5, color=style.FAINT, linewidth=0.8)
+
+
+def _explain(figure: Figure, axes: Axes, chance: float | None) -> None:
+    """Chance line, and a legend below the axes; its samples have no data of their own."""
+    ink = {"color": style.INK}
+    axes.plot([], [], label="mean of folds", marker="o", markersize=7, linestyle="", **ink)
+    axes.plot([], [], label="one fold", marker=".", markersize=6, linestyle="", **ink)
+    axes.plot([], [], label="95 % interval, folds pooled", linewidth=2.2, **ink)
+    if chance is not None:
+        look = {"color": style.GREY, "linestyle": ":", "linewidth": 1.4}
+        axes.axvline(chance, label=f"chance {chance:.2f}", zorder=1, **look)
+    figure.legend(loc="outside lower left", ncols=4, fontsize=9, handlelength=1.4)
