@@ -58,7 +58,9 @@ def audit_controls(
     pairs = [(name, MAJORITY) for name in tables if name != MAJORITY]
     tests = {
         result["a"]: result
-        for result in compare_models(controls, pairs, classes=classes, n_resamples=n_resamples, seed=seed)
+        for result in compare_models(
+            controls, pairs, classes=classes, n_resamples=n_resamples, seed=seed
+        )
     }
     found = {
         name: {**_scores(rows, classes, n_resamples, seed), **_above_chance(tests.get(name))}
