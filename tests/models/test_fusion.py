@@ -224,3 +224,61 @@ def test_the_grid_covers_the_simplex_most_even_first(n_members: int, n_steps: in
     assert len(np.unique(grid, axis=0)) == len(grid)
     assert {tuple(row) for row in np.eye(n_members)} <= {tuple(row) for row in grid}
     assert np.all(np.diff(np.square(grid).sum(axis=1)) >= -1e-12)
+
+
+def _where(probabilities: np.ndarray, applies: np.ndarray) -> np.ndarray:
+    return np.where(applies[:, None], probabilities, np.nan)
+
+
+def test_members_that_apply_share_the_weight_of_one_that_does_not() -> None:
+    members = {"good": _good(), "fair": _good(0.6), "some": _good(0.7)}
+    fused = _fit(members)
+    applies = np.arange(120) < 60
+    partly = members | {"some": _where(members["some"], applies)}
+
+    found = fused.predict_proba(partly)
+
+    np.testing.assert_allclose(found[applies], fused.predict_proba(members)[applies])
+    alone = _fit({"good": members["good"], "fair": members["fair"]})
+    alone.weights_ = fused.weights_[:2] / fused.weights_[:2].sum()
+    np.testing.assert_allclose(found[~applies], alone.predict_proba(members)[~applies])
+
+
+def test_a_member_is_judged_on_the_rows_that_it_applies_to() -> None:
+    applies = np.arange(120) % 2 == 0
+    partly = _where(_good(), applies)
+    half = _fit({"some": partly, "noise": _noise()})
+    of_those = ProbabilityFusion().fit(
+        {"some": partly[applies]}, _truth()[applies], _groups()[applies], CLASSES
+    )
+
+    assert half.temperatures_[0] == pytest.approx(of_those.temperatures_[0])
+    assert np.isfinite(half.predict_proba({"some": partly, "noise": _noise()})).all()
+
+
+def test_what_no_member_applies_to_gets_equal_probabilities() -> None:
+    fused = _fit({"good": _good(), "fair": _good(0.6)})
+    nothing = np.full((2, 3), np.nan)
+
+    found = fused.predict_proba({"good": nothing, "fair": nothing})
+
+    np.testing.assert_allclose(found, 1 / 3)
+
+
+def test_members_without_weight_count_where_no_other_applies() -> None:
+    members = {"noise": _noise(), "good": _good()}
+    fused = _fit(members)
+    fused.weights_ = np.array([0.0, 1.0])
+    nothing = np.full((120, 3), np.nan)
+
+    found = fused.predict_proba({"noise": members["noise"], "good": nothing})
+
+    np.testing.assert_array_equal(found.argmax(axis=1), members["noise"].argmax(axis=1))
+
+
+def test_a_member_that_applies_to_no_row_of_fit_has_no_weight() -> None:
+    fused = _fit({"absent": np.full((120, 3), np.nan), "good": _good()})
+
+    np.testing.assert_array_equal(fused.weights_, [0.0, 1.0])
+    with pytest.raises(ValueError, match="absent"):
+        _fit({"absent": np.full((120, 3), np.nan)})

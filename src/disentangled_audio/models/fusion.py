@@ -1,6 +1,6 @@
 """Hybrid classifier: a weighted mean of calibrated member probabilities."""
 
-from itertools import product
+from itertools import combinations
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +23,15 @@ class ProbabilityFusion(ClassifierMixin, BaseEstimator):
     unseen group, and the most even weights within one standard error of the best are taken (the
     one-standard-error rule of Breiman et al. 1984, "Classification and regression trees", 3.4.3):
     a few validation groups seldom tell that a member is worthless.
+
+    A member may not apply to a row, as acoustic parameters do not to noise: its probabilities
+    there are NaN, and the others share its weight in proportion to theirs (evenly where they
+    have none). A row to which none applies gets equal probabilities. A member that applies to no
+    row of `fit` cannot be judged and has no weight.
+
+    Rows of `fit` may be harder than the validation rows as recorded: copies of them, changed in
+    the ways in which the rows to come may differ, are rows like others, and make groups of their
+    own where they are to be judged for themselves.
 
     Parameters
     ----------
@@ -54,7 +63,8 @@ class ProbabilityFusion(ClassifierMixin, BaseEstimator):
         Parameters
         ----------
         members : dict of (n_rows, n_classes)
-            Probabilities by member, columns in the order of `classes`.
+            Probabilities by member, columns in the order of `classes`; NaN where it does not
+            apply.
         target, group : (n_rows,)
         classes : list of str
 
@@ -62,27 +72,40 @@ class ProbabilityFusion(ClassifierMixin, BaseEstimator):
         -------
         ProbabilityFusion
             Itself.
+
+        Raises
+        ------
+        ValueError
+            If no member applies to any row.
         """
         self.classes_ = np.asarray(classes, dtype=object)
         self.members_ = list(members)
         column = {name: number for number, name in enumerate(classes)}
         truth = np.array([column[name] for name in target])
+        applies = [_applies(probabilities) for probabilities in members.values()]
         self.temperatures_ = np.array(
             [
                 fit_temperature(
-                    _logits(probabilities),
-                    truth,
+                    _logits(probabilities[rows]),
+                    truth[rows],
                     self.max_temperature,
                     min_temperature=1.0,
                 )
-                for probabilities in members.values()
+                if rows.any()
+                else 1.0
+                for probabilities, rows in zip(members.values(), applies, strict=True)
             ]
         )
         scaled = self._scaled(members)
-        grid = _simplex(len(self.members_), self.weight_steps)
+        judged = np.flatnonzero([rows.any() for rows in applies])
+        if not len(judged):
+            raise ValueError(f"none of the members {', '.join(members)} applies to any row")
+        grid = [
+            np.bincount(judged, weights, len(self.members_))
+            for weights in _simplex(len(judged), self.weight_steps)
+        ]
         losses = [
-            _worst_group_loss(np.tensordot(weights, scaled, axes=1), truth, np.asarray(group))
-            for weights in grid
+            _worst_group_loss(_mean(weights, scaled), truth, np.asarray(group)) for weights in grid
         ]
         best_loss, standard_error = min(losses)
         # The grid begins with the most even weights, so the first that is good enough is taken.
@@ -99,20 +122,21 @@ class ProbabilityFusion(ClassifierMixin, BaseEstimator):
         Parameters
         ----------
         members : dict of (n_rows, n_classes)
-            The members that were fitted.
+            The members that were fitted; NaN where one does not apply.
 
         Returns
         -------
         (n_rows, n_classes)
             Rows sum to one.
         """
-        return np.tensordot(self.weights_, self._scaled(members), axes=1)
+        return _mean(self.weights_, self._scaled(members))
 
     def predict(self, members: dict[str, NDArray[np.float64]]) -> NDArray:
         """Most probable class of each row."""
         return self.classes_[self.predict_proba(members).argmax(axis=1)]
 
     def _scaled(self, members: dict[str, NDArray[np.float64]]) -> NDArray[np.float64]:
+        """Calibrated probabilities, (n_members, n_rows, n_classes); NaN stays."""
         return np.stack(
             [
                 scaled_probabilities(_logits(members[name]), temperature)
@@ -125,13 +149,32 @@ def _logits(probabilities: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.log(np.clip(probabilities, EPSILON, 1))
 
 
+def _applies(probabilities: NDArray[np.float64]) -> NDArray[np.bool_]:
+    return ~np.isnan(probabilities).any(axis=-1)
+
+
+def _mean(weights: NDArray[np.float64], scaled: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Mean over the members that apply to each row, (n_rows, n_classes)."""
+    applies = _applies(scaled)
+    if applies.all():
+        return np.tensordot(weights, scaled, axes=1)
+    own = weights[:, None] * applies
+    # Members without weight count evenly where no other applies.
+    own = np.where(own.sum(axis=0) > 0, own, applies)
+    total = own.sum(axis=0)
+    summed = np.einsum("mr,mrc->rc", own, np.where(applies[..., None], scaled, 0.0))
+    uniform = np.full_like(summed, 1 / scaled.shape[-1])
+    return np.divide(summed, total[:, None], out=uniform, where=total[:, None] > 0)
+
+
 def _simplex(n_members: int, n_steps: int) -> list[NDArray[np.float64]]:
     """Grid of weights that sum to one, the most even first."""
+    # Steps in a row, and where bars between members stand among them.
     grid = [
-        np.array(counts) / n_steps
-        for counts in product(range(n_steps + 1), repeat=n_members)
-        if sum(counts) == n_steps
+        np.diff([-1, *bars, n_steps + n_members - 1]) - 1
+        for bars in combinations(range(n_steps + n_members - 1), n_members - 1)
     ]
+    grid = [counts / n_steps for counts in grid]
     return sorted(grid, key=lambda weights: float(np.square(weights).sum()))
 
 
