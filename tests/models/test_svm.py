@@ -254,3 +254,17 @@ def test_two_classes_with_one_row_each_are_named() -> None:
 
     with pytest.raises(UserError, match="class b, c has a single training row"):
         search_svm(rows, _parameters(), seed=0)
+
+
+def test_rows_without_features_have_no_probabilities() -> None:
+    fitted = _calibrated(_blobs(["oak", "ash"]), _blobs(["oak", "ash"], seed=2))
+    features = _blobs(["oak", "ash"], seed=1).features
+    partly = features.copy()
+    partly[::3] = np.nan
+
+    found = fitted.predict_proba(partly)
+
+    assert np.isnan(found[::3]).all()
+    known = np.arange(len(features)) % 3 != 0
+    np.testing.assert_allclose(found[known], fitted.predict_proba(features)[known])
+    assert np.isnan(fitted.predict_proba(partly[::3])).all()

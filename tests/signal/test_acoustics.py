@@ -15,7 +15,7 @@ from disentangled_audio.signal.decay import octave_bands
 
 RATE_HZ = 16_000
 MEASURES = AcousticMeasures()
-TIMES = ("edt_s", "t15_s", "t20_s", "t30_s")
+TIMES = ("edt_s", "t15_s", "t20_s", "t30_s", "t_clear_s")
 
 
 def exponential(time_s: float, length_s: float) -> np.ndarray:
@@ -69,6 +69,25 @@ def test_two_slopes_are_told_apart() -> None:
     rir = np.sqrt(energy)
     assert column(rir, "edt_s")[0][0] == pytest.approx(0.1, rel=0.1)
     assert column(rir, "slope_200_400ms_db_per_s")[0][0] == pytest.approx(-60, rel=1e-3)
+
+
+def test_the_clear_decay_ends_where_less_than_ten_decibels_of_it_are_left() -> None:
+    rng = np.random.default_rng(3)
+    clean = noise_like(0.5)
+    for snr_db, is_measured in ((50, True), (30, True), (12, False)):
+        noisy = clean + 10 ** (-snr_db / 20) * rng.standard_normal(clean.shape)
+        values, reasons = column(noisy, "t_clear_s")
+        assert (set(reasons) == {""}) is is_measured
+        if is_measured:
+            np.testing.assert_allclose(np.mean(values), 0.5, rtol=0.05)
+
+
+def test_the_clear_decay_reaches_later_than_fixed_ranges() -> None:
+    """Two slopes, the second of them from -40 dB on, and a floor of rounding errors."""
+    rir = np.sqrt(exponential(0.1, 1.2) ** 2 + 1e-4 * exponential(1.0, 1.2) ** 2)
+    fixed, clear = column(rir, "t20_s")[0][0], column(rir, "t_clear_s")[0][0]
+    assert fixed < 0.15
+    assert clear > 0.5
 
 
 @pytest.mark.parametrize("snr_db", [45, 55, 65])

@@ -1,6 +1,6 @@
 """Hybrid classifier: a weighted mean of calibrated member probabilities."""
 
-from itertools import product
+from itertools import combinations
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,7 +10,7 @@ from disentangled_audio.models.calibration import fit_temperature, scaled_probab
 
 EPSILON = 1e-7
 # Groups must hold so many rows on average to be judged one by one.
-MIN_GROUP_ROWS = 5
+MIN_GROUP_ROWS = 20
 
 
 class ProbabilityFusion(ClassifierMixin, BaseEstimator):
@@ -18,11 +18,26 @@ class ProbabilityFusion(ClassifierMixin, BaseEstimator):
 
     Fit on rows that no member was trained on. The temperature of a member minimises its log
     loss (Guo et al. 2017) and only softens: where validation rows are easier than what comes,
-    sharpening to fit them would make every later error a certain one. The weights are judged by
-    the log loss of their worst group, because a member that leads on average can collapse on one
-    unseen group, and the most even weights within one standard error of the best are taken (the
-    one-standard-error rule of Breiman et al. 1984, "Classification and regression trees", 3.4.3):
-    a few validation groups seldom tell that a member is worthless.
+    sharpening to fit them would make every later error a certain one.
+
+    Weights are even over the sources of evidence, such as one network or one kind of feature,
+    and over the members of a source: two classifiers on the same codes err together, and must
+    not outvote a third that sees something else. Other weights are taken only where errors show
+    that these are worse: of all weights whose error in their worst group is within one standard
+    error of the lowest, the nearest to even ones (the one-standard-error rule of Breiman et al.
+    1984, "Classification and regression trees", 3.4.3). The worst group counts, because a member
+    that leads on average can collapse on one unseen group. Errors count and not the log loss,
+    because where validation rows are easy the members differ in nothing but how sure they are,
+    and the surest is not the one that holds elsewhere.
+
+    A member may not apply to a row, as acoustic parameters do not to noise: its probabilities
+    there are NaN, and the others share its weight in proportion to theirs (evenly where they
+    have none). A row to which none applies gets equal probabilities. A member that applies to no
+    row of `fit` cannot be judged and has no weight.
+
+    Rows of `fit` may be harder than the validation rows as recorded: copies of them, changed in
+    the ways in which the rows to come may differ, are rows like others, and make groups of their
+    own where they are to be judged for themselves.
 
     Parameters
     ----------
@@ -30,6 +45,8 @@ class ProbabilityFusion(ClassifierMixin, BaseEstimator):
         Weights are looked for on a grid of multiples of 1 / weight_steps.
     max_temperature : float
         Temperatures are looked for between 1 and max_temperature.
+    sources : dict of str to str, optional
+        Source of evidence by member; a member that is not named is one by itself.
 
     Attributes
     ----------
@@ -38,9 +55,15 @@ class ProbabilityFusion(ClassifierMixin, BaseEstimator):
     temperatures_, weights_ : (n_members,)
     """
 
-    def __init__(self, weight_steps: int = 12, max_temperature: float = 10.0) -> None:
+    def __init__(
+        self,
+        weight_steps: int = 12,
+        max_temperature: float = 10.0,
+        sources: dict[str, str] | None = None,
+    ) -> None:
         self.weight_steps = weight_steps
         self.max_temperature = max_temperature
+        self.sources = sources
 
     def fit(
         self,
@@ -54,7 +77,8 @@ class ProbabilityFusion(ClassifierMixin, BaseEstimator):
         Parameters
         ----------
         members : dict of (n_rows, n_classes)
-            Probabilities by member, columns in the order of `classes`.
+            Probabilities by member, columns in the order of `classes`; NaN where it does not
+            apply.
         target, group : (n_rows,)
         classes : list of str
 
@@ -62,34 +86,47 @@ class ProbabilityFusion(ClassifierMixin, BaseEstimator):
         -------
         ProbabilityFusion
             Itself.
+
+        Raises
+        ------
+        ValueError
+            If no member applies to any row.
         """
         self.classes_ = np.asarray(classes, dtype=object)
         self.members_ = list(members)
         column = {name: number for number, name in enumerate(classes)}
         truth = np.array([column[name] for name in target])
+        applies = [_applies(probabilities) for probabilities in members.values()]
         self.temperatures_ = np.array(
             [
                 fit_temperature(
-                    _logits(probabilities),
-                    truth,
+                    _logits(probabilities[rows]),
+                    truth[rows],
                     self.max_temperature,
                     min_temperature=1.0,
                 )
-                for probabilities in members.values()
+                if rows.any()
+                else 1.0
+                for probabilities, rows in zip(members.values(), applies, strict=True)
             ]
         )
         scaled = self._scaled(members)
-        grid = _simplex(len(self.members_), self.weight_steps)
-        losses = [
-            _worst_group_loss(np.tensordot(weights, scaled, axes=1), truth, np.asarray(group))
-            for weights in grid
+        judged = np.flatnonzero([rows.any() for rows in applies])
+        if not len(judged):
+            raise ValueError(f"none of the members {', '.join(members)} applies to any row")
+        even = _even_weights([self.members_[number] for number in judged], self.sources or {})
+        grid = [
+            np.bincount(judged, weights, len(self.members_))
+            for weights in _nearest_first(even, self.weight_steps)
         ]
-        best_loss, standard_error = min(losses)
-        # The grid begins with the most even weights, so the first that is good enough is taken.
+        judge = _Judge(truth, np.asarray(group))
+        errors = [judge.error(_mean(weights, scaled)) for weights in grid]
+        lowest, standard_error = min(errors)
+        # The grid begins with even weights, so the first that is good enough is taken.
         self.weights_ = next(
             weights
-            for weights, (loss, _) in zip(grid, losses, strict=True)
-            if loss <= best_loss + standard_error
+            for weights, (error, _) in zip(grid, errors, strict=True)
+            if error <= lowest + standard_error
         )
         return self
 
@@ -99,20 +136,21 @@ class ProbabilityFusion(ClassifierMixin, BaseEstimator):
         Parameters
         ----------
         members : dict of (n_rows, n_classes)
-            The members that were fitted.
+            The members that were fitted; NaN where one does not apply.
 
         Returns
         -------
         (n_rows, n_classes)
             Rows sum to one.
         """
-        return np.tensordot(self.weights_, self._scaled(members), axes=1)
+        return _mean(self.weights_, self._scaled(members))
 
     def predict(self, members: dict[str, NDArray[np.float64]]) -> NDArray:
         """Most probable class of each row."""
         return self.classes_[self.predict_proba(members).argmax(axis=1)]
 
     def _scaled(self, members: dict[str, NDArray[np.float64]]) -> NDArray[np.float64]:
+        """Calibrated probabilities, (n_members, n_rows, n_classes); NaN stays."""
         return np.stack(
             [
                 scaled_probabilities(_logits(members[name]), temperature)
@@ -125,31 +163,73 @@ def _logits(probabilities: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.log(np.clip(probabilities, EPSILON, 1))
 
 
+def _applies(probabilities: NDArray[np.float64]) -> NDArray[np.bool_]:
+    return ~np.isnan(probabilities).any(axis=-1)
+
+
+def _mean(weights: NDArray[np.float64], scaled: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Mean over the members that apply to each row, (n_rows, n_classes)."""
+    applies = _applies(scaled)
+    if applies.all():
+        return np.tensordot(weights, scaled, axes=1)
+    own = weights[:, None] * applies
+    # Members without weight count evenly where no other applies.
+    own = np.where(own.sum(axis=0) > 0, own, applies)
+    total = own.sum(axis=0)
+    summed = np.einsum("mr,mrc->rc", own, np.where(applies[..., None], scaled, 0.0))
+    uniform = np.full_like(summed, 1 / scaled.shape[-1])
+    return np.divide(summed, total[:, None], out=uniform, where=total[:, None] > 0)
+
+
+def _even_weights(members: list[str], sources: dict[str, str]) -> NDArray[np.float64]:
+    """Even over sources, and over the members of each."""
+    # A tuple cannot be taken for the name of a source.
+    source = [sources.get(name, (name,)) for name in members]
+    shares = np.array([1 / source.count(own) for own in source])
+    return shares / shares.sum()
+
+
+def _nearest_first(even: NDArray[np.float64], n_steps: int) -> list[NDArray[np.float64]]:
+    """Even weights, and those of a grid, the nearest to them first."""
+    grid = [even, *_simplex(len(even), n_steps)]
+    return sorted(grid, key=lambda weights: float(np.square(weights - even).sum()))
+
+
 def _simplex(n_members: int, n_steps: int) -> list[NDArray[np.float64]]:
-    """Grid of weights that sum to one, the most even first."""
+    """Grid of weights that sum to one."""
+    # Steps in a row, and where bars between members stand among them.
     grid = [
-        np.array(counts) / n_steps
-        for counts in product(range(n_steps + 1), repeat=n_members)
-        if sum(counts) == n_steps
+        np.diff([-1, *bars, n_steps + n_members - 1]) - 1
+        for bars in combinations(range(n_steps + n_members - 1), n_members - 1)
     ]
-    return sorted(grid, key=lambda weights: float(np.square(weights).sum()))
+    return [counts / n_steps for counts in grid]
 
 
-def _row_loss(probabilities: NDArray[np.float64], truth: NDArray) -> NDArray[np.float64]:
-    return -np.log(np.clip(probabilities[np.arange(len(truth)), truth], EPSILON, 1))
+class _Judge:
+    """Error in the worst group, and how far it may be off.
 
-
-def _worst_group_loss(
-    probabilities: NDArray[np.float64], truth: NDArray, group: NDArray
-) -> tuple[float, float]:
-    """Mean log loss of the group that has the highest, and its standard error.
-
-    Groups of a few rows say nothing each; then all rows are one.
+    Groups of a few rows say nothing each; then all rows are one, and each group counts as one
+    observation, since its rows err together.
     """
-    loss = _row_loss(probabilities, truth)
-    names = np.unique(group)
-    if len(loss) < MIN_GROUP_ROWS * len(names):
-        return float(loss.mean()), float(loss.std() / np.sqrt(len(loss)))
-    groups = [loss[group == name] for name in names]
-    worst = max(groups, key=np.mean)
-    return float(worst.mean()), float(worst.std() / np.sqrt(len(worst)))
+
+    def __init__(self, truth: NDArray, group: NDArray) -> None:
+        self._truth = truth
+        names, self._group = np.unique(group, return_inverse=True)
+        self._n_independent = np.bincount(self._group)
+        if len(truth) < MIN_GROUP_ROWS * len(names):
+            self._group = np.zeros(len(truth), dtype=int)
+            self._n_independent = np.array([len(names)])
+        self._n_rows = np.bincount(self._group)
+
+    def error(self, probabilities: NDArray[np.float64]) -> tuple[float, float]:
+        """Share of wrong rows in the worst group, and its standard error.
+
+        Of the standard error, the share is that of the rule of succession: no error in few
+        observations does not mean that there is none.
+        """
+        wrong = probabilities.argmax(axis=1) != self._truth
+        shares = np.bincount(self._group, wrong) / self._n_rows
+        worst = shares.argmax()
+        n_independent = self._n_independent[worst]
+        likely = (shares[worst] * n_independent + 1) / (n_independent + 2)
+        return float(shares[worst]), float(np.sqrt(likely * (1 - likely) / n_independent))

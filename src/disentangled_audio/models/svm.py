@@ -60,6 +60,11 @@ class Rows:
         return len(self.target)
 
 
+def has_features(features: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Rows that have a feature at all, (n_rows,)."""
+    return ~np.isnan(features).all(axis=1)
+
+
 class CalibratedSvm(ClassifierMixin, BaseEstimator):
     """A fitted SVM and the temperature of its probabilities.
 
@@ -80,11 +85,20 @@ class CalibratedSvm(ClassifierMixin, BaseEstimator):
         return self.svm.classes_
 
     def predict_proba(self, features: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Calibrated probabilities, (n_rows, n_classes)."""
-        return scaled_probabilities(_logits(self.svm, features), self.temperature)
+        """Calibrated probabilities, (n_rows, n_classes).
+
+        A row whose features are all NaN is none that the SVM applies to, such as the decay of a
+        recording that has none; its probabilities are NaN too.
+        """
+        probabilities = np.full((len(features), len(self.classes_)), np.nan)
+        known = has_features(features)
+        if known.any():
+            logits = _logits(self.svm, features[known])
+            probabilities[known] = scaled_probabilities(logits, self.temperature)
+        return probabilities
 
     def predict(self, features: NDArray[np.float64]) -> NDArray:
-        """Most probable class of each row."""
+        """Most probable class of each row; the rows need features."""
         return self.classes_[self.predict_proba(features).argmax(axis=1)]
 
 

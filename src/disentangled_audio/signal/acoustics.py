@@ -34,6 +34,12 @@ _OK, _NO_RESPONSE, _SILENT, _SILENT_BAND, _BAND_TOO_HIGH, _NOISY, _ENDS, _FAST =
 # Parts of the decay curve, in dB (ISO 3382-1, 5.3.3 and annex A). The early decay time starts
 # a tenth of a decibel down, as in pyrato, so that a flat start does not count as decay.
 DECAY_RANGES_DB = {"edt": (-0.1, -10.1), "t15": (-5, -20), "t20": (-5, -25), "t30": (-5, -35)}
+# All of the decay that is clear: the more of it lies late, the less the distance from the
+# source counts.
+CLEAR_FROM_DB = -5.0
+_LEAST_CLEAR_DB = 10.0
+# Single precision is rounding noise not far below.
+_CLEAR_TO_DB = -90.0
 EARLY_S = 0.05
 # Short against the fastest decays in rooms, and much less to look at than all samples.
 _POINT_S = 0.0005
@@ -83,6 +89,7 @@ class AcousticMeasures:
         ]
         return [
             *(f"{name}{band}_s" for name in DECAY_RANGES_DB),
+            f"t_clear{band}_s",
             f"c50{band}_db",
             f"d50{band}",
             f"noise_floor{band}_db",
@@ -119,9 +126,11 @@ def measure(
     Returns
     -------
     values : (n_items, n_names)
-        In the order of `measures.names`. EDT, T15, T20 and T30 in seconds; C50 and DRR in dB, D50
-        as a share; the noise floor in dB relative to the loudest half of a millisecond; slopes
-        in dB per second, negative for a decay; the bandwidth in Hz. NaN where there is a reason.
+        In the order of `measures.names`. EDT, T15, T20 and T30 in seconds, and `t_clear`, the
+        same from all of the decay below -5 dB that is clear (at least 10 dB); C50 and DRR in dB,
+        D50 as a share; the noise floor in dB relative to the loudest half of a millisecond;
+        slopes in dB per second, negative for a decay; the bandwidth in Hz. NaN where there is a
+        reason.
     reasons : (n_items, n_names)
         uint8, places in `REASONS`; 0 where there is a value.
 
@@ -305,6 +314,7 @@ class _Band:
     def measured(self, measures: AcousticMeasures) -> list[Column]:
         """Every measure of a band, in the order of its names."""
         times = [self._decay_time(*range_db) for range_db in DECAY_RANGES_DB.values()]
+        times.append(self._clear_decay_time())
         c50_db, reason = self.early_db(EARLY_S)
         d50 = 1 / (1 + 10 ** (-c50_db / 10))
         slopes = [self._slope_between(*window) for window in measures.late_windows_s]
@@ -318,12 +328,23 @@ class _Band:
         return self._checked(ratio_db, late > self._decay.beyond / self._first)
 
     def _decay_time(self, start_db: float, end_db: float) -> Column:
+        ends_db = np.full(len(self._first), end_db)
+        return self._checked(self._time_s(start_db, ends_db), self._is_clear(10 ** (end_db / 10)))
+
+    def _clear_decay_time(self) -> Column:
+        with np.errstate(divide="ignore"):
+            clear_db = 10 * np.log10(_MARGIN * self._decay.beyond / self._first)
+        ends_db = np.maximum(clear_db, _CLEAR_TO_DB)
+        enough = ends_db <= CLEAR_FROM_DB - _LEAST_CLEAR_DB
+        return self._checked(self._time_s(CLEAR_FROM_DB, ends_db), enough)
+
+    def _time_s(self, start_db: float, ends_db: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Time to fall by 60 dB on the line through each curve from its start to its end."""
         first = np.argmax(self._level_db <= start_db, axis=1)
-        last = np.argmax(self._level_db < end_db, axis=1)
+        last = np.argmax(self._level_db < ends_db[:, None], axis=1)
         slope = self._sums.slope(first, last)
         with np.errstate(divide="ignore", invalid="ignore"):
-            time_s = np.where(slope < 0, -60 / slope, np.nan) * self._point_s
-        return self._checked(time_s, self._is_clear(10 ** (end_db / 10)))
+            return np.where(slope < 0, -60 / slope, np.nan) * self._point_s
 
     def _slope_between(self, start_s: float, end_s: float) -> Column:
         first, last = (
