@@ -10,7 +10,7 @@ from kedro.framework.project import pipelines
 
 from tests.conftest import load_catalog, make_project, run_kedro
 
-MODELS = ["svm", "mel_svm", "timbre_svm", "code_svm", "cnn", "hybrid"]
+MODELS = ["svm", "mel_svm", "timbre_svm", "acoustic_svm", "code_svm", "cnn", "hybrid"]
 
 
 def test_every_output_is_saved_and_versioned(tiny_run: Path) -> None:

@@ -14,6 +14,8 @@ from disentangled_audio.evaluation.summary import class_names
 SIGNIFICANT = 0.05
 # A control that is significantly but barely above chance gives nothing away.
 LEAST_MARGIN = 0.1
+# With fewer, no p could be significant after adjusting it for the number of controls.
+LEAST_RESAMPLES = 1000
 HYBRID = "hybrid"
 _CONTROL = "control: "
 
@@ -44,6 +46,7 @@ def audit_controls(
     corpus, protocol, target : str
     simulated : bool
     n_resamples : int
+        At least `LEAST_RESAMPLES` are drawn.
     seed : int
 
     Returns
@@ -53,6 +56,7 @@ def audit_controls(
         name, best first: mean, interval, margin over the majority, p, and whether it
         ``predicts``), ``not_applicable`` and ``predicts`` (names).
     """
+    n_resamples = max(n_resamples, LEAST_RESAMPLES)
     classes = class_names(controls)
     tables = {str(name): rows for name, rows in controls.groupby("model", sort=False)}
     pairs = [(name, MAJORITY) for name in tables if name != MAJORITY]

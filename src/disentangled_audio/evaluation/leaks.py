@@ -15,9 +15,9 @@ _SHOWN = 5
 
 
 def shared_columns(recordings: pd.DataFrame, named: list[str], target: str) -> list[str]:
-    """Columns whose values test and training items may share; the target is not one of them."""
-    wanted = [*named, *SHARED]
-    return [name for name in dict.fromkeys(wanted) if name in recordings and name != target]
+    """Columns whose values test and training items may share: not the target, nor the kind."""
+    wanted = dict.fromkeys([*named, *SHARED])
+    return [name for name in wanted if name in recordings and name not in (target, "kind")]
 
 
 def shares_in_training(

@@ -11,6 +11,7 @@ from disentangled_audio.errors import UserError
 from disentangled_audio.parameters import HybridParameters, SvmParameters
 from disentangled_audio.pipelines.stamps import check_same, stamp
 from disentangled_audio.pipelines.tables import (
+    feature_table,
     features_of,
     probabilities_of,
     probability_table,
@@ -18,7 +19,10 @@ from disentangled_audio.pipelines.tables import (
 )
 
 # In the order in which figures and tables show them; the published branches are svm and cnn.
-MEMBERS = ("svm", "mel_svm", "timbre_svm", "code_svm", "cnn")
+MEMBERS = ("svm", "mel_svm", "timbre_svm", "acoustic_svm", "code_svm", "cnn")
+
+# The head and the SVM on the codes read the same encoders.
+SOURCES = {"code_svm": "encoders", "cnn": "encoders"}
 
 logger = logging.getLogger(__name__)
 
@@ -53,6 +57,18 @@ def train_timbre_svm(
 ) -> tuple[Any, pd.DataFrame]:
     """SVM on what the spectrum is like over the whole clip."""
     return _optional("timbre_svm", _train, features, None, splits, parameters, seed)
+
+
+def train_acoustic_svm(
+    acoustics: pd.DataFrame, splits: pd.DataFrame, parameters: SvmParameters, seed: int
+) -> tuple[Any, pd.DataFrame]:
+    """SVM on the decay of impulse responses in each band; other recordings are not judged."""
+    from disentangled_audio.models.decay_features import decay_features
+
+    measured = acoustics.drop(columns=["recording_id", "reasons"])
+    values, _ = decay_features(measured.to_numpy(dtype=float), list(measured))
+    features = stamp(feature_table(acoustics["recording_id"], values, "log_t"), acoustics)
+    return _optional("acoustic_svm", _train, features, None, splits, parameters, seed)
 
 
 def _optional(name: str, train: Callable[..., Any], *inputs: Any) -> tuple[Any, pd.DataFrame]:
@@ -90,6 +106,7 @@ def _train(
         Rows,
         calibrated_temperature,
         fit_svm,
+        has_features,
         n_landmarks_for,
         search_svm,
     )
@@ -99,7 +116,10 @@ def _train(
     role = splits["role"].to_numpy()
     values = features_of(features)
     rows = Rows(values, splits["target"].to_numpy(dtype=object), splits["group"].to_numpy(object))
-    training, validation = rows[role == "train"], rows[role == "validation"]
+    known = has_features(values)
+    training, validation = rows[known & (role == "train")], rows[known & (role == "validation")]
+    classes = training_classes(splits)
+    _check_known(training, validation, classes)
     extra = None if augmented is None else _augmented_rows(augmented, splits)
     chosen = search_svm(training, parameters, seed)
     # One kind for both fits: the refit takes over the first one's temperature.
@@ -111,13 +131,21 @@ def _train(
         fit_svm(training + validation, chosen, extra, n_landmarks, seed), temperature
     )
     probabilities = final.predict_proba(values)
-    probabilities[role == "validation"] = CalibratedSvm(provisional, temperature).predict_proba(
-        validation.features
-    )
-    table = probability_table(
-        features["recording_id"], probabilities, list(final.classes_), temperature
-    )
+    on_validation = CalibratedSvm(provisional, temperature).predict_proba(validation.features)
+    probabilities[known & (role == "validation")] = on_validation
+    table = probability_table(features["recording_id"], probabilities, classes, temperature)
     return stamp(final, *sources), stamp(table, *sources)
+
+
+def _check_known(training: Any, validation: Any, classes: list[str]) -> None:
+    """Stop where some rows have no features, and those that have them are not enough."""
+    missing = sorted(set(classes) - set(training.target))
+    if missing:
+        raise UserError(
+            f"no training row of class {', '.join(missing)} has the features that it needs"
+        )
+    if not len(validation):
+        raise UserError("no validation row has the features that it needs")
 
 
 def _augmented_rows(augmented: pd.DataFrame, splits: pd.DataFrame) -> Any:
@@ -155,4 +183,4 @@ def fusion_of(parameters: HybridParameters) -> Any:
     """The hybrid before it is fitted."""
     from disentangled_audio.models.fusion import ProbabilityFusion
 
-    return ProbabilityFusion(parameters.weight_steps, parameters.max_temperature)
+    return ProbabilityFusion(parameters.weight_steps, parameters.max_temperature, SOURCES)

@@ -6,6 +6,7 @@ from kedro.pipeline import Node, Pipeline
 
 from disentangled_audio.pipelines.svm_classification.nodes import (
     MEMBERS,
+    train_acoustic_svm,
     train_code_svm,
     train_hybrid,
     train_mel_svm,
@@ -21,6 +22,7 @@ def create_pipeline(**kwargs) -> Pipeline:
             _member("svm", train_svm, "fourier_features", "augmented_features"),
             _member("mel_svm", train_mel_svm, "mel_features"),
             _member("timbre_svm", train_timbre_svm, "timbre_features"),
+            _member("acoustic_svm", train_acoustic_svm, "acoustic_parameters"),
             _member("code_svm", train_code_svm, "codes"),
             Node(
                 train_hybrid,
