@@ -1,0 +1,149 @@
+"""Fixed-length features of log-mel spectrograms: the course of a word, and how a clip sounds."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.fft import dct
+
+from disentangled_audio.signal import mel
+
+# Fewer frames than this have no percentiles worth the name; then all frames count.
+_FEWEST_FRAMES = 3
+_PERCENTILES = (10.0, 50.0, 90.0)
+
+
+def cepstra(
+    log_mel: NDArray[np.float32],
+    dynamic_range_db: float,
+    *,
+    n_cepstra: int = 13,
+    n_frames: int = 16,
+    trim_db: Sequence[float] = (20.0, 30.0, 40.0),
+) -> NDArray[np.float32]:
+    """Time-normalised mel cepstra of the active part of each clip, for what is said.
+
+    Where a word begins is a matter of the threshold, the more so for weak consonants and noisy
+    recordings, so the cepstra of several trims stand beside each other.
+
+    Parameters
+    ----------
+    log_mel : (n_items, n_absolute_frames, n_mels)
+        View of that name: 0 at `dynamic_range_db` below the clip's peak, 1 at the peak.
+    dynamic_range_db : float
+        What a step from 0 to 1 of the view stands for, in dB.
+    n_cepstra : int
+        Coefficients kept, from the 0th on, at most `n_mels`.
+    n_frames : int
+        Frames from the first to the last active one, whatever the duration.
+    trim_db : sequence of float
+        Depths in dB below the loudest frame at which either end is cut off, each on its own.
+
+    Returns
+    -------
+    (n_items, len(trim_db) * n_frames * n_cepstra)
+        Frame by frame, trim by trim.
+
+    Raises
+    ------
+    ValueError
+        If the view is not three-dimensional or has values that are not finite, there are fewer
+        bands than cepstra, or there is no trim.
+
+    References
+    ----------
+    Davis and Mermelstein (1980), "Comparison of parametric representations for monosyllabic word
+    recognition in continuously spoken sentences".
+    """
+    _check(log_mel)
+    if not 1 <= n_cepstra <= log_mel.shape[2]:
+        raise ValueError(f"n_cepstra ({n_cepstra}) must lie between 1 and {log_mel.shape[2]} bands")
+    if len(trim_db) == 0:
+        raise ValueError("trim_db needs one depth or more")
+    # A cosine transform is linear, so interpolation may as well come after it, on fewer values.
+    coefficients = _cepstrum(log_mel)[:, :, :n_cepstra]
+    energy = (10.0 ** (dynamic_range_db / 10.0 * (log_mel.astype(np.float64) - 1.0))).sum(axis=2)
+    trimmed = [
+        _between(coefficients, *mel.active_span(energy, depth), n_frames) for depth in trim_db
+    ]
+    return np.concatenate([part.reshape(len(log_mel), -1) for part in trimmed], axis=1)
+
+
+def timbre_statistics(
+    log_mel: NDArray[np.float32], dynamic_range_db: float, *, active_db: float = 48.0
+) -> NDArray[np.float32]:
+    """Statistics over time of all mel cepstra, for who speaks or what sounds.
+
+    The highest cepstra, which tell nothing of a word, tell voices and rooms apart, so all are
+    kept.
+
+    Parameters
+    ----------
+    log_mel : (n_items, n_frames, n_mels)
+        View of that name: 0 at `dynamic_range_db` below the clip's peak, 1 at the peak.
+    dynamic_range_db : float
+        What a step from 0 to 1 of the view stands for, in dB.
+    active_db : float
+        Frames whose loudest band is further than this below the clip's peak do not count, unless
+        fewer than three do.
+
+    Returns
+    -------
+    (n_items, 7 * n_mels)
+        Mean, standard deviation, 10th, 50th and 90th percentile of each cepstrum, then mean and
+        standard deviation of its change from frame to frame.
+
+    Raises
+    ------
+    ValueError
+        If the view is not three-dimensional, has fewer than two frames or values that are not
+        finite.
+    """
+    _check(log_mel)
+    if log_mel.shape[1] < 2:
+        raise ValueError("change over time needs two frames or more")
+    values = _cepstrum(log_mel)
+    changes = np.gradient(values, axis=1)
+    active = log_mel.max(axis=2) > 1.0 - active_db / dynamic_range_db
+    active[active.sum(axis=1) < _FEWEST_FRAMES] = True
+    rows = [
+        _statistics(own[counts], change[counts])
+        for own, change, counts in zip(values, changes, active, strict=True)
+    ]
+    return np.stack(rows).astype(np.float32)
+
+
+def _check(log_mel: NDArray[np.float32]) -> None:
+    if log_mel.ndim != 3 or 0 in log_mel.shape:
+        raise ValueError(f"log_mel must be (n_items, n_frames, n_mels), got {log_mel.shape}")
+    if not np.isfinite(log_mel).all():
+        raise ValueError("log_mel holds values that are not finite")
+
+
+def _cepstrum(log_mel: NDArray[np.float32]) -> NDArray[np.float32]:
+    return dct(log_mel, type=2, norm="ortho", axis=2).astype(np.float32)
+
+
+def _between(
+    values: NDArray[np.float32],
+    first: NDArray[np.intp],
+    last: NDArray[np.intp],
+    n_frames: int,
+) -> NDArray[np.float32]:
+    """Linear interpolation at `n_frames` places from the first to the last frame of each item."""
+    steps = np.linspace(0.0, 1.0, n_frames)
+    positions = first[:, None] + steps * (last - first)[:, None]
+    before = np.floor(positions).astype(np.intp)
+    after = np.minimum(before + 1, values.shape[1] - 1)
+    share = (positions - before).astype(np.float32)[:, :, None]
+    items = np.arange(len(values))[:, None]
+    return (1 - share) * values[items, before] + share * values[items, after]
+
+
+def _statistics(values: NDArray[np.float32], changes: NDArray[np.float32]) -> NDArray[np.floating]:
+    """One clip's statistics; both (n_active_frames, n_cepstra)."""
+    percentiles = np.percentile(values, _PERCENTILES, axis=0)
+    moments = [values.mean(axis=0), values.std(axis=0)]
+    return np.concatenate([*moments, *percentiles, changes.mean(axis=0), changes.std(axis=0)])
