@@ -546,12 +546,15 @@ class CepstraParameters(Parameters):
 
     Attributes
     ----------
-    n_cepstra : coefficients of the time-normalised clip that are kept, the level among them.
-    n_frames : steps from its start to its end.
+    n_cepstra : coefficients that are kept, the level among them; at most `views.n_mels`.
+    n_frames : steps from the first to the last loud frame.
+    trim_db : how far below the loudest frame either end is cut off; the cepstra of several trims
+        stand beside each other.
     """
 
     n_cepstra: int = Field(default=13, ge=1)
-    n_frames: int = Field(default=16, ge=1)
+    n_frames: int = Field(default=16, ge=2)
+    trim_db: Numbers = Field(default=[20.0, 30.0, 40.0], min_length=1)
 
 
 class AugmentationParameters(Parameters):

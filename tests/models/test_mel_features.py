@@ -1,36 +1,68 @@
-"""Features of spectrograms whose cepstra are known."""
+"""Mel features against spectrograms whose features are known."""
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.fft import idct
 
-from disentangled_audio.models.mel_features import cepstra_over_time, timbre_statistics
+from disentangled_audio.models.mel_features import cepstra, timbre_statistics
 
 RANGE_DB = 80.0
+N_MELS = 20
 
 
-def test_a_cosine_over_the_bands_is_one_coefficient() -> None:
-    bands = (np.arange(8) + 0.5) / 8
-    view = np.tile(np.cos(2 * np.pi * bands), (2, 6, 1)).astype(np.float32)
-
-    features = cepstra_over_time(view, n_cepstra=4, n_frames=3).reshape(2, 3, 4)
-
-    # Orthonormal: the cosine of index 2 over 8 bands has norm 2.
-    np.testing.assert_allclose(features, np.broadcast_to([0, 0, 2, 0], (2, 3, 4)), atol=1e-6)
+def _word(n_frames: int, first: int, total: int = 60) -> np.ndarray:
+    """A ridge that climbs through the bands, with silence before and after; (1, total, bands)."""
+    view = np.zeros((1, total, N_MELS), dtype=np.float32)
+    ridge = np.linspace(3.0, 16.0, n_frames)[:, None] - np.arange(N_MELS)
+    view[0, first : first + n_frames] = 1.0 - 0.02 * np.abs(ridge)
+    return view
 
 
-def test_steps_are_means_of_neighbouring_frames() -> None:
-    view = np.arange(7, dtype=np.float32)[np.newaxis, :, np.newaxis] * np.ones((1, 1, 4))
-
-    features = cepstra_over_time(view, n_cepstra=1, n_frames=3)
-
-    # Frames 0-1, 2-3 and 4-6; the first coefficient of a constant over 4 bands is twice it.
-    np.testing.assert_allclose(features, [[1.0, 5.0, 10.0]])
+def _random_view(n_items: int = 4, n_frames: int = 30, seed: int = 0) -> np.ndarray:
+    return np.random.default_rng(seed).random((n_items, n_frames, N_MELS)).astype(np.float32)
 
 
-def test_more_steps_than_frames_are_the_frames() -> None:
-    view = np.random.default_rng(0).random((3, 5, 8)).astype(np.float32)
+@given(first=st.integers(0, 20), n_frames=st.integers(17, 40))
+def test_cepstra_tell_neither_when_nor_how_fast_a_word_was_said(first: int, n_frames: int) -> None:
+    settings = {"n_frames": 9, "trim_db": [30.0]}
 
-    assert cepstra_over_time(view, n_cepstra=8, n_frames=16).shape == (3, 40)
+    slow = cepstra(_word(33, 5), RANGE_DB, **settings)
+    other = cepstra(_word(n_frames, first), RANGE_DB, **settings)
+
+    # The ridge is a kink between bands, which interpolation rounds off a little.
+    np.testing.assert_allclose(other, slow, atol=0.06)
+
+
+def test_cepstra_tell_a_word_from_its_reversal() -> None:
+    word = _word(33, 5)
+    difference = cepstra(word[:, ::-1], RANGE_DB) - cepstra(word, RANGE_DB)
+
+    assert np.abs(difference).max() > 0.3
+
+
+def test_a_deeper_trim_keeps_a_weak_ending() -> None:
+    view = _word(20, 10)
+    # 28 dB below the loudest.
+    view[:, 30:40] = 1.0 - 28.0 / RANGE_DB
+    shallow, deep = (
+        cepstra(view, RANGE_DB, n_cepstra=1, n_frames=5, trim_db=[depth])[0]
+        for depth in (15.0, 35.0)
+    )
+    # The 0th coefficient is the level: constant within the word, lower in the ending.
+    assert shallow[-1] > 0.9 * shallow[0]
+    assert deep[-1] < 0.8 * deep[0]
+
+
+def test_an_overall_spectrum_moves_the_cepstra_of_all_frames_alike() -> None:
+    view = np.full((1, 10, N_MELS), 0.9, dtype=np.float32)
+    curve = idct(np.eye(N_MELS)[2], norm="ortho").astype(np.float32)
+
+    moved = cepstra(view + 0.05 * curve, RANGE_DB, n_frames=4, trim_db=[30.0])
+    change = (moved - cepstra(view, RANGE_DB, n_frames=4, trim_db=[30.0])).reshape(4, 13)
+
+    np.testing.assert_allclose(change, 0.05 * np.eye(13)[[2] * 4], atol=1e-5)
 
 
 def test_statistics_do_not_change_where_frames_are_permuted_but_for_their_change() -> None:
@@ -72,3 +104,19 @@ def test_known_moments() -> None:
 
 def test_a_silent_clip_has_finite_statistics() -> None:
     assert np.isfinite(timbre_statistics(np.zeros((1, 5, 6), np.float32), 0.4, RANGE_DB)).all()
+
+
+def test_what_is_no_view_is_refused() -> None:
+    with pytest.raises(ValueError, match="n_items"):
+        cepstra(np.ones((3, 4), np.float32), RANGE_DB)
+    view = _random_view()
+    view[1, 2, 3] = np.nan
+    with pytest.raises(ValueError, match="finite"):
+        cepstra(view, RANGE_DB)
+
+
+def test_settings_that_make_no_sense_are_refused() -> None:
+    with pytest.raises(ValueError, match="n_cepstra"):
+        cepstra(_random_view(), RANGE_DB, n_cepstra=N_MELS + 1)
+    with pytest.raises(ValueError, match="trim_db"):
+        cepstra(_random_view(), RANGE_DB, trim_db=[])

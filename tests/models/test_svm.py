@@ -79,6 +79,21 @@ def test_the_search_finds_the_scale_of_the_structure() -> None:
     assert chosen == {"C": 100.0, "gamma": 10.0}
 
 
+def test_the_search_agrees_with_libsvms_own_kernel() -> None:
+    rows = _blobs(["a", "b", "c"], n_groups=6)
+    rows = Rows(rows.features / 4, rows.target, rows.group)
+    weights, gammas = [0.01, 1.0, 30.0], [0.02, 0.3, 4.0]
+
+    for train, held_out in svm._inner_folds(rows, 3, seed=0):
+        scores = svm._fold_scores(rows, train, held_out, weights, gammas)
+        for row, weight in enumerate(weights):
+            for column, gamma in enumerate(gammas):
+                fitted = fit_svm(rows[train], {"C": weight, "gamma": gamma})
+                right = fitted.predict(rows.features[held_out]) == rows.target[held_out]
+                recalls = [right[rows.target[held_out] == name].mean() for name in "abc"]
+                assert scores[row, column] == pytest.approx(np.mean(recalls))
+
+
 def test_the_same_seed_gives_the_same_svm() -> None:
     rows = _blobs(["a", "b", "c"])
     one, same = (_calibrated(rows, _blobs(["a", "b", "c"], seed=1)) for _ in range(2))

@@ -80,9 +80,7 @@ def _fit_with(clips: zarr.Array, splits: pd.DataFrame, chunks: Path) -> dict[str
     codes, cnn = representation.encode_views(model, *views, splits, DISENTANGLER)
     svm, svm_probabilities = classification.train_svm(table, augmented, splits, SVM, SEED)
     code_svm, code_probabilities = classification.train_code_svm(codes, splits, SVM, SEED)
-    cepstra, timbre = features.summarise_views(
-        views[1], views[0], recordings, CepstraParameters(), VIEWS
-    )
+    cepstra, timbre = features.summarise_views(views[0], recordings, CepstraParameters(), VIEWS)
     mel_svm, mel_probabilities = classification.train_mel_svm(cepstra, splits, SVM, SEED)
     timbre_svm, timbre_probabilities = classification.train_timbre_svm(timbre, splits, SVM, SEED)
     hybrid, _ = classification.train_hybrid(

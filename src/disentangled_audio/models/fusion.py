@@ -1,9 +1,10 @@
-"""Hybrid classifier: a weighted mean of calibrated member probabilities."""
+"""Hybrid classifier: a weighted geometric mean of calibrated member probabilities."""
 
 from itertools import combinations
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import log_softmax
 from sklearn.base import BaseEstimator, ClassifierMixin
 
 from disentangled_audio.models.calibration import fit_temperature, scaled_probabilities
@@ -14,56 +15,47 @@ MIN_GROUP_ROWS = 20
 
 
 class ProbabilityFusion(ClassifierMixin, BaseEstimator):
-    """Temperature per member, then a convex combination.
+    """Temperature per member, weighted geometric mean (a logarithmic opinion pool), temperature.
 
     Fit on rows that no member was trained on. The temperature of a member minimises its log
     loss (Guo et al. 2017) and only softens: where validation rows are easier than what comes,
-    sharpening to fit them would make every later error a certain one.
+    sharpening to fit them would let its later errors outvote the others. In a geometric mean a
+    member that is unsure says next to nothing, and what several members each think improbable is
+    ruled out; in an arithmetic mean one sure member outvotes them (Heskes 1998, "Selecting
+    weighting factors in logarithmic opinion pools"). A last temperature calibrates the mean.
 
-    Weights are even over the sources of evidence, such as one network or one kind of feature,
-    and over the members of a source: two classifiers on the same codes err together, and must
-    not outvote a third that sees something else. Other weights are taken only where errors show
-    that these are worse: of all weights whose error in their worst group is within one standard
-    error of the lowest, the nearest to even ones (the one-standard-error rule of Breiman et al.
-    1984, "Classification and regression trees", 3.4.3). The worst group counts, because a member
-    that leads on average can collapse on one unseen group. Errors count and not the log loss,
-    because where validation rows are easy the members differ in nothing but how sure they are,
-    and the surest is not the one that holds elsewhere.
+    Weights are even. Others are taken only where errors show that even ones are worse: of all
+    weights whose error in their worst group is within one standard error of the lowest, the
+    nearest to even ones (the one-standard-error rule of Breiman et al. 1984, "Classification and
+    regression trees", 3.4.3). The worst group counts, because a member that leads on average can
+    collapse on one unseen group. Errors count and not the log loss, because where validation rows
+    are easy the members differ in nothing but how sure they are, and the surest is not the one
+    that holds elsewhere.
 
     A member may not apply to a row, as acoustic parameters do not to noise: its probabilities
     there are NaN, and the others share its weight in proportion to theirs (evenly where they
     have none). A row to which none applies gets equal probabilities. A member that applies to no
     row of `fit` cannot be judged and has no weight.
 
-    Rows of `fit` may be harder than the validation rows as recorded: copies of them, changed in
-    the ways in which the rows to come may differ, are rows like others, and make groups of their
-    own where they are to be judged for themselves.
-
     Parameters
     ----------
     weight_steps : int
         Weights are looked for on a grid of multiples of 1 / weight_steps.
     max_temperature : float
-        Temperatures are looked for between 1 and max_temperature.
-    sources : dict of str to str, optional
-        Source of evidence by member; a member that is not named is one by itself.
+        Temperatures of members are looked for between 1 and max_temperature.
 
     Attributes
     ----------
     classes_ : (n_classes,)
     members_ : list of str
     temperatures_, weights_ : (n_members,)
+    temperature_ : float
+        Of the mean.
     """
 
-    def __init__(
-        self,
-        weight_steps: int = 12,
-        max_temperature: float = 10.0,
-        sources: dict[str, str] | None = None,
-    ) -> None:
+    def __init__(self, weight_steps: int = 12, max_temperature: float = 10.0) -> None:
         self.weight_steps = weight_steps
         self.max_temperature = max_temperature
-        self.sources = sources
 
     def fit(
         self,
@@ -114,19 +106,22 @@ class ProbabilityFusion(ClassifierMixin, BaseEstimator):
         judged = np.flatnonzero([rows.any() for rows in applies])
         if not len(judged):
             raise ValueError(f"none of the members {', '.join(members)} applies to any row")
-        even = _even_weights([self.members_[number] for number in judged], self.sources or {})
+        even = np.full(len(judged), 1 / len(judged))
         grid = [
             np.bincount(judged, weights, len(self.members_))
             for weights in _nearest_first(even, self.weight_steps)
         ]
         judge = _Judge(truth, np.asarray(group))
-        errors = [judge.error(_mean(weights, scaled)) for weights in grid]
+        errors = [judge.error(_pooled(weights, scaled)) for weights in grid]
         lowest, standard_error = min(errors)
         # The grid begins with even weights, so the first that is good enough is taken.
         self.weights_ = next(
             weights
             for weights, (error, _) in zip(grid, errors, strict=True)
             if error <= lowest + standard_error
+        )
+        self.temperature_ = fit_temperature(
+            _pooled(self.weights_, scaled), truth, self.max_temperature
         )
         return self
 
@@ -143,17 +138,19 @@ class ProbabilityFusion(ClassifierMixin, BaseEstimator):
         (n_rows, n_classes)
             Rows sum to one.
         """
-        return _mean(self.weights_, self._scaled(members))
+        return scaled_probabilities(
+            _pooled(self.weights_, self._scaled(members)), self.temperature_
+        )
 
     def predict(self, members: dict[str, NDArray[np.float64]]) -> NDArray:
         """Most probable class of each row."""
         return self.classes_[self.predict_proba(members).argmax(axis=1)]
 
     def _scaled(self, members: dict[str, NDArray[np.float64]]) -> NDArray[np.float64]:
-        """Calibrated probabilities, (n_members, n_rows, n_classes); NaN stays."""
+        """Log of calibrated probabilities, (n_members, n_rows, n_classes); NaN stays."""
         return np.stack(
             [
-                scaled_probabilities(_logits(members[name]), temperature)
+                log_softmax(_logits(members[name]) / temperature, axis=1)
                 for name, temperature in zip(self.members_, self.temperatures_, strict=True)
             ]
         )
@@ -167,26 +164,20 @@ def _applies(probabilities: NDArray[np.float64]) -> NDArray[np.bool_]:
     return ~np.isnan(probabilities).any(axis=-1)
 
 
-def _mean(weights: NDArray[np.float64], scaled: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Mean over the members that apply to each row, (n_rows, n_classes)."""
-    applies = _applies(scaled)
+def _pooled(
+    weights: NDArray[np.float64], log_probabilities: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Logits of the mean over the members that apply to each row, (n_rows, n_classes)."""
+    applies = _applies(log_probabilities)
     if applies.all():
-        return np.tensordot(weights, scaled, axes=1)
+        return np.tensordot(weights, log_probabilities, axes=1)
     own = weights[:, None] * applies
     # Members without weight count evenly where no other applies.
     own = np.where(own.sum(axis=0) > 0, own, applies)
     total = own.sum(axis=0)
-    summed = np.einsum("mr,mrc->rc", own, np.where(applies[..., None], scaled, 0.0))
-    uniform = np.full_like(summed, 1 / scaled.shape[-1])
-    return np.divide(summed, total[:, None], out=uniform, where=total[:, None] > 0)
-
-
-def _even_weights(members: list[str], sources: dict[str, str]) -> NDArray[np.float64]:
-    """Even over sources, and over the members of each."""
-    # A tuple cannot be taken for the name of a source.
-    source = [sources.get(name, (name,)) for name in members]
-    shares = np.array([1 / source.count(own) for own in source])
-    return shares / shares.sum()
+    summed = np.einsum("mr,mrc->rc", own, np.where(applies[..., None], log_probabilities, 0.0))
+    # Where none applies, all classes are alike.
+    return summed / np.maximum(total, EPSILON)[:, None]
 
 
 def _nearest_first(even: NDArray[np.float64], n_steps: int) -> list[NDArray[np.float64]]:
@@ -221,13 +212,13 @@ class _Judge:
             self._n_independent = np.array([len(names)])
         self._n_rows = np.bincount(self._group)
 
-    def error(self, probabilities: NDArray[np.float64]) -> tuple[float, float]:
+    def error(self, logits: NDArray[np.float64]) -> tuple[float, float]:
         """Share of wrong rows in the worst group, and its standard error.
 
         Of the standard error, the share is that of the rule of succession: no error in few
         observations does not mean that there is none.
         """
-        wrong = probabilities.argmax(axis=1) != self._truth
+        wrong = logits.argmax(axis=1) != self._truth
         shares = np.bincount(self._group, wrong) / self._n_rows
         worst = shares.argmax()
         n_independent = self._n_independent[worst]

@@ -1,39 +1,70 @@
-"""Features of mel spectrograms for classical classifiers."""
+"""Fixed-length features of log-mel spectrograms: the course of a word, and how a clip sounds."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.fft import dct
 
+from disentangled_audio.signal import mel
 
-def cepstra_over_time(
-    content_view: NDArray[np.float32], n_cepstra: int, n_frames: int
+
+def cepstra(
+    log_mel: NDArray[np.float32],
+    dynamic_range_db: float,
+    *,
+    n_cepstra: int = 13,
+    n_frames: int = 16,
+    trim_db: Sequence[float] = (20.0, 30.0, 40.0),
 ) -> NDArray[np.float32]:
-    """Mel cepstra of a time-normalised clip, in a few steps from its start to its end.
+    """Time-normalised mel cepstra of the active part of each clip, for what is said.
+
+    Where a word begins is a matter of the threshold, the more so for weak consonants and noisy
+    recordings, so the cepstra of several trims stand beside each other.
 
     Parameters
     ----------
-    content_view : (n_items, n_view_frames, n_mels)
-        Log-mel spectrogram of the trimmed, time-normalised clip, from `make_views`.
+    log_mel : (n_items, n_absolute_frames, n_mels)
+        View of that name: 0 at `dynamic_range_db` below the clip's peak, 1 at the peak.
+    dynamic_range_db : float
+        What a step from 0 to 1 of the view stands for, in dB.
     n_cepstra : int
-        Coefficients kept, the level (the first) among them; at most n_mels.
+        Coefficients kept, from the 0th on, at most `n_mels`.
     n_frames : int
-        Steps, each the mean of neighbouring frames; at most n_view_frames.
+        Frames from the first to the last active one, whatever the duration.
+    trim_db : sequence of float
+        Depths in dB below the loudest frame at which either end is cut off, each on its own.
 
     Returns
     -------
-    (n_items, n_frames * n_cepstra)
+    (n_items, len(trim_db) * n_frames * n_cepstra)
+        Frame by frame, trim by trim.
+
+    Raises
+    ------
+    ValueError
+        If the view is not three-dimensional or has values that are not finite, there are fewer
+        bands than cepstra, or there is no trim.
 
     References
     ----------
     Davis and Mermelstein (1980), "Comparison of parametric representations for monosyllabic word
     recognition in continuously spoken sentences".
     """
-    cepstra = dct(content_view, axis=2, norm="ortho")[:, :, :n_cepstra]
-    n_frames = min(n_frames, cepstra.shape[1])
-    starts = np.linspace(0, cepstra.shape[1], n_frames, endpoint=False).astype(int)
-    lengths = np.diff([*starts, cepstra.shape[1]])
-    means = np.add.reduceat(cepstra, starts, axis=1) / lengths[:, np.newaxis]
-    return means.reshape(len(means), -1).astype(np.float32)
+    _check(log_mel)
+    if not 1 <= n_cepstra <= log_mel.shape[2]:
+        raise ValueError(f"n_cepstra ({n_cepstra}) must lie between 1 and {log_mel.shape[2]} bands")
+    if len(trim_db) == 0:
+        raise ValueError("trim_db needs one depth or more")
+    # A cosine transform is linear, so interpolation may as well come after it, on fewer values.
+    coefficients = _cepstrum(log_mel)[:, :, :n_cepstra]
+    energy = (10.0 ** (dynamic_range_db / 10.0 * (log_mel.astype(np.float64) - 1.0))).sum(axis=2)
+    trimmed = [
+        _between(coefficients, *mel.active_span(energy, depth), n_frames) for depth in trim_db
+    ]
+    return np.concatenate([part.reshape(len(log_mel), -1) for part in trimmed], axis=1)
 
 
 def timbre_statistics(
@@ -58,7 +89,7 @@ def timbre_statistics(
     (n_items, 4 * n_mels)
     """
     active = (log_mel.max(axis=2) > 1.0 - trim).astype(np.float32)
-    cepstra = dct(log_mel, axis=2, norm="ortho")
+    cepstra = _cepstrum(log_mel)
     weights = active / np.maximum(active.sum(axis=1, keepdims=True), 1.0)
     mean = np.einsum("nf,nfc->nc", weights, cepstra)
     variance = np.einsum("nf,nfc->nc", weights, np.square(cepstra - mean[:, np.newaxis]))
@@ -68,3 +99,30 @@ def timbre_statistics(
     power = np.mean(10.0 ** ((log_mel - 1.0) * dynamic_range_db / 10.0), axis=1)
     spectrum = dct(np.log10(power), axis=1, norm="ortho")
     return np.concatenate([mean, np.sqrt(variance), np.sqrt(change), spectrum], axis=1)
+
+
+def _check(log_mel: NDArray[np.float32]) -> None:
+    if log_mel.ndim != 3 or 0 in log_mel.shape:
+        raise ValueError(f"log_mel must be (n_items, n_frames, n_mels), got {log_mel.shape}")
+    if not np.isfinite(log_mel).all():
+        raise ValueError("log_mel holds values that are not finite")
+
+
+def _cepstrum(log_mel: NDArray[np.float32]) -> NDArray[np.float32]:
+    return dct(log_mel, type=2, norm="ortho", axis=2).astype(np.float32)
+
+
+def _between(
+    values: NDArray[np.float32],
+    first: NDArray[np.intp],
+    last: NDArray[np.intp],
+    n_frames: int,
+) -> NDArray[np.float32]:
+    """Linear interpolation at `n_frames` places from the first to the last frame of each item."""
+    steps = np.linspace(0.0, 1.0, n_frames)
+    positions = first[:, None] + steps * (last - first)[:, None]
+    before = np.floor(positions).astype(np.intp)
+    after = np.minimum(before + 1, values.shape[1] - 1)
+    share = (positions - before).astype(np.float32)[:, :, None]
+    items = np.arange(len(values))[:, None]
+    return (1 - share) * values[items, before] + share * values[items, after]

@@ -7,11 +7,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
+from joblib import Parallel, delayed
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.kernel_approximation import Nystroem
 from sklearn.metrics import recall_score
-from sklearn.model_selection import GridSearchCV, StratifiedGroupKFold, StratifiedKFold
+from sklearn.metrics.pairwise import euclidean_distances
+from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC, LinearSVC
@@ -118,23 +120,45 @@ def search_svm(rows: Rows, parameters: SvmParameters, seed: int) -> dict[str, fl
         `C` and `gamma` with the best mean balanced accuracy over the inner folds.
     """
     rows = _sample(rows, parameters.max_search_rows, seed)
-    grid = {
-        "svc__C": parameters.C,
-        # After standardisation 1 / n_features is scikit-learn's `scale`.
-        "svc__gamma": [scale / rows.features.shape[1] for scale in parameters.gamma_scale],
-    }
-    search = GridSearchCV(
-        _svm(),
-        grid,
-        scoring=_balanced_accuracy,
-        cv=_inner_folds(rows, parameters.inner_folds, seed),
-        n_jobs=parameters.n_jobs,
-        refit=False,
-    )
+    # After standardisation 1 / n_features is scikit-learn's `scale`.
+    gammas = [scale / rows.features.shape[1] for scale in parameters.gamma_scale]
+    folds = _inner_folds(rows, parameters.inner_folds, seed)
     # BLAS threads on top of the workers oversubscribe the cores: ten times slower on two.
     with threadpool_limits(1):
-        search.fit(rows.features, rows.target)
-    return {key.removeprefix("svc__"): value for key, value in search.best_params_.items()}
+        scores = Parallel(parameters.n_jobs)(
+            delayed(_fold_scores)(rows, train, held_out, parameters.C, gammas)
+            for train, held_out in folds
+        )
+    row, column = np.unravel_index(np.mean(scores, axis=0).argmax(), np.shape(scores)[1:])
+    return {"C": parameters.C[row], "gamma": gammas[column]}
+
+
+def _fold_scores(
+    rows: Rows,
+    train: NDArray[np.integer],
+    held_out: NDArray[np.integer],
+    C: list[float],
+    gammas: list[float],
+) -> NDArray[np.float64]:
+    """Balanced accuracy on held-out rows, (n_C, n_gammas).
+
+    All candidates share one matrix of distances, which BLAS computes: six times faster than
+    libsvm's own kernel where features are hundreds, twice where they are tens.
+    """
+    target = rows.target[train]
+    with threadpool_limits(1):
+        scaler = StandardScaler().fit(rows.features[train])
+        inside, outside = (scaler.transform(rows.features[part]) for part in (train, held_out))
+        between_rows = euclidean_distances(inside, squared=True)
+        to_held_out = euclidean_distances(outside, inside, squared=True)
+        scores = np.empty((len(C), len(gammas)))
+        for column, gamma in enumerate(gammas):
+            kernel, held_out_kernel = np.exp(-gamma * between_rows), np.exp(-gamma * to_held_out)
+            for row, weight in enumerate(C):
+                svm = SVC(C=weight, kernel="precomputed", class_weight="balanced", cache_size=500)
+                predicted = svm.fit(kernel, target).predict(held_out_kernel)
+                scores[row, column] = _balanced_accuracy(rows.target[held_out], predicted)
+    return scores
 
 
 def n_landmarks_for(n_rows: int, parameters: SvmParameters) -> int | None:
@@ -201,9 +225,9 @@ def _approximate_svm(chosen: dict[str, float], n_landmarks: int, seed: int) -> P
     )
 
 
-def _balanced_accuracy(svm: Pipeline, features: NDArray, target: NDArray) -> float:
+def _balanced_accuracy(target: NDArray, predicted: NDArray) -> float:
     """Mean recall of the classes that the held-out rows have; a fold may lack one."""
-    return recall_score(target, svm.predict(features), labels=np.unique(target), average="macro")
+    return recall_score(target, predicted, labels=np.unique(target), average="macro")
 
 
 def _logits(svm: Pipeline, features: NDArray[np.float64]) -> NDArray[np.float64]:

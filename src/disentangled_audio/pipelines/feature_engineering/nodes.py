@@ -139,20 +139,23 @@ def make_encoder_views(
 
 
 def summarise_views(
-    content_view: Any,
     log_mel: Any,
     recordings: pd.DataFrame,
     parameters: CepstraParameters,
     views: ViewParameters,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Cepstra over time, and statistics over the whole clip; every row from its own clip alone."""
-    from disentangled_audio.models.mel_features import cepstra_over_time, timbre_statistics
+    from disentangled_audio.models.mel_features import cepstra, timbre_statistics
 
-    sources = (content_view, log_mel, recordings)
+    sources = (log_mel, recordings)
     check_same(*sources)
-    cepstra = _by_parts(
-        content_view,
-        partial(cepstra_over_time, n_cepstra=parameters.n_cepstra, n_frames=parameters.n_frames),
+    if parameters.n_cepstra > views.n_mels:
+        raise UserError(
+            f"cepstra.n_cepstra={parameters.n_cepstra} is more than views.n_mels={views.n_mels}"
+        )
+    course = _by_parts(
+        log_mel,
+        partial(cepstra, dynamic_range_db=views.dynamic_range_db, **parameters.model_dump()),
     )
     trim = views.trim_db / views.dynamic_range_db
     statistics = _by_parts(
@@ -161,7 +164,7 @@ def summarise_views(
     )
     names = recordings["recording_id"]
     return (
-        stamp(feature_table(names, cepstra, "cepstrum"), *sources),
+        stamp(feature_table(names, course, "cepstrum"), *sources),
         stamp(feature_table(names, statistics, "timbre"), *sources),
     )
 

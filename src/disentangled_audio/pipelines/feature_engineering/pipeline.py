@@ -77,7 +77,6 @@ def create_pipeline(**kwargs) -> Pipeline:
             Node(
                 summarise_views,
                 inputs=[
-                    "content_view",
                     "log_mel",
                     "recordings",
                     "params:cepstra",

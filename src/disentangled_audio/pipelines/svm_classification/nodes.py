@@ -21,9 +21,6 @@ from disentangled_audio.pipelines.tables import (
 # In the order in which figures and tables show them; the published branches are svm and cnn.
 MEMBERS = ("svm", "mel_svm", "timbre_svm", "acoustic_svm", "code_svm", "cnn")
 
-# The head and the SVM on the codes read the same encoders.
-SOURCES = {"code_svm": "encoders", "cnn": "encoders"}
-
 logger = logging.getLogger(__name__)
 
 
@@ -183,4 +180,4 @@ def fusion_of(parameters: HybridParameters) -> Any:
     """The hybrid before it is fitted."""
     from disentangled_audio.models.fusion import ProbabilityFusion
 
-    return ProbabilityFusion(parameters.weight_steps, parameters.max_temperature, SOURCES)
+    return ProbabilityFusion(parameters.weight_steps, parameters.max_temperature)
