@@ -129,7 +129,7 @@ def audit_shortcuts(  # noqa: PLR0913, PLR0917
         target=protocol.target,
         **drawn,
     )
-    margins = audit.margins_over_best_control(predictions, control_predictions, **drawn)
+    margins = audit.margins_over_controls(predictions, control_predictions, **drawn)
     named = [*protocol.group_by, *protocol.factors]
     columns = leaks.shared_columns(recordings, named, protocol.target)
     duplicates = leaks.near_duplicates(
