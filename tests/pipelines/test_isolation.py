@@ -67,6 +67,7 @@ def test_each_pipeline_runs_from_what_the_others_saved(
         "feature_engineering",
         "representation_learning",
         "svm_classification",
+        "audit",
         "reporting",
     ):
         run_kedro(project, env="fsdd", pipelines=[name], params=QUICK)

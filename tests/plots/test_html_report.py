@@ -133,7 +133,7 @@ def test_order_of_the_page(page):
     text = Page(page).text
     parts = [
         "balanced accuracy of",
-        "A control sees no sound",
+        "A control sees next to nothing",
         "Most frequent errors",
         "99 of 100 expected recordings",
         "found and not analysed",
@@ -143,6 +143,26 @@ def test_order_of_the_page(page):
     places = [text.index(part) for part in parts]
     assert places == sorted(places)
     assert page.index("<h3>hybrid</h3>") < page.index("<h3>svm</h3>")
+
+
+def test_the_audit_is_escaped_and_has_its_figure():
+    predictions = predictions_of({"hybrid": 0.9}, ["a", "b"])
+    report, confusion = classification_report_table(predictions), confusion_table(predictions)
+    metrics = metrics_of(predictions, predictions_of({"duration": 0.4}, ["a", "b"]))
+    scores = {"balanced_accuracy": 0.9, "balanced_accuracy_ci95": [0.8, 1.0]}
+    audit = {
+        **{"corpus": "made", "simulated": False, "target": "place", "n_folds": 1, "chance": 0.5},
+        **{"controls": {"duration": scores}, "shortcuts": ["duration"], "parts_of_sound": []},
+    }
+    figures = report_figures(metrics, report, confusion, audit=audit)
+    rejected = pd.DataFrame(columns=["path", "reason"])
+    verdict = [f"The duration tells {NASTY}."]
+    page = render_report(metrics, report, confusion, rejected, {}, {}, figures, verdict)
+    parsed = Page(page)
+    assert f"The duration tells {NASTY}." in parsed.text
+    assert "script" not in parsed.tags
+    assert 'href="#audit"' in page
+    assert any("shortcut control" in image["alt"] for image in parsed.images)
 
 
 def test_page_without_figures_or_facts():
@@ -160,6 +180,7 @@ def test_page_without_figures_or_facts():
     assert "simulated recordings" not in page
     assert "every file that was found was analysed" in page
     assert Page(page).images == []
+    assert 'id="audit"' not in page
 
 
 def test_answer_has_the_figures():

@@ -107,7 +107,7 @@ def audit_controls(
         "not_applicable": {**constant, **left_out},
         "shortcuts": [name for name in predicts if is_shortcut(name)],
         "parts_of_sound": [name for name in predicts if not is_shortcut(name)],
-        "can_be_significant": bool(smallest_p * len(tested) < SIGNIFICANT),
+        "can_be_significant": bool(tested) and smallest_p * len(tested) < SIGNIFICANT,
     }
 
 
@@ -304,8 +304,7 @@ def _on_shortcuts(audit: Mapping[str, Any]) -> list[str]:
             sentences.append(f"It can also be told from {listed}.")
         return [
             *sentences,
-            "None of this is the sound that is asked about; a model may use it as far as it can "
-            "see it.",
+            "None of this is the sound itself; a model may use it as far as it can see it.",
         ]
     if not audit["can_be_significant"]:
         return [
@@ -380,7 +379,7 @@ def _on_margin(model: str, of: Mapping[str, Any], control: str) -> str:
     care = ""
     if of["resampled"] != "group":
         care = " One group says nothing of other groups."
-    elif of["n_groups"] < FEW_GROUPS:
+    elif of["significant"] and of["n_groups"] < FEW_GROUPS:
         care = " With so few groups, that p is too small."
     return (
         f"On the test items of this fold, the margin of {model} over {control} is "

@@ -3,9 +3,17 @@
 from collections.abc import Mapping
 from typing import Any
 
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from disentangled_audio.plots import style
+
+# Colour and marker of what a control is found to be.
+LOOKS = {
+    "a shortcut: tells the label": (style.OKABE_ITO[5], "s"),
+    "a part of the sound that tells it": (style.BLUE, "D"),
+    "does not tell it significantly": (style.GREY, "o"),
+}
 
 
 def audit_figure(audit: Mapping[str, Any], title: str | None = None) -> Figure:
@@ -20,35 +28,47 @@ def audit_figure(audit: Mapping[str, Any], title: str | None = None) -> Figure:
     Returns
     -------
     Figure
+        Bars from zero, best first, over dotted chance. Controls that do not apply are not drawn.
     """
     controls = audit["controls"]
     with style.context():
-        figure = style.new_figure(7.6, 1.8 + 0.34 * len(controls))
+        figure = style.new_figure(7.6, 2.0 + 0.34 * len(controls))
         axes = figure.add_subplot()
-        for place, scores in enumerate(controls.values()):
-            colour = style.OKABE_ITO[5] if scores["predicts"] else style.GREY
-            value, (low, high) = scores["balanced_accuracy"], scores["balanced_accuracy_ci95"]
-            axes.plot([low, high], [place, place], color=colour, linewidth=2.2, alpha=0.6)
-            marker = "s" if scores["predicts"] else "o"
-            axes.plot([value], [place], marker=marker, color=colour, clip_on=False, zorder=3)
-            axes.annotate(
-                f"{value:.2f}",
-                (1.0, place),
-                xytext=(8, 0),
-                textcoords="offset points",
-                va="center",
-                fontsize=9,
-                annotation_clip=False,
-            )
+        for place, (name, scores) in enumerate(controls.items()):
+            _draw(axes, place, scores, *LOOKS[_look(name, audit)])
         axes.set_yticks(range(len(controls)), [style.label(name) for name in controls])
         axes.set_ylim(len(controls) - 0.4, -0.6)
-        axes.axvline(audit["chance"], color=style.GREY, linestyle=":", linewidth=1.4)
-        axes.plot([], [], "s", color=style.OKABE_ITO[5], label="tells the label")
-        axes.plot([], [], "o", color=style.GREY, label="does not, significantly")
-        axes.plot([], [], ":", color=style.GREY, label="chance")
-        axes.legend(loc="lower left", bbox_to_anchor=(0.0, 1.0), ncols=3, borderaxespad=0.2)
+        axes.axvline(audit["chance"], color=style.INK, linestyle=":", linewidth=1.4, label="chance")
+        used = {_look(name, audit) for name in controls}
+        for text, (colour, marker) in LOOKS.items():
+            if text in used:
+                axes.plot([], [], marker, color=colour, label=text)
+        axes.legend(loc="lower left", bbox_to_anchor=(-0.2, 1.0), ncols=2, borderaxespad=0.2)
         folds = f"{audit['n_folds']} fold" + ("s" if audit["n_folds"] > 1 else "")
-        style.share_axis(axes, f"balanced accuracy (0–1) over {folds}, 95 % interval")
+        style.share_axis(axes, f"balanced accuracy (0–1): mean over {folds}, 95 % interval")
         text = title or f"Shortcut controls: target {audit['target']}, corpus {audit['corpus']}"
         style.left_title(figure, style.title(text, simulated=audit["simulated"]))
     return figure
+
+
+def _look(name: str, audit: Mapping[str, Any]) -> str:
+    shortcut, part_of_sound, neither = LOOKS
+    if name in audit["shortcuts"]:
+        return shortcut
+    return part_of_sound if name in audit["parts_of_sound"] else neither
+
+
+def _draw(axes: Axes, place: int, scores: Mapping[str, Any], colour: str, marker: str) -> None:
+    value, (low, high) = scores["balanced_accuracy"], scores["balanced_accuracy_ci95"]
+    axes.barh(place, value, height=0.6, color=colour, alpha=0.25)
+    axes.plot([low, high], [place, place], color=colour, linewidth=2.2)
+    axes.plot([value], [place], marker=marker, color=colour, clip_on=False, zorder=3)
+    axes.annotate(
+        f"{value:.2f}",
+        (1.0, place),
+        xytext=(8, 0),
+        textcoords="offset points",
+        va="center",
+        fontsize=9,
+        annotation_clip=False,
+    )

@@ -1,7 +1,7 @@
 """One self-contained HTML page: the answer first, then what it rests on."""
 
 from base64 import b64encode
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from io import BytesIO
 from typing import Any
 
@@ -9,6 +9,7 @@ import pandas as pd
 from jinja2 import Environment, PackageLoader
 from matplotlib.figure import Figure
 
+from disentangled_audio.plots.audit import audit_figure
 from disentangled_audio.plots.classification import (
     chance_level,
     comparison_figure,
@@ -20,7 +21,9 @@ from disentangled_audio.plots.training import training_curves_figure
 
 TEMPLATE = "report.html"
 PREFERRED_MODEL = "hybrid"
-COMPARISON, TRAINING = "comparison", "training_curves"
+COMPARISON, TRAINING, AUDIT = "comparison", "training_curves", "audit"
+# Controls that a caution names; the table has all.
+MOST_NAMED = 3
 # Figure name before the model's name, and its alternative text.
 MODEL_FIGURES = {
     "confusion_matrix": "Confusion matrix of {model}: true classes in rows, predicted in columns.",
@@ -38,6 +41,7 @@ def report_figures(
     classification_report: pd.DataFrame,
     confusion: pd.DataFrame,
     history: pd.DataFrame | None = None,
+    audit: Mapping[str, Any] | None = None,
 ) -> dict[str, Figure]:
     """Draw every figure of the report, under the names that `render_report` looks for.
 
@@ -51,17 +55,21 @@ def report_figures(
         Columns ``model, target, predicted, count``.
     history : DataFrame, optional
         The training history.
+    audit : mapping, optional
+        The shortcut audit.
 
     Returns
     -------
     dict
-        ``comparison``, ``training_curves`` (with a history), and for each model
+        ``comparison``, ``training_curves`` and ``audit`` (where given), and for each model
         ``confusion_matrix_<model>``, ``precision_recall_<model>`` and ``f1_<model>``.
     """
     simulated = bool(metrics["simulated"])
     figures = {COMPARISON: comparison_figure(metrics)}
     if history is not None:
         figures[TRAINING] = training_curves_figure(history, simulated=simulated)
+    if audit is not None:
+        figures[AUDIT] = audit_figure(audit)
     for model in metrics["models"]:
         figures[f"confusion_matrix_{model}"] = confusion_matrix_figure(
             confusion, model, simulated=simulated
@@ -81,6 +89,7 @@ def render_report(
     corpus_facts: Mapping[str, Any],
     parameters: Mapping[str, Any],
     figures: Mapping[str, Figure],
+    verdict: Sequence[str] = (),
 ) -> str:
     """Render the report as one HTML page with nothing outside it.
 
@@ -101,8 +110,11 @@ def render_report(
     parameters : mapping
         Nested parameters of the run.
     figures : mapping
-        Name to figure: ``comparison``, ``training_curves``, ``confusion_matrix_<model>``,
-        ``precision_recall_<model>``, ``f1_<model>``. Missing ones are left out, others come last.
+        Name to figure: ``comparison``, ``audit``, ``training_curves``,
+        ``confusion_matrix_<model>``, ``precision_recall_<model>``, ``f1_<model>``. Missing ones
+        are left out, others come last.
+    verdict : sentences
+        Of the shortcut audit.
 
     Returns
     -------
@@ -117,7 +129,7 @@ def render_report(
     main = main_model(metrics)
     models = [main, *(name for name in metrics["models"] if name != main)]
     images = {name: _png(figure) for name, figure in figures.items()}
-    placed = {COMPARISON, TRAINING} | {
+    placed = {COMPARISON, TRAINING, AUDIT} | {
         f"{kind}_{name}" for kind in MODEL_FIGURES for name in models
     }
     return (
@@ -130,6 +142,7 @@ def render_report(
             answer=answer(metrics),
             cautions=cautions(metrics),
             images=images,
+            verdict=verdict,
             comparison_text=_comparison_text(metrics),
             scores=_score_rows(metrics),
             models=[
@@ -204,7 +217,10 @@ def _caution_controls(metrics: Mapping[str, Any], main: str) -> str | None:
     equals = [name for name, row in metrics["controls"].items() if _bounds(row)[1] >= low]
     if not equals:
         return None
-    named = " and ".join(f"{name} {_interval(metrics['controls'][name])}" for name in equals)
+    equals.sort(key=lambda name: -metrics["controls"][name]["balanced_accuracy"])
+    listed = [f"{name} {_interval(metrics['controls'][name])}" for name in equals[:MOST_NAMED]]
+    more = len(equals) - len(listed)
+    named = " and ".join([*listed, *([f"{_count(more, 'other')}"] if more else [])])
     return (
         f"A shortcut does as well as {main}, or nearly so: {named} overlaps with its interval or "
         f"lies above it. These figures do not show that {main} has learned more than the shortcut."

@@ -1,6 +1,5 @@
 """What a recording tells beside what it is a recording of: numbers that a shortcut could use."""
 
-import itertools
 from math import log10
 
 import numpy as np
@@ -19,6 +18,8 @@ _FRAME_S = 0.01
 # A tenth of fewer frames is none.
 _LEAST_FRAMES = 10
 _SMALLEST_POWER = 1e-20
+# Bands further below the loudest one are as good as empty.
+_FLOOR_DB = -100.0
 
 
 def recording_facts(
@@ -46,7 +47,7 @@ def recording_facts(
         ``lsb_odd_share``, ``effective_bits`` and ``zero_share`` as in `stored_facts`.
     """
     tail = signal[-max(1, len(signal) // 10) :]
-    power = float(np.dot(tail, tail)) / len(tail)
+    power = float(np.einsum("i,i->", tail, tail, dtype=np.float64)) / len(tail)
     return {
         "tail_dbfs": 10.0 * log10(max(power, _SMALLEST_POWER)),
         "noise_floor_db": _noise_floor_db(signal, max(1, round(_FRAME_S * sample_rate_hz))),
@@ -93,7 +94,9 @@ def _noise_floor_db(signal: NDArray[np.float32], n_frame: int) -> float:
     if n_frames < _LEAST_FRAMES:
         return float("nan")
     frames = signal[: n_frames * n_frame].reshape(n_frames, n_frame)
-    energy = np.einsum("ij,ij->i", frames, frames)
+    # Values that are no audio may be too large to be squared; their floor is NaN.
+    with np.errstate(over="ignore", invalid="ignore"):
+        energy = np.einsum("ij,ij->i", frames, frames)
     n_quiet = n_frames // _LEAST_FRAMES
     quiet = float(np.partition(energy, n_quiet)[:n_quiet].mean(dtype=np.float64))
     return 10.0 * log10(quiet / float(energy.max())) if quiet > 0 else float("nan")
@@ -160,8 +163,6 @@ def long_term_spectrum(
     power = _power(clips)
     edges_hz = np.geomspace(min_hz, sample_rate_hz / 2.0, n_bands + 1)
     edges = np.rint(edges_hz / (sample_rate_hz / 2.0) * (power.shape[1] - 1)).astype(int)
-    # Each band has a bin of its own, however short the clip is.
-    edges = np.minimum(np.maximum.accumulate(edges), power.shape[1] - 1)
     return _band_levels(power, edges)
 
 
@@ -170,12 +171,12 @@ def _power(clips: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def _band_levels(power: NDArray[np.floating], edges: NDArray[np.integer]) -> NDArray[np.float64]:
+    # Each band has a bin of its own, however short the clip is.
+    lows = np.minimum(edges[:-1], power.shape[1] - 1)
+    highs = np.maximum(edges[1:], lows + 1)
     bands = np.stack(
-        [
-            power[:, low : max(high, low + 1)].mean(axis=1)
-            for low, high in itertools.pairwise(edges)
-        ],
-        axis=1,
+        [power[:, low:high].mean(axis=1) for low, high in zip(lows, highs, strict=True)], axis=1
     )
-    levels_db = 10.0 * np.log10(np.maximum(bands, _SMALLEST_POWER))
+    loudest = np.maximum(bands.max(axis=1, keepdims=True), _SMALLEST_POWER)
+    levels_db = 10.0 * np.log10(np.maximum(bands / loudest, 10.0 ** (_FLOOR_DB / 10.0)))
     return levels_db - levels_db.mean(axis=1, keepdims=True)

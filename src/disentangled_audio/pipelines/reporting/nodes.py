@@ -141,13 +141,14 @@ def write_report(  # noqa: PLR0913
     recordings: pd.DataFrame,
     history: pd.DataFrame,
     integrity: dict[str, Any],
+    audit: dict[str, Any],
     corpus: Corpus,
     parameters: dict[str, Any],
 ) -> str:
     """The whole result as one page."""
     from disentangled_audio.plots.report import render_report, report_figures
 
-    figures = report_figures(metrics, classification_report, confusion, history)
+    figures = report_figures(metrics, classification_report, confusion, history, audit)
     facts = {
         "description": corpus.description,
         "rights": recordings[["licence", "citation"]].drop_duplicates().to_dict("records"),
@@ -160,7 +161,14 @@ def write_report(  # noqa: PLR0913
         },
     }
     return render_report(
-        metrics, classification_report, confusion, rejected, facts, plain(parameters), figures
+        metrics,
+        classification_report,
+        confusion,
+        rejected,
+        facts,
+        plain(parameters),
+        figures,
+        audit["verdict"],
     )
 
 

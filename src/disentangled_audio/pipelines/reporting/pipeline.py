@@ -129,6 +129,7 @@ def _report() -> Node:
             "recordings",
             "training_history",
             "integrity",
+            "audit",
             "params:corpus",
             "parameters",
         ],

@@ -29,8 +29,10 @@ def print_summary(metrics: dict[str, Any], n_rejected: int, report: Path) -> Non
     for name, scores in metrics["models"].items():
         table.add_row(*_row(name, scores), style="bold" if name == "hybrid" else "")
     table.add_section()
-    for name, scores in metrics["controls"].items():
-        table.add_row(*_row(f"control: {name}", scores), style="dim")
+    controls = metrics["controls"]
+    best_first = sorted(controls, key=lambda name: -controls[name]["balanced_accuracy"])
+    for name in best_first[:MOST_CONTROLS]:
+        table.add_row(*_row(f"control: {name}", controls[name]), style="dim")
     console = Console()
     console.print(table)
     if n_rejected:
