@@ -34,6 +34,9 @@ COMPLETE: dict[type[BaseModel], dict[str, Any]] = {
     p.SvmParameters: {},
     p.HybridParameters: {},
     p.EvaluationParameters: {},
+    p.CepstraParameters: {},
+    p.AuditParameters: {},
+    p.CrossValidationParameters: {},
 }
 
 

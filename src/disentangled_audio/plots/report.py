@@ -1,7 +1,7 @@
 """One self-contained HTML page: the answer first, then what it rests on."""
 
 from base64 import b64encode
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from io import BytesIO
 from typing import Any
 
@@ -21,6 +21,7 @@ from disentangled_audio.plots.training import training_curves_figure
 TEMPLATE = "report.html"
 PREFERRED_MODEL = "hybrid"
 COMPARISON, TRAINING = "comparison", "training_curves"
+AUDIT, CONFIDENCE, ABLATION = "audit", "confidence", "ablation"
 # Figure name before the model's name, and its alternative text.
 MODEL_FIGURES = {
     "confusion_matrix": "Confusion matrix of {model}: true classes in rows, predicted in columns.",
@@ -38,6 +39,7 @@ def report_figures(
     classification_report: pd.DataFrame,
     confusion: pd.DataFrame,
     history: pd.DataFrame | None = None,
+    models: Collection[str] | None = None,
 ) -> dict[str, Figure]:
     """Draw every figure of the report, under the names that `render_report` looks for.
 
@@ -51,6 +53,8 @@ def report_figures(
         Columns ``model, target, predicted, count``.
     history : DataFrame, optional
         The training history.
+    models : names, optional
+        Models that get figures of their own; all by default.
 
     Returns
     -------
@@ -62,7 +66,7 @@ def report_figures(
     figures = {COMPARISON: comparison_figure(metrics)}
     if history is not None:
         figures[TRAINING] = training_curves_figure(history, simulated=simulated)
-    for model in metrics["models"]:
+    for model in models or metrics["models"]:
         figures[f"confusion_matrix_{model}"] = confusion_matrix_figure(
             confusion, model, simulated=simulated
         )
@@ -96,13 +100,14 @@ def render_report(
         Files that were not analysed, with the reason; any columns.
     corpus_facts : mapping
         ``description`` (text), ``rights`` (``licence`` and ``citation`` of each part),
-        ``findings`` (sentences on the corpus's integrity), ``simulated`` (bool), ``counts``
-        (what to how many); each may be missing.
+        ``findings`` (sentences on the corpus's integrity), ``verdict`` (sentences of the audit),
+        ``simulated`` (bool), ``counts`` (what to how many); each may be missing.
     parameters : mapping
         Nested parameters of the run.
     figures : mapping
-        Name to figure: ``comparison``, ``training_curves``, ``confusion_matrix_<model>``,
-        ``precision_recall_<model>``, ``f1_<model>``. Missing ones are left out, others come last.
+        Name to figure: ``comparison``, ``training_curves``, ``audit``, ``confidence``,
+        ``ablation``, ``confusion_matrix_<model>``, ``precision_recall_<model>``, ``f1_<model>``.
+        Missing ones are left out, others come last.
 
     Returns
     -------
@@ -117,7 +122,7 @@ def render_report(
     main = main_model(metrics)
     models = [main, *(name for name in metrics["models"] if name != main)]
     images = {name: _png(figure) for name, figure in figures.items()}
-    placed = {COMPARISON, TRAINING} | {
+    placed = {COMPARISON, TRAINING, AUDIT, CONFIDENCE, ABLATION} | {
         f"{kind}_{name}" for kind in MODEL_FIGURES for name in models
     }
     return (
