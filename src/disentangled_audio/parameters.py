@@ -797,7 +797,6 @@ class SvmParameters(Parameters):
 class HybridParameters(Parameters):
     """Fusion of the members' probabilities, chosen on validation rows."""
 
-    weight_steps: int = Field(default=12, ge=2, le=60)
     max_temperature: float = Field(default=10.0, gt=1)
 
 

@@ -180,4 +180,4 @@ def fusion_of(parameters: HybridParameters) -> Any:
     """The hybrid before it is fitted."""
     from disentangled_audio.models.fusion import ProbabilityFusion
 
-    return ProbabilityFusion(parameters.weight_steps, parameters.max_temperature)
+    return ProbabilityFusion(parameters.max_temperature)
