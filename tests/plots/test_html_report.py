@@ -133,7 +133,7 @@ def test_order_of_the_page(page):
     text = Page(page).text
     parts = [
         "balanced accuracy of",
-        "A control sees no sound",
+        "A control sees numbers of the file",
         "Most frequent errors",
         "99 of 100 expected recordings",
         "found and not analysed",

@@ -12,7 +12,6 @@ from typing import Any
 import pandas as pd
 from kedro.pipeline import Pipeline
 
-from disentangled_audio.chunk_store import code_hash, short_hash
 from disentangled_audio.locks import try_lock, unlock
 from disentangled_audio.pipelines.feature_engineering import pipeline as feature_engineering
 from disentangled_audio.pipelines.reporting import pipeline as reporting
@@ -62,6 +61,8 @@ def run_fold(splits: pd.DataFrame, inputs: dict[str, Any], parameters: Any, fold
     Path
         The fold's folder, with its predictions and facts (seconds by node).
     """
+    from disentangled_audio.chunk_store import code_hash, short_hash
+
     what = [stamp_of(splits), parameters]
     name = re.sub(r"[^A-Za-z0-9]+", "-", str(splits["fold"].iloc[0])).strip("-")
     own = folder / f"fold-{name}-{short_hash([code_hash(), package_versions(_LIBRARIES), what])}"
