@@ -808,14 +808,12 @@ class AuditParameters(Parameters):
     direct_s : how long the first sound is listened to.
     direct_bands : bands of its spectrum.
     long_term_bands, long_term_min_hz : bands of the whole clip's spectrum, and where they begin.
-    bandwidth_share : share of the energy that lies below the bandwidth.
     """
 
     direct_s: float = Field(default=0.005, gt=0, le=1)
     direct_bands: int = Field(default=16, ge=2, le=256)
     long_term_bands: int = Field(default=24, ge=2, le=256)
     long_term_min_hz: float = Field(default=50.0, gt=0)
-    bandwidth_share: Share = 0.99
 
 
 class CrossValidationParameters(Parameters):

@@ -282,3 +282,9 @@ def test_there_are_as_many_levels_as_the_parameters_allow() -> None:
     }
 
     assert most == {"content_levels": len(VOWELS_HZ), "rhythm_levels": len(factors.RHYTHMS)}
+
+
+def test_the_length_of_a_name_tells_no_level() -> None:
+    names = list(factors.factors_files(WIDEST))
+    assert len({len(name) for name in names}) == 1
+    assert len({name.lower() for name in names}) == len(names)

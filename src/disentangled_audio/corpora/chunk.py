@@ -24,7 +24,7 @@ from disentangled_audio.corpora.locate import Located
 from disentangled_audio.corpora.readers import RejectedError
 from disentangled_audio.parameters import Analysis
 from disentangled_audio.signal.clip import band_limit, direct_sound_index, normalise_energy, rms
-from disentangled_audio.signal.shortcuts import stored_facts
+from disentangled_audio.signal.shortcuts import recording_facts
 from disentangled_audio.temporaries import write_whole
 
 # Of the files of a chunk; larger ones are read a second time instead.
@@ -228,6 +228,9 @@ def _item(
         aligned=analysis.align == "direct_sound" and columns["kind"] == "rir",
         rng=np.random.default_rng([zlib.crc32(recording_id.encode())]),
     )
+    arrival = direct_sound_index(signal)
+    # A mean of channels was never stored; the first channel was.
+    stored = decoded.samples[:, 0] if channel is None else signal
     row = {
         "recording_id": recording_id,
         "path": file.name,
@@ -236,11 +239,11 @@ def _item(
         "sample_rate_hz": decoded.sample_rate_hz,
         "n_channels": decoded.samples.shape[1],
         "duration_s": decoded.duration_s,
-        "first_arrival_s": direct_sound_index(signal) / decoded.sample_rate_hz,
+        "first_arrival_s": arrival / decoded.sample_rate_hz,
         "n_bytes": decoded.n_bytes,
         "peak": float(np.abs(signal).max()),
         "rms_dbfs": 20 * float(np.log10(max(rms(signal), 1e-12))),
-        **stored_facts(signal),
+        **recording_facts(stored, decoded.sample_rate_hz, arrival),
         "sha256": decoded.sha256,
     }
     return row, _finished(clip, analysis)

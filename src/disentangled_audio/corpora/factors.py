@@ -21,27 +21,31 @@ from disentangled_audio.corpora.disk import complete_folder, require_free
 from disentangled_audio.parameters import FactorsSource
 from disentangled_audio.signal.tones import harmonic_tone, onset_gates
 
+# Names of levels are all equally long, so that the length of a file's name tells none, and differ
+# in more than case, which some file systems do not see.
 # Formants 1 to 3 in Hz, means over men: Peterson and Barney (1952), "Control methods used in a
-# study of the vowels", J. Acoust. Soc. Am. 24, table II. In an order in which neighbours differ.
+# study of the vowels", J. Acoust. Soc. Am. 24, table II; called by their ARPAbet symbols. In an
+# order in which neighbours differ.
 VOWELS_HZ = {
-    "i": (270, 2290, 3010),
-    "a": (730, 1090, 2440),
-    "u": (300, 870, 2240),
+    "iy": (270, 2290, 3010),
+    "aa": (730, 1090, 2440),
+    "uw": (300, 870, 2240),
     "ae": (660, 1720, 2410),
     "er": (490, 1350, 1690),
-    "o": (570, 840, 2410),
-    "e": (530, 1840, 2480),
-    "I": (390, 1990, 2550),
+    "ao": (570, 840, 2410),
+    "eh": (530, 1840, 2480),
+    "ih": (390, 1990, 2550),
 }
-# Onsets as shares of the time that a pattern takes: even, and uneven in distinct ways. The number
-# of onsets with it gives the rate.
+# Onsets as shares of the time that a pattern takes: even, and uneven in distinct ways (a lilt is
+# long and two short, a snap has the long one between short ones). The number of onsets with it
+# gives the rate.
 RHYTHMS = {
-    "two": (0.0, 0.5),
-    "three": (0.0, 1 / 3, 2 / 3),
-    "long_short": (0.0, 0.5, 0.75),
+    "pair": (0.0, 0.5),
+    "trio": (0.0, 1 / 3, 2 / 3),
+    "lilt": (0.0, 0.5, 0.75),
     "five": (0.0, 0.2, 0.4, 0.6, 0.8),
-    "short_long": (0.0, 0.25, 0.75),
-    "four": (0.0, 0.25, 0.5, 0.75),
+    "snap": (0.0, 0.25, 0.75),
+    "quad": (0.0, 0.25, 0.5, 0.75),
 }
 _BANDWIDTHS_HZ = np.array([60.0, 90.0, 150.0])
 _F0_RANGE_HZ = (90.0, 270.0)

@@ -12,8 +12,9 @@ from disentangled_audio.parameters import FactorsSource, Source, TwinSource
 
 logger = logging.getLogger(__name__)
 
-# Counted up when the simulator changes, so that no older twin is taken for this one.
+# Counted up when a generator changes, so that no older files are taken for its own.
 TWIN_VERSION = 2
+FACTORS_VERSION = 2
 # What the files do not depend on: two sources that differ in this alone share them.
 _ABOUT_FILES = set(Source.model_fields) | {"generator"}
 
@@ -46,7 +47,7 @@ def _folder_name(source: TwinSource | FactorsSource) -> str:
         return folder + ("" if size is None else f"_{size}_per_group")
     chosen = source.model_dump(exclude=_ABOUT_FILES, exclude_defaults=True)
     settings = "".join(f"_{key}{value:g}" for key, value in chosen.items() if key != "seed")
-    return f"factors_seed{source.seed}{settings}"
+    return f"factors{FACTORS_VERSION}_seed{source.seed}{settings}"
 
 
 def _generate(

@@ -22,6 +22,12 @@ MEASURED_COLUMNS = (
     "n_bytes",
     "peak",
     "rms_dbfs",
+    "tail_dbfs",
+    "noise_floor_db",
+    "bandwidth_hz",
+    "lsb_odd_share",
+    "effective_bits",
+    "zero_share",
     "sha256",
 )
 

@@ -6,16 +6,20 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from disentangled_audio.evaluation.comparison import compare_models
-from disentangled_audio.evaluation.controls import ALL_METADATA, CONTROLS, MAJORITY
+from disentangled_audio.evaluation.comparison import compare_models, holm
+from disentangled_audio.evaluation.controls import ALL_METADATA, CONTROLS, MAJORITY, is_shortcut
 from disentangled_audio.evaluation.intervals import bootstrap_intervals
+from disentangled_audio.evaluation.permutation import N_PERMUTATIONS, permutation_test
 from disentangled_audio.evaluation.summary import class_names
 
 SIGNIFICANT = 0.05
 # A control that is significantly but barely above chance gives nothing away.
 LEAST_MARGIN = 0.1
-# With fewer, no p could be significant after adjusting it for the number of controls.
-LEAST_RESAMPLES = 1000
+# Of a class that a control gives away: its recall above the share of others taken for it.
+LEAST_INFORMEDNESS = 0.5
+# Below, intervals and p from resampled groups are known to be too narrow and too small.
+FEW_GROUPS = 10
+NOT_FITTED = "could not be fitted in every fold"
 HYBRID = "hybrid"
 _CONTROL = "control: "
 
@@ -34,8 +38,10 @@ def audit_controls(
     """Which controls tell the label, over all folds.
 
     A control *predicts* the label where its balanced accuracy is above that of the majority by
-    `LEAST_MARGIN` or more, and the difference is significant by paired bootstrap over groups,
-    adjusted for the number of controls (Holm). With few groups nothing can be significant.
+    `LEAST_MARGIN` or more, and significantly so (Holm) by two tests, of which the larger p counts:
+    labels dealt out anew among the groups must fit worse (`permutation_test`), and the margin must
+    hold when groups are resampled (`compare_models`). The first alone errs where stratified folds
+    part large groups of one class, which then find each other; the second where groups are few.
 
     Parameters
     ----------
@@ -46,31 +52,48 @@ def audit_controls(
     corpus, protocol, target : str
     simulated : bool
     n_resamples : int
-        At least `LEAST_RESAMPLES` are drawn.
     seed : int
 
     Returns
     -------
     dict
-        ``corpus, simulated, protocol, target, classes, n_folds, n_groups``, ``controls`` (by
-        name, best first: mean, interval, margin over the majority, p, and whether it
-        ``predicts``), ``not_applicable`` and ``predicts`` (names).
+        ``corpus, simulated, protocol, target, classes, n_folds, n_groups, chance``; ``controls``
+        (by name, best first: ``balanced_accuracy`` as the mean over folds, its interval over all
+        of them, ``worst_fold``, ``margin`` over chance, ``p, p_holm``, ``predicts``, the classes
+        that it ``gives_away``, and ``per_kind``); ``not_applicable`` (why, by name);
+        ``shortcuts`` and ``parts_of_sound``, names of those that predict the label; and
+        ``can_be_significant``, whether there are groups enough for any to.
     """
-    n_resamples = max(n_resamples, LEAST_RESAMPLES)
     classes = class_names(controls)
-    tables = {str(name): rows for name, rows in controls.groupby("model", sort=False)}
-    pairs = [(name, MAJORITY) for name in tables if name != MAJORITY]
-    tests = {
-        result["a"]: result
-        for result in compare_models(
-            controls, pairs, classes=classes, n_resamples=n_resamples, seed=seed
+    by_name = {
+        str(name): rows.astype({"fold": str, "target": str, "predicted": str})
+        for name, rows in controls.groupby("model", sort=False)
+    }
+    whole = len(by_name[MAJORITY])
+    tables = {name: rows for name, rows in by_name.items() if len(rows) == whole}
+    left_out = dict.fromkeys(set(by_name) - set(tables), NOT_FITTED)
+    found = {name: _scores(rows, classes, n_resamples, seed) for name, rows in tables.items()}
+    chance = found[MAJORITY]["balanced_accuracy"]
+    tested = [name for name in tables if name != MAJORITY and name not in constant]
+    dealt, smallest_p = _permuted({name: tables[name] for name in tested}, classes, seed)
+    drawn = compare_models(
+        controls,
+        [(name, MAJORITY) for name in tested],
+        classes=classes,
+        n_resamples=max(n_resamples, N_PERMUTATIONS),
+        seed=seed,
+    )
+    p = {result["a"]: max(dealt[result["a"]], result["p_bootstrap"]) for result in drawn}
+    adjusted = dict(zip(p, holm(list(p.values())), strict=True))
+    for name, scores in found.items():
+        scores["margin"] = scores["balanced_accuracy"] - chance
+        scores["p"], scores["p_holm"] = p.get(name), adjusted.get(name)
+        scores["predicts"] = (
+            scores["margin"] >= LEAST_MARGIN and adjusted.get(name, 1.0) < SIGNIFICANT
         )
-    }
-    found = {
-        name: {**_scores(rows, classes, n_resamples, seed), **_above_chance(tests.get(name))}
-        for name, rows in tables.items()
-    }
+        scores["gives_away"] = _given_away(tables[name], classes) if scores["predicts"] else []
     best_first = sorted(found, key=lambda name: -found[name]["balanced_accuracy"])
+    predicts = [name for name in best_first if found[name]["predicts"]]
     return {
         "corpus": corpus,
         "simulated": simulated,
@@ -79,11 +102,42 @@ def audit_controls(
         "classes": classes,
         "n_folds": int(controls["fold"].nunique()),
         "n_groups": int(controls["group"].nunique()),
-        "chance": found[MAJORITY]["balanced_accuracy"],
+        "chance": chance,
         "controls": {name: found[name] for name in best_first},
-        "not_applicable": dict(constant),
-        "predicts": [name for name in best_first if found[name]["predicts"]],
+        "not_applicable": {**constant, **left_out},
+        "shortcuts": [name for name in predicts if is_shortcut(name)],
+        "parts_of_sound": [name for name in predicts if not is_shortcut(name)],
+        "can_be_significant": bool(smallest_p * len(tested) < SIGNIFICANT),
     }
+
+
+def _permuted(
+    tables: Mapping[str, pd.DataFrame], classes: list[str], seed: int
+) -> tuple[dict[str, float], float]:
+    """p of each control by permutation, and what it cannot be below."""
+    if not tables:
+        return {}, 1.0
+    item = ["fold", "recording_id"]
+    items = next(iter(tables.values()))
+    order = pd.MultiIndex.from_frame(items[item])
+    numbers = pd.Index(classes)
+    guesses = [rows.set_index(item).loc[order, "predicted"] for rows in tables.values()]
+    predicted = np.stack([numbers.get_indexer(of) for of in guesses])
+    p, smallest = permutation_test(predicted, items, classes, rng=np.random.default_rng(seed))
+    return dict(zip(tables, map(float, p), strict=True)), smallest
+
+
+def _given_away(rows: pd.DataFrame, classes: list[str]) -> list[str]:
+    """Classes that are mostly found, and that others are mostly not taken for."""
+    is_class = {name: rows["target"] == name for name in classes}
+    named = {name: rows["predicted"] == name for name in classes}
+    return [
+        name
+        for name in classes
+        if is_class[name].any()
+        and named[name][is_class[name]].mean() - named[name][~is_class[name]].mean()
+        >= LEAST_INFORMEDNESS
+    ]
 
 
 def _scores(rows: pd.DataFrame, classes: list[str], n_resamples: int, seed: int) -> dict[str, Any]:
@@ -100,27 +154,23 @@ def _scores(rows: pd.DataFrame, classes: list[str], n_resamples: int, seed: int)
         "balanced_accuracy": float(np.mean(of_folds)),
         "balanced_accuracy_ci95": intervals["balanced_accuracy"],
         "worst_fold": min(of_folds),
+        "per_kind": {
+            str(kind): {"n": len(of_kind), "balanced_accuracy": _balanced_accuracy(of_kind)}
+            for kind, of_kind in rows.groupby("kind")
+        },
     }
 
 
-def _above_chance(test: Mapping[str, Any] | None) -> dict[str, Any]:
-    if test is None:
-        return {"margin": 0.0, "p_holm": None, "predicts": False}
-    return {
-        "margin": test["difference"],
-        "p_holm": test["p_holm"],
-        "predicts": bool(test["difference"] >= LEAST_MARGIN and test["p_holm"] < SIGNIFICANT),
-    }
-
-
-def margins_over_best_control(
+def margins_over_controls(
     predictions: pd.DataFrame,
     controls: pd.DataFrame,
     *,
     n_resamples: int = 1000,
     seed: int = 0,
-) -> dict[str, Any]:
-    """How far each model is above the control that does best on the same test items.
+) -> dict[str, dict[str, Any]]:
+    """How far each model is above the controls that do best on the same test items.
+
+    The best control is chosen on the test items themselves, which favours it.
 
     Parameters
     ----------
@@ -134,22 +184,36 @@ def margins_over_best_control(
     Returns
     -------
     dict
-        ``best_control``, its ``balanced_accuracy``, and ``models``: by name the comparison with
-        it, and whether the margin is ``significant``.
+        ``shortcut`` and ``part_of_sound``, where there are such controls: the ``best_control``
+        among them, its ``balanced_accuracy``, and ``models``: by name the comparison with it, and
+        whether the margin is ``significant``.
     """
-    folds = predictions["fold"].unique()
-    own = controls[controls["fold"].isin(folds)]
+    tested = predictions[predictions["role"] == "test"]
+    own = controls[controls["fold"].isin(tested["fold"].unique())]
+    names = [str(name) for name in own["model"].unique() if name != MAJORITY]
+    kinds = {
+        "shortcut": [name for name in names if is_shortcut(name)],
+        "part_of_sound": [name for name in names if not is_shortcut(name)],
+    }
+    return {
+        kind: _margins(tested, own[own["model"].isin(among)], n_resamples, seed)
+        for kind, among in kinds.items()
+        if among
+    }
+
+
+def _margins(
+    tested: pd.DataFrame, controls: pd.DataFrame, n_resamples: int, seed: int
+) -> dict[str, Any]:
     scores = {
-        str(name): _balanced_accuracy(rows)
-        for name, rows in own[own["model"] != MAJORITY].groupby("model", sort=False)
+        str(name): _balanced_accuracy(rows) for name, rows in controls.groupby("model", sort=False)
     }
     best = max(scores, key=scores.__getitem__)
-    best_rows = own[own["model"] == best]
-    both = pd.concat([predictions, best_rows.assign(model=_CONTROL + best)])
-    models = [str(name) for name in predictions["model"].unique()]
+    best_rows = controls[controls["model"] == best]
+    both = pd.concat([tested, best_rows.assign(model=_CONTROL + best)])
     results = compare_models(
         both,
-        [(name, _CONTROL + best) for name in models],
+        [(str(name), _CONTROL + best) for name in tested["model"].unique()],
         classes=class_names(both),
         n_resamples=n_resamples,
         seed=seed,
@@ -167,7 +231,15 @@ def margins_over_best_control(
     }
 
 
-_MARGIN = ("difference", "difference_ci95", "p_bootstrap", "p_holm", "n_items", "n_groups")
+_MARGIN = (
+    "difference",
+    "difference_ci95",
+    "p_bootstrap",
+    "p_holm",
+    "resampled",
+    "n_items",
+    "n_groups",
+)
 
 
 def _balanced_accuracy(rows: pd.DataFrame) -> float:
@@ -185,17 +257,23 @@ def verdict(
     audit : mapping
         From `audit_controls`.
     margins : mapping
-        From `margins_over_best_control`.
+        From `margins_over_controls`.
     leakage : mapping
-        Shares of test items, by what they share with training items; ``near_duplicates`` among
-        them.
+        ``shares`` of test items, by what they share with training items, and
+        ``near_duplicates``.
 
     Returns
     -------
     list of str
     """
-    sentences = [_subject(audit), *_on_controls(audit), *_on_margins(margins)]
-    return [*sentences, *_on_leakage(leakage)]
+    return [
+        _subject(audit),
+        *_on_shortcuts(audit),
+        *_on_parts_of_sound(audit),
+        *_on_not_applicable(audit),
+        *_on_margins(margins),
+        *_on_leakage(leakage),
+    ]
 
 
 def _subject(audit: Mapping[str, Any]) -> str:
@@ -212,45 +290,103 @@ def _counted(number: int, what: str) -> str:
     return f"{number} {what}" + ("" if number == 1 else "s")
 
 
-def _on_controls(audit: Mapping[str, Any]) -> list[str]:
-    if not audit["predicts"]:
-        sentence = "No control tells the label better than chance by a margin that is significant."
-        if audit["n_groups"] < 5:
-            sentence += " With so few groups, that says little."
-        return [sentence]
-    listed = []
-    for name in audit["predicts"]:
-        of = audit["controls"][name]
-        low, high = of["balanced_accuracy_ci95"]
-        listed.append(
-            f"{says(name)} ({of['balanced_accuracy']:.2f}, 95 % interval {low:.2f}–{high:.2f})"
-        )
+def _on_shortcuts(audit: Mapping[str, Any]) -> list[str]:
+    if audit["shortcuts"]:
+        best, *others = audit["shortcuts"]
+        low, high = audit["controls"][best]["balanced_accuracy_ci95"]
+        sentences = [
+            f"{_capital(says(best))} alone names the {audit['target']} with balanced accuracy "
+            f"{_reached(audit, best)} (95 % interval {low:.2f}–{high:.2f}, chance "
+            f"{audit['chance']:.2f})."
+        ]
+        if others:
+            listed = "; ".join(f"{says(name)} {_reached(audit, name)}" for name in others)
+            sentences.append(f"It can also be told from {listed}.")
+        return [
+            *sentences,
+            "None of this is the sound that is asked about; a model may use it as far as it can "
+            "see it.",
+        ]
+    if not audit["can_be_significant"]:
+        return [
+            f"{_counted(audit['n_groups'], 'group')} are too few to show that any control tells "
+            f"the {audit['target']}: their labels can be dealt out in too few ways."
+        ]
+    return [f"Nothing beside the sound tells the {audit['target']} significantly above chance."]
+
+
+def _reached(audit: Mapping[str, Any], name: str) -> str:
+    """Balanced accuracy of a control, and which classes it finds if not all."""
+    scores = audit["controls"][name]
+    given = scores["gives_away"]
+    some = f" ({', '.join(given)} alone)" if 0 < len(given) < len(audit["classes"]) else ""
+    return f"{scores['balanced_accuracy']:.2f}{some}"
+
+
+def _on_parts_of_sound(audit: Mapping[str, Any]) -> list[str]:
+    if not audit["parts_of_sound"]:
+        return []
+    listed = "; ".join(f"{says(name)} {_reached(audit, name)}" for name in audit["parts_of_sound"])
     return [
-        "The label can be told, by balanced accuracy, from " + "; ".join(listed) + ".",
-        "A model may use any of these in place of what it is asked for, as far as it can see them.",
+        f"Parts of the sound that tell the {audit['target']} by themselves: {listed}. Unless the "
+        f"{audit['target']} is a matter of the spectrum, they tell how it was recorded."
+    ]
+
+
+def _on_not_applicable(audit: Mapping[str, Any]) -> list[str]:
+    reasons: dict[str, list[str]] = {}
+    for name, reason in audit["not_applicable"].items():
+        reasons.setdefault(reason, []).append(says(name))
+    return [
+        f"Controls that do not apply, {reason}: {', '.join(names)}."
+        for reason, names in reasons.items()
     ]
 
 
 def says(control: str) -> str:
     """A control in words."""
     if control == ALL_METADATA:
-        return "all these numbers together, without any sound"
+        return "all facts beside the sound together"
     return CONTROLS[control].says if control in CONTROLS else control
 
 
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
 def _on_margins(margins: Mapping[str, Any]) -> list[str]:
-    best = f"the best control, {says(margins['best_control'])} ({margins['balanced_accuracy']:.2f})"
     sentences = []
-    for name, of in margins["models"].items():
-        low, high = of["difference_ci95"]
-        word = "significant" if of["significant"] else "not significant"
-        sentences.append(
-            f"{name} is {of['difference']:+.2f} ({low:+.2f} to {high:+.2f}) from {best}: "
-            f"{word} (paired bootstrap over {_counted(of['n_groups'], 'group')}, adjusted "
-            f"p = {of['p_holm']:.3f})."
-        )
-        best = "it"
+    for kind, of in margins.items():
+        named = {"shortcut": "the best shortcut control", "part_of_sound": "the best part of sound"}
+        control = f"{named[kind]}, {says(of['best_control'])} ({of['balanced_accuracy']:.2f})"
+        main = HYBRID if HYBRID in of["models"] else next(reversed(of["models"]))
+        sentences.append(_on_margin(main, of["models"][main], control))
+        others = {name: row for name, row in of["models"].items() if name != main}
+        above = [f"{name} {row['difference']:+.2f}" for name, row in others.items()]
+        if above and kind == "shortcut":
+            sure = [name for name, row in others.items() if row["significant"]]
+            sentences.append(
+                f"Of the other models ({', '.join(above)}), "
+                f"{', '.join(sure) if sure else 'none'} "
+                f"{'are' if len(sure) > 1 else 'is'} significantly above it."
+            )
     return sentences
+
+
+def _on_margin(model: str, of: Mapping[str, Any], control: str) -> str:
+    low, high = of["difference_ci95"]
+    word = "significant" if of["significant"] else "not significant"
+    how = f"paired bootstrap by {of['resampled']}, {_counted(of['n_groups'], 'group')}"
+    care = ""
+    if of["resampled"] != "group":
+        care = " One group says nothing of other groups."
+    elif of["n_groups"] < FEW_GROUPS:
+        care = " With so few groups, that p is too small."
+    return (
+        f"On the test items of this fold, the margin of {model} over {control} is "
+        f"{of['difference']:+.2f} (95 % interval {low:+.2f} to {high:+.2f}), {word} ({how}, "
+        f"adjusted p = {of['p_holm']:.3f}).{care}"
+    )
 
 
 def _on_leakage(leakage: Mapping[str, Any]) -> list[str]:

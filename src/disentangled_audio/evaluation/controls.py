@@ -1,6 +1,7 @@
 """Shortcut controls: what numbers that are no room and no word already say about the label."""
 
 import logging
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -15,6 +16,8 @@ MAJORITY = "majority"
 # In every run's metrics, also where they can say nothing.
 ALWAYS = ("duration", "byte_size")
 ALL_METADATA = "all_metadata"
+# Each of many trees sees as many rows at most; more change little and take minutes.
+_MOST_TREE_ROWS = 4096
 
 
 @dataclass(frozen=True)
@@ -27,13 +30,17 @@ class Control:
         What it is, for sentences.
     columns : tuple of str
         Of the table of items; a prefix that ends in ``*`` is all columns that begin so.
-    spectrum : bool
+    is_sound : bool
+        Whether it is a part of the spectrum. A target may lie in the spectrum itself (a vowel):
+        then such a control is no shortcut, but the answer.
+    is_shape : bool
         Whether the columns are one shape, which a linear classifier reads best.
     """
 
     says: str
     columns: tuple[str, ...]
-    spectrum: bool = False
+    is_sound: bool = False
+    is_shape: bool = False
 
 
 CONTROLS = {
@@ -47,14 +54,21 @@ CONTROLS = {
     "tail_level": Control("the level of the file's last tenth", ("tail_dbfs",)),
     "first_arrival": Control("the time of the first arrival", ("first_arrival_s",)),
     "noise_floor": Control("the noise floor", ("noise_floor_db",)),
-    "stored_bits": Control("how samples are stored", ("lsb_odd_share", "zero_share")),
-    "bandwidth": Control("the bandwidth", ("bandwidth_hz",)),
+    "stored_bits": Control(
+        "how samples are stored", ("lsb_odd_share", "effective_bits", "zero_share")
+    ),
     "name_length": Control("the length of the file's name", ("name_length",)),
-    "direct_sound": Control("the first 5 ms of sound", ("direct_*",), spectrum=True),
-    "long_term_spectrum": Control("the long-term spectrum", ("long_term_*",), spectrum=True),
+    "bandwidth": Control("the bandwidth", ("bandwidth_hz",), is_sound=True),
+    "direct_sound": Control("the first 5 ms of sound", ("direct_*",), is_sound=True, is_shape=True),
+    "long_term_spectrum": Control(
+        "the long-term spectrum", ("long_term_*",), is_sound=True, is_shape=True
+    ),
 }
-# Sound is in the last two.
-_METADATA = tuple(name for name, control in CONTROLS.items() if not control.spectrum)
+
+
+def is_shortcut(name: str) -> bool:
+    """Whether what a control sees is beside the sound: no answer to any question about it."""
+    return name == ALL_METADATA or (name in CONTROLS and not CONTROLS[name].is_sound)
 
 
 def control_items(recordings: pd.DataFrame, shortcuts: pd.DataFrame) -> pd.DataFrame:
@@ -124,7 +138,7 @@ def control_predictions(
     -------
     DataFrame
         The `predictions` schema, test rows only. Models are ``majority``, those of `CONTROLS`,
-        and ``all_metadata``: all numbers that are no sound together.
+        and ``all_metadata``: all that is beside the sound together.
 
     Raises
     ------
@@ -165,7 +179,7 @@ def _seen_by_controls(items: pd.DataFrame) -> dict[str, NDArray[np.float64]]:
         for name, control in CONTROLS.items()
         if name not in constant or name in ALWAYS
     }
-    metadata = [values for name, values in seen.items() if name in _METADATA]
+    metadata = [values for name, values in seen.items() if is_shortcut(name)]
     if len(metadata) > 1:
         seen[ALL_METADATA] = np.concatenate(metadata, axis=1)
     return seen
@@ -209,37 +223,54 @@ def _predicted(
     classes: Sequence[str],
 ) -> NDArray[np.float64]:
     """Class probabilities of the asked rows, (n_asked, n_classes)."""
-    is_spectrum = name in CONTROLS and CONTROLS[name].spectrum
-    if not is_spectrum:
+    is_shape = name in CONTROLS and CONTROLS[name].is_shape
+    if not is_shape:
         fitted, asked = _positions(fitted, fitted), _positions(fitted, asked)
-    model = _model(is_spectrum, fitted.shape[1]).fit(fitted, target)
+    # scikit-learn takes names that are digits for numbers in one place and not in another.
+    numbers = pd.Index(classes).get_indexer(target)
+    model = (
+        _shape_model(len(np.unique(numbers)))
+        if is_shape
+        else _number_model(fitted.shape[1], len(fitted))
+    )
+    with warnings.catch_warnings():
+        # A class with one member says nothing of its spread; the shrinkage stands in for it.
+        warnings.filterwarnings("ignore", message="Only one sample available")
+        model.fit(fitted, numbers)
     probabilities = np.zeros((len(asked), len(classes)))
-    columns = [list(classes).index(label) for label in model.classes_]
-    probabilities[:, columns] = model.predict_proba(asked)
+    probabilities[:, model.classes_] = model.predict_proba(asked)
     return probabilities
 
 
-def _model(is_spectrum: bool, n_columns: int) -> Any:
-    """An untrained classifier for a control.
+def _shape_model(n_classes: int) -> Any:
+    """Linear discriminants on the shape of a spectrum; each class counts the same."""
+    from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    priors = np.full(n_classes, 1.0 / n_classes)
+    linear = LinearDiscriminantAnalysis(solver="lsqr", shrinkage="auto", priors=priors)
+    return make_pipeline(StandardScaler(), linear)
+
+
+def _number_model(n_columns: int, n_rows: int) -> Any:
+    """A tree on one number, many on several.
 
     A tree can cut out a single exact value, which is how file sizes give a label away, and a
     limited number of leaves keeps it from memorising continuous values.
     """
-    from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
     from sklearn.ensemble import ExtraTreesClassifier
-    from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import StandardScaler
     from sklearn.tree import DecisionTreeClassifier
 
-    if is_spectrum:
-        linear = LinearDiscriminantAnalysis(solver="lsqr", shrinkage="auto")
-        return make_pipeline(StandardScaler(), linear)
+    limits = {"class_weight": "balanced", "min_samples_leaf": 2, "max_leaf_nodes": 64}
     if n_columns == 1:
-        return DecisionTreeClassifier(
-            class_weight="balanced", min_samples_leaf=2, max_leaf_nodes=64, random_state=0
-        )
+        return DecisionTreeClassifier(**limits, random_state=0)
     return ExtraTreesClassifier(
-        100, class_weight="balanced", min_samples_leaf=2, max_leaf_nodes=64, random_state=0
+        100,
+        **limits,
+        bootstrap=n_rows > _MOST_TREE_ROWS,
+        max_samples=_MOST_TREE_ROWS if n_rows > _MOST_TREE_ROWS else None,
+        random_state=0,
     )
 
 

@@ -2,16 +2,18 @@
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import fft
 
-_N_FRAMES = 24
-_N_BANDS = 24
-# Compresses power so that loud parts do not decide alone, and noise far below them does not matter.
-_COMPRESSION = 0.25
+N_FEATURES = 256
 _SMALLEST = 1e-12
 
 
 def fingerprints(clips: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Coarse shape of each clip's spectrogram, as a vector of length one.
+    """Short vectors whose scalar products are those of the clips' magnitude spectra, nearly.
+
+    Magnitudes do not change when a sound is shifted within its clip, and hardly with noise far
+    below it. Of the thousands of bins, each is added to one feature, with a random sign: what
+    different bins do to a product of two sums cancels on average (count sketch).
 
     Parameters
     ----------
@@ -19,21 +21,25 @@ def fingerprints(clips: NDArray[np.float32]) -> NDArray[np.float32]:
 
     Returns
     -------
-    (n_items, n_features)
-        Scalar products are cosines: near 1 for the same sound, and for some others, which
-        `best_correlation` tells from it.
+    (n_items, 256)
+        Of length one, or zero for silence. Products are near 1 for the same sound, and for some
+        others, which `best_correlation` tells from it.
+
+    References
+    ----------
+    Charikar, Chen and Farach-Colton (2002), "Finding frequent items in data streams";
+    Weinberger et al. (2009), "Feature hashing for large scale multitask learning".
     """
-    n_frame = max(4, clips.shape[1] // _N_FRAMES)
-    n_frames = max(1, clips.shape[1] // n_frame)
-    frames = clips[:, : n_frames * n_frame].reshape(len(clips), n_frames, -1)
-    power = np.square(np.abs(np.fft.rfft(frames * np.hanning(frames.shape[2]), axis=2)))[:, :, 1:]
-    edges = np.unique(np.rint(np.geomspace(1, power.shape[2], _N_BANDS)).astype(int)) - 1
-    bands = np.add.reduceat(power, edges, axis=2)
-    bands /= bands.sum(axis=(1, 2), keepdims=True) + _SMALLEST
-    shape = (bands**_COMPRESSION).reshape(len(clips), -1)
-    shape -= shape.mean(axis=1, keepdims=True)
-    shape /= np.linalg.norm(shape, axis=1, keepdims=True) + _SMALLEST
-    return shape.astype(np.float32)
+    magnitude = np.abs(fft.rfft(clips, axis=1))
+    n_bins = magnitude.shape[1]
+    rng = np.random.default_rng(0)
+    n_a_feature = -(-n_bins // N_FEATURES)
+    mixed = np.zeros((len(clips), n_a_feature * N_FEATURES), dtype=np.float32)
+    signs = rng.choice(np.array([-1, 1], dtype=np.float32), n_bins)
+    mixed[:, :n_bins] = (magnitude * signs)[:, rng.permutation(n_bins)]
+    features = mixed.reshape(len(clips), n_a_feature, N_FEATURES).sum(axis=1)
+    length = np.linalg.norm(features, axis=1, keepdims=True)
+    return features / np.maximum(length, _SMALLEST)
 
 
 def best_correlation(
@@ -52,7 +58,7 @@ def best_correlation(
         s to 1 in power in one of them, sqrt(s / (1 + s)).
     """
     n_fft = 2 * first.shape[1]
-    spectra = np.fft.rfft(first, n_fft, axis=1) * np.conj(np.fft.rfft(second, n_fft, axis=1))
-    correlation = np.abs(np.fft.irfft(spectra, n_fft, axis=1)).max(axis=1)
+    spectra = fft.rfft(first, n_fft, axis=1) * np.conj(fft.rfft(second, n_fft, axis=1))
+    correlation = np.abs(fft.irfft(spectra, n_fft, axis=1)).max(axis=1)
     energy = np.square(first, dtype=float).sum(axis=1) * np.square(second, dtype=float).sum(axis=1)
     return correlation / np.sqrt(np.maximum(energy, _SMALLEST))

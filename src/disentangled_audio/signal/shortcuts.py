@@ -1,18 +1,58 @@
 """What a recording tells beside what it is a recording of: numbers that a shortcut could use."""
 
 import itertools
+from math import log10
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import fft
 
 from disentangled_audio.signal.clip import ONSET_DB
 
 # Looked at to tell how a file stores its samples; more would tell the same.
-_STORED_SAMPLES = 4096
+_STORED_SAMPLES = 1024
 _FULL_SCALE = 2.0**15
+_N_BITS = 16
+_BANDWIDTH_SAMPLES = 2048
+_BANDWIDTH_SHARE = 0.99
 _FRAME_S = 0.01
-_QUIET_SHARE = 0.1
+# A tenth of fewer frames is none.
+_LEAST_FRAMES = 10
 _SMALLEST_POWER = 1e-20
+
+
+def recording_facts(
+    signal: NDArray[np.float32], sample_rate_hz: int, arrival: int
+) -> dict[str, float]:
+    """What a file's samples tell of how they were recorded and stored, before any analysis.
+
+    Parameters
+    ----------
+    signal : (n_samples,)
+        One channel as decoded, full scale 1.
+    sample_rate_hz : int
+        Of the file.
+    arrival : int
+        Sample of the first arrival.
+
+    Returns
+    -------
+    dict
+        ``tail_dbfs``: root mean square of the last tenth, dB of full scale. ``noise_floor_db``:
+        level of the quietest tenth of frames of 10 ms, dB relative to the loudest frame; NaN
+        where they are digital silence, or there are fewer than ten frames. ``bandwidth_hz``:
+        frequency below which 99 % of the energy lies, in 2048 samples from the first arrival on;
+        NaN where they are zero.
+        ``lsb_odd_share``, ``effective_bits`` and ``zero_share`` as in `stored_facts`.
+    """
+    tail = signal[-max(1, len(signal) // 10) :]
+    power = float(np.dot(tail, tail)) / len(tail)
+    return {
+        "tail_dbfs": 10.0 * log10(max(power, _SMALLEST_POWER)),
+        "noise_floor_db": _noise_floor_db(signal, max(1, round(_FRAME_S * sample_rate_hz))),
+        "bandwidth_hz": _bandwidth_hz(signal[arrival:], sample_rate_hz),
+        **stored_facts(signal),
+    }
 
 
 def stored_facts(signal: NDArray[np.float32]) -> dict[str, float]:
@@ -27,55 +67,48 @@ def stored_facts(signal: NDArray[np.float32]) -> dict[str, float]:
     -------
     dict
         ``lsb_odd_share``: share of odd values among 16-bit steps that are not zero, about one
-        half where all bits are used, 0 for fewer bits, NaN where samples lie between the steps
-        or all are zero; ``zero_share``: share of exact zeros; ``tail_dbfs``: root mean square of
-        the last tenth, dB of full scale.
+        half where all bits are used, 0 for fewer bits. ``effective_bits``: 16 less the lowest
+        bits that no sample uses. Both are NaN where samples lie between the steps, or all are
+        zero. ``zero_share``: share of exact zeros.
     """
     steps = signal[:: max(1, len(signal) // _STORED_SAMPLES)] * np.float32(_FULL_SCALE)
-    whole = np.rint(steps)
-    sounding = whole != 0
-    known = bool(sounding.any()) and bool((whole == steps).all())
-    tail = signal[-max(1, len(signal) // 10) :]
-    power = float(np.dot(tail, tail)) / len(tail)
+    n_sounding = int(np.count_nonzero(steps))
+    facts = {"zero_share": 1.0 - n_sounding / len(steps)}
+    # Floating-point files may hold values that no whole number can.
+    whole = np.clip(steps, -_FULL_SCALE, _FULL_SCALE).astype(np.int32)
+    if not n_sounding or not np.array_equal(whole, steps):
+        return {"lsb_odd_share": float("nan"), "effective_bits": float("nan"), **facts}
+    used = int(np.bitwise_or.reduce(whole))
+    unused = (used & -used).bit_length() - 1
+    odd = np.count_nonzero(whole & 1)
     return {
-        "lsb_odd_share": float((whole[sounding] % 2 != 0).mean()) if known else float("nan"),
-        "zero_share": float(1.0 - sounding.mean()),
-        "tail_dbfs": 10.0 * float(np.log10(max(power, _SMALLEST_POWER))),
+        "lsb_odd_share": odd / n_sounding,
+        "effective_bits": float(max(1, _N_BITS - unused)),
+        **facts,
     }
 
 
-def floor_and_bandwidth(
-    clips: NDArray[np.float32], sample_rate_hz: int, share: float
-) -> dict[str, NDArray[np.float64]]:
-    """Level of the quietest tenth of a clip, and the frequency below which its energy lies.
+def _noise_floor_db(signal: NDArray[np.float32], n_frame: int) -> float:
+    n_frames = len(signal) // n_frame
+    if n_frames < _LEAST_FRAMES:
+        return float("nan")
+    frames = signal[: n_frames * n_frame].reshape(n_frames, n_frame)
+    energy = np.einsum("ij,ij->i", frames, frames)
+    n_quiet = n_frames // _LEAST_FRAMES
+    quiet = float(np.partition(energy, n_quiet)[:n_quiet].mean(dtype=np.float64))
+    return 10.0 * log10(quiet / float(energy.max())) if quiet > 0 else float("nan")
 
-    Parameters
-    ----------
-    clips : (n_items, n_samples)
-    sample_rate_hz : int
-    share : float
-        Of the energy, below 1.
 
-    Returns
-    -------
-    dict of (n_items,)
-        ``noise_floor_db``: dB of the quietest tenth of frames of 10 ms below the loudest frame;
-        ``bandwidth_hz``.
-    """
-    n_frame = max(1, round(_FRAME_S * sample_rate_hz))
-    n_frames = max(1, clips.shape[1] // n_frame)
-    framed = clips[:, : n_frames * n_frame].reshape(len(clips), n_frames, -1)
-    energy = np.sort(np.square(framed, dtype=np.float64).mean(axis=2), axis=1)
-    quiet = energy[:, : max(1, round(_QUIET_SHARE * n_frames))].mean(axis=1)
-    power = _power(clips)
-    below = np.cumsum(power, axis=1)
-    last = (below < share * below[:, -1:]).sum(axis=1)
-    step_hz = sample_rate_hz / 2.0 / (power.shape[1] - 1)
-    return {
-        "noise_floor_db": 10.0
-        * np.log10(np.maximum(quiet, _SMALLEST_POWER) / np.maximum(energy[:, -1], _SMALLEST_POWER)),
-        "bandwidth_hz": last * step_hz,
-    }
+def _bandwidth_hz(signal: NDArray[np.float32], sample_rate_hz: int) -> float:
+    part = signal[:_BANDWIDTH_SAMPLES]
+    peak = np.abs(part).max(initial=0.0)
+    if peak == 0:
+        return float("nan")
+    # Squares of what is far from full scale could be beyond float32.
+    spectrum = fft.rfft(part / peak, _BANDWIDTH_SAMPLES)
+    below = np.cumsum(spectrum.real**2 + spectrum.imag**2)
+    last = int(np.searchsorted(below, _BANDWIDTH_SHARE * below[-1]))
+    return last * sample_rate_hz / _BANDWIDTH_SAMPLES
 
 
 def direct_sound_spectrum(

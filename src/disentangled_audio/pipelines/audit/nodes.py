@@ -30,37 +30,26 @@ def measure_shortcuts(
     chunks: Path,
     parallel: ParallelParameters,
 ) -> tuple[pd.DataFrame, Any]:
-    """Numbers that a shortcut could use, and fingerprints; every row from its own clip alone."""
+    """Spectra that a shortcut could use, and fingerprints; every row from its own clip alone."""
     check_same(waveforms, recordings)
     rate_hz = corpus.analysis.clip_rate_hz
     work = partial(_measured, sample_rate_hz=rate_hz, audit=audit)
     made = computed("shortcuts", waveforms, work, [rate_hz, audit.model_dump()], chunks, parallel)
     fingerprints = made.pop("fingerprints")
-    table = pd.concat(
-        [
-            pd.DataFrame(
-                values[:],
-                columns=_columns(name, values.shape[1]),
-            )
-            for name, values in made.items()
-        ],
-        axis=1,
-    )
+    spectra = [
+        pd.DataFrame(values[:], columns=[f"{name}_{k:02d}" for k in range(values.shape[1])])
+        for name, values in made.items()
+    ]
+    table = pd.concat(spectra, axis=1)
     table.insert(0, "recording_id", recordings["recording_id"].to_numpy())
     return stamp(table, waveforms, recordings), stamp(fingerprints, waveforms)
-
-
-def _columns(name: str, n_columns: int) -> list[str]:
-    return [name] if n_columns == 1 else [f"{name}_{number:02d}" for number in range(n_columns)]
 
 
 def _measured(clips: Any, sample_rate_hz: int, audit: AuditParameters) -> dict[str, Any]:
     from disentangled_audio.signal import shortcuts
     from disentangled_audio.signal.fingerprint import fingerprints
 
-    numbers = shortcuts.floor_and_bandwidth(clips, sample_rate_hz, audit.bandwidth_share)
     return {
-        **{name: values[:, None] for name, values in numbers.items()},
         "direct": shortcuts.direct_sound_spectrum(
             clips, sample_rate_hz, audit.direct_s, audit.direct_bands
         ),
@@ -140,7 +129,7 @@ def audit_shortcuts(  # noqa: PLR0913, PLR0917
         target=protocol.target,
         **drawn,
     )
-    margins = audit.margins_over_best_control(predictions, control_predictions, **drawn)
+    margins = audit.margins_over_controls(predictions, control_predictions, **drawn)
     named = [*protocol.group_by, *protocol.factors]
     columns = leaks.shared_columns(recordings, named, protocol.target)
     duplicates = leaks.near_duplicates(

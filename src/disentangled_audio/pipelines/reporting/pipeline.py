@@ -7,11 +7,9 @@ from typing import Any
 from kedro.pipeline import Node, Pipeline
 
 from disentangled_audio.pipelines.reporting.nodes import (
-    MODELS,
     PLOTTED,
     ablate_hybrid,
     assess_confidence,
-    collect_predictions,
     plot_comparison,
     plot_confidence,
     plot_model,
@@ -23,7 +21,7 @@ from disentangled_audio.pipelines.reporting.nodes import (
 
 
 def create_pipeline(**kwargs) -> Pipeline:
-    """Probabilities of every model to predictions, metrics, plots and the report."""
+    """Predictions of every model to metrics, plots and the report."""
     return Pipeline([*_tables(), *confidence_nodes(), *_plots(), _report()])
 
 
@@ -59,17 +57,6 @@ def confidence_nodes(prefix: str = "") -> list[Node]:
 
 def _tables() -> list[Node]:
     return [
-        Node(
-            collect_predictions,
-            inputs=[
-                "recordings",
-                "splits",
-                "hybrid",
-                *(f"{model}_probabilities" for model in MODELS),
-            ],
-            outputs="predictions",
-            name="collect_predictions",
-        ),
         Node(
             score_predictions,
             inputs=[

@@ -6,6 +6,8 @@ from kedro.pipeline import Node, Pipeline
 
 from disentangled_audio.pipelines.svm_classification.nodes import (
     MEMBERS,
+    MODELS,
+    collect_predictions,
     train_acoustic_svm,
     train_code_svm,
     train_hybrid,
@@ -16,7 +18,7 @@ from disentangled_audio.pipelines.svm_classification.nodes import (
 
 
 def create_pipeline(**kwargs) -> Pipeline:
-    """The bank of classical members, and the hybrid of them with the CNN."""
+    """The bank of classical members, the hybrid of them with the CNN, and what all of them say."""
     return Pipeline(
         [
             _member("svm", train_svm, "fourier_features", "augmented_features"),
@@ -29,6 +31,17 @@ def create_pipeline(**kwargs) -> Pipeline:
                 inputs=["splits", "params:hybrid", *(f"{name}_probabilities" for name in MEMBERS)],
                 outputs=["hybrid", "hybrid_probabilities"],
                 name="train_hybrid",
+            ),
+            Node(
+                collect_predictions,
+                inputs=[
+                    "recordings",
+                    "splits",
+                    "hybrid",
+                    *(f"{model}_probabilities" for model in MODELS),
+                ],
+                outputs="predictions",
+                name="collect_predictions",
             ),
         ]
     )
