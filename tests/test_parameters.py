@@ -127,6 +127,8 @@ def test_every_model_of_the_module_is_tested_here() -> None:
         (p.HybridParameters, "weight_steps", 2.5),
         (p.HybridParameters, "max_temperature", 1),
         (p.EvaluationParameters, "n_resamples", 99),
+        (p.EvaluationParameters, "reject_below", 1.0),
+        (p.EvaluationParameters, "max_risk", 0),
     ],
 )
 def test_a_wrong_value_is_refused_by_its_key(model: type[BaseModel], key: str, value: Any) -> None:
@@ -188,6 +190,16 @@ def test_a_grid_has_values_above_0(key: str, values: list[float]) -> None:
     message = "\n".join(_errors(p.SvmParameters, {key: values}).values())
 
     assert f"{key} needs one or more values above 0, got {[float(v) for v in values]}" in message
+
+
+def test_one_thing_chooses_what_is_rejected() -> None:
+    message = "\n".join(
+        _errors(p.EvaluationParameters, {"reject_below": 0.8, "max_risk": 0.05}).values()
+    )
+
+    assert "reject_below (0.8) and max_risk (0.05) both choose what is rejected" in message
+    for key in ("reject_below", "max_risk"):
+        p.EvaluationParameters.model_validate({key: "0.5"})
 
 
 def test_numbers_from_the_command_line_are_texts() -> None:

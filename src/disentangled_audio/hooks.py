@@ -3,7 +3,6 @@
 import platform
 import subprocess
 import time
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ from kedro.pipeline import Pipeline
 from kedro.pipeline.node import Node
 
 from disentangled_audio.locks import RUN_LOCK, RunLock
+from disentangled_audio.versions import package_versions
 
 PACKAGES = (
     "disentangled-audio",
@@ -57,7 +57,7 @@ class ProjectHooks:
         self._started.clear()
         self._seconds.clear()
         check_run(run_params, pipeline, catalog)
-        self._lock = _run_lock(catalog)
+        self._lock = _run_lock(pipeline, catalog)
         if self._lock is not None:
             self._lock.acquire()
 
@@ -86,14 +86,7 @@ class ProjectHooks:
             catalog["run_manifest"].save(self._manifest(run_params, pipeline, catalog))
         finally:
             self._release_lock()
-        if {"metrics", "report"} <= pipeline.all_outputs():
-            from disentangled_audio.pipelines.reporting.summary_table import print_summary
-
-            print_summary(
-                catalog.load("metrics"),
-                len(catalog.load("rejected_recordings")),
-                Path(catalog["report"]._get_load_path()),
-            )
+        _print_result(pipeline.all_outputs(), catalog)
 
     def _release_lock(self) -> None:
         if self._lock is not None:
@@ -119,23 +112,46 @@ class ProjectHooks:
             "git": _git(self._project_path),
             "python": platform.python_version(),
             "machine": f"{platform.system()} {platform.machine()}",
-            "packages": _package_versions(),
+            "packages": package_versions(PACKAGES),
             "dataset_versions": _dataset_versions(pipeline, catalog),
             "seconds": dict(self._seconds),
             "parameters": plain(catalog.load("parameters")),
         }
 
 
-def _run_lock(catalog: DataCatalog) -> RunLock | None:
-    """Lock of this corpus and protocol, beside their manifests; None where that is no disk."""
+def _print_result(outputs: set[str], catalog: DataCatalog) -> None:
+    """Tables that close a run that scored something."""
+    from disentangled_audio.pipelines.reporting.summary_table import print_folds, print_summary
+
+    if {"metrics", "report"} <= outputs:
+        print_summary(
+            catalog.load("metrics"),
+            len(catalog.load("rejected_recordings")),
+            Path(catalog["report"]._get_load_path()),
+        )
+    if "cv_metrics" in outputs:
+        print_folds(catalog.load("cv_metrics"), Path(catalog["cv_metrics"]._get_load_path()))
+
+
+def _run_lock(pipeline: Pipeline, catalog: DataCatalog) -> RunLock | None:
+    """Lock of this corpus and protocol, beside their manifests; None where that is no disk.
+
+    Jobs that only train some of the folds may run beside each other.
+    """
     manifest = catalog["run_manifest"]
     if getattr(manifest, "_protocol", None) != "file":
         return None
+    folder = Path(manifest._filepath).parent
+    if pipeline.all_outputs() == {"fold_runs"}:
+        from disentangled_audio.pipelines.stamps import digest
+
+        folds = catalog.load("params:cross_validation")
+        return RunLock(folder / f"{RUN_LOCK}-{digest(folds)}", "another run of the same folds")
     purpose = (
         f"another run of corpus '{catalog.load('params:corpus_name')}' with protocol "
         f"'{catalog.load('params:protocol_name')}'"
     )
-    return RunLock(Path(manifest._filepath).parent / RUN_LOCK, purpose)
+    return RunLock(folder / RUN_LOCK, purpose)
 
 
 def _sources(pipeline: Pipeline, catalog: DataCatalog) -> list[dict[str, Any]]:
@@ -166,16 +182,6 @@ def _git(project_path: Path) -> dict[str, Any] | None:
     except (OSError, subprocess.SubprocessError):
         return None
     return {"revision": answers[0], "changed": bool(answers[1])}
-
-
-def _package_versions() -> dict[str, str]:
-    versions = {}
-    for name in PACKAGES:
-        try:
-            versions[name] = version(name)
-        except PackageNotFoundError:
-            continue
-    return versions
 
 
 def _dataset_versions(pipeline: Pipeline, catalog: DataCatalog) -> dict[str, str]:

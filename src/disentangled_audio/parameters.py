@@ -398,16 +398,20 @@ class Split(Parameters):
         each value, and of each pair of values where folds and values are as many.
     fold : which fold is the test part: a number, or a group for `leave_one_group_out`.
     n_folds : folds of `random`, `grouped` and `combinations`.
+    repeats : how often cross-validation shuffles rows into folds anew.
+    repeat : which of the repeats, from 0.
     validation_folds : one of so many parts of the training groups is for validation; fewer parts
         where there are fewer groups.
     column, train, test : the column that decides, its training values (None: all others) and its
-        test values.
+        test values (None: each value is a fold, and `fold` says which one is tested).
     allow_missing_classes : let validation or test lack a class.
     """
 
     strategy: Literal["random", "grouped", "leave_one_group_out", "column", "combinations"]
     fold: str | int | None = None
     n_folds: int = Field(default=4, ge=2)
+    repeats: int = Field(default=1, ge=1)
+    repeat: int = Field(default=0, ge=0)
     validation_folds: int = Field(default=4, ge=2)
     column: str | None = None
     train: Texts | None = None
@@ -416,8 +420,14 @@ class Split(Parameters):
 
     @model_validator(mode="after")
     def _check_column(self) -> "Split":
-        if self.strategy == "column" and not (self.column and self.test):
-            raise ValueError("strategy 'column' needs column and test (a list of its values)")
+        if self.strategy == "column" and not self.column:
+            raise ValueError(
+                "strategy 'column' needs column, and test (a list of its values) or none"
+            )
+        if self.train and not self.test:
+            raise ValueError("train needs test: without it, each value of the column is a fold")
+        if self.repeat >= self.repeats:
+            raise ValueError(f"repeat {self.repeat} must be below repeats ({self.repeats})")
         both = set(self.train or []) & set(self.test or [])
         if both:
             raise ValueError(f"train and test share the values {sorted(both)}")
@@ -761,7 +771,40 @@ class HybridParameters(Parameters):
     max_temperature: float = Field(default=10.0, gt=1)
 
 
+class CrossValidationParameters(Parameters):
+    """Which folds are run.
+
+    Attributes
+    ----------
+    folds : names of some of the protocol's folds; None runs all.
+    """
+
+    folds: Texts | None = None
+
+
 class EvaluationParameters(Parameters):
-    """Intervals of the scores."""
+    """Intervals of the scores, and the optional rejection of doubtful items.
+
+    Attributes
+    ----------
+    n_resamples : int
+        Bootstrap resamples per interval.
+    reject_below : float or None
+        Calibrated confidence below which the hybrid's label is rejected.
+    max_risk : float or None
+        Instead of `reject_below`: the error rate that the kept items may have; validation rows
+        choose the confidence.
+    """
 
     n_resamples: int = Field(default=1000, ge=100)
+    reject_below: Share | None = None
+    max_risk: Share | None = None
+
+    @model_validator(mode="after")
+    def _check_rejection(self) -> "EvaluationParameters":
+        if self.reject_below is not None and self.max_risk is not None:
+            raise ValueError(
+                f"reject_below ({self.reject_below:g}) and max_risk ({self.max_risk:g}) both "
+                "choose what is rejected; give one and leave the other null"
+            )
+        return self

@@ -2,6 +2,7 @@
 
 from kedro.pipeline import Pipeline
 
+from disentangled_audio.pipelines.cross_validation import pipeline as cross_validation
 from disentangled_audio.pipelines.feature_engineering import pipeline as feature_engineering
 from disentangled_audio.pipelines.ingestion import pipeline as ingestion
 from disentangled_audio.pipelines.reporting import pipeline as reporting
@@ -12,7 +13,10 @@ from disentangled_audio.pipelines.svm_classification import pipeline as svm_clas
 
 
 def register_pipelines() -> dict[str, Pipeline]:
-    """Name every pipeline; `__default__` is all five."""
+    """Name every pipeline; `__default__` is all that make one fold's result.
+
+    `cross_validation` brings what its folds read, so that it runs by itself.
+    """
     pipelines = {
         "ingestion": ingestion.create_pipeline(),
         "feature_engineering": feature_engineering.create_pipeline(),
@@ -20,4 +24,7 @@ def register_pipelines() -> dict[str, Pipeline]:
         "svm_classification": svm_classification.create_pipeline(),
         "reporting": reporting.create_pipeline(),
     }
-    return {**pipelines, "__default__": sum(pipelines.values(), start=Pipeline([]))}
+    default = sum(pipelines.values(), start=Pipeline([]))
+    folds = cross_validation.create_pipeline()
+    whole = (default + folds).to_outputs(*folds.outputs(), "cv_metrics", "cv_predictions")
+    return {**pipelines, "cross_validation": whole, "__default__": default}

@@ -114,10 +114,13 @@ def run_locks(data: Path) -> ExitStack:
     UserError
         If a run is in progress; names it, and no lock is held.
     """
-    folders = {path.parent for path in _walk(data) if path.name in (MANIFEST, RUN_LOCK)}
+    paths = list(_walk(data))
+    locks = {path.parent / RUN_LOCK for path in paths if path.name == MANIFEST}
+    # Jobs of single folds have locks of their own.
+    locks |= {path for path in paths if path.name.startswith(RUN_LOCK)}
     with ExitStack() as stack:
-        for folder in sorted(folders):
-            stack.enter_context(RunLock(folder / RUN_LOCK, "kedro prune"))
+        for lock in sorted(locks):
+            stack.enter_context(RunLock(lock, "kedro prune"))
         return stack.pop_all()
 
 

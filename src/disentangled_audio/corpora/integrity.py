@@ -86,7 +86,8 @@ def integrity_report(
     dict
         `recordings`, `rejected`; `found` (class, kind, recordings); `expected` (where, expected,
         found); `duplicates` (groups of equal content: how many, within a class, across classes,
-        across roles, and the first of them); `complete`, whether every expected count is found;
+        across roles, and the first of them); `without_target`, recordings that are unused for
+        having none; `complete`, whether every expected count is found;
         `findings`, what to know, in sentences.
     """
     files = recordings.merge(
@@ -94,6 +95,7 @@ def integrity_report(
     ).drop_duplicates("path")
     expected = [_counted(entry, files) for entry in corpus.expected]
     duplicates = _duplicates(files)
+    without_target = int((files["target"].isna() & (files["role"] == "unused")).sum())
     return {
         "recordings": len(files),
         "rejected": len(rejected),
@@ -101,7 +103,8 @@ def integrity_report(
         "expected": expected,
         "complete": all(entry["found"] == entry["expected"] for entry in expected),
         "duplicates": duplicates,
-        "findings": _findings(expected, duplicates, len(rejected)),
+        "without_target": without_target,
+        "findings": _findings(expected, duplicates, len(rejected), without_target),
     }
 
 
@@ -145,7 +148,10 @@ def _duplicates(files: pd.DataFrame) -> dict[str, Any]:
 
 
 def _findings(
-    expected: list[dict[str, Any]], duplicates: dict[str, Any], n_rejected: int
+    expected: list[dict[str, Any]],
+    duplicates: dict[str, Any],
+    n_rejected: int,
+    without_target: int,
 ) -> list[str]:
     findings = []
     for entry in expected:
@@ -156,6 +162,8 @@ def _findings(
             )
     if n_rejected:
         findings.append(f"{n_rejected} files were rejected; rejected_recordings says why.")
+    if without_target:
+        findings.append(f"{without_target} recordings have no target and are not used.")
     if duplicates["groups"]:
         paths = ", ".join(duplicates["first"][0]["paths"])
         findings.append(

@@ -74,24 +74,63 @@ def bootstrap_intervals(
         raise ValueError("target, predicted and groups must have the same length")
     if len(targets) == 0:
         raise ValueError("No items to resample")
-    # Both scores depend only on how many items of each class are wrong and right, so a resample
-    # is kept as these counts: [wrong, right] of the first class, of the second, and so on.
-    cells = targets * 2 + correct
-    n_cells = 2 * len(classes)
-    if resampling_unit(groups) == "group":
-        drawn = _draw_groups(cells, groups, n_cells, n_resamples, rng)
-    else:
-        drawn = _draw_rows(cells, n_cells, n_resamples, rng)
-    hits = drawn[:, 1::2]
-    support = drawn[:, 0::2] + hits
+    drawn = draw_outcomes(
+        targets, correct.astype(int), groups, (len(classes), 2), n_resamples=n_resamples, rng=rng
+    )
+    hits = drawn[:, :, 1]
+    support = drawn.sum(axis=2)
     return {
-        "accuracy": _percentile_interval(hits.sum(axis=1) / support.sum(axis=1), confidence),
-        "balanced_accuracy": _percentile_interval(_mean_recall(support, hits), confidence),
+        "accuracy": percentile_interval(hits.sum(axis=1) / support.sum(axis=1), confidence),
+        "balanced_accuracy": percentile_interval(mean_recall(support, hits), confidence),
     }
 
 
+def draw_outcomes(
+    targets: NDArray[np.integer],
+    outcomes: NDArray[np.integer],
+    groups: NDArray,
+    shape: tuple[int, int],
+    *,
+    n_resamples: int,
+    rng: np.random.Generator,
+) -> NDArray[np.float64]:
+    """Count classes and outcomes in resamples of groups, then of items within them.
+
+    Scores of labels depend only on how many items of each class have each outcome (wrong or
+    right; for two models, which of them is right), so these counts are all of a resample that
+    is kept.
+
+    Parameters
+    ----------
+    targets : (n_items,)
+        Class of each item, 0 to n_classes - 1.
+    outcomes : (n_items,)
+        What was made of it, 0 to n_outcomes - 1.
+    groups : (n_items,)
+        With a single one, items are resampled.
+    shape : (n_classes, n_outcomes)
+    n_resamples : int
+    rng : numpy.random.Generator
+
+    Returns
+    -------
+    (n_resamples, n_classes, n_outcomes)
+    """
+    n_classes, n_outcomes = shape
+    cells = targets * n_outcomes + outcomes
+    if resampling_unit(groups) == "group":
+        drawn = _draw_groups(cells, groups, shape, n_resamples, rng)
+    else:
+        drawn = _draw_rows(cells, n_classes * n_outcomes, n_resamples, rng)
+    return drawn.reshape(n_resamples, n_classes, n_outcomes)
+
+
 def _draw_groups(
-    cells: NDArray, groups: NDArray, n_cells: int, n_resamples: int, rng: np.random.Generator
+    cells: NDArray,
+    groups: NDArray,
+    shape: tuple[int, int],
+    n_resamples: int,
+    rng: np.random.Generator,
 ) -> NDArray:
     """Draw groups, then rows within them, and count the cells, (n_resamples, n_cells).
 
@@ -99,10 +138,12 @@ def _draw_groups(
     it next to no spread (Davison and Hinkley 1997, 3.8). Where each group holds one class, groups
     are drawn class by class: a resample without a class would score another task.
     """
+    n_classes, n_outcomes = shape
+    n_cells = n_classes * n_outcomes
     names, members = np.unique(groups.astype(str), return_inverse=True)
     by_group = np.zeros((len(names), n_cells))
     np.add.at(by_group, (members, cells), 1)
-    by_class = by_group.reshape(len(names), -1, 2).sum(axis=2)
+    by_class = by_group.reshape(len(names), n_classes, n_outcomes).sum(axis=2)
     nested = (np.count_nonzero(by_class, axis=1) == 1).all()
     strata = by_class.argmax(axis=1) if nested else np.zeros(len(names), dtype=int)
     drawn = np.zeros((n_resamples, n_cells))
@@ -123,12 +164,14 @@ def _draw_rows(cells: NDArray, n_cells: int, n_resamples: int, rng: np.random.Ge
     return rng.multinomial(len(cells), shares, size=n_resamples)
 
 
-def _mean_recall(support: NDArray, hits: NDArray) -> NDArray:
+def mean_recall(support: NDArray, hits: NDArray) -> NDArray[np.float64]:
+    """Balanced accuracy of resamples, over the classes that each has; (n_resamples,)."""
     recall = np.divide(hits, support, out=np.zeros(support.shape), where=support > 0)
     return recall.sum(axis=1) / (support > 0).sum(axis=1)
 
 
-def _percentile_interval(values: NDArray, confidence: float) -> list[float]:
+def percentile_interval(values: NDArray, confidence: float = 0.95) -> list[float]:
+    """Quantiles that have the given share of the values between them."""
     tail = (1.0 - confidence) / 2.0
     low, high = np.quantile(values, [tail, 1.0 - tail])
     return [float(low), float(high)]

@@ -1,6 +1,7 @@
 """Gives every row its role: train, validation, test, unlabelled, or unused."""
 
 import warnings
+from collections.abc import Callable, Iterable
 
 import numpy as np
 import pandas as pd
@@ -10,6 +11,9 @@ from disentangled_audio.errors import UserError
 from disentangled_audio.parameters import Protocol, Split
 
 ROLES = ("train", "validation", "test")
+_REPEAT_STRIDE = 1_000_003
+# Of long lists, so many are named.
+_MOST_NAMED = 5
 
 
 def make_splits(recordings: pd.DataFrame, protocol: Protocol, seed: int) -> pd.DataFrame:
@@ -37,6 +41,9 @@ def make_splits(recordings: pd.DataFrame, protocol: Protocol, seed: int) -> pd.D
         has no row in one of the roles (unless `allow_missing_classes`).
     """
     seed = seed if protocol.seed is None else protocol.seed
+    # Far from the seeds that a run is given, and from that of the validation folds.
+    seed += _REPEAT_STRIDE * protocol.split.repeat
+    _check_ids(recordings)
     kept = _kept_rows(recordings, protocol.where)
     unlabelled = kept & _unlabelled_rows(recordings, protocol.unlabelled)
     used = kept & ~unlabelled & recordings[protocol.target].notna().to_numpy()
@@ -59,12 +66,84 @@ def make_splits(recordings: pd.DataFrame, protocol: Protocol, seed: int) -> pd.D
         fold, test = _test_rows(kept_recordings, rows, protocol.split, seed)
         role = np.where(test, "test", "train").astype(object)
         role[_validation_rows(rows, ~test, protocol.split, seed)] = "validation"
-    _check_roles(rows["target"], role, protocol.split.allow_missing_classes)
+    _check_roles(rows, role, protocol.split.allow_missing_classes)
     table["fold"] = fold
     table.loc[rows["index"], "role"] = role
     held_out = table["group"].isin(table.loc[table["role"].isin(["validation", "test"]), "group"])
     table.loc[unlabelled & ~held_out, "role"] = "unlabelled"
     return table.drop(columns="path")
+
+
+def fold_protocols(recordings: pd.DataFrame, protocol: Protocol, seed: int) -> dict[str, Protocol]:
+    """Every fold of a protocol, as the protocol that makes it, by the fold's name.
+
+    Parameters
+    ----------
+    recordings : DataFrame
+        As for `make_splits`.
+    protocol : Protocol
+        Its own `split.fold` does not matter.
+    seed : int
+        Of the run.
+
+    Returns
+    -------
+    dict
+        `make_splits` with one of these gives the fold's table, which has the name in its column
+        `fold`.
+
+    Raises
+    ------
+    UserError
+        If folds cannot be made; names each of them and why.
+    """
+    made, troubles = {}, []
+    for fold in _fold_values(recordings, protocol):
+        split = protocol.split.model_copy(update=fold)
+        one = protocol.model_copy(update={"split": split})
+        try:
+            made[make_splits(recordings, one, seed)["fold"].iloc[0]] = one
+        except UserError as error:
+            troubles.append(f"fold {', '.join(map(str, fold.values())) or 'of the split'}: {error}")
+    if troubles:
+        raise UserError("; ".join(troubles))
+    return made
+
+
+def _fold_values(recordings: pd.DataFrame, protocol: Protocol) -> list[dict[str, object]]:
+    """What `split` has to be changed to for each fold."""
+    split = protocol.split
+    if split.strategy == "column" and split.test:
+        return [{}]
+    if split.strategy in ("column", "leave_one_group_out"):
+        used = _kept_rows(recordings, protocol.where) & recordings[protocol.target].notna()
+        columns = [split.column] if split.column else protocol.group_by or ["path"]
+        values = _groups(recordings, columns)[
+            used.to_numpy() & ~_unlabelled_rows(recordings, protocol.unlabelled)
+        ]
+        return [{"fold": value} for value in sorted(values.unique())]
+    return [
+        {"fold": number, "repeat": repeat}
+        for repeat in range(split.repeats)
+        for number in range(split.n_folds)
+    ]
+
+
+def _check_ids(recordings: pd.DataFrame) -> None:
+    ids = recordings["recording_id"]
+    twice = ids[ids.duplicated()].unique()
+    if len(twice):
+        raise UserError(
+            f"recording_id is not unique: {_named(twice)}; two sources or patterns take the same "
+            "file, correct the corpus"
+        )
+
+
+def _named(names: Iterable[object]) -> str:
+    """The first of some names, and how many there are beside."""
+    listed = [str(name) for name in names]
+    more = len(listed) - _MOST_NAMED
+    return ", ".join(listed[:_MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
 
 
 def _kept_rows(recordings: pd.DataFrame, where: dict[str, list[str]]) -> np.ndarray:
@@ -110,19 +189,20 @@ def _test_rows(
 def _column_fold(recordings: pd.DataFrame, split: Split) -> tuple[str, np.ndarray]:
     values = recordings[split.column].astype("string")
     known = sorted(values.dropna().unique())
-    for wanted in (*split.test, *(split.train or [])):
+    wanted_test = split.test or [known[0] if split.fold is None else str(split.fold)]
+    for wanted in (*wanted_test, *(split.train or [])):
         if wanted not in known:
             raise UserError(
                 f"protocol.split: column '{split.column}' has no value '{wanted}'; it has {known}"
             )
-    test = values.isin(split.test).to_numpy()
+    test = values.isin(wanted_test).to_numpy()
     outside = ~test & ~values.isin(split.train).to_numpy() if split.train else np.zeros(len(test))
     if outside.any():
         raise UserError(
             f"protocol.split: {int(outside.sum())} rows are in neither train {split.train} nor "
             f"test {split.test} of column '{split.column}'; leave them out by protocol.where"
         )
-    return f"{split.column}={'+'.join(split.test)}", test
+    return f"{split.column}={'+'.join(wanted_test)}", test
 
 
 def _group_fold(groups: pd.Series, fold: str | int | None) -> tuple[str, np.ndarray]:
@@ -141,7 +221,11 @@ def _group_fold(groups: pd.Series, fold: str | int | None) -> tuple[str, np.ndar
 def _numbered_fold(rows: pd.DataFrame, split: Split, seed: int) -> tuple[str, np.ndarray]:
     number = _fold_number(split)
     folds = _folds(rows, split.n_folds, split.strategy, seed)
-    return str(number), folds == number
+    return _numbered_name(number, split), folds == number
+
+
+def _numbered_name(number: int, split: Split) -> str:
+    return str(number) if split.repeats == 1 else f"{number} of repeat {split.repeat}"
 
 
 def _fold_number(split: Split) -> int:
@@ -169,7 +253,7 @@ def _combination_roles(factors: pd.DataFrame, split: Split, seed: int) -> tuple[
     role = np.full(len(factors), "train", dtype=object)
     role[folds == number] = "test"
     role[folds == (number + 1) % split.n_folds] = "validation"
-    return str(number), role
+    return _numbered_name(number, split), role
 
 
 def _validation_rows(
@@ -204,8 +288,8 @@ def _folds(rows: pd.DataFrame, n_folds: int, strategy: str, seed: int) -> np.nda
     if units.nunique() < n_folds:
         what = "files" if strategy == "random" else "groups"
         raise UserError(
-            f"{units.nunique()} {what} cannot make {n_folds} folds; lower protocol.split.n_folds "
-            "or validation_folds, or group by a finer column"
+            f"{units.nunique()} {what} ({_named(sorted(units.unique()))}) cannot make {n_folds} "
+            "folds; lower protocol.split.n_folds or validation_folds, or group by a finer column"
         )
     splitter = (StratifiedGroupKFold if grouped else StratifiedKFold)(
         n_folds, shuffle=True, random_state=seed
@@ -224,22 +308,40 @@ def _folds(rows: pd.DataFrame, n_folds: int, strategy: str, seed: int) -> np.nda
     return folds
 
 
-def _check_roles(target: pd.Series, role: np.ndarray, allow_missing: bool) -> None:
+def _check_roles(rows: pd.DataFrame, role: np.ndarray, allow_missing: bool) -> None:
+    target = rows["target"]
     present = {name: set(target[role == name]) for name in ROLES}
     if not present["test"]:
         raise UserError("the test split is empty; check protocol.split")
-    unseen = (present["test"] | present["validation"]) - present["train"]
+    unseen = sorted((present["test"] | present["validation"]) - present["train"])
     if unseen:
         raise UserError(
-            f"no training row of class {sorted(unseen)}: all its groups are in validation or "
-            "test. Use another fold, more folds, or fewer classes (protocol.where)"
+            f"no training row of class {', '.join(map(_with_groups(rows), unseen))}: all its groups "
+            "are in validation or test. Use another fold, more folds, or fewer classes "
+            "(protocol.where)"
         )
     missing = {
         name: sorted(set(target) - present[name]) for name in ROLES if set(target) - present[name]
     }
     if missing and not allow_missing:
-        listed = "; ".join(f"{name}: {', '.join(classes)}" for name, classes in missing.items())
+        listed = "; ".join(
+            f"{name}: {', '.join(map(_with_groups(rows), classes))}"
+            for name, classes in missing.items()
+        )
         raise UserError(
             f"a class has no row in a part of the split ({listed}). Use another fold, another "
             "seed, or allow it by protocol.split.allow_missing_classes=true"
         )
+
+
+def _with_groups(rows: pd.DataFrame) -> Callable[[str], str]:
+    """A class and where it is to be found, for messages."""
+
+    def named(name: str) -> str:
+        own = rows[rows["target"] == name]
+        if len(own) == 1:
+            return f"{name} (a single row: {own['recording_id'].iloc[0]})"
+        groups = sorted(own["group"].unique())
+        return f"{name} (group{'s' * (len(groups) > 1)} {_named(groups)})"
+
+    return named

@@ -27,6 +27,7 @@ PARAMETERS = (
     "disentangler",
     "svm",
     "hybrid",
+    "cross_validation",
     "evaluation",
 )
 

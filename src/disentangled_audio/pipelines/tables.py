@@ -24,12 +24,20 @@ def features_of(table: pd.DataFrame) -> NDArray[np.float64]:
 
 
 def probability_table(
-    recording_id: pd.Series, probabilities: NDArray[np.floating], classes: list[str]
+    recording_id: pd.Series,
+    probabilities: NDArray[np.floating],
+    classes: list[str],
+    temperature: float | None = None,
 ) -> pd.DataFrame:
-    """recording_id and one `p_<class>` column per class."""
+    """recording_id and one `p_<class>` column per class.
+
+    The temperature, by which logits were divided on rows unlike those of training, is kept in the
+    table's attributes.
+    """
 
     table = pd.DataFrame(probabilities, columns=[f"{PROBABILITY_PREFIX}{name}" for name in classes])
     table.insert(0, "recording_id", recording_id.to_numpy())
+    table.attrs["temperature"] = temperature
     return table
 
 

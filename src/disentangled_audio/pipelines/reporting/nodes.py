@@ -7,31 +7,57 @@ import pandas as pd
 from disentangled_audio.evaluation.summary import PROBABILITY_PREFIX, ROLES
 from disentangled_audio.parameters import Corpus, EvaluationParameters, Protocol
 from disentangled_audio.pipelines.stamps import check_same, stamp
+from disentangled_audio.pipelines.svm_classification.nodes import MEMBERS
 
 # In the order in which tables and figures show them.
-MODELS = ("svm", "code_svm", "cnn", "hybrid")
+MODELS = (*MEMBERS, "hybrid")
+# Those of the original report have its three plots each.
+PLOTTED = ("svm", "code_svm", "cnn", "hybrid")
+PREDICTION_COLUMNS = (
+    *("recording_id", "group", "kind", "fold", "role", "model", "target", "predicted"),
+    *("temperature", "weight"),
+)
 
 
 def collect_predictions(
     recordings: pd.DataFrame,
     splits: pd.DataFrame,
+    hybrid: Any,
     *probabilities: pd.DataFrame,
 ) -> pd.DataFrame:
-    """One long table of what every model says of every labelled item."""
-    check_same(recordings, splits, *probabilities)
+    """One long table of what every model says of every labelled item.
+
+    A model that cannot judge an item (room acoustics of a noise) answers with the shares of the
+    classes in training; one that could not be fitted at all is left out.
+    """
+    check_same(recordings, splits, hybrid, *probabilities)
     items = splits[["recording_id", "group", "fold", "role", "target"]].assign(
         kind=recordings["kind"].to_numpy()
     )
+    weights = dict(zip(hybrid.members_, map(float, hybrid.weights_), strict=True))
     tables = []
     for model, table in zip(MODELS, probabilities, strict=True):
         columns = table.filter(regex=f"^{PROBABILITY_PREFIX}")
-        predicted = columns.idxmax(axis=1).str.removeprefix(PROBABILITY_PREFIX)
-        tables.append(pd.concat([items.assign(model=model, predicted=predicted), columns], axis=1))
-    order = ["recording_id", "group", "kind", "fold", "role", "model", "target", "predicted"]
+        if columns.isna().all(axis=None):
+            continue
+        columns = columns.fillna(_class_shares(splits))
+        facts = {
+            "model": model,
+            "predicted": columns.idxmax(axis=1).str.removeprefix(PROBABILITY_PREFIX),
+            "temperature": float(table.attrs.get("temperature") or "nan"),
+            "weight": weights.get(model, float("nan")),
+        }
+        tables.append(pd.concat([items.assign(**facts), columns], axis=1))
     predictions = pd.concat(tables, ignore_index=True)
     predictions = predictions[predictions["role"].isin(ROLES)].reset_index(drop=True)
     probability_columns = [c for c in predictions if c.startswith(PROBABILITY_PREFIX)]
-    return stamp(predictions[[*order, *probability_columns]], splits, *probabilities)
+    return stamp(predictions[[*PREDICTION_COLUMNS, *probability_columns]], splits, *probabilities)
+
+
+def _class_shares(splits: pd.DataFrame) -> dict[str, float]:
+    target = splits.loc[splits["role"] == "train", "target"]
+    shares = target.value_counts(normalize=True)
+    return {f"{PROBABILITY_PREFIX}{name}": float(share) for name, share in shares.items()}
 
 
 def score_predictions(  # noqa: PLR0913

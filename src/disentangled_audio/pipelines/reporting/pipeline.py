@@ -8,6 +8,7 @@ from kedro.pipeline import Node, Pipeline
 
 from disentangled_audio.pipelines.reporting.nodes import (
     MODELS,
+    PLOTTED,
     collect_predictions,
     plot_comparison,
     plot_model,
@@ -27,7 +28,7 @@ def _tables() -> list[Node]:
     return [
         Node(
             collect_predictions,
-            inputs=["recordings", "splits", *(f"{model}_probabilities" for model in MODELS)],
+            inputs=["recordings", "splits", "hybrid", *(f"{model}_probabilities" for model in MODELS)],
             outputs="predictions",
             name="collect_predictions",
         ),
@@ -77,7 +78,7 @@ def _plots() -> list[Node]:
                 ],
                 name=f"plot_{model}",
             )
-            for model in MODELS
+            for model in PLOTTED
         ),
     ]
 

@@ -44,3 +44,42 @@ def _row(name: str, scores: dict[str, Any]) -> tuple[str, str, str, str]:
         f"{low:.3f} – {high:.3f}",
         f"{scores['accuracy']:.3f}",
     )
+
+
+def print_folds(metrics: dict[str, Any], path: Path) -> None:
+    """Print models and controls over all folds, and where the figures are."""
+    simulated = "SIMULATED recordings, " if metrics["simulated"] else ""
+    n_run, n_all = len(metrics["folds"]), metrics["n_folds"]
+    folds = f"{n_run} folds" if n_run == n_all else f"{n_run} of {n_all} folds"
+    table = Table(
+        title=(
+            f"{metrics['target']} of {metrics['corpus']} ({simulated}protocol "
+            f"{metrics['protocol']}, {folds}, {metrics['n_test']} tests of "
+            f"{metrics['n_test_groups']} groups)"
+        ),
+        title_justify="left",
+        title_style="bold",
+    )
+    table.add_column("model or control")
+    table.add_column("balanced accuracy, mean", justify="right")
+    table.add_column("95 % interval, pooled", justify="right")
+    table.add_column("worst fold", justify="right")
+    for name, scores in metrics["models"].items():
+        table.add_row(*_fold_row(name, scores), style="bold" if name == "hybrid" else "")
+    table.add_section()
+    for name in best_controls(metrics["controls"]):
+        table.add_row(*_fold_row(f"control: {name}", metrics["controls"][name]), style="dim")
+    console = Console()
+    console.print(table)
+    console.print(f"All figures: {path}", soft_wrap=True)
+
+
+def _fold_row(name: str, scores: dict[str, Any]) -> tuple[str, str, str, str]:
+    low, high = scores["balanced_accuracy_ci95"]
+    worst = scores["worst_fold"]
+    return (
+        name,
+        f"{scores['mean_balanced_accuracy']:.3f}",
+        f"{low:.3f} – {high:.3f}",
+        f"{worst['balanced_accuracy']:.3f} ({worst['fold']})",
+    )

@@ -1,0 +1,29 @@
+"""Stands for a member that could not be fitted."""
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator, ClassifierMixin
+
+
+class AbsentMember(ClassifierMixin, BaseEstimator):
+    """Says nothing about any row; the hybrid goes on without it.
+
+    Parameters
+    ----------
+    reason : str
+        Why it could not be fitted.
+    classes : list of str
+    """
+
+    def __init__(self, reason: str, classes: list[str]) -> None:
+        self.reason = reason
+        self.classes = classes
+
+    @property
+    def classes_(self) -> NDArray:
+        """Class names, in the order of the probability columns."""
+        return np.asarray(self.classes, dtype=object)
+
+    def predict_proba(self, features: NDArray[np.float64]) -> NDArray[np.float64]:
+        """NaN, (n_rows, n_classes)."""
+        return np.full((len(features), len(self.classes)), np.nan)

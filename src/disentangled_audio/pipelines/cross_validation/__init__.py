@@ -1,0 +1,1 @@
+"""Cross-validation: every fold of a protocol, scored together."""

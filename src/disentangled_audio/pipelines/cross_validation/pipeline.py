@@ -1,0 +1,66 @@
+"""Cross-validation pipeline."""
+
+from kedro.pipeline import Node, Pipeline
+
+from disentangled_audio.pipelines.cross_validation.folds import fold_inputs
+from disentangled_audio.pipelines.cross_validation.nodes import (
+    gather_folds,
+    plot_folds,
+    score_folds,
+    train_folds,
+)
+
+
+def create_pipeline(**kwargs) -> Pipeline:
+    """Every fold of the protocol, trained and predicted; scores over all of them."""
+    typed = {
+        "corpus": "params:corpus",
+        "fourier": "params:fourier",
+        "augmentation": "params:augmentation",
+        "disentangler": "params:disentangler",
+        "svm": "params:svm",
+        "hybrid": "params:hybrid",
+        "seed": "params:seed",
+    }
+    data = set(fold_inputs()) - set(typed.values())
+    return Pipeline(
+        [
+            Node(
+                train_folds,
+                inputs={
+                    **typed,
+                    **{name: name for name in sorted(data)},
+                    "protocol": "params:protocol",
+                    "cross_validation": "params:cross_validation",
+                    "fold_results": "fold_results",
+                },
+                outputs="fold_runs",
+                name="train_folds",
+            ),
+            Node(
+                gather_folds,
+                inputs=["fold_runs", "fold_results", "recordings"],
+                outputs="cv_predictions",
+                name="gather_folds",
+            ),
+            Node(
+                score_folds,
+                inputs=[
+                    "cv_predictions",
+                    "control_predictions",
+                    "fold_runs",
+                    "params:corpus",
+                    "params:protocol",
+                    "params:evaluation",
+                    "params:corpus_name",
+                    "params:protocol_name",
+                    "params:seed",
+                ],
+                outputs="cv_metrics",
+                name="score_folds",
+            ),
+            Node(
+                plot_folds, inputs="cv_metrics", outputs="cv_comparison_plot", name="plot_folds"
+            ),
+        ]
+    )

@@ -1,0 +1,281 @@
+"""Figures of how far the hybrid's confidence can be trusted, and of what its members are worth."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+from matplotlib.transforms import ScaledTranslation
+
+from disentangled_audio.plots import style
+
+HYBRID = "hybrid"
+STAGE_COLOURS = {"before": style.PALE, "after": style.BLUE}
+# The others beside the hybrid's blue; where colours repeat, the dashes differ.
+OTHER_COLOURS = style.OKABE_ITO[1:6]
+DASHES = ("-", "--", ":")
+SHARE_TICKS = ([0.0, 0.25, 0.5, 0.75, 1.0], ["0", "0.25", "0.5", "0.75", "1"])
+# Where nothing is wrong, a curve along zero still needs an axis.
+LEAST_RISK_AXIS = 0.05
+LEAST_COST_MARGIN = 0.02
+
+
+def confidence_figure(
+    reliability: pd.DataFrame,
+    risk_coverage: pd.DataFrame,
+    rejection: Mapping[str, Any] | None = None,
+    title: str | None = None,
+    *,
+    model: str = HYBRID,
+    simulated: bool = False,
+) -> Figure:
+    """Reliability of one model, and risk against coverage of all.
+
+    Parameters
+    ----------
+    reliability : DataFrame
+        ``model, stage`` (before, after), ``bin_low, bin_high, confidence, accuracy`` (0 to 1,
+        missing in empty bins) and ``n`` (items).
+    risk_coverage : DataFrame
+        ``model, coverage, risk`` (0 to 1), coverage rising within each model.
+    rejection : mapping, optional
+        ``coverage`` and ``accuracy`` of what the model keeps; marked on its curve. Nothing is
+        marked where nothing is kept.
+    title : str, optional
+    model : str
+        The one of the reliability diagram, emphasised among the curves.
+    simulated : bool
+        Whether the title must say that the recordings are simulated.
+
+    Returns
+    -------
+    Figure
+        Left: accuracy by confidence before (grey) and after calibration, over the count of items
+        by confidence. Right: error rate of the most confident share of items.
+
+    Raises
+    ------
+    ValueError
+        If either table has no rows of the model.
+    """
+    bins = _rows_of(reliability, model)
+    _rows_of(risk_coverage, model)
+    with style.context():
+        figure = style.new_figure(10.0, 5.4)
+        places = figure.subplot_mosaic(
+            [["reliability", "risk"], ["counts", "risk"]], height_ratios=[3.0, 1.0]
+        )
+        _draw_reliability(places["reliability"], bins)
+        _draw_counts(places["counts"], bins)
+        places["reliability"].sharex(places["counts"])
+        places["reliability"].tick_params(labelbottom=False)
+        _draw_risk(places["risk"], risk_coverage, model)
+        if rejection is not None and rejection["accuracy"] is not None:
+            _mark_rejection(places["risk"], rejection)
+        _legend_beneath(places["counts"], places["reliability"])
+        _legend_beneath(places["risk"], places["risk"])
+        text = title or f"Confidence: {model}, test items"
+        style.left_title(figure, style.title(text, simulated=simulated))
+    return figure
+
+
+def ablation_figure(
+    ablation: pd.DataFrame, title: str | None = None, *, simulated: bool = False
+) -> Figure:
+    """Bars of what dropping each member costs the hybrid.
+
+    Parameters
+    ----------
+    ablation : DataFrame
+        ``fold, member, weight`` and ``cost`` (balanced accuracy with all members minus without
+        this one). May be empty.
+    title : str, optional
+    simulated : bool
+        Whether the title must say that the recordings are simulated.
+
+    Returns
+    -------
+    Figure
+        The mean over folds as a bar, each fold as a dot, the mean weight written beside; the
+        costliest member first.
+    """
+    members = (
+        ablation.groupby("member", sort=False)[["cost", "weight"]]
+        .mean()
+        .sort_values("cost", ascending=False, kind="stable")
+    )
+    with style.context():
+        figure = style.new_figure(8.0, 2.0 + 0.42 * max(len(members), 1))
+        axes = figure.add_subplot()
+        if members.empty:
+            _say_nothing_to_drop(axes)
+        else:
+            _draw_costs(axes, ablation, members)
+        text = title or "What dropping a member costs the hybrid, test items"
+        style.left_title(figure, style.title(text, simulated=simulated))
+    return figure
+
+
+def _rows_of(table: pd.DataFrame, model: str) -> pd.DataFrame:
+    rows = table[table["model"] == model]
+    if rows.empty:
+        known = list(dict.fromkeys(table["model"]))
+        raise ValueError(f"No rows of model {model!r}; the table has {known}")
+    return rows
+
+
+def _draw_reliability(axes: Axes, bins: pd.DataFrame) -> None:
+    axes.plot([0, 1], [0, 1], color=style.GREY, linestyle=":", linewidth=1.4, label="calibrated")
+    for stage, colour in STAGE_COLOURS.items():
+        rows = bins[(bins["stage"] == stage) & (bins["n"] > 0)]
+        if rows.empty:
+            continue
+        look = {"color": colour, "marker": "o", "markersize": 5, "linewidth": 1.8}
+        label = f"{stage} calibration"
+        axes.plot(rows["confidence"], rows["accuracy"], label=label, clip_on=False, **look)
+    axes.set_ylim(0.0, 1.0)
+    axes.set_yticks(*SHARE_TICKS)
+    axes.set_ylabel("accuracy (0–1)")
+    axes.grid()
+    axes.set_title("Reliability")
+
+
+def _draw_counts(axes: Axes, bins: pd.DataFrame) -> None:
+    for stage, colour in STAGE_COLOURS.items():
+        rows = bins[bins["stage"] == stage]
+        if rows.empty:
+            continue
+        edges = [*rows["bin_low"], rows["bin_high"].iloc[-1]]
+        filled = stage == "after"
+        axes.stairs(
+            rows["n"],
+            edges,
+            fill=filled,
+            color=colour,
+            alpha=0.45 if filled else 1.0,
+            linewidth=1.8,
+        )
+    axes.set_ylim(0.0, 1.1 * bins["n"].max())
+    axes.yaxis.set_major_locator(MaxNLocator(nbins=3, integer=True))
+    axes.set_ylabel("items")
+    style.share_axis(axes, "confidence (probability of the predicted class, 0–1)")
+
+
+def _draw_risk(axes: Axes, risk_coverage: pd.DataFrame, model: str) -> None:
+    others = [name for name in dict.fromkeys(risk_coverage["model"]) if name != model]
+    n_colours = len(OTHER_COLOURS)
+    looks = {
+        name: {
+            "color": OTHER_COLOURS[index % n_colours],
+            "linestyle": DASHES[index // n_colours % len(DASHES)],
+            "linewidth": 1.3,
+        }
+        for index, name in enumerate(others)
+    }
+    looks = {model: {"color": style.BLUE, "linewidth": 3.0, "zorder": 3}, **looks}
+    for name, look in looks.items():
+        rows = risk_coverage[risk_coverage["model"] == name]
+        # One point makes no line.
+        marker = "o" if len(rows) < 2 else ""
+        label = style.label(name)
+        axes.plot(rows["coverage"], rows["risk"], marker=marker, label=label, **look)
+    axes.set_ylim(0.0, max(LEAST_RISK_AXIS, 1.05 * risk_coverage["risk"].max()))
+    axes.set_ylabel("risk (error rate among the kept, 0–1)")
+    style.share_axis(axes, "coverage (share of items kept, most confident first, 0–1)")
+    axes.grid(axis="y")
+    axes.set_title("Risk by coverage")
+
+
+def _mark_rejection(axes: Axes, rejection: Mapping[str, Any]) -> None:
+    coverage, risk = rejection["coverage"], 1.0 - rejection["accuracy"]
+    axes.plot(
+        [coverage],
+        [risk],
+        linestyle="",
+        marker="D",
+        markersize=8,
+        markerfacecolor="white",
+        markeredgecolor=style.INK,
+        markeredgewidth=1.6,
+        zorder=4,
+        clip_on=False,
+        label=f"kept {coverage:.0%}, risk {risk:.3f}",
+    )
+
+
+def _legend_beneath(axes: Axes, drawn: Axes) -> None:
+    """Name what is drawn beneath the axes' label, where the legend never covers a curve."""
+    handles, labels = drawn.get_legend_handles_labels()
+    axes.legend(
+        handles,
+        labels,
+        loc="upper center",
+        # Half an inch below, whatever the height of the panel.
+        bbox_to_anchor=(0.5, 0.0),
+        bbox_transform=axes.transAxes + ScaledTranslation(0, -0.5, axes.figure.dpi_scale_trans),
+        borderaxespad=0.0,
+        ncols=3,
+        fontsize=9,
+    )
+
+
+def _draw_costs(axes: Axes, ablation: pd.DataFrame, members: pd.DataFrame) -> None:
+    n_folds = ablation["fold"].nunique()
+    places = {member: place for place, member in enumerate(members.index)}
+    axes.barh(range(len(members)), members["cost"], height=0.6, color=style.BLUE, alpha=0.45)
+    axes.plot(
+        ablation["cost"],
+        ablation["member"].map(places),
+        linestyle="",
+        marker="o",
+        markersize=7,
+        color=style.BLUE,
+        markeredgecolor="white",
+        clip_on=False,
+    )
+    for place, weight in enumerate(members["weight"]):
+        axes.annotate(
+            f"{weight:.2f}",
+            (1.0, place),
+            xytext=(8, 0),
+            xycoords=("axes fraction", "data"),
+            textcoords="offset points",
+            va="center",
+            fontsize=9,
+            annotation_clip=False,
+        )
+    axes.annotate(
+        "weight" if n_folds == 1 else "mean weight",
+        (1.0, 1.0),
+        xytext=(8, 3),
+        xycoords="axes fraction",
+        textcoords="offset points",
+        fontsize=9,
+        color=style.GREY,
+        annotation_clip=False,
+    )
+    axes.axvline(0.0, color=style.INK, linewidth=1.0)
+    axes.set_xlim(*_cost_limits(ablation["cost"].to_numpy(dtype=float)))
+    axes.set_yticks(range(len(members)), [style.label(name) for name in members.index])
+    axes.set_ylim(len(members) - 0.45, -0.55)
+    axes.tick_params(axis="y", length=0)
+    axes.set_ylabel("member dropped")
+    shown = "one fold" if n_folds == 1 else f"bar: mean of {n_folds} folds, dot: one fold"
+    axes.set_xlabel(f"balanced accuracy lost without the member ({shown})")
+    axes.xaxis.set_major_locator(MaxNLocator(nbins=6, steps=[1, 2, 5, 10]))
+    axes.grid(axis="x")
+
+
+def _cost_limits(cost: np.ndarray) -> tuple[float, float]:
+    """Limits that hold zero and every cost, with room at both ends."""
+    low, high = min(cost.min(), 0.0), max(cost.max(), 0.0)
+    margin = max(0.06 * (high - low), LEAST_COST_MARGIN)
+    return low - margin, high + margin
+
+
+def _say_nothing_to_drop(axes: Axes) -> None:
+    axes.text(0.5, 0.5, "The hybrid has one member: nothing to drop.", ha="center", va="center")
+    axes.set_axis_off()
