@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import logging
 import os
 import sys
 import tempfile
@@ -65,12 +66,14 @@ class FoldTables:
 
 def fold_tables(env: str, protocol_name: str) -> FoldTables:
     """Read a corpus as `kedro run --env=…` does, and split it into all folds of a protocol."""
+    # Before Kedro sets its own logging up: nothing but the tables is to be printed.
+    logging.disable(logging.INFO)
     from kedro.framework.session import KedroSession
     from kedro.framework.startup import bootstrap_project
 
     from disentangled_audio.corpora.ingest import ingest
     from disentangled_audio.corpora.locate import locate
-    from disentangled_audio.evaluation.splits import make_splits
+    from disentangled_audio.evaluation.splits import fold_protocols, make_splits
     from disentangled_audio.parameters import Corpus, ParallelParameters, Protocol
 
     bootstrap_project(REPOSITORY)
@@ -100,26 +103,6 @@ def fold_tables(env: str, protocol_name: str) -> FoldTables:
         {located.name: located.files[0].path for located in locate(corpus, folders)},
         corpus.simulated,
     )
-
-
-def fold_protocols(recordings: pd.DataFrame, protocol: Any, seed: int) -> dict[str, Any]:
-    """Fold to the protocol that holds it out."""
-    from disentangled_audio.evaluation.splits import make_splits
-
-    strategy = protocol.split.strategy
-    if strategy == "column":
-        names = [None]
-    elif strategy == "leave_one_group_out":
-        table = make_splits(recordings, protocol, seed)
-        names = sorted(table["group"][table["role"] != "unused"].unique())
-    else:
-        names = range(protocol.split.n_folds)
-    return {
-        "column" if name is None else str(name): protocol.model_copy(
-            update={"split": protocol.split.model_copy(update={"fold": name})}
-        )
-        for name in names
-    }
 
 
 def arguments(description: str, methods: tuple[str, ...]) -> argparse.ArgumentParser:

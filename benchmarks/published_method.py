@@ -89,7 +89,7 @@ def vote_cnn(
     keras.utils.set_random_seed(seed)
     encode = encoders(train.shape[1])
     train, test = (encode.predict(rows[..., None], verbose=0)[..., None] for rows in (train, test))
-    network = classifier(train.shape[1], target.max() + 1)
+    network = classifier(train.shape[1], int(target.max()) + 1)
     network.compile("adam", "sparse_categorical_crossentropy")
     network.fit(
         train,
