@@ -109,7 +109,8 @@ def egemaps_features(tables: FoldTables) -> NDArray[np.float64]:
 
 
 def pyaudioanalysis_features(tables: FoldTables) -> NDArray[np.float64]:
-    from pyAudioAnalysis.MidTermFeatures import mid_feature_extraction
+    # Its module of statistics imports readers of MP3 that nothing here needs.
+    from pyAudioAnalysis.ShortTermFeatures import feature_extraction
 
     rate_hz = tables.sample_rate_hz
     window, step = (
@@ -118,11 +119,10 @@ def pyaudioanalysis_features(tables: FoldTables) -> NDArray[np.float64]:
     rows = []
     for clip in tables.clips:
         samples = heard(clip)
-        # One window of statistics, as long as the recording.
-        whole = max(len(samples), 2 * window)
-        padded = np.pad(samples, (0, whole - len(samples)))
-        rows.append(mid_feature_extraction(padded, rate_hz, whole, whole, window, step)[0][:, 0])
-    return np.stack(rows)
+        padded = np.pad(samples, (0, max(0, 2 * window - len(samples))))
+        frames, _ = feature_extraction(padded, rate_hz, window, step)
+        rows.append(np.concatenate([frames.mean(axis=1), frames.std(axis=1)]))
+    return np.nan_to_num(np.stack(rows))
 
 
 def log_mel(tables: FoldTables) -> NDArray[np.float32]:

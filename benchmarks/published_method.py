@@ -18,10 +18,10 @@ What the publication leaves open: Conv1D has ReLU and `same` padding (the encode
 9,664 values that it names), early stopping keeps the last weights, and noisy copies are made of
 training rows; `--copies-of all` makes them of test rows too, and trains on them.
 
-Its network has 79 million weights a class-independent layer: a fold of FSDD takes about half an
-hour of two free cores, hence `--cnn-folds`. Each of svm and cnn runs in a process of its own;
-seconds and peak memory are that process's, imports included, and of a machine that may have been
-shared. Combined has the sum of the seconds and the larger memory.
+Its network has 79 million weights, 1.6 s of a core for every 32 rows: up to 40 minutes of a core
+for a fold of FSDD, hence `--cnn-folds`. Each of svm and cnn runs in a process of its own; seconds
+and peak memory are that process's, imports included, and of a machine that may have been shared.
+Combined has the sum of the seconds and the larger memory.
 """
 
 import argparse
