@@ -34,6 +34,9 @@ COMPLETE: dict[type[BaseModel], dict[str, Any]] = {
     p.SvmParameters: {},
     p.HybridParameters: {},
     p.EvaluationParameters: {},
+    p.CepstraParameters: {},
+    p.AuditParameters: {},
+    p.CrossValidationParameters: {},
 }
 
 
@@ -126,8 +129,6 @@ def test_every_model_of_the_module_is_tested_here() -> None:
         (p.SvmParameters, "inner_folds", 1),
         (p.SvmParameters, "n_jobs", 0),
         (p.SvmParameters, "C", "much"),
-        (p.HybridParameters, "weight_steps", 1),
-        (p.HybridParameters, "weight_steps", 2.5),
         (p.HybridParameters, "max_temperature", 1),
         (p.EvaluationParameters, "n_resamples", 99),
         (p.EvaluationParameters, "reject_below", 1.0),

@@ -688,6 +688,10 @@ class DisentanglerParameters(Parameters):
         of equalisation get less; 0 switches it off.
     noise_floor : highest level of random steady noise in the content view, as a share of its
         dynamic range; 0 switches it off.
+    early_level : largest change of what follows the direct sound, in the content and rhythm views,
+        as a share of their dynamic range (0.125 of 80 dB is 10 dB), as the distance from the
+        source changes it; 0 switches it off.
+    early_frames : the direct sound is over after 1 to so many frames.
     frequency_warp : largest relative stretch of the content view's mel axis; 0 switches it off.
     mask : largest share of a view's frames, and of its bands, that are blanked; 0 switches it
         off.
@@ -731,6 +735,8 @@ class DisentanglerParameters(Parameters):
     shift: float = Field(default=0.1, ge=0.0, lt=0.5)
     tilt: float = Field(default=0.075, ge=0.0)
     noise_floor: float = Field(default=0.5, ge=0.0, lt=1.0)
+    early_level: float = Field(default=0.0, ge=0.0, lt=1.0)
+    early_frames: int = Field(default=2, ge=1)
     frequency_warp: float = Field(default=0.08, ge=0.0, lt=0.5)
     mask: float = Field(default=0.0, ge=0.0, lt=1.0)
     view_noise: float = Field(default=0.1, ge=0.0)
@@ -791,7 +797,6 @@ class SvmParameters(Parameters):
 class HybridParameters(Parameters):
     """Fusion of the members' probabilities, chosen on validation rows."""
 
-    weight_steps: int = Field(default=12, ge=2, le=60)
     max_temperature: float = Field(default=10.0, gt=1)
 
 

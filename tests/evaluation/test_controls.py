@@ -105,6 +105,16 @@ def test_test_rows_change_nothing(tables):
     pd.testing.assert_frame_equal(kept.reset_index(drop=True), fewer)
 
 
+def test_numbers_of_a_test_row_change_its_own_prediction_alone(tables):
+    recordings, shortcuts, splits = tables
+    before = predicted(*tables)
+    last = splits.index[-1]
+    recordings.loc[last, ["n_bytes", "duration_s"]] = [7, 1e6]
+    shortcuts.loc[last, "direct_00"] = 1e6
+    others = before["recording_id"] != splits.loc[last, "recording_id"]
+    pd.testing.assert_frame_equal(before[others], predicted(*tables)[others])
+
+
 def test_order_of_the_tables_does_not_matter(tables):
     recordings, shortcuts, splits = tables
     shuffled = shortcuts.sample(frac=1, random_state=0)

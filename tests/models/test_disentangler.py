@@ -105,6 +105,7 @@ AUGMENTATIONS = [
     layers.RandomFrequencyWarp(0.1, seed=1),
     layers.RandomEqualisation(0.5, seed=1),
     layers.RandomNoiseFloor(0.9, seed=1),
+    layers.RandomEarlyLevel(0.1, early_frames=2, seed=1),
     layers.RandomMask(0.5, seed=1),
 ]
 
@@ -147,6 +148,31 @@ def test_time_resampling_keeps_both_ends_and_the_order_of_frames() -> None:
     # the slowest possible.
     assert steps.max() < 3.01
     assert steps.std() > 0.1
+
+
+def test_early_level_moves_all_later_frames_by_one_step() -> None:
+    view = np.full((6, 10, 4), 0.5, dtype=np.float32)
+    view[:, 0] = 1.0
+    layer = layers.RandomEarlyLevel(0.1, early_frames=1, seed=0)
+
+    changed = keras.ops.convert_to_numpy(layer(view, training=True))
+
+    np.testing.assert_allclose(changed[:, 0], 1.0)
+    steps = changed[:, 1:] - 0.5
+    assert np.ptp(steps, axis=(1, 2)).max() < 1e-6
+    assert np.abs(steps).max() <= 0.1 + 1e-6
+    assert len(np.unique(steps[:, 0, 0].round(5))) == 6
+
+
+def test_a_peak_that_comes_late_stays_the_peak() -> None:
+    view = np.zeros((40, 6, 2), dtype=np.float32)
+    view[:, 0], view[:, 1:] = 0.95, 1.0
+    layer = layers.RandomEarlyLevel(0.3, early_frames=1, seed=1)
+
+    changed = keras.ops.convert_to_numpy(layer(view, training=True))
+
+    np.testing.assert_allclose(changed.max(axis=(1, 2)), 1.0, atol=1e-6)
+    assert changed.min() >= 0.0
 
 
 def test_noise_floor_raises_only_what_is_below_it() -> None:

@@ -24,7 +24,7 @@ def test_every_output_is_saved_and_versioned(tiny_run: Path) -> None:
 def test_metrics_follow_the_schema(tiny_run: Path) -> None:
     metrics = load_catalog(tiny_run).load("metrics")
     assert list(metrics["models"]) == MODELS
-    assert set(metrics["controls"]) >= {"majority", "duration", "byte_size"}
+    assert set(metrics["controls"]) >= {"majority", "duration", "byte_size", "direct_sound"}
     assert metrics["simulated"] is True
     assert metrics["corpus"] == "twin_tiny"
     for scores in metrics["models"].values():
@@ -127,3 +127,20 @@ def _with_same_recordings(tiny_run: Path, folder: Path) -> Path:
     (project / "data").mkdir()
     (project / "data" / "01_raw").symlink_to(tiny_run / "data" / "01_raw")
     return project
+
+
+def test_the_audit_is_in_words_and_in_the_report(tiny_run: Path) -> None:
+    catalog = load_catalog(tiny_run)
+    audit, report = catalog.load("audit"), catalog.load("report")
+    assert audit["simulated"] is True
+    assert audit["verdict"][0].startswith("These recordings are simulated.")
+    assert any("is +" in said or "is -" in said for said in audit["verdict"])
+    for said in audit["verdict"]:
+        assert said.replace("'", "&#39;") in report
+
+
+def test_what_the_members_weigh_is_told(tiny_run: Path) -> None:
+    ablation = load_catalog(tiny_run).load("hybrid_ablation")
+    assert set(ablation["member"]) == set(MODELS) - {"hybrid"}
+    assert ablation["weight"].sum() == pytest.approx(1.0)
+    assert (ablation["cost"] == ablation["full"] - ablation["without"]).all()

@@ -184,5 +184,5 @@ def test_the_saved_audit_has_figures_and_words(tiny_run: Path) -> None:
     assert {*audit["controls"], *audit["not_applicable"]} == {*PLANTED, "majority", "sample_rate"}
     assert set(metrics["controls"]) == set(audit["controls"])
     report = catalog.load("report")
-    assert "What the label can be told from" in report
+    assert "Shortcut audit" in report
     assert "The number of channels alone names the database" in report

@@ -133,7 +133,7 @@ def test_order_of_the_page(page):
     text = Page(page).text
     parts = [
         "balanced accuracy of",
-        "A control sees next to nothing",
+        "A control sees numbers of the file",
         "Most frequent errors",
         "99 of 100 expected recordings",
         "found and not analysed",
@@ -145,24 +145,29 @@ def test_order_of_the_page(page):
     assert page.index("<h3>hybrid</h3>") < page.index("<h3>svm</h3>")
 
 
-def test_the_audit_is_escaped_and_has_its_figure():
+def test_the_audit_is_escaped_and_has_a_place():
     predictions = predictions_of({"hybrid": 0.9}, ["a", "b"])
     report, confusion = classification_report_table(predictions), confusion_table(predictions)
     metrics = metrics_of(predictions, predictions_of({"duration": 0.4}, ["a", "b"]))
-    scores = {"balanced_accuracy": 0.9, "balanced_accuracy_ci95": [0.8, 1.0]}
-    audit = {
-        **{"corpus": "made", "simulated": False, "target": "place", "n_folds": 1, "chance": 0.5},
-        **{"controls": {"duration": scores}, "shortcuts": ["duration"], "parts_of_sound": []},
-    }
-    figures = report_figures(metrics, report, confusion, audit=audit)
     rejected = pd.DataFrame(columns=["path", "reason"])
-    verdict = [f"The duration tells {NASTY}."]
-    page = render_report(metrics, report, confusion, rejected, {}, {}, figures, verdict)
+    facts = {"verdict": [f"The duration tells {NASTY}."]}
+    page = render_report(metrics, report, confusion, rejected, facts, {}, {})
     parsed = Page(page)
     assert f"The duration tells {NASTY}." in parsed.text
     assert "script" not in parsed.tags
     assert 'href="#audit"' in page
-    assert any("shortcut control" in image["alt"] for image in parsed.images)
+    assert page.index('id="audit"') < page.index('id="models"')
+
+
+def test_a_caution_names_few_of_many_controls():
+    controls = {f"control_{k}": 0.8 + k / 20 for k in range(4)}
+    classes = ["a", "b"]
+    metrics = metrics_of(
+        predictions_of({"hybrid": 0.9}, classes), predictions_of(controls, classes)
+    )
+    (caution,) = (text for text in cautions(metrics) if "A shortcut does as well" in text)
+    assert caution.index("control_3") < caution.index("control_2")
+    assert "and 1 other overlaps" in caution
 
 
 def test_page_without_figures_or_facts():

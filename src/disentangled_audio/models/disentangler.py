@@ -10,6 +10,7 @@ import keras
 from keras import layers, ops
 
 from disentangled_audio.models.layers import (
+    RandomEarlyLevel,
     RandomEqualisation,
     RandomFrequencyWarp,
     RandomMask,
@@ -90,8 +91,8 @@ def build_disentangler(
 
 
 def _content_code(view: Any, parameters: DisentanglerParameters, seeds: Iterator[int]) -> Any:
-    features = view
     # In the view's own scale, where a band's level is in dB.
+    features = _moved_away(view, parameters, seeds)
     if parameters.tilt:
         features = RandomEqualisation(parameters.tilt, seed=next(seeds))(features)
     if parameters.noise_floor:
@@ -106,7 +107,8 @@ def _content_code(view: Any, parameters: DisentanglerParameters, seeds: Iterator
 
 
 def _rhythm_code(view: Any, parameters: DisentanglerParameters, seeds: Iterator[int]) -> Any:
-    features = Standardise(name="standardise_rhythm")(view)
+    features = _moved_away(view, parameters, seeds)
+    features = Standardise(name="standardise_rhythm")(features)
     features = _blanked(features, parameters, seeds)
     features = _convolutions_1d(features, parameters.rhythm_channels)
     return _bottleneck(features, "rhythm", parameters.rhythm_dim, parameters, seeds)
@@ -124,6 +126,14 @@ def _timbre_code(view: Any, parameters: DisentanglerParameters) -> Any:
     mean = ops.mean(Standardise(name="standardise_timbre")(view), axis=1)
     hidden = layers.Dense(32, activation="relu")(mean)
     return layers.Dense(parameters.timbre_dim, activation="tanh", name="timbre")(hidden)
+
+
+def _moved_away(features: Any, parameters: DisentanglerParameters, seeds: Iterator[int]) -> Any:
+    if not parameters.early_level:
+        return features
+    return RandomEarlyLevel(parameters.early_level, parameters.early_frames, seed=next(seeds))(
+        features
+    )
 
 
 def _resampled(features: Any, parameters: DisentanglerParameters, seeds: Iterator[int]) -> Any:

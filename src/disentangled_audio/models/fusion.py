@@ -1,7 +1,5 @@
 """Hybrid classifier: a weighted geometric mean of calibrated member probabilities."""
 
-from itertools import combinations
-
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import log_softmax
@@ -10,8 +8,6 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from disentangled_audio.models.calibration import fit_temperature, scaled_probabilities
 
 EPSILON = 1e-7
-# Groups must hold so many rows on average to be judged one by one.
-MIN_GROUP_ROWS = 20
 
 
 class ProbabilityFusion(ClassifierMixin, BaseEstimator):
@@ -24,13 +20,12 @@ class ProbabilityFusion(ClassifierMixin, BaseEstimator):
     ruled out; in an arithmetic mean one sure member outvotes them (Heskes 1998, "Selecting
     weighting factors in logarithmic opinion pools"). A last temperature calibrates the mean.
 
-    Weights are even. Others are taken only where errors show that even ones are worse: of all
-    weights whose error in their worst group is within one standard error of the lowest, the
-    nearest to even ones (the one-standard-error rule of Breiman et al. 1984, "Classification and
-    regression trees", 3.4.3). The worst group counts, because a member that leads on average can
-    collapse on one unseen group. Errors count and not the log loss, because where validation rows
-    are easy the members differ in nothing but how sure they are, and the surest is not the one
-    that holds elsewhere.
+    A member weighs as the odds that it is right (Shapley and Grofman 1984, "Optimizing group
+    judgmental accuracy in the presence of interdependencies"): its weight is proportional to
+    log(p (k - 1) / (1 - p)), with its balanced accuracy p over k classes, and 0 where p is no
+    better than chance. The fewer the groups that tell p, the more it is drawn towards chance, as
+    if one more group had been guessed: a member that leads on one group can collapse on another,
+    and weights that fit few groups do worse than even ones.
 
     A member may not apply to a row, as acoustic parameters do not to noise: its probabilities
     there are NaN, and the others share its weight in proportion to theirs (evenly where they
@@ -39,8 +34,6 @@ class ProbabilityFusion(ClassifierMixin, BaseEstimator):
 
     Parameters
     ----------
-    weight_steps : int
-        Weights are looked for on a grid of multiples of 1 / weight_steps.
     max_temperature : float
         Temperatures of members are looked for between 1 and max_temperature.
 
@@ -53,8 +46,7 @@ class ProbabilityFusion(ClassifierMixin, BaseEstimator):
         Of the mean.
     """
 
-    def __init__(self, weight_steps: int = 12, max_temperature: float = 10.0) -> None:
-        self.weight_steps = weight_steps
+    def __init__(self, max_temperature: float = 10.0) -> None:
         self.max_temperature = max_temperature
 
     def fit(
@@ -102,24 +94,18 @@ class ProbabilityFusion(ClassifierMixin, BaseEstimator):
                 for probabilities, rows in zip(members.values(), applies, strict=True)
             ]
         )
-        scaled = self._scaled(members)
-        judged = np.flatnonzero([rows.any() for rows in applies])
-        if not len(judged):
+        if not any(rows.any() for rows in applies):
             raise ValueError(f"none of the members {', '.join(members)} applies to any row")
-        even = np.full(len(judged), 1 / len(judged))
-        grid = [
-            np.bincount(judged, weights, len(self.members_))
-            for weights in _nearest_first(even, self.weight_steps)
-        ]
-        judge = _Judge(truth, np.asarray(group))
-        errors = [judge.error(_pooled(weights, scaled)) for weights in grid]
-        lowest, standard_error = min(errors)
-        # The grid begins with even weights, so the first that is good enough is taken.
-        self.weights_ = next(
-            weights
-            for weights, (error, _) in zip(grid, errors, strict=True)
-            if error <= lowest + standard_error
+        group = np.asarray(group)
+        odds = np.array(
+            [
+                _log_odds(probabilities[rows], truth[rows], group[rows], len(classes))
+                for probabilities, rows in zip(members.values(), applies, strict=True)
+            ]
         )
+        # Where nobody is better than chance, nobody is better than another.
+        self.weights_ = (odds if odds.any() else np.ones(len(odds))) / (odds.sum() or len(odds))
+        scaled = self._scaled(members)
         self.temperature_ = fit_temperature(
             _pooled(self.weights_, scaled), truth, self.max_temperature
         )
@@ -180,47 +166,14 @@ def _pooled(
     return summed / np.maximum(total, EPSILON)[:, None]
 
 
-def _nearest_first(even: NDArray[np.float64], n_steps: int) -> list[NDArray[np.float64]]:
-    """Even weights, and those of a grid, the nearest to them first."""
-    grid = [even, *_simplex(len(even), n_steps)]
-    return sorted(grid, key=lambda weights: float(np.square(weights - even).sum()))
-
-
-def _simplex(n_members: int, n_steps: int) -> list[NDArray[np.float64]]:
-    """Grid of weights that sum to one."""
-    # Steps in a row, and where bars between members stand among them.
-    grid = [
-        np.diff([-1, *bars, n_steps + n_members - 1]) - 1
-        for bars in combinations(range(n_steps + n_members - 1), n_members - 1)
-    ]
-    return [counts / n_steps for counts in grid]
-
-
-class _Judge:
-    """Error in the worst group, and how far it may be off.
-
-    Groups of a few rows say nothing each; then all rows are one, and each group counts as one
-    observation, since its rows err together.
-    """
-
-    def __init__(self, truth: NDArray, group: NDArray) -> None:
-        self._truth = truth
-        names, self._group = np.unique(group, return_inverse=True)
-        self._n_independent = np.bincount(self._group)
-        if len(truth) < MIN_GROUP_ROWS * len(names):
-            self._group = np.zeros(len(truth), dtype=int)
-            self._n_independent = np.array([len(names)])
-        self._n_rows = np.bincount(self._group)
-
-    def error(self, logits: NDArray[np.float64]) -> tuple[float, float]:
-        """Share of wrong rows in the worst group, and its standard error.
-
-        Of the standard error, the share is that of the rule of succession: no error in few
-        observations does not mean that there is none.
-        """
-        wrong = logits.argmax(axis=1) != self._truth
-        shares = np.bincount(self._group, wrong) / self._n_rows
-        worst = shares.argmax()
-        n_independent = self._n_independent[worst]
-        likely = (shares[worst] * n_independent + 1) / (n_independent + 2)
-        return float(shares[worst]), float(np.sqrt(likely * (1 - likely) / n_independent))
+def _log_odds(
+    probabilities: NDArray[np.float64], truth: NDArray, group: NDArray, n_classes: int
+) -> float:
+    """Log odds of being right against those of a guess, from below 0; 0 without rows."""
+    if not len(truth):
+        return 0.0
+    right = probabilities.argmax(axis=1) == truth
+    recall = np.bincount(truth, right)[np.unique(truth)] / np.bincount(truth)[np.unique(truth)]
+    n_groups = len(np.unique(group))
+    accuracy = (recall.mean() * n_groups + 1 / n_classes) / (n_groups + 1)
+    return max(0.0, float(np.log(accuracy * (n_classes - 1) / (1 - accuracy))))

@@ -278,6 +278,44 @@ class RandomNoiseFloor(_TrainingOnly):
 
 
 @keras.saving.register_keras_serializable(package=_PACKAGE)
+class RandomEarlyLevel(_TrainingOnly):
+    """Raise or lower what follows the first frames, as another distance from the source would.
+
+    The direct sound falls with the distance, the reverberant field does not. The peak of a view
+    stays 1, so that only the relation of the two changes.
+
+    Parameters
+    ----------
+    largest : float
+        Changes are drawn between minus and plus this, in the input's unit.
+    early_frames : int
+        The direct sound ends after 1 to so many frames.
+    seed : int
+        Seed of the draws.
+    """
+
+    def __init__(self, largest: float, early_frames: int, seed: int = 0, **kwargs: Any) -> None:
+        super().__init__(seed=seed, **kwargs)
+        self.largest = largest
+        self.early_frames = early_frames
+
+    def augment(self, inputs: Any) -> Any:
+        """Change each item of (n_items, n_frames, n_bands), whose values are 0 to 1."""
+        shape = (ops.shape(inputs)[0], 1, 1)
+        change = self.uniform(shape, -self.largest, self.largest)
+        ends = ops.floor(self.uniform(shape, 1.0, self.early_frames + 1.0))
+        frames = ops.cast(ops.arange(inputs.shape[1]), inputs.dtype)[None, :, None]
+        changed = inputs + change * ops.cast(frames >= ends, inputs.dtype)
+        peak = ops.max(changed, axis=(1, 2), keepdims=True)
+        return ops.clip(changed + 1.0 - peak, 0.0, 1.0)
+
+    def get_config(self) -> dict[str, Any]:
+        """Arguments that rebuild the layer."""
+        config = {"largest": self.largest, "early_frames": self.early_frames}
+        return {**super().get_config(), **config}
+
+
+@keras.saving.register_keras_serializable(package=_PACKAGE)
 class RandomMask(_TrainingOnly):
     """Blank one stretch of frames and one of bands with zeros, the mean of standardised views.
 

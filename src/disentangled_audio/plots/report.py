@@ -1,7 +1,7 @@
 """One self-contained HTML page: the answer first, then what it rests on."""
 
 from base64 import b64encode
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping
 from io import BytesIO
 from typing import Any
 
@@ -9,7 +9,6 @@ import pandas as pd
 from jinja2 import Environment, PackageLoader
 from matplotlib.figure import Figure
 
-from disentangled_audio.plots.audit import audit_figure
 from disentangled_audio.plots.classification import (
     chance_level,
     comparison_figure,
@@ -21,7 +20,8 @@ from disentangled_audio.plots.training import training_curves_figure
 
 TEMPLATE = "report.html"
 PREFERRED_MODEL = "hybrid"
-COMPARISON, TRAINING, AUDIT = "comparison", "training_curves", "audit"
+COMPARISON, TRAINING = "comparison", "training_curves"
+AUDIT, CONFIDENCE, ABLATION = "audit", "confidence", "ablation"
 # Controls that a caution names; the table has all.
 MOST_NAMED = 3
 # Figure name before the model's name, and its alternative text.
@@ -41,7 +41,7 @@ def report_figures(
     classification_report: pd.DataFrame,
     confusion: pd.DataFrame,
     history: pd.DataFrame | None = None,
-    audit: Mapping[str, Any] | None = None,
+    models: Collection[str] | None = None,
 ) -> dict[str, Figure]:
     """Draw every figure of the report, under the names that `render_report` looks for.
 
@@ -55,22 +55,20 @@ def report_figures(
         Columns ``model, target, predicted, count``.
     history : DataFrame, optional
         The training history.
-    audit : mapping, optional
-        The shortcut audit.
+    models : names, optional
+        Models that get figures of their own; all by default.
 
     Returns
     -------
     dict
-        ``comparison``, ``training_curves`` and ``audit`` (where given), and for each model
+        ``comparison``, ``training_curves`` (with a history), and for each model
         ``confusion_matrix_<model>``, ``precision_recall_<model>`` and ``f1_<model>``.
     """
     simulated = bool(metrics["simulated"])
     figures = {COMPARISON: comparison_figure(metrics)}
     if history is not None:
         figures[TRAINING] = training_curves_figure(history, simulated=simulated)
-    if audit is not None:
-        figures[AUDIT] = audit_figure(audit)
-    for model in metrics["models"]:
+    for model in models or metrics["models"]:
         figures[f"confusion_matrix_{model}"] = confusion_matrix_figure(
             confusion, model, simulated=simulated
         )
@@ -89,7 +87,6 @@ def render_report(
     corpus_facts: Mapping[str, Any],
     parameters: Mapping[str, Any],
     figures: Mapping[str, Figure],
-    verdict: Sequence[str] = (),
 ) -> str:
     """Render the report as one HTML page with nothing outside it.
 
@@ -105,16 +102,14 @@ def render_report(
         Files that were not analysed, with the reason; any columns.
     corpus_facts : mapping
         ``description`` (text), ``rights`` (``licence`` and ``citation`` of each part),
-        ``findings`` (sentences on the corpus's integrity), ``simulated`` (bool), ``counts``
-        (what to how many); each may be missing.
+        ``findings`` (sentences on the corpus's integrity), ``verdict`` (sentences of the audit),
+        ``simulated`` (bool), ``counts`` (what to how many); each may be missing.
     parameters : mapping
         Nested parameters of the run.
     figures : mapping
-        Name to figure: ``comparison``, ``audit``, ``training_curves``,
-        ``confusion_matrix_<model>``, ``precision_recall_<model>``, ``f1_<model>``. Missing ones
-        are left out, others come last.
-    verdict : sentences
-        Of the shortcut audit.
+        Name to figure: ``comparison``, ``training_curves``, ``audit``, ``confidence``,
+        ``ablation``, ``confusion_matrix_<model>``, ``precision_recall_<model>``, ``f1_<model>``.
+        Missing ones are left out, others come last.
 
     Returns
     -------
@@ -129,7 +124,7 @@ def render_report(
     main = main_model(metrics)
     models = [main, *(name for name in metrics["models"] if name != main)]
     images = {name: _png(figure) for name, figure in figures.items()}
-    placed = {COMPARISON, TRAINING, AUDIT} | {
+    placed = {COMPARISON, TRAINING, AUDIT, CONFIDENCE, ABLATION} | {
         f"{kind}_{name}" for kind in MODEL_FIGURES for name in models
     }
     return (
@@ -142,7 +137,6 @@ def render_report(
             answer=answer(metrics),
             cautions=cautions(metrics),
             images=images,
-            verdict=verdict,
             comparison_text=_comparison_text(metrics),
             scores=_score_rows(metrics),
             models=[
@@ -220,7 +214,7 @@ def _caution_controls(metrics: Mapping[str, Any], main: str) -> str | None:
     equals.sort(key=lambda name: -metrics["controls"][name]["balanced_accuracy"])
     listed = [f"{name} {_interval(metrics['controls'][name])}" for name in equals[:MOST_NAMED]]
     more = len(equals) - len(listed)
-    named = " and ".join([*listed, *([f"{_count(more, 'other')}"] if more else [])])
+    named = " and ".join([*listed, *([_count(more, "other")] if more else [])])
     return (
         f"A shortcut does as well as {main}, or nearly so: {named} overlaps with its interval or "
         f"lies above it. These figures do not show that {main} has learned more than the shortcut."

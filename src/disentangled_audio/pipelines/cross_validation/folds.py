@@ -2,7 +2,6 @@
 
 import json
 import re
-import shutil
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -13,7 +12,6 @@ from typing import Any
 import pandas as pd
 from kedro.pipeline import Pipeline
 
-from disentangled_audio.chunk_store import code_hash, short_hash
 from disentangled_audio.locks import try_lock, unlock
 from disentangled_audio.pipelines.feature_engineering import pipeline as feature_engineering
 from disentangled_audio.pipelines.reporting import pipeline as reporting
@@ -27,7 +25,6 @@ from disentangled_audio.versions import package_versions
 
 PREDICTIONS = "predictions.parquet"
 FACTS = "facts.json"
-TRAINING = "training"
 LOCK = ".lock"
 _LIBRARIES = ("scikit-learn", "keras", "tensorflow-cpu", "tensorflow")
 
@@ -64,21 +61,24 @@ def run_fold(splits: pd.DataFrame, inputs: dict[str, Any], parameters: Any, fold
     Path
         The fold's folder, with its predictions and facts (seconds by node).
     """
-    key = short_hash([code_hash(), package_versions(_LIBRARIES), stamp_of(splits), parameters])
-    fold = str(splits["fold"].iloc[0])
-    own = folder / f"fold-{re.sub(r'[^A-Za-z0-9]+', '-', fold).strip('-')}-{key}"
+    from disentangled_audio.chunk_store import code_hash, short_hash
+
+    what = [stamp_of(splits), parameters]
+    name = re.sub(r"[^A-Za-z0-9]+", "-", str(splits["fold"].iloc[0])).strip("-")
+    own = folder / f"fold-{name}-{short_hash([code_hash(), package_versions(_LIBRARIES), what])}"
     own.mkdir(parents=True, exist_ok=True)
+    # A training that other code does not concern is used again; it knows itself what concerns it.
+    training = folder / f"training-{name}-{short_hash(what)}"
     # Another job that was given the same fold waits, and then finds it done.
     with _locked(own / LOCK):
         if not (own / PREDICTIONS).is_file():
-            _make(own, splits, inputs)
+            _make(own, {**inputs, "splits": splits, "training_checkpoint": training})
     # What is in use is told by its time from what nobody has asked for since.
     own.touch()
     return own
 
 
-def _make(own: Path, splits: pd.DataFrame, inputs: dict[str, Any]) -> None:
-    data = {**inputs, "splits": splits, "training_checkpoint": own / TRAINING}
+def _make(own: Path, data: dict[str, Any]) -> None:
     seconds = {}
     for node in fold_pipeline().nodes:
         started = time.perf_counter()
@@ -88,7 +88,6 @@ def _make(own: Path, splits: pd.DataFrame, inputs: dict[str, Any]) -> None:
     write_whole(own / FACTS, lambda path: path.write_text(json.dumps(facts), encoding="utf-8"))
     # Last, because it tells that the fold is done.
     write_whole(own / PREDICTIONS, data["predictions"].to_parquet)
-    shutil.rmtree(own / TRAINING, ignore_errors=True)
 
 
 @contextmanager

@@ -133,7 +133,7 @@ def plot_model(
     )
 
 
-def write_report(  # noqa: PLR0913
+def write_report(  # noqa: PLR0913, PLR0917
     metrics: dict[str, Any],
     classification_report: pd.DataFrame,
     confusion: pd.DataFrame,
@@ -142,17 +142,32 @@ def write_report(  # noqa: PLR0913
     history: pd.DataFrame,
     integrity: dict[str, Any],
     audit: dict[str, Any],
+    reliability: pd.DataFrame,
+    risk_coverage: pd.DataFrame,
+    confidence: dict[str, Any],
+    ablation: pd.DataFrame,
     corpus: Corpus,
     parameters: dict[str, Any],
 ) -> str:
     """The whole result as one page."""
+    from disentangled_audio.plots.audit import audit_figure
     from disentangled_audio.plots.report import render_report, report_figures
 
-    figures = report_figures(metrics, classification_report, confusion, history, audit)
+    check_same(recordings, reliability, risk_coverage, ablation)
+    of_confidence, of_ablation = plot_confidence(
+        reliability, risk_coverage, confidence, ablation, corpus
+    )
+    figures = {
+        **report_figures(metrics, classification_report, confusion, history, PLOTTED),
+        "audit": audit_figure(audit),
+        "confidence": of_confidence,
+        "ablation": of_ablation,
+    }
     facts = {
         "description": corpus.description,
         "rights": recordings[["licence", "citation"]].drop_duplicates().to_dict("records"),
         "findings": integrity["findings"],
+        "verdict": audit["verdict"],
         "simulated": corpus.simulated,
         "counts": {
             "files": int(recordings["path"].nunique()),
@@ -161,14 +176,7 @@ def write_report(  # noqa: PLR0913
         },
     }
     return render_report(
-        metrics,
-        classification_report,
-        confusion,
-        rejected,
-        facts,
-        plain(parameters),
-        figures,
-        audit["verdict"],
+        metrics, classification_report, confusion, rejected, facts, plain(parameters), figures
     )
 
 

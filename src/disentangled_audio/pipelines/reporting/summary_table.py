@@ -29,10 +29,8 @@ def print_summary(metrics: dict[str, Any], n_rejected: int, report: Path) -> Non
     for name, scores in metrics["models"].items():
         table.add_row(*_row(name, scores), style="bold" if name == "hybrid" else "")
     table.add_section()
-    controls = metrics["controls"]
-    best_first = sorted(controls, key=lambda name: -controls[name]["balanced_accuracy"])
-    for name in best_first[:MOST_CONTROLS]:
-        table.add_row(*_row(f"control: {name}", controls[name]), style="dim")
+    for name in _best_controls(metrics["controls"], "balanced_accuracy"):
+        table.add_row(*_row(f"control: {name}", metrics["controls"][name]), style="dim")
     console = Console()
     console.print(table)
     if n_rejected:
@@ -59,32 +57,38 @@ def print_folds(metrics: dict[str, Any], path: Path) -> None:
     table = Table(
         title=(
             f"{metrics['target']} of {metrics['corpus']} ({simulated}protocol "
-            f"{metrics['protocol']}, {folds}, {metrics['n_test']} tests of "
-            f"{metrics['n_test_groups']} groups)"
+            f"{metrics['protocol']}, {folds}, {metrics['n_test']} test items of "
+            f"{metrics['n_test_groups']} groups): balanced accuracy"
         ),
         title_justify="left",
         title_style="bold",
     )
     table.add_column("model or control")
-    table.add_column("balanced accuracy, mean", justify="right")
-    table.add_column("95 % interval, pooled", justify="right")
-    table.add_column("worst fold", justify="right")
+    table.add_column("mean", justify="right")
+    table.add_column("95 % interval", justify="right")
+    table.add_column("worst", justify="right")
+    table.add_column("fold")
     for name, scores in metrics["models"].items():
         table.add_row(*_fold_row(name, scores), style="bold" if name == "hybrid" else "")
     table.add_section()
-    for name in list(metrics["controls"])[:MOST_CONTROLS]:
+    for name in _best_controls(metrics["controls"], "mean_balanced_accuracy"):
         table.add_row(*_fold_row(f"control: {name}", metrics["controls"][name]), style="dim")
     console = Console()
     console.print(table)
     console.print(f"All figures: {path}", soft_wrap=True)
 
 
-def _fold_row(name: str, scores: dict[str, Any]) -> tuple[str, str, str, str]:
+def _best_controls(controls: dict[str, Any], by: str) -> list[str]:
+    return sorted(controls, key=lambda name: -controls[name][by])[:MOST_CONTROLS]
+
+
+def _fold_row(name: str, scores: dict[str, Any]) -> tuple[str, str, str, str, str]:
     low, high = scores["balanced_accuracy_ci95"]
     worst = scores["worst_fold"]
     return (
         name,
         f"{scores['mean_balanced_accuracy']:.3f}",
         f"{low:.3f} – {high:.3f}",
-        f"{worst['balanced_accuracy']:.3f} ({worst['fold']})",
+        f"{worst['balanced_accuracy']:.3f}",
+        str(worst["fold"]),
     )

@@ -187,7 +187,7 @@ def fusion_of(parameters: HybridParameters) -> Any:
     """The hybrid before it is fitted."""
     from disentangled_audio.models.fusion import ProbabilityFusion
 
-    return ProbabilityFusion(parameters.weight_steps, parameters.max_temperature)
+    return ProbabilityFusion(parameters.max_temperature)
 
 
 def collect_predictions(
