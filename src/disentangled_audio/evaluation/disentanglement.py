@@ -146,7 +146,6 @@ def block_scores(
     codes: Mapping[str, NDArray[np.floating]],
     factors: pd.DataFrame,
     *,
-    group: ArrayLike,
     unit: ArrayLike | None = None,
     n_folds: int = 3,
     seed: int = 0,
@@ -155,7 +154,8 @@ def block_scores(
 
     A code is a block: the importance of its dimensions is summed. Importances are those of random
     forests (one of the two regressors of Eastwood and Williams), informativeness is what they
-    predict of held-out rows. SAP takes shrinkage LDA of each block by itself.
+    predict of held-out rows. SAP takes shrinkage LDA of each block by itself. Rows of a group may
+    be on both sides of a fold: asked is where information lies, not how well it generalises.
 
     Scores of confounded factors are bounded by the confounding: if content gives away duration,
     perfect codes score below 1. Give factors that are as independent as they can be made, and the
@@ -168,8 +168,6 @@ def block_scores(
     factors : DataFrame of n_items rows
         Classes of each factor; a row that lacks one is left out, and a factor of one class too.
         Numbers must be cut into classes before (`terciles_within`).
-    group : (n_items,)
-        Kept together by folds, except for a factor that is the group.
     unit : (n_items,), optional
         Rows that no fold tears apart; by default each row is its own.
     n_folds : int
@@ -195,13 +193,11 @@ def block_scores(
         scores = dict.fromkeys(("block_dci", "completeness", "informativeness", "sap", "mig"))
         return {**scores, "importance": {}, "n_items": len(kept), "reason": reason}
     codes = {name: np.asarray(code, dtype=np.float64)[kept] for name, code in codes.items()}
-    groups, units = (
-        pd.factorize(np.asarray(labels_of)[kept], use_na_sentinel=False)[0]
-        for labels_of in (group, np.arange(len(factors)) if unit is None else unit)
-    )
+    all_units = np.arange(len(factors)) if unit is None else np.asarray(unit)
+    units = pd.factorize(all_units[kept], use_na_sentinel=False)[0]
     importance, told, alone = [], [], []
     for factor in labels.T:
-        folds, _ = probe_folds(factor, groups, units, by_group=True, n_folds=n_folds, seed=seed)
+        folds, _ = probe_folds(factor, units, units, by_group=False, n_folds=n_folds, seed=seed)
         of_blocks, score = _forest(codes, factor, folds, seed)
         importance.append(of_blocks)
         told.append(score)
@@ -262,15 +258,15 @@ def _usable(factors: pd.DataFrame, n_folds: int) -> tuple[NDArray[np.intp], NDAr
     if not varying:
         return np.arange(0), np.empty((0, 0), dtype=np.intp), "no factor has two classes"
     kept = np.flatnonzero(factors[varying].notna().all(axis=1))
-    labels = [pd.factorize(factors[name].iloc[kept], sort=True)[0] for name in varying]
-    rarest = min(
-        (np.bincount(of_factor).min(initial=0) for of_factor in labels if len(kept)), default=0
-    )
-    if any(len(np.unique(of_factor)) < 2 for of_factor in labels):
-        return kept, np.stack(labels, axis=1), "a factor has one class among rows that have all"
+    of_factors = [pd.factorize(factors[name].iloc[kept], sort=True)[0] for name in varying]
+    labels = np.stack(of_factors, axis=1)
+    counts = [np.bincount(factor) for factor in of_factors]
+    if min(map(len, counts)) < 2:
+        return kept, labels, "a factor has one class among the rows that have every factor"
+    rarest = min(int(count.min()) for count in counts)
     if rarest < n_folds:
-        return kept, np.stack(labels, axis=1), f"a class has {rarest} rows, fewer than folds"
-    return kept, np.stack(labels, axis=1), ""
+        return kept, labels, f"a class has {rarest} rows, fewer than there are folds"
+    return kept, labels, ""
 
 
 def _forest(

@@ -78,16 +78,18 @@ def leakage_matrix(  # noqa: PLR0913 - the parts of a measurement, each given by
     """Balanced accuracy of probes, for each code, factor and condition.
 
     *Which rows.* Give all rows that the encoders' run had, and say by `unseen` which of them the
-    encoders were not trained on (the test rows). Probes are cross-validated over all rows, and
-    scored on the unseen ones: codes of training rows look better than they are in what training
-    asked for, and cleaner than they are in what it removed. A factor that has one class among the
-    unseen rows (the speaker, where one speaker is left out) is scored on all rows; the column
-    ``rows`` says so. Reporting both everywhere would double a table that few read once.
+    encoders were not trained on (the test rows). Those are scored: codes of training rows look
+    better than they are in what training asked for, and cleaner than they are in what it removed.
+    A factor that has one class among the unseen rows (the speaker, where one speaker is left out)
+    is scored on all rows; the column ``rows`` says so. Reporting both everywhere would double a
+    table that few read once.
 
-    *Which folds.* Groups stay together in a fold, so the probe meets groups it has not seen, except
-    where the factor is the group, or where the condition is the group: a probe that is told the
-    group may have seen it, and one that may not would under-report. The column ``folds`` says what
-    stayed together (`probe_folds`).
+    *Which folds.* Groups stay together: probes are fitted to the other rows and scored on the
+    unseen ones, or cross-validated by group where all rows are scored. Except where the factor is
+    the group, or where the condition is the group: a probe that is told the group may have seen
+    rows of it, and one that may not would under-report. The column ``folds`` says what stayed
+    together (`probe_folds`). The strictest test of a leak gives the unseen rows alone, as if each
+    were a group: then no probe has to carry over from codes that training has cleaned.
 
     *Conditions.* Factors of real recordings are confounded: a digit has its usual duration, so
     whoever knows the digit knows something of the duration. Within cells (of the target, or of
@@ -95,6 +97,9 @@ def leakage_matrix(  # noqa: PLR0913 - the parts of a measurement, each given by
     codes have their cell's mean taken out, without which a probe sees little but the cell (rhythm
     codes of FSDD: 50 instead of 75 % for the third of duration); and each class is compared with
     the others of its own cell, every cell alike.
+
+    *Below chance* is no leak. A group that is held out often has what the others have least of (a
+    combination of factors, a low voice), and a probe that knows nothing else bets on the others.
 
     *Floors.* Rows with the control ``one_hot`` are what the target, or target and group, tell of
     the factor without any sound.
@@ -332,6 +337,7 @@ def _condition_cells(
             by_group=condition != WITHIN_BOTH,
             n_folds=settings.n_folds,
             seed=settings.seed,
+            apart=question.scored if question.scope == "unseen" else None,
         )
         key["folds"] = together
         for control, name, found in features:

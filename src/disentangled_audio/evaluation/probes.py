@@ -87,6 +87,7 @@ def probe_folds(
     by_group: bool,
     n_folds: int,
     seed: int,
+    apart: NDArray[np.bool_] | None = None,
 ) -> tuple[NDArray[np.intp], str]:
     """Fold of each row, and what stays together in a fold.
 
@@ -94,6 +95,11 @@ def probe_folds(
     is of groups that the probe has not seen. A factor that *is* the group (the speaker), or that
     has one group in some class, cannot be learned that way; its folds keep units together (the
     channels of a file), which is the stricter test of a leak: the probe may know the group.
+
+    Held-out groups that are whole combinations of factors make random folds unfair: where content
+    and rhythm are held out together, the rhythm of a held-out row is the one that its content had
+    least of among the others, and a perfect content code tells rhythm *below* chance. A designed
+    split has no such fault, so its test rows are one fold, `apart`.
 
     Parameters
     ----------
@@ -106,12 +112,23 @@ def probe_folds(
     n_folds : int
         Folds at most; up to ten groups are left out one by one.
     seed : int
+    apart : (n_items,) of bool, optional
+        Rows that are one fold, if groups stay together, none of theirs is among the other rows,
+        and the others have every class of theirs.
 
     Returns
     -------
     folds : (n_items,) of int
     held_together : ``group`` or ``unit``
     """
+    if by_group and apart is not None and _is_split(labels, groups, apart):
+        folds = np.empty(len(labels), dtype=np.intp)
+        rest = ~apart
+        folds[rest], _ = probe_folds(
+            labels[rest], groups[rest], units[rest], by_group=True, n_folds=n_folds, seed=seed
+        )
+        folds[apart] = folds[rest].max() + 1
+        return folds, "group"
     together, what = units, "unit"
     if by_group and _each_class_has_two(labels, groups):
         together, what = groups, "group"
@@ -135,7 +152,17 @@ def probe_folds(
 
 def _each_class_has_two(labels: NDArray[np.integer], parts: NDArray[np.integer]) -> bool:
     pairs = np.unique(np.stack([labels, parts]), axis=1)
-    return bool(np.bincount(pairs[0]).min() > 1)
+    counts = np.bincount(pairs[0])
+    return bool(counts[counts > 0].min() > 1)
+
+
+def _is_split(
+    labels: NDArray[np.integer], groups: NDArray[np.integer], apart: NDArray[np.bool_]
+) -> bool:
+    if apart.all() or not apart.any():
+        return False
+    straddles = np.isin(groups[apart], groups[~apart]).any()
+    return bool(not straddles and np.isin(labels[apart], labels[~apart]).all())
 
 
 def probe_decisions(
