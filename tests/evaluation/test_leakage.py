@@ -115,7 +115,7 @@ def test_a_confounded_number_leaks_marginally_and_not_within_cells():
     within = cell(table, "knows_target", "number", WITHIN_BOTH)
     assert within["score"] == pytest.approx(1 / 3, abs=0.1)
     # The cell's mean would hide what the code says within it, were it not taken out.
-    assert cell(table, "knows_own", "number", WITHIN_BOTH)["score"] > 0.9
+    assert cell(table, "knows_own", "number", WITHIN_BOTH)["score"] > 0.85
     # There is nothing left to say of the target where it is given.
     assert cell(table, "knows_own", "target", WITHIN_TARGET)["reason"] == "one class in every cell"
 
