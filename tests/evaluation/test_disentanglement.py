@@ -20,7 +20,7 @@ LN2, LN3 = np.log(2), np.log(3)
 
 @pytest.fixture(scope="module")
 def factors() -> pd.DataFrame:
-    return made.balanced_factors()
+    return made.balanced_factors(n_takes=7)
 
 
 @pytest.mark.parametrize(

@@ -181,7 +181,9 @@ def mean_over_folds(matrices: Sequence[pd.DataFrame], confidence: float = 0.95) 
     """
     if not matrices:
         raise ValueError("no leakage matrix to take the mean of")
-    table = pd.concat(matrices, ignore_index=True)
+    # A table that was read from a file has no empty texts.
+    texts = dict.fromkeys(("control", "rows", "folds", "reason"), "")
+    table = pd.concat(matrices, ignore_index=True).fillna(texts)
     keys = ["code", "factor", "condition", "control"]
     records = []
     for values, cells in table.groupby(keys, sort=False):
