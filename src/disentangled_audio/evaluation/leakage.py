@@ -395,9 +395,10 @@ def _ask(
         return _why_one_class(cells)
     if unseen.all():
         question = _Question(*(vars(question) | {"scope": "all"}).values())
-    n_classes = int(question.possible().any(axis=0).sum())
-    if question.scored.sum() < MIN_ROWS_A_CLASS * n_classes:
-        return f"{int(question.scored.sum())} rows of {n_classes} classes"
+    n_rows, n_classes = int(question.scored.sum()), int(question.possible().sum())
+    if n_rows < MIN_ROWS_A_CLASS * n_classes:
+        n_cells = int(question.possible().any(axis=1).sum())
+        return f"{n_rows} rows of {n_classes} classes" + (f" in {n_cells} cells" * (n_cells > 1))
     return question
 
 
