@@ -1,0 +1,319 @@
+"""Scores of how well codes are kept apart: block DCI, SAP and MIG, as plain numbers."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+from sklearn.ensemble import RandomForestClassifier
+
+from disentangled_audio.evaluation.probes import (
+    probe_decisions,
+    probe_features,
+    probe_folds,
+)
+
+N_TREES = 50
+# A leaf of a few rows is grown on noise, and gives long codes importance for their length.
+LEAF_SHARE = 0.01
+N_BINS = 20
+
+
+def dci_scores(importance: NDArray[np.floating]) -> dict[str, float]:
+    """Disentanglement and completeness of a matrix of importances.
+
+    With R_ij the importance of block i for factor j: the disentanglement of a block is 1 minus
+    the entropy, to the base of the number of factors, of its row as a distribution; the mean
+    weighs blocks by their share of all importance. Completeness is the same of the columns, to
+    the base of the number of blocks.
+
+    Parameters
+    ----------
+    importance : (n_blocks, n_factors)
+        Not negative.
+
+    Returns
+    -------
+    dict
+        ``disentanglement`` (1: each block serves one factor) and ``completeness`` (1: each factor
+        lies in one block), 0 to 1; NaN for a single factor, or a single block, or no importance.
+
+    References
+    ----------
+    Eastwood and Williams (2018), "A framework for the quantitative evaluation of disentangled
+    representations", ICLR, section 2.
+    """
+    importance = np.asarray(importance, dtype=np.float64)
+    return {
+        "disentanglement": _concentration(importance),
+        "completeness": _concentration(importance.T),
+    }
+
+
+def _concentration(rows: NDArray[np.float64]) -> float:
+    """Mean over rows, by their sums, of 1 - entropy to the base of the number of columns."""
+    n_columns, total = rows.shape[1], rows.sum()
+    if n_columns < 2 or total <= 0:
+        return float("nan")
+    sums = rows.sum(axis=1, keepdims=True)
+    shares = np.divide(rows, sums, out=np.zeros_like(rows), where=sums > 0)
+    logs = np.log(shares, out=np.zeros_like(shares), where=shares > 0)
+    entropy = -(shares * logs).sum(axis=1) / np.log(n_columns)
+    return float(((1.0 - entropy) * sums[:, 0]).sum() / total)
+
+
+def sap_score(scores: NDArray[np.floating]) -> float:
+    """Mean over factors of the gap between the block that tells most of it and the second.
+
+    Parameters
+    ----------
+    scores : (n_blocks, n_factors)
+        How well each factor is told from each block alone.
+
+    Returns
+    -------
+    float
+        NaN for a single block.
+
+    References
+    ----------
+    Kumar, Sattigeri and Balakrishnan (2018), "Variational inference of disentangled latent
+    concepts from unlabeled observations", ICLR, section 3; there of single dimensions.
+    """
+    if len(scores) < 2:
+        return float("nan")
+    ranked = np.sort(scores, axis=0)
+    return float((ranked[-1] - ranked[-2]).mean())
+
+
+def mutual_information_gap(
+    code: NDArray[np.floating], labels: NDArray[np.integer], n_bins: int = N_BINS
+) -> float:
+    """Mean over factors of the gap in mutual information between the two best dimensions.
+
+    It asks for one dimension a factor: where a block of several dimensions shares a factor, the
+    second best is nearly as good as the best, and the gap near zero whatever the quality.
+
+    Parameters
+    ----------
+    code : (n_items, n_dims)
+        All blocks beside each other.
+    labels : (n_items, n_factors) of int
+        Classes from 0.
+    n_bins : int
+        Equal bins between a dimension's smallest and largest value.
+
+    Returns
+    -------
+    float
+        0 to 1: the gap as a share of the factor's entropy. NaN for a single dimension.
+
+    References
+    ----------
+    Chen, Li, Grosse and Duvenaud (2018), "Isolating sources of disentanglement in variational
+    autoencoders", NeurIPS, eq. 6; by histogram as in Locatello et al. (2019), "Challenging common
+    assumptions in the unsupervised learning of disentangled representations", appendix B.
+    """
+    if code.shape[1] < 2:
+        return float("nan")
+    gaps = []
+    for factor in labels.T:
+        entropy = _entropy(np.bincount(factor))
+        told = np.sort([_information(_binned(dim, n_bins), factor) for dim in code.T])
+        gaps.append((told[-1] - told[-2]) / entropy)
+    return float(np.mean(gaps))
+
+
+def _binned(values: NDArray[np.floating], n_bins: int) -> NDArray[np.intp]:
+    edges = np.linspace(values.min(), values.max(), n_bins + 1)[1:-1]
+    return np.digitize(values, edges)
+
+
+def _information(bins: NDArray[np.intp], labels: NDArray[np.integer]) -> float:
+    joint = np.zeros((bins.max() + 1, labels.max() + 1))
+    np.add.at(joint, (bins, labels), 1)
+    return _entropy(joint.sum(axis=1)) + _entropy(joint.sum(axis=0)) - _entropy(joint.ravel())
+
+
+def _entropy(counts: NDArray) -> float:
+    """In nats."""
+    shares = counts[counts > 0] / counts.sum()
+    return float(-(shares * np.log(shares)).sum())
+
+
+def block_scores(
+    codes: Mapping[str, NDArray[np.floating]],
+    factors: pd.DataFrame,
+    *,
+    unit: ArrayLike | None = None,
+    n_folds: int = 3,
+    seed: int = 0,
+) -> dict[str, Any]:
+    """Block DCI, SAP and MIG of a set of codes.
+
+    A code is a block: the importance of its dimensions is summed. Importances are those of random
+    forests (one of the two regressors of Eastwood and Williams), informativeness is what they
+    predict of held-out rows. SAP takes shrinkage LDA of each block by itself. Rows of a group may
+    be on both sides of a fold: asked is where information lies, not how well it generalises.
+
+    Scores of confounded factors are bounded by the confounding: if content gives away duration,
+    perfect codes score below 1. Give factors that are as independent as they can be made, and the
+    controls' scores beside. Give rows that the encoders were not trained on, where there are
+    enough.
+
+    Parameters
+    ----------
+    codes : mapping of name to (n_items, n_dims)
+    factors : DataFrame of n_items rows
+        Classes of each factor; a row that lacks one is left out, and a factor of one class too.
+        Numbers must be cut into classes before (`terciles_within`).
+    unit : (n_items,), optional
+        Rows that no fold tears apart; by default each row is its own.
+    n_folds : int
+    seed : int
+
+    Returns
+    -------
+    dict
+        ``block_dci`` (disentanglement), ``completeness``, ``informativeness`` (mean held-out
+        balanced accuracy of the factors, from 0 for chance to 1), ``sap``, ``mig``; ``importance``
+        as ``{code: {factor: share}}``; ``n_items``; ``reason``. None where a score is not defined.
+
+    Raises
+    ------
+    ValueError
+        If a code is not finite.
+    """
+    for name, code in codes.items():
+        if not np.isfinite(code).all():
+            raise ValueError(f"code '{name}' is not finite")
+    kept, labels, reason = _usable(factors, n_folds)
+    if reason:
+        scores = dict.fromkeys(("block_dci", "completeness", "informativeness", "sap", "mig"))
+        return {**scores, "importance": {}, "n_items": len(kept), "reason": reason}
+    codes = {name: np.asarray(code, dtype=np.float64)[kept] for name, code in codes.items()}
+    all_units = np.arange(len(factors)) if unit is None else np.asarray(unit)
+    units = pd.factorize(all_units[kept], use_na_sentinel=False)[0]
+    importance, told, alone = [], [], []
+    for factor in labels.T:
+        folds, _ = probe_folds(factor, units, units, by_group=False, n_folds=n_folds, seed=seed)
+        of_blocks, score = _forest(codes, factor, folds, seed)
+        importance.append(of_blocks)
+        told.append(score)
+        alone.append([_alone(code, factor, folds, seed) for code in codes.values()])
+    matrix = np.array(importance).T
+    dci = dci_scores(matrix)
+    return {
+        "block_dci": _plain(dci["disentanglement"]),
+        "completeness": _plain(dci["completeness"]),
+        "informativeness": float(np.mean(told)),
+        "sap": _plain(sap_score(np.array(alone).T)),
+        "mig": _plain(mutual_information_gap(np.hstack(list(codes.values())), labels)),
+        "importance": {
+            name: dict(zip(_varying(factors), map(float, row), strict=True))
+            for name, row in zip(codes, matrix, strict=True)
+        },
+        "n_items": len(kept),
+        "reason": "",
+    }
+
+
+def disentanglement_summary(
+    scores: Mapping[str, Any],
+    swap: Mapping[str, Any],
+    controls: Mapping[str, Mapping[str, Any]],
+) -> dict[str, Any]:
+    """Bring together what the catalog keeps as `disentanglement`.
+
+    Parameters
+    ----------
+    scores : mapping
+        From `block_scores`.
+    swap : mapping
+        From `swap_summary`; empty where there was no swap test.
+    controls : mapping
+        Control to its own `block_scores`: ``untrained``, ``raw_pca``.
+
+    Returns
+    -------
+    dict
+        ``{block_dci, sap, mig, completeness, informativeness, importance, n_items, reason, swap,
+        controls}``, plain numbers.
+    """
+    return {
+        **scores,
+        "swap": dict(swap),
+        "controls": {str(name): dict(of_control) for name, of_control in controls.items()},
+    }
+
+
+def _varying(factors: pd.DataFrame) -> list[str]:
+    return [str(name) for name in factors if factors[name].nunique() > 1]
+
+
+def _usable(factors: pd.DataFrame, n_folds: int) -> tuple[NDArray[np.intp], NDArray[np.intp], str]:
+    """Rows that have every factor, their labels (n_rows, n_factors), and what is wrong."""
+    varying = _varying(factors)
+    if not varying:
+        return np.arange(0), np.empty((0, 0), dtype=np.intp), "no factor has two classes"
+    kept = np.flatnonzero(factors[varying].notna().all(axis=1))
+    of_factors = [pd.factorize(factors[name].iloc[kept], sort=True)[0] for name in varying]
+    labels = np.stack(of_factors, axis=1)
+    counts = [np.bincount(factor) for factor in of_factors]
+    if min(map(len, counts)) < 2:
+        return kept, labels, "a factor has one class among the rows that have every factor"
+    rarest = min(int(count.min()) for count in counts)
+    if rarest < n_folds:
+        return kept, labels, f"a class has {rarest} rows, fewer than there are folds"
+    return kept, labels, ""
+
+
+def _forest(
+    codes: Mapping[str, NDArray], labels: NDArray[np.intp], folds: NDArray[np.intp], seed: int
+) -> tuple[NDArray[np.float64], float]:
+    """Importance of each block, summing to 1, and held-out recall from 0 (chance) to 1."""
+    joined = np.hstack(list(codes.values()))
+    blocks = np.repeat(np.arange(len(codes)), [code.shape[1] for code in codes.values()])
+    importance = np.zeros(len(codes))
+    guesses = np.empty_like(labels)
+    for fold in np.unique(folds):
+        held_out = folds == fold
+        forest = RandomForestClassifier(
+            N_TREES,
+            # Half of the dimensions at each split: with few, splits must take a dimension that
+            # has nothing to say, and it gets importance for that.
+            max_features=0.5,
+            min_samples_leaf=max(2, round(LEAF_SHARE * (~held_out).sum())),
+            class_weight="balanced",
+            random_state=seed,
+        ).fit(joined[~held_out], labels[~held_out])
+        importance += np.bincount(blocks, weights=forest.feature_importances_, minlength=len(codes))
+        guesses[held_out] = forest.predict(joined[held_out])
+    total = importance.sum()
+    return (importance / total if total > 0 else importance), _above_chance(labels, guesses)
+
+
+def _alone(
+    code: NDArray[np.float64], labels: NDArray[np.intp], folds: NDArray[np.intp], seed: int
+) -> float:
+    """Held-out balanced accuracy of a linear probe of one block."""
+    features = probe_features(code, seed=seed)
+    if features is None:
+        return 1.0 / (int(labels.max()) + 1)
+    linear, _ = probe_decisions(features, labels, folds)
+    return _recall(labels, linear.argmax(axis=1))
+
+
+def _recall(labels: NDArray[np.intp], guesses: NDArray[np.intp]) -> float:
+    hits = np.bincount(labels, weights=labels == guesses)
+    return float((hits / np.bincount(labels)).mean())
+
+
+def _above_chance(labels: NDArray[np.intp], guesses: NDArray[np.intp]) -> float:
+    chance = 1.0 / (int(labels.max()) + 1)
+    return (_recall(labels, guesses) - chance) / (1.0 - chance)
+
+
+def _plain(value: float) -> float | None:
+    return None if np.isnan(value) else float(value)

@@ -1,0 +1,346 @@
+"""Figures of what codes say, and of what decoders draw from them."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.image import AxesImage
+from matplotlib.patches import Rectangle
+from numpy.typing import NDArray
+
+from disentangled_audio.plots import style
+
+UNDER_TEST = "codes"
+MARKERS = ("o", "^", "s")
+MOST_NAMED_CLASSES = len(style.OKABE_ITO) * len(MARKERS)
+
+
+def leakage_figure(
+    matrix: pd.DataFrame, title: str | None = None, *, simulated: bool = False
+) -> Figure:
+    """Heat map of codes and factors, with the controls below the codes.
+
+    Parameters
+    ----------
+    matrix : DataFrame
+        A leakage matrix: ``code, factor, condition, score, low, high, chance, control, reason``.
+    title : str, optional
+    simulated : bool
+        Whether the title must say that the recordings are simulated.
+
+    Returns
+    -------
+    Figure
+        One column of panels a condition, one row of panels for the codes and for each control.
+        Numbers are balanced accuracies in percent with their interval; colour is the share of the
+        way from chance to perfect. Hatched cells could not be scored; a letter gives the reason.
+
+    Raises
+    ------
+    ValueError
+        If the matrix is empty.
+    """
+    if matrix.empty:
+        raise ValueError("The leakage matrix is empty")
+    table = matrix.assign(control=matrix["control"].fillna(""), reason=matrix["reason"].fillna(""))
+    conditions = list(dict.fromkeys(table["condition"]))
+    parts = {
+        control: list(dict.fromkeys(table.loc[table["control"] == control, "code"]))
+        for control in dict.fromkeys(table["control"])
+    }
+    factors = {
+        name: list(dict.fromkeys(table.loc[table["condition"] == name, "factor"]))
+        for name in conditions
+    }
+    reasons = [reason for reason in dict.fromkeys(table["reason"]) if reason]
+    letters = {reason: chr(ord("a") + number) for number, reason in enumerate(reasons)}
+    n_rows = sum(map(len, parts.values()))
+    n_columns = sum(map(len, factors.values()))
+    with style.context():
+        figure = style.new_figure(
+            2.6 + 0.82 * n_columns, 2.0 + 0.5 * n_rows + 0.3 * len(parts) + 0.2 * len(reasons)
+        )
+        panels = figure.subplots(
+            len(parts),
+            len(conditions),
+            squeeze=False,
+            height_ratios=[len(codes) for codes in parts.values()],
+            width_ratios=[len(names) for names in factors.values()],
+        )
+        for row, (control, codes) in enumerate(parts.items()):
+            for column, condition in enumerate(conditions):
+                cells = table[(table["control"] == control) & (table["condition"] == condition)]
+                panel = panels[row, column]
+                names = factors[condition]
+                panel.set_visible(row == 0 or not cells.empty)
+                image = _draw_cells(panel, cells, codes, names, letters)
+                _name_cells(
+                    panel,
+                    codes if column == 0 else [""] * len(codes),
+                    _with_chance(table, condition, names) if row == 0 else [""] * len(names),
+                )
+            panels[row, 0].set_ylabel(control.replace("_", "-") or UNDER_TEST, fontweight="bold")
+        for panel, condition in zip(panels[0], conditions, strict=True):
+            panel.set_title(condition)
+        figure.align_ylabels(panels[:, 0])
+        colour_bar = figure.colorbar(image, ax=panels, shrink=0.6, aspect=25, pad=0.02)
+        colour_bar.set_label("from chance (0) to perfect (1)")
+        colour_bar.outline.set_visible(False)
+        if letters:
+            notes = "\n".join(f"{letter}  {reason}" for reason, letter in letters.items())
+            figure.supxlabel(notes, x=0.015, ha="left", fontsize=9)
+        text = title or "What each code says of each factor (balanced accuracy, %)"
+        style.left_title(figure, style.title(text, simulated=simulated))
+    return figure
+
+
+def latent_map_figure(
+    maps: Mapping[str, NDArray[np.floating]],
+    factors: pd.DataFrame,
+    title: str | None = None,
+    *,
+    simulated: bool = False,
+) -> Figure:
+    """Two-dimensional maps of codes, coloured by each factor.
+
+    Parameters
+    ----------
+    maps : mapping of code to (n_items, 2)
+        Coordinates without unit.
+    factors : DataFrame of n_items rows
+        Floating-point columns are coloured as numbers, others as classes; missing values are pale.
+    title : str, optional
+    simulated : bool
+        Whether the title must say that the recordings are simulated.
+
+    Returns
+    -------
+    Figure
+        A row a factor, a column a code.
+
+    Raises
+    ------
+    ValueError
+        If there is no code or no factor.
+    """
+    if not maps or factors.columns.empty:
+        raise ValueError("A latent map needs a code and a factor")
+    n_rows, n_columns = len(factors.columns), len(maps)
+    with style.context():
+        figure = style.new_figure(2.3 * n_columns + 1.9, 0.8 + 2.1 * n_rows)
+        panels = figure.subplots(n_rows, n_columns, squeeze=False)
+        for row, factor in enumerate(factors):
+            for panel, points in zip(panels[row], maps.values(), strict=True):
+                handles = _scatter(panel, np.asarray(points), factors[factor])
+                panel.set_xticks([])
+                panel.set_yticks([])
+                panel.set_aspect("equal", adjustable="datalim")
+            panels[row, 0].set_ylabel(f"{style.label(factor)}\nsecond component")
+            _explain_colours(figure, panels[row], handles, factors[factor])
+        for panel, code in zip(panels[0], maps, strict=True):
+            panel.set_title(style.label(code))
+        for panel in panels[-1]:
+            panel.set_xlabel("first component")
+        text = title or "Codes, by their first two principal components"
+        style.left_title(figure, style.title(text, simulated=simulated))
+    return figure
+
+
+@dataclass(frozen=True)
+class SwapExample:
+    """A result of a swap beside what it was decoded from.
+
+    Attributes
+    ----------
+    name
+        What was swapped.
+    spectra : mapping of label to (n_frames, n_mels)
+        In the order in which they are drawn, such as input, donor and result; 0 at the lowest
+        level, 1 at the peak.
+    """
+
+    name: str
+    spectra: Mapping[str, NDArray[np.floating]]
+
+
+def swap_figure(
+    examples: Sequence[SwapExample],
+    hop_s: float,
+    dynamic_range_db: float,
+    title: str | None = None,
+    *,
+    simulated: bool = False,
+) -> Figure:
+    """Mel spectrograms of swaps: a row an example, the result last.
+
+    Parameters
+    ----------
+    examples : sequence of SwapExample
+    hop_s : float
+        Time from one frame to the next in seconds.
+    dynamic_range_db : float
+        Range of the levels in dB.
+    title : str, optional
+    simulated : bool
+        Whether the title must say that the recordings are simulated.
+
+    Raises
+    ------
+    ValueError
+        If there is no example, or one without a spectrogram.
+    """
+    if not examples or not all(example.spectra for example in examples):
+        raise ValueError("There is no swap, or a swap without a spectrogram")
+    n_columns = max(len(example.spectra) for example in examples)
+    with style.context():
+        figure = style.new_figure(2.5 * n_columns + 1.0, 0.9 + 1.9 * len(examples))
+        panels = figure.subplots(len(examples), n_columns, squeeze=False, sharex=True, sharey=True)
+        for row, example in zip(panels, examples, strict=True):
+            for panel, (name, spectrum) in zip(row, example.spectra.items(), strict=False):
+                image = _draw_spectrum(panel, spectrum, hop_s, dynamic_range_db)
+                panel.set_title(name, fontsize=9, fontweight="normal", pad=4)
+            _frame_result(row[len(example.spectra) - 1])
+            for panel in row[len(example.spectra) :]:
+                panel.set_visible(False)
+            row[0].set_ylabel(f"{example.name}\nmel band")
+        for column in panels.T:
+            lowest = [panel for panel in column if panel.get_visible()][-1]
+            lowest.set_xlabel("time (s)")
+            lowest.tick_params(labelbottom=True)
+        colour_bar = figure.colorbar(image, ax=panels, shrink=0.7, aspect=30, pad=0.02)
+        colour_bar.set_label("level (dB below the peak)")
+        colour_bar.outline.set_visible(False)
+        text = title or "Codes swapped between clips, and what the decoder makes of them"
+        style.left_title(figure, style.title(text, simulated=simulated))
+    return figure
+
+
+def _draw_cells(
+    panel: Axes,
+    cells: pd.DataFrame,
+    codes: Sequence[str],
+    factors: Sequence[str],
+    letters: Mapping[str, str],
+) -> AxesImage:
+    by_place = cells.set_index(["code", "factor"])
+    gain = ((by_place["score"] - by_place["chance"]) / (1.0 - by_place["chance"])).clip(0.0, 1.0)
+    every = pd.MultiIndex.from_product([codes, factors])
+    shades = gain.reindex(every).to_numpy(dtype=float).reshape(len(codes), len(factors))
+    image = panel.imshow(shades, cmap=style.HEAT, vmin=0.0, vmax=1.0, aspect="auto")
+    for (row, column), shade in np.ndenumerate(shades):
+        place = (codes[row], factors[column])
+        if place in by_place.index:
+            _write_cell(panel, row, column, by_place.loc[place], shade, letters)
+    return image
+
+
+def _write_cell(
+    panel: Axes, row: int, column: int, cell: pd.Series, shade: float, letters: Mapping[str, str]
+) -> None:
+    mark = letters.get(cell["reason"], "")
+    if np.isnan(cell["score"]):
+        hatched = Rectangle(
+            (column - 0.5, row - 0.5), 1, 1, facecolor="white", edgecolor=style.FAINT, hatch="////"
+        )
+        panel.add_patch(hatched)
+        panel.text(column, row, mark, ha="center", va="center", color=style.GREY)
+        return
+    colour = "white" if shade > 0.6 else style.INK
+    score = f"{100 * cell['score']:.0f}" + (f" {mark}" if mark else "")
+    panel.text(column, row - 0.14, score, ha="center", va="center", color=colour, fontsize=10)
+    interval = f"{100 * cell['low']:.0f}–{100 * cell['high']:.0f}"
+    panel.text(column, row + 0.24, interval, ha="center", va="center", color=colour, fontsize=6.5)
+
+
+def _name_cells(panel: Axes, codes: Sequence[str], factors: Sequence[str]) -> None:
+    n_rows, n_columns = len(codes), len(factors)
+    panel.set_yticks(range(n_rows), [style.label(name) for name in codes])
+    panel.set_xticks(range(n_columns), factors, fontsize=9)
+    panel.xaxis.tick_top()
+    panel.tick_params(length=0)
+    panel.spines[:].set_visible(False)
+    panel.set_xticks(np.arange(n_columns - 1) + 0.5, minor=True)
+    panel.set_yticks(np.arange(n_rows - 1) + 0.5, minor=True)
+    panel.grid(which="minor", color=style.FAINT)
+    panel.tick_params(which="minor", length=0)
+
+
+def _with_chance(table: pd.DataFrame, condition: str, factors: Sequence[str]) -> list[str]:
+    """Column names with the score of guessing under them."""
+    names = []
+    for factor in factors:
+        of_factor = table[(table["condition"] == condition) & (table["factor"] == factor)]
+        chances = of_factor["chance"].dropna()
+        chance = f"chance {100 * chances.iloc[0]:.0f}" if len(chances) else "–"
+        names.append(f"{style.label(factor)}\n{chance}")
+    return names
+
+
+def _scatter(panel: Axes, points: NDArray[np.floating], values: pd.Series) -> list:
+    missing = values.isna().to_numpy()
+    look = {"s": 7, "linewidths": 0, "alpha": 0.8, "rasterized": True}
+    panel.scatter(*points[missing].T, color=style.FAINT, **look)
+    if pd.api.types.is_float_dtype(values):
+        known = values[~missing]
+        low, high = np.quantile(known, [0.02, 0.98]) if len(known) else (0.0, 1.0)
+        return [
+            panel.scatter(*points[~missing].T, c=known, cmap="viridis", vmin=low, vmax=high, **look)
+        ]
+    classes = sorted(values[~missing].astype(str).unique())
+    handles = []
+    for number, name in enumerate(classes):
+        chosen = ~missing & (values.astype(str) == name).to_numpy()
+        colour = style.OKABE_ITO[number % len(style.OKABE_ITO)]
+        marker = MARKERS[number // len(style.OKABE_ITO) % len(MARKERS)]
+        handles.append(
+            panel.scatter(
+                *points[chosen].T, color=colour, marker=marker, label=style.label(name), **look
+            )
+        )
+    return handles
+
+
+def _explain_colours(figure: Figure, row: NDArray, handles: list, values: pd.Series) -> None:
+    if pd.api.types.is_float_dtype(values):
+        colour_bar = figure.colorbar(handles[0], cax=row[-1].inset_axes([1.05, 0.0, 0.05, 1.0]))
+        colour_bar.outline.set_visible(False)
+        return
+    if not handles:
+        return
+    shown = handles if len(handles) <= MOST_NAMED_CLASSES else handles[:MOST_NAMED_CLASSES]
+    row[-1].legend(
+        handles=shown,
+        loc="upper left",
+        bbox_to_anchor=(1.0, 1.02),
+        fontsize=8,
+        markerscale=2.0,
+        handletextpad=0.2,
+        labelspacing=0.2,
+        ncols=1 + (len(shown) - 1) // 10,
+        title=None if shown is handles else f"{len(handles)} classes",
+    )
+
+
+def _draw_spectrum(
+    panel: Axes, spectrum: NDArray[np.floating], hop_s: float, dynamic_range_db: float
+) -> AxesImage:
+    n_frames, n_mels = spectrum.shape
+    levels_db = dynamic_range_db * (np.asarray(spectrum).T - 1.0)
+    return panel.imshow(
+        levels_db,
+        origin="lower",
+        aspect="auto",
+        cmap="magma",
+        vmin=-dynamic_range_db,
+        vmax=0.0,
+        extent=(0.0, n_frames * hop_s, 0.5, n_mels + 0.5),
+        interpolation="nearest",
+    )
+
+
+def _frame_result(panel: Axes) -> None:
+    for spine in panel.spines.values():
+        spine.set(visible=True, color=style.ORANGE, linewidth=2.0)
