@@ -36,6 +36,7 @@ COMPLETE: dict[type[BaseModel], dict[str, Any]] = {
     p.EvaluationParameters: {},
     p.CepstraParameters: {},
     p.AuditParameters: {},
+    p.DisentanglementParameters: {},
     p.CrossValidationParameters: {},
 }
 

@@ -816,6 +816,22 @@ class AuditParameters(Parameters):
     long_term_min_hz: float = Field(default=50.0, gt=0)
 
 
+class DisentanglementParameters(Parameters):
+    """How disentanglement is measured.
+
+    Attributes
+    ----------
+    carried_by : factor to the code that should carry it, for block scores and swaps; the target
+        by content if it is empty.
+    max_items : rows of the leakage matrix at most, drawn at random.
+    raw_components : principal components of the log-mel spectrogram, the raw control.
+    """
+
+    carried_by: dict[str, Code] = {}
+    max_items: int = Field(default=3000, ge=50)
+    raw_components: int = Field(default=40, ge=2)
+
+
 class CrossValidationParameters(Parameters):
     """Which folds are run.
 

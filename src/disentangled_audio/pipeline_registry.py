@@ -4,6 +4,7 @@ from kedro.pipeline import Pipeline
 
 from disentangled_audio.pipelines.audit import pipeline as audit
 from disentangled_audio.pipelines.cross_validation import pipeline as cross_validation
+from disentangled_audio.pipelines.disentanglement import pipeline as disentanglement
 from disentangled_audio.pipelines.feature_engineering import pipeline as feature_engineering
 from disentangled_audio.pipelines.ingestion import pipeline as ingestion
 from disentangled_audio.pipelines.reporting import pipeline as reporting
@@ -29,4 +30,9 @@ def register_pipelines() -> dict[str, Pipeline]:
     default = sum(pipelines.values(), start=Pipeline([]))
     folds = cross_validation.create_pipeline()
     whole = (default + folds).to_outputs(*folds.all_outputs())
-    return {**pipelines, "cross_validation": whole, "__default__": default}
+    return {
+        **pipelines,
+        "cross_validation": whole,
+        "disentanglement": disentanglement.create_pipeline(),
+        "__default__": default,
+    }

@@ -126,12 +126,40 @@ def _band_power(power: NDArray[np.float32], n_bands: int) -> NDArray[np.float32]
     return np.add.reduceat(power, edges[:-1], axis=2)
 
 
-def _f0_view(
+def median_f0_hz(
+    waveforms: NDArray[np.float32], sample_rate_hz: int, parameters: ViewParameters
+) -> NDArray[np.float32]:
+    """Median fundamental frequency of each clip's voiced frames.
+
+    Parameters
+    ----------
+    waveforms : (n_items, n_samples)
+    sample_rate_hz : int
+    parameters : ViewParameters
+
+    Returns
+    -------
+    (n_items,)
+        Hz; NaN where no frame is voiced.
+    """
+    hop_samples = max(1, round(parameters.hop_s * sample_rate_hz))
+    centres = np.arange(0, waveforms.shape[1], hop_samples)
+    medians = []
+    for rows in row_blocks(waveforms.shape):
+        clips = waveforms[rows]
+        places = np.tile(centres, (len(clips), 1))
+        _, f0_hz, voicing, _ = _f0_analysis(clips, places, sample_rate_hz, parameters)
+        medians.append(pitch.median_f0_hz(f0_hz, voicing > 0.0))
+    return np.concatenate(medians)
+
+
+def _f0_analysis(
     waveforms: NDArray[np.float32],
     centres: NDArray[np.intp],
     sample_rate_hz: int,
     parameters: ViewParameters,
-) -> NDArray[np.float32]:
+) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32], NDArray[np.float64]]:
+    """Salience, fundamental and voicing of frames, and the frequencies of the salience."""
     window_samples = round(_PERIODS_IN_WINDOW * sample_rate_hz / parameters.f0_min_hz)
     frames = mel.take_frames(waveforms, centres - window_samples // 2, window_samples)
     grid_hz = pitch.log_f0_grid_hz(
@@ -143,6 +171,16 @@ def _f0_view(
     # Periodic noise far below the speech is no voice.
     loud = mel.relative_db(energy, (1,)) >= -parameters.trim_db
     voicing = np.where(loud & (strength >= parameters.voicing_threshold), strength, 0.0)
+    return salience, f0_hz, voicing, grid_hz
+
+
+def _f0_view(
+    waveforms: NDArray[np.float32],
+    centres: NDArray[np.intp],
+    sample_rate_hz: int,
+    parameters: ViewParameters,
+) -> NDArray[np.float32]:
+    salience, f0_hz, voicing, grid_hz = _f0_analysis(waveforms, centres, sample_rate_hz, parameters)
     shown = np.clip(salience, 0.0, 1.0) * (voicing[..., None] > 0.0)
     if parameters.f0_relative_to_clip:
         shown = _around_median(shown, f0_hz, voicing > 0.0, grid_hz, parameters)

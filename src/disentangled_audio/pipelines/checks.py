@@ -29,6 +29,7 @@ PARAMETERS = (
     "svm",
     "hybrid",
     "audit",
+    "disentanglement",
     "cross_validation",
     "evaluation",
 )

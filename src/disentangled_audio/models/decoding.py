@@ -1,0 +1,74 @@
+"""Parts of a trained disentangler: its decoder, and what it would be without training."""
+
+from collections.abc import Callable
+
+import keras
+import numpy as np
+from numpy.typing import NDArray
+
+from disentangled_audio.models.disentangler import build_disentangler
+from disentangled_audio.models.layers import Standardise
+from disentangled_audio.parameters import DisentanglerParameters
+
+CODES = ("content", "rhythm", "pitch", "timbre")
+Codes = dict[str, NDArray[np.floating]]
+
+
+def decoder_of(model: keras.Model, batch_size: int = 256) -> Callable[[Codes], NDArray[np.float32]]:
+    """The decoder of a disentangler, as a function of codes.
+
+    Parameters
+    ----------
+    model : keras.Model
+        From `train_disentangler`.
+    batch_size : int
+        Rows decoded together.
+
+    Returns
+    -------
+    callable
+        From codes by name, each (n_items, n_dims), to log-mel spectrograms (n_items, n_frames,
+        n_mels).
+    """
+    names = [name for name in CODES if name in model.output]
+    decoder = keras.Model([model.output[name] for name in names], model.output["log_mel"])
+
+    def decode(codes: Codes) -> NDArray[np.float32]:
+        inputs = [np.asarray(codes[name], dtype=np.float32) for name in names]
+        starts = range(0, len(inputs[0]), batch_size)
+        parts = [
+            decoder([code[start : start + batch_size] for code in inputs], training=False).numpy()
+            for start in starts
+        ]
+        return np.concatenate(parts)
+
+    return decode
+
+
+def untrained_like(
+    model: keras.Model,
+    view_shapes: dict[str, tuple[int, ...]],
+    parameters: DisentanglerParameters,
+    seed: int,
+) -> keras.Model:
+    """The same network with random weights, and the standardisation of the trained one.
+
+    What its codes tell is what the views tell, not what was learned.
+
+    Parameters
+    ----------
+    model : keras.Model
+        Trained.
+    view_shapes : dict
+        As for `build_disentangler`.
+    parameters : DisentanglerParameters
+        Those of the trained model.
+    seed : int
+        Of the random weights.
+    """
+    n_classes = model.output["target"].shape[-1]
+    untrained = build_disentangler(view_shapes, n_classes, parameters, seed)
+    for layer in untrained.layers:
+        if isinstance(layer, Standardise):
+            layer.set_weights(model.get_layer(layer.name).get_weights())
+    return untrained

@@ -1,0 +1,1 @@
+"""Disentanglement: what each code says of each factor, measured."""

@@ -1,0 +1,68 @@
+"""Pipeline that measures disentanglement."""
+
+from kedro.pipeline import Node, Pipeline
+
+from disentangled_audio.pipelines.disentanglement.nodes import (
+    encode_without_training,
+    measure_disentanglement,
+    plot_disentanglement,
+    tabulate_factors,
+)
+
+
+def create_pipeline(**kwargs) -> Pipeline:
+    """Codes and factors to the leakage matrix, swaps, block scores and their figures."""
+    return Pipeline(
+        [
+            Node(
+                tabulate_factors,
+                inputs=[
+                    "waveforms",
+                    "recordings",
+                    "splits",
+                    "acoustic_parameters",
+                    "params:corpus",
+                    "params:protocol",
+                    "params:views",
+                ],
+                outputs="factor_table",
+                name="tabulate_factors",
+            ),
+            Node(
+                encode_without_training,
+                inputs=[
+                    "disentangler",
+                    "log_mel",
+                    "content_view",
+                    "rhythm_view",
+                    "pitch_view",
+                    "recordings",
+                    "params:disentangler",
+                    "params:seed",
+                ],
+                outputs="untrained_codes",
+                name="encode_without_training",
+            ),
+            Node(
+                measure_disentanglement,
+                inputs=[
+                    "codes",
+                    "untrained_codes",
+                    "disentangler",
+                    "log_mel",
+                    "factor_table",
+                    "splits",
+                    "params:disentanglement",
+                    "params:seed",
+                ],
+                outputs=["leakage_matrix", "swaps", "disentanglement"],
+                name="measure_disentanglement",
+            ),
+            Node(
+                plot_disentanglement,
+                inputs=["leakage_matrix", "codes", "factor_table", "params:corpus"],
+                outputs=["leakage_plot", "latent_map_plot"],
+                name="plot_disentanglement",
+            ),
+        ]
+    )
