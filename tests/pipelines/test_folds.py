@@ -74,7 +74,7 @@ def test_other_parameters_are_other_folds(folds_run: Path) -> None:
     assert len(set(after) - set(before)) == 1
     assert load_catalog(folds_run).load("fold_runs")["fold"].tolist() == ["1"]
     metrics = load_catalog(folds_run).load("cv_metrics")
-    assert (len(metrics["folds"]), metrics["n_folds"]) == (1, 3)
+    assert (len(metrics["folds"]), metrics["n_folds"]) == (1, 4)
 
 
 def test_an_unknown_fold_is_named(folds_run: Path) -> None:
