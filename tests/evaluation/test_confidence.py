@@ -92,6 +92,10 @@ def test_an_absent_class_and_a_probability_of_zero_stay_so():
     assert probabilities_of(before) == pytest.approx(np.array(expected), nan_ok=True)
 
 
+# Geometric mean of odds, weights 1/4 and 3/4.
+POOLED = 1 / (1 + 1 / (16**0.25 * (2 / 3) ** 0.75))
+
+
 def members_and_hybrid(weights=(0.25, 0.75), temperatures=(2.0, 1.0), fold="f"):
     calibrated = np.array([[0.8, 0.2]]), np.array([[0.4, 0.6]])
     fused = 0.25 * calibrated[0] + 0.75 * calibrated[1]
@@ -105,9 +109,9 @@ def members_and_hybrid(weights=(0.25, 0.75), temperatures=(2.0, 1.0), fold="f"):
 
 
 def test_the_hybrid_before_calibration_is_the_mean_of_its_members_before():
-    # Hybrid after: 0.5 and 0.5. Before: a 0.25 · 16/17 + 0.75 · 0.4.
+    # The odds of a against b before: 16 to 1 and 2 to 3.
     before = uncalibrated(members_and_hybrid()).query("model == 'hybrid'")
-    assert before["p_a"].item() == pytest.approx(0.25 * 16 / 17 + 0.3)
+    assert before["p_a"].item() == pytest.approx(POOLED)
     assert before["predicted"].item() == "a"
     assert np.isnan(before["temperature"].item())
 
@@ -116,7 +120,7 @@ def test_each_fold_has_its_own_weights_whatever_the_order_of_rows():
     other = members_and_hybrid(weights=(1.0, 0.0), fold="other")
     both = pd.concat([members_and_hybrid(), other]).sample(frac=1, random_state=3)
     before = uncalibrated(both).query("model == 'hybrid'").set_index("fold")["p_a"]
-    assert before["f"] == pytest.approx(0.25 * 16 / 17 + 0.3)
+    assert before["f"] == pytest.approx(POOLED)
     assert before["other"] == pytest.approx(16 / 17)
     assert uncalibrated(both).index.equals(both.index)
 

@@ -18,6 +18,7 @@ from scipy.special import betaincinv, softmax
 
 from disentangled_audio.evaluation.scores import (
     N_CALIBRATION_BINS,
+    SMALLEST_PROBABILITY,
     class_indices,
     expected_calibration_error,
     label_scores,
@@ -38,7 +39,8 @@ def uncalibrated(predictions: pd.DataFrame) -> pd.DataFrame:
 
     Calibrated probabilities p are softmax(z / temperature) of logits z, so softmax(temperature ×
     log p) gives back softmax(z). This keeps the order of the classes, and with it what a member
-    predicts. The hybrid becomes the weighted mean of its members' uncalibrated probabilities.
+    predicts. The hybrid becomes the weighted geometric mean of its members' uncalibrated
+    probabilities.
 
     Parameters
     ----------
@@ -453,7 +455,7 @@ def _without_temperature(
 
 
 def _fused(predictions: pd.DataFrame, probabilities: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Weighted mean of the members' probabilities for the item and fold of every row.
+    """Weighted geometric mean of the members' probabilities for the item and fold of every row.
 
     Missing unless members with probabilities hold all of the weight.
     """
@@ -461,7 +463,8 @@ def _fused(predictions: pd.DataFrame, probabilities: NDArray[np.float64]) -> NDA
     weights = predictions["weight"].to_numpy(dtype=np.float64)
     is_member = (weights > 0) & (predictions["model"] != HYBRID).to_numpy()
     known = is_member & np.isfinite(probabilities).all(axis=1)
-    weighted = np.column_stack([weights, weights[:, np.newaxis] * probabilities])
+    logits = np.log(np.clip(probabilities, SMALLEST_PROBABILITY, 1.0))
+    weighted = np.column_stack([weights, weights[:, np.newaxis] * logits])
     items = predictions[keys]
     sums = pd.DataFrame(weighted[known]).groupby([items.loc[known, k].to_numpy() for k in keys])
     totals = sums.sum().reindex(pd.MultiIndex.from_frame(items)).to_numpy(dtype=np.float64)
@@ -473,7 +476,8 @@ def _fused(predictions: pd.DataFrame, probabilities: NDArray[np.float64]) -> NDA
             f"{total_weight[worst]:g} for {items['recording_id'].iloc[worst]}; they must sum to one"
         )
     whole = total_weight >= 1 - WEIGHT_TOLERANCE
-    return np.where(whole[:, np.newaxis], fused / total_weight[:, np.newaxis], np.nan)
+    mean = softmax(fused / total_weight[:, np.newaxis], axis=1)
+    return np.where(whole[:, np.newaxis], mean, np.nan)
 
 
 def _confidence(predictions: pd.DataFrame, classes: list[str]) -> NDArray[np.float64]:

@@ -89,7 +89,8 @@ def encode_views(
         }
     )
     codes.insert(0, "recording_id", splits["recording_id"].to_numpy())
+    # As the head gives them; the hybrid calibrates them.
     probabilities = probability_table(
-        splits["recording_id"], encoded["target"], training_classes(splits)
+        splits["recording_id"], encoded["target"], training_classes(splits), temperature=1.0
     )
     return stamp(codes, *sources), stamp(probabilities, *sources)
