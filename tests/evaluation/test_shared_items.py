@@ -30,6 +30,19 @@ def test_shares_are_counted():
     assert shares == {"group": 0.25, "file": 0.25, "room": 0.25}
 
 
+def test_what_is_missing_is_not_shared_and_unlabelled_rows_are_no_trouble():
+    recordings = pd.DataFrame({"path": ["a", "b", "c"], "room": [None, None, "x"]})
+    splits = pd.DataFrame(
+        {
+            "target": pd.Series(["p", "p", None], dtype="string"),
+            "group": ["1", "2", "3"],
+            "role": ["train", "test", "unlabelled"],
+        }
+    )
+    shares = shares_in_training(recordings, splits, ["room"])
+    assert shares == {"group": 0.0, "file": 0.0, "room": 0.0}
+
+
 def test_columns_that_are_the_question_are_not_leaks():
     recordings = pd.DataFrame(columns=["room", "speaker", "kind", "digit", "take"])
     columns = shared_columns(recordings, ["digit", "kind", "session"], "digit")

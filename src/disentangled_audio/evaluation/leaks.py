@@ -46,14 +46,21 @@ def shares_in_training(
     """
     role = splits["role"].to_numpy()
     test, training = role == "test", np.isin(role, ["train", "validation"])
-    target = splits["target"].astype(str)
-    keys = {"group": splits["group"].astype(str), "file": recordings["path"].astype(str)}
-    keys |= {name: recordings[name].astype(str) for name in columns}
+    target = _texts(splits["target"])
+    keys = {"group": _texts(splits["group"]), "file": _texts(recordings["path"])}
+    keys |= {name: _texts(recordings[name]) for name in columns}
     shares = {}
     for name, values in keys.items():
         within = (target.to_numpy() + "/" + values.to_numpy()).astype(str)
-        shares[name] = float(np.isin(within[test], within[training]).mean())
+        # What nobody knows is not shared.
+        known = values.to_numpy() != ""
+        shares[name] = float((np.isin(within[test], within[training]) & known[test]).mean())
     return shares
+
+
+def _texts(values: pd.Series) -> pd.Series:
+    """As text; what is missing (the label of an unlabelled row) is empty."""
+    return values.astype("string").fillna("").astype(object)
 
 
 def near_duplicates(
