@@ -85,16 +85,20 @@ def _check_load_versions(load_versions: dict[str, str], pipeline: Pipeline) -> N
 def _check_earlier_pipelines(pipeline: Pipeline, catalog: DataCatalog) -> None:
     from kedro.framework.project import pipelines
 
-    for name in sorted(pipeline.inputs()):
-        if name.startswith("param") or catalog.exists(name):
-            continue
-        makers = [part for part in pipelines if name in pipelines[part].all_outputs()]
-        if not makers:
-            # Folders, not results.
-            continue
+    order = list(pipelines)
+    missing = [
+        # Folders have no maker: they are not results.
+        (order.index(makers[0]), makers[0], name)
+        for name in sorted(pipeline.inputs())
+        if not name.startswith("param") and not catalog.exists(name)
+        if (makers := [part for part in order if name in pipelines[part].all_outputs()])
+    ]
+    if missing:
+        # The earliest, since the others build on it.
+        _, maker, name = min(missing)
         raise UserError(
             f"'{name}' is not there (or not in this version) for this corpus and protocol: run "
-            f"kedro run --pipelines={makers[0]} first, with the same --env and --params"
+            f"kedro run --pipelines={maker} first, with the same --env and --params"
         )
 
 
