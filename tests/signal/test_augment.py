@@ -13,7 +13,6 @@ N_SAMPLES = 4000
 Change = Callable[[np.ndarray, np.random.Generator], np.ndarray]
 
 CHANGES: dict[str, Change] = {
-    "early": lambda clips, rng: augment.change_early(clips, 10.0, 20, 400, rng),
     "noise": lambda clips, rng: augment.add_noise(clips, 10.0, 20.0, rng),
     "gain": lambda clips, rng: augment.change_gain(clips, 6.0, rng),
     "shift": lambda clips, rng: augment.shift(clips, 40, rng),
@@ -32,7 +31,6 @@ CHANGES: dict[str, Change] = {
 }
 
 NOTHING: dict[str, Change] = {
-    "early": lambda clips, rng: augment.change_early(clips, 0.0, 20, 400, rng),
     "gain": lambda clips, rng: augment.change_gain(clips, 0.0, rng),
     "shift": lambda clips, rng: augment.shift(clips, 0, rng),
     "speed": lambda clips, rng: augment.change_speed(clips, 0.0, rng),
@@ -210,27 +208,3 @@ def test_jitter_has_the_spread_of_each_feature() -> None:
     np.testing.assert_array_equal(noise[:, 0], 0.0)
     np.testing.assert_allclose(noise[:, 1:].std(axis=0), spread[1:], rtol=0.05)
     np.testing.assert_allclose(noise.mean(axis=0), 0.0, atol=0.3)
-
-
-@pytest.mark.parametrize("length", [40, 800])
-def test_the_early_part_is_scaled_and_the_late_part_is_kept(length: int) -> None:
-    rng = np.random.default_rng(0)
-    clips = rng.standard_normal((30, 4000)).astype(np.float32) * 0.01
-    clips[:, 100] = 1.0
-
-    changed = augment.change_early(clips, 10.0, length, length, rng)
-
-    gains_db = 20 * np.log10(changed[:, 100])
-    assert changed.dtype == np.float32
-    assert np.ptp(gains_db) > 10
-    assert np.abs(gains_db).max() <= 10
-    early = slice(100, 100 + length)
-    np.testing.assert_allclose(changed[:, early], clips[:, early] * changed[:, [100]], rtol=1e-5)
-    late = slice(100 + round(1.25 * length) + 1, None)
-    np.testing.assert_array_equal(changed[:, late], clips[:, late])
-
-
-def test_silence_has_no_early_part() -> None:
-    silent = np.zeros((2, 100), dtype=np.float32)
-    changed = augment.change_early(silent, 10.0, 5, 10, np.random.default_rng(0))
-    np.testing.assert_array_equal(changed, silent)

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from scipy import fft
 
 from disentangled_audio.signal.blocks import row_blocks
-from disentangled_audio.signal.clip import direct_sound_index, levels
+from disentangled_audio.signal.clip import levels
 
 Clips = NDArray[np.float32]
 
@@ -46,38 +46,6 @@ def add_noise(
     noise *= scale.astype(np.float32)
     noise += clips
     return noise
-
-
-def change_early(
-    clips: Clips,
-    max_gain_db: float,
-    min_samples: int,
-    max_samples: int,
-    rng: np.random.Generator,
-) -> Clips:
-    """Scale the early part of impulse responses, as if the source stood nearer or further away.
-
-    The direct sound falls by 6 dB for each doubling of the distance and the late part hardly
-    changes; early reflections do in part. So a part from the direct sound on, of a length drawn
-    uniformly from `min_samples` to `max_samples`, is scaled by a gain drawn uniformly from
-    ±`max_gain_db`; it goes over into the rest within a quarter of its length.
-
-    References
-    ----------
-    Kuttruff (2016), "Room acoustics", 5.5 (reverberation radius).
-    """
-    changed = np.empty_like(clips)
-    n_samples = clips.shape[1]
-    for item, clip in enumerate(clips):
-        length = rng.uniform(min_samples, max_samples)
-        gain = 10 ** (rng.uniform(-max_gain_db, max_gain_db) / 20)
-        if not clip.any():
-            changed[item] = clip
-            continue
-        since_direct = np.arange(n_samples) - direct_sound_index(clip)
-        early = np.clip((1.25 * length - since_direct) / (0.25 * length), 0.0, 1.0)
-        changed[item] = clip * (1 + (gain - 1) * early)
-    return changed
 
 
 def change_gain(clips: Clips, max_gain_db: float, rng: np.random.Generator) -> Clips:
