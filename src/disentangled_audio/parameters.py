@@ -4,7 +4,7 @@ Names carry units. An unknown key is an error that names it.
 """
 
 from pathlib import PurePosixPath
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 from urllib.parse import unquote, urlsplit
 
 from pydantic import (
@@ -591,6 +591,8 @@ class AugmentationParameters(Parameters):
 
 
 Code = Literal["content", "rhythm", "pitch", "timbre"]
+# In the order in which tables and the decoder take them.
+CODES: tuple[Code, ...] = get_args(Code)
 
 
 class ViewParameters(Parameters):

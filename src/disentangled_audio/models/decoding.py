@@ -8,9 +8,8 @@ from numpy.typing import NDArray
 
 from disentangled_audio.models.disentangler import build_disentangler
 from disentangled_audio.models.layers import Standardise
-from disentangled_audio.parameters import DisentanglerParameters
+from disentangled_audio.parameters import CODES, DisentanglerParameters
 
-CODES = ("content", "rhythm", "pitch", "timbre")
 Codes = dict[str, NDArray[np.floating]]
 
 

@@ -103,8 +103,10 @@ class ProbabilityFusion(ClassifierMixin, BaseEstimator):
                 for probabilities, rows in zip(members.values(), applies, strict=True)
             ]
         )
-        # Where nobody is better than chance, nobody is better than another.
-        self.weights_ = (odds if odds.any() else np.ones(len(odds))) / (odds.sum() or len(odds))
+        if not odds.any():
+            # Nobody is better than chance, so nobody is better than another.
+            odds = np.ones_like(odds)
+        self.weights_ = odds / odds.sum()
         scaled = self._scaled(members)
         self.temperature_ = fit_temperature(
             _pooled(self.weights_, scaled), truth, self.max_temperature

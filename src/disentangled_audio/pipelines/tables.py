@@ -5,6 +5,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from disentangled_audio.evaluation.summary import PROBABILITY_PREFIX
+from disentangled_audio.parameters import CODES
 
 
 def feature_table(
@@ -16,6 +17,17 @@ def feature_table(
     table = pd.DataFrame(values, columns=columns)
     table.insert(0, "recording_id", recording_id.to_numpy())
     return table
+
+
+def code_table(recording_id: pd.Series, codes: dict[str, NDArray[np.floating]]) -> pd.DataFrame:
+    """recording_id and one numbered column per dimension of each code."""
+    columns = {
+        f"{name}_{number:02d}": codes[name][:, number]
+        for name in CODES
+        if name in codes
+        for number in range(codes[name].shape[1])
+    }
+    return pd.DataFrame({"recording_id": recording_id.to_numpy(), **columns})
 
 
 def features_of(table: pd.DataFrame) -> NDArray[np.float64]:

@@ -8,6 +8,7 @@ import pandas as pd
 from disentangled_audio.errors import UserError
 from disentangled_audio.evaluation.summary import ROLES
 from disentangled_audio.parameters import (
+    CODES,
     Corpus,
     DisentanglementParameters,
     DisentanglerParameters,
@@ -15,6 +16,7 @@ from disentangled_audio.parameters import (
     ViewParameters,
 )
 from disentangled_audio.pipelines.stamps import check_same, stamp, stamp_of
+from disentangled_audio.pipelines.tables import code_table
 
 LARGE_BATCH = 256
 # Measured of the recordings themselves, beside the columns that a protocol names.
@@ -59,7 +61,7 @@ def encode_without_training(
     seed: int,
 ) -> pd.DataFrame:
     """Codes of the same network with random weights: what the views say without learning."""
-    from disentangled_audio.models.decoding import CODES, untrained_like
+    from disentangled_audio.models.decoding import untrained_like
     from disentangled_audio.models.training import encode
 
     views = {"content_view": content_view, "rhythm_view": rhythm_view, "pitch_view": pitch_view}
@@ -69,13 +71,7 @@ def encode_without_training(
     untrained = untrained_like(disentangler, shapes, parameters, seed)
     wanted = [name for name in CODES if name in untrained.output]
     encoded = encode(untrained, views, LARGE_BATCH, wanted)
-    columns = {
-        f"{name}_{number:02d}": encoded[name][:, number]
-        for name in wanted
-        for number in range(encoded[name].shape[1])
-    }
-    table = pd.DataFrame({"recording_id": recordings["recording_id"].to_numpy(), **columns})
-    return stamp(table, *sources)
+    return stamp(code_table(recordings["recording_id"], encoded), *sources)
 
 
 def measure_disentanglement(

@@ -5,13 +5,12 @@ from typing import Any
 
 import pandas as pd
 
-from disentangled_audio.parameters import DisentanglerParameters
+from disentangled_audio.parameters import CODES, DisentanglerParameters
 from disentangled_audio.pipelines.progress import epoch_progress
 from disentangled_audio.pipelines.stamps import check_same, stamp
-from disentangled_audio.pipelines.tables import probability_table, training_classes
+from disentangled_audio.pipelines.tables import code_table, probability_table, training_classes
 
 LARGE_BATCH = 256
-CODES = ("content", "rhythm", "pitch", "timbre")
 
 
 def train_disentangler_on_views(
@@ -80,15 +79,7 @@ def encode_views(
     many = len(splits) > parameters.max_epoch_rows
     batch_size = max(parameters.batch_size, LARGE_BATCH) if many else parameters.batch_size
     encoded = encode(disentangler, views, batch_size, wanted)
-    codes = pd.DataFrame(
-        {
-            f"{name}_{number:02d}": encoded[name][:, number]
-            for name in CODES
-            if name in encoded
-            for number in range(encoded[name].shape[1])
-        }
-    )
-    codes.insert(0, "recording_id", splits["recording_id"].to_numpy())
+    codes = code_table(splits["recording_id"], encoded)
     # As the head gives them; the hybrid calibrates them.
     probabilities = probability_table(
         splits["recording_id"], encoded["target"], training_classes(splits), temperature=1.0

@@ -142,7 +142,7 @@ def _train(
 
 
 def _check_known(training: Any, validation: Any, classes: list[str]) -> None:
-    """Stop where some rows have no features, and those that have them are not enough."""
+    """Stop where the rows that have features are not enough, or these tell nothing."""
     missing = sorted(set(classes) - set(training.target))
     if missing:
         raise UserError(
@@ -150,6 +150,8 @@ def _check_known(training: Any, validation: Any, classes: list[str]) -> None:
         )
     if not len(validation):
         raise UserError("no validation row has the features that it needs")
+    if (training.features == training.features[:1]).all():
+        raise UserError("its features are the same for all training rows")
 
 
 def _augmented_rows(augmented: pd.DataFrame, splits: pd.DataFrame) -> Any:

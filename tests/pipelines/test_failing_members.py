@@ -1,0 +1,92 @@
+"""A member that cannot be fitted is named, and the hybrid goes on without it."""
+
+import logging
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from disentangled_audio.parameters import HybridParameters, SvmParameters
+from disentangled_audio.pipelines.svm_classification import nodes
+from disentangled_audio.pipelines.tables import feature_table, probability_table
+
+N_ITEMS = 60
+SVM = SvmParameters(C=[1.0], gamma_scale=[1.0], inner_folds=2, n_jobs=1)
+CLASSES = ["ash", "oak"]
+
+
+def _splits() -> pd.DataFrame:
+    item = np.arange(N_ITEMS)
+    roles = np.array(["train", "train", "train", "validation", "test", "test"])
+    return pd.DataFrame(
+        {
+            "recording_id": [f"r{number}" for number in item],
+            "target": pd.Series(np.array(CLASSES)[item % 2], dtype="string"),
+            "group": (item // 10).astype(str),
+            "fold": "0",
+            "role": roles[item // 10],
+        }
+    )
+
+
+def _features(splits: pd.DataFrame, known: np.ndarray) -> pd.DataFrame:
+    values = np.random.default_rng(0).standard_normal((N_ITEMS, 3))
+    values[:, 0] += 3.0 * (splits["target"] == "ash").to_numpy(dtype=float)
+    values[~known] = np.nan
+    return feature_table(splits["recording_id"], values, "f")
+
+
+@pytest.mark.parametrize(
+    ("known", "message"),
+    [
+        (lambda splits: np.zeros(N_ITEMS, dtype=bool), "no training row of class ash, oak"),
+        (
+            lambda splits: (splits["target"] == "ash").to_numpy(dtype=bool),
+            "no training row of class oak",
+        ),
+        (lambda splits: (splits["role"] != "validation").to_numpy(), "no validation row"),
+    ],
+)
+def test_a_member_without_features_is_left_out(
+    known, message: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    splits = _splits()
+    with caplog.at_level(logging.WARNING):
+        member, table = nodes.train_mel_svm(_features(splits, known(splits)), splits, SVM, 1)
+
+    assert f"mel_svm is left out of the hybrid: {message}" in caplog.text
+    assert message in member.reason
+    assert table[["p_ash", "p_oak"]].isna().all(axis=None)
+
+
+def test_constant_features_are_named(caplog: pytest.LogCaptureFixture) -> None:
+    splits = _splits()
+    constant = feature_table(splits["recording_id"], np.ones((N_ITEMS, 3)), "f")
+
+    with caplog.at_level(logging.WARNING):
+        _, table = nodes.train_timbre_svm(constant, splits, SVM, 1)
+
+    assert "timbre_svm is left out of the hybrid: its features are the same" in caplog.text
+    assert table[["p_ash", "p_oak"]].isna().all(axis=None)
+
+
+def test_the_hybrid_goes_on_with_the_others() -> None:
+    splits = _splits()
+    whole = _features(splits, np.ones(N_ITEMS, dtype=bool))
+    _, given = nodes.train_mel_svm(whole, splits, SVM, 1)
+    nothing = probability_table(splits["recording_id"], np.full((N_ITEMS, 2), np.nan), CLASSES)
+    tables = [given if name == "mel_svm" else nothing for name in nodes.MEMBERS]
+
+    hybrid, fused = nodes.train_hybrid(splits, HybridParameters(), *tables)
+
+    assert hybrid.members_ == ["mel_svm"]
+    np.testing.assert_allclose(fused[["p_ash", "p_oak"]].sum(axis=1), 1.0)
+
+
+def test_rows_without_features_are_not_judged_and_the_others_are() -> None:
+    splits = _splits()
+    known = np.arange(N_ITEMS) % 5 != 0
+
+    _, table = nodes.train_mel_svm(_features(splits, known), splits, SVM, 1)
+
+    assert (table["p_ash"].isna().to_numpy() == ~known).all()
