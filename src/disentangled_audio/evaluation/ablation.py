@@ -6,9 +6,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from disentangled_audio.evaluation.confidence import HYBRID
 from disentangled_audio.evaluation.scores import label_scores
-from disentangled_audio.evaluation.summary import PROBABILITY_PREFIX, class_names
+from disentangled_audio.evaluation.summary import HYBRID, PROBABILITY_PREFIX, class_names
 
 Members = dict[str, NDArray[np.float64]]
 # Validation probabilities by member, their targets and groups, the classes in the order of the

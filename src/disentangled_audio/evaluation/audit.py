@@ -10,7 +10,7 @@ from disentangled_audio.evaluation.comparison import compare_models, holm
 from disentangled_audio.evaluation.controls import ALL_METADATA, CONTROLS, MAJORITY, is_shortcut
 from disentangled_audio.evaluation.intervals import bootstrap_intervals
 from disentangled_audio.evaluation.permutation import N_PERMUTATIONS, permutation_test
-from disentangled_audio.evaluation.summary import class_names
+from disentangled_audio.evaluation.summary import HYBRID, class_names
 
 SIGNIFICANT = 0.05
 # A control that is significantly but barely above chance gives nothing away.
@@ -20,7 +20,6 @@ LEAST_INFORMEDNESS = 0.5
 # Below, intervals and p from resampled groups are known to be too narrow and too small.
 FEW_GROUPS = 10
 NOT_FITTED = "could not be fitted in every fold"
-HYBRID = "hybrid"
 _CONTROL = "control: "
 
 

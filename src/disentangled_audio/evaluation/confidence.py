@@ -23,9 +23,8 @@ from disentangled_audio.evaluation.scores import (
     expected_calibration_error,
     label_scores,
 )
-from disentangled_audio.evaluation.summary import PROBABILITY_PREFIX, class_names
+from disentangled_audio.evaluation.summary import HYBRID, PROBABILITY_PREFIX, class_names
 
-HYBRID = "hybrid"
 STAGES = ("before", "after")
 # A curve of more points looks the same.
 MAX_CURVE_ROWS = 200

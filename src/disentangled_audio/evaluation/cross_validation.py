@@ -9,13 +9,13 @@ import pandas as pd
 from disentangled_audio.evaluation.comparison import compare_models
 from disentangled_audio.evaluation.scores import label_scores
 from disentangled_audio.evaluation.summary import (
+    HYBRID,
     PROBABILITY_PREFIX,
     ROLES,
     class_names,
     summarise,
 )
 
-HYBRID = "hybrid"
 CONTROL = "control: "
 
 

@@ -16,6 +16,8 @@ from disentangled_audio.evaluation.scores import (
 )
 
 PROBABILITY_PREFIX = "p_"
+# The model that fuses the others.
+HYBRID = "hybrid"
 ROLES = ("train", "validation", "test")
 
 

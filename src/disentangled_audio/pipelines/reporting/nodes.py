@@ -4,6 +4,7 @@ from typing import Any
 
 import pandas as pd
 
+from disentangled_audio.evaluation.summary import HYBRID
 from disentangled_audio.parameters import (
     Corpus,
     EvaluationParameters,
@@ -13,7 +14,7 @@ from disentangled_audio.parameters import (
 from disentangled_audio.pipelines.stamps import check_same, stamp, stamp_of
 
 # Those of the original report have its three plots each.
-PLOTTED = ("svm", "code_svm", "cnn", "hybrid")
+PLOTTED = ("svm", "code_svm", "cnn", HYBRID)
 
 
 def score_predictions(  # noqa: PLR0913
@@ -60,7 +61,7 @@ def assess_confidence(
     """How far confidence can be trusted on test rows, and what rejecting doubtful items gives."""
     from disentangled_audio.evaluation import confidence
 
-    hybrid = predictions[predictions["model"] == "hybrid"]
+    hybrid = predictions[predictions["model"] == HYBRID]
     asked = {"reject_below": evaluation.reject_below, "max_risk": evaluation.max_risk}
     rejection = None
     if any(value is not None for value in asked.values()):

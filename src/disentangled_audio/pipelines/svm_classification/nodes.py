@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from disentangled_audio.errors import UserError
-from disentangled_audio.evaluation.summary import PROBABILITY_PREFIX, ROLES
+from disentangled_audio.evaluation.summary import HYBRID, PROBABILITY_PREFIX, ROLES
 from disentangled_audio.parameters import HybridParameters, SvmParameters
 from disentangled_audio.pipelines.stamps import check_same, stamp
 from disentangled_audio.pipelines.tables import (
@@ -22,7 +22,7 @@ from disentangled_audio.pipelines.tables import (
 # In the order in which figures and tables show them; the published branches are svm and cnn.
 MEMBERS = ("svm", "mel_svm", "timbre_svm", "acoustic_svm", "code_svm", "cnn")
 
-MODELS = (*MEMBERS, "hybrid")
+MODELS = (*MEMBERS, HYBRID)
 PREDICTION_COLUMNS = (
     *("recording_id", "group", "kind", "fold", "role", "model", "target", "predicted"),
     *("temperature", "weight"),
