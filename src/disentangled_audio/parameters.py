@@ -600,6 +600,11 @@ class ViewParameters(Parameters):
 
     Attributes
     ----------
+    clip_window_s : clips longer than this are cut into windows of this length, in seconds. Each
+        is a row of the views; what is said of a clip is the mean over its windows.
+    clip_hop_s : time from one such window to the next, in seconds.
+    whole_clips : keep clips in one piece and frame counts as they are given, however long the clip
+        is. It is there to repeat what was published.
     window_s : analysis window of the mel spectrogram, in seconds.
     hop_s : time between frames of the views in absolute time, in seconds.
     n_mels : mel bands from `min_hz` to `max_hz`.
@@ -607,7 +612,8 @@ class ViewParameters(Parameters):
     max_hz : upper corner of the last mel band; None takes the Nyquist frequency.
     dynamic_range_db : what lies this far below a clip's peak is 0 in a view, the peak is 1.
     rhythm_bands : groups of neighbouring mel bands whose energies are the rhythm view.
-    content_frames : frames of the time-normalised views, whatever the clip's duration.
+    content_frames : frames of the time-normalised views, or more in long clips.
+    content_step_s : largest time between such frames in a clip that is active from end to end.
     trim_db : frames further than this below the loudest one, at either end, are cut off before
         time normalisation.
     pitch : `f0` for voiced sounds, `modal` for impulse responses.
@@ -618,11 +624,16 @@ class ViewParameters(Parameters):
         melody and not who speaks; False keeps absolute frequency, for `f0`.
     voicing_threshold : salience from which a frame counts as voiced, for `f0`.
     modal_window_s : window of the modal pattern, at most the clip, for `modal`.
-    modal_frames : frames of the modal pattern from the clip's start to its end, for `modal`.
+    modal_frames : frames of the modal pattern from the clip's start to its end, or more in long
+        clips, for `modal`.
+    modal_step_s : largest time between such frames.
     modal_min_hz, modal_max_hz : range of the modal pattern, for `modal`.
     modal_bins : frequencies of the modal pattern, for `modal`.
     """
 
+    clip_window_s: float = Field(default=3.0, ge=0.1, le=60.0)
+    clip_hop_s: float = Field(default=1.5, ge=0.05, le=60.0)
+    whole_clips: bool = False
     window_s: float = Field(default=0.032, gt=0.0, le=0.5)
     hop_s: float = Field(default=0.016, gt=0.0, le=0.5)
     n_mels: int = Field(default=40, ge=8, le=256)
@@ -631,6 +642,7 @@ class ViewParameters(Parameters):
     dynamic_range_db: float = Field(default=80.0, gt=0.0, le=160.0)
     rhythm_bands: int = Field(default=4, ge=1, le=64)
     content_frames: int = Field(default=32, ge=8, le=512)
+    content_step_s: float = Field(default=1.0 / 32.0, ge=0.005)
     trim_db: float = Field(default=35.0, gt=0.0, le=120.0)
     pitch: Literal["f0", "modal"] = "f0"
     f0_min_hz: float = Field(default=70.0, gt=0.0)
@@ -641,12 +653,22 @@ class ViewParameters(Parameters):
     voicing_threshold: float = Field(default=0.5, gt=0.0, lt=1.0)
     modal_window_s: float = Field(default=0.25, gt=0.0)
     modal_frames: int = Field(default=4, ge=1, le=64)
+    modal_step_s: float = Field(default=0.25, ge=0.01)
     modal_min_hz: float = Field(default=30.0, gt=0.0)
     modal_max_hz: float = Field(default=500.0, gt=0.0)
     modal_bins: int = Field(default=64, ge=8, le=512)
 
     @model_validator(mode="after")
     def _check(self) -> "ViewParameters":
+        if self.clip_hop_s > self.clip_window_s:
+            raise ValueError(
+                f"clip_hop_s ({self.clip_hop_s:g}) is above clip_window_s "
+                f"({self.clip_window_s:g}): what lies between windows would not be heard"
+            )
+        if self.window_s > self.clip_window_s:
+            raise ValueError(
+                f"window_s ({self.window_s:g}) is above clip_window_s ({self.clip_window_s:g})"
+            )
         if self.rhythm_bands > self.n_mels:
             raise ValueError(f"rhythm_bands ({self.rhythm_bands}) exceeds n_mels ({self.n_mels})")
         if self.f0_min_hz >= self.f0_max_hz:

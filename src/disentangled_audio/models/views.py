@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
@@ -37,12 +39,12 @@ def make_views(
     dict
         `log_mel` (n_items, n_frames, n_mels): 0 at `dynamic_range_db` below the clip's peak, 1 at
         the peak, absolute time.
-        `content_view` (n_items, content_frames, n_mels): the same scale, from the first to the
+        `content_view` (n_items, n_content_frames, n_mels): the same scale, from the first to the
         last active frame, whatever the duration.
         `rhythm_view` (n_items, n_frames, rhythm_bands): energies of wide bands, absolute time.
-        `pitch_view`: for `f0` (n_items, content_frames, n_bins + 1), salience of the fundamental
+        `pitch_view`: for `f0` (n_items, n_content_frames, n_bins + 1), salience of the fundamental
         around the clip's median in voiced frames of the active span, and voicing in the last
-        column; for `modal` (n_items, modal_frames, modal_bins), low-frequency spectra in absolute
+        column; for `modal` (n_items, n_modal_frames, modal_bins), low-frequency spectra in absolute
         time, each relative to its own peak.
 
     Raises
@@ -76,6 +78,19 @@ def _check_waveforms(
         raise ValueError(f"the mel bands reach beyond {nyquist_hz:g} Hz, half the sampling rate")
 
 
+def n_content_frames(n_samples: int, sample_rate_hz: int, parameters: ViewParameters) -> int:
+    """Frames of the time-normalised views of clips of `n_samples` samples."""
+    if parameters.whole_clips:
+        return parameters.content_frames
+    step_samples = parameters.content_step_s * sample_rate_hz
+    return max(parameters.content_frames, _at_least(n_samples / step_samples))
+
+
+def _at_least(number: float) -> int:
+    # A rounding error is no further frame.
+    return math.ceil(number - 1e-6)
+
+
 def mel_filters(sample_rate_hz: int, parameters: ViewParameters) -> csr_array:
     """Band weights of the views' mel spectrogram, (n_mels, n_fft // 2 + 1)."""
     edges_hz = mel.mel_edges_hz(
@@ -99,7 +114,7 @@ def _views_of_block(
     frames = mel.centred_frames(waveforms, hop_samples, window_samples)
     power = mel.mel_power(frames, filters)
     first, last = mel.active_span(power.sum(axis=2), parameters.trim_db)
-    steps = np.linspace(0.0, 1.0, parameters.content_frames)
+    steps = np.linspace(0.0, 1.0, n_content_frames(waveforms.shape[1], sample_rate_hz, parameters))
     centres = hop_samples * (first[:, None] + steps * (last - first)[:, None])
     centres = np.rint(centres).astype(np.intp)
     content_frames = mel.take_frames(waveforms, centres - window_samples // 2, window_samples)
@@ -211,7 +226,11 @@ def _modal_view(
 ) -> NDArray[np.float32]:
     n_samples = waveforms.shape[1]
     window_samples = min(n_samples, round(parameters.modal_window_s * sample_rate_hz))
-    starts = np.linspace(0, n_samples - window_samples, parameters.modal_frames)
+    n_frames = parameters.modal_frames
+    if not parameters.whole_clips:
+        step_samples = parameters.modal_step_s * sample_rate_hz
+        n_frames = max(n_frames, 1 + _at_least((n_samples - window_samples) / step_samples))
+    starts = np.linspace(0, n_samples - window_samples, n_frames)
     frames = mel.take_frames(waveforms, np.rint(starts).astype(np.intp), window_samples)
     highest_hz = min(parameters.modal_max_hz, sample_rate_hz / 2.0)
     frequencies_hz = np.linspace(parameters.modal_min_hz, highest_hz, parameters.modal_bins)

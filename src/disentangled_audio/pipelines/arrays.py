@@ -13,6 +13,11 @@ if TYPE_CHECKING:
     import zarr
     from numpy.typing import NDArray
 
+    from disentangled_audio.models.windows import Windows
+
+# Attributes of views of clips that were cut into windows.
+ITEMS, LOUDEST = "items", "loudest"
+
 
 def computed(
     name: str,
@@ -54,6 +59,24 @@ def computed(
             parallel,
             progress,
         )
+
+
+def note_windows(view: "zarr.Array", windows: "Windows") -> "zarr.Array":
+    """Let an array of views say which of its rows belong together; whole clips need no note."""
+    if not windows.are_whole:
+        view.attrs.update({ITEMS: windows.items.tolist(), LOUDEST: windows.loudest.tolist()})
+    return view
+
+
+def windows_of(view: "zarr.Array") -> "Windows":
+    """Which clip each row of a view belongs to; whoever indexes views by clips asks here."""
+    import numpy as np
+
+    from disentangled_audio.models.windows import Windows
+
+    if ITEMS not in view.attrs:
+        return Windows.whole(view.shape[0])
+    return Windows(*(np.array(view.attrs[name], dtype=np.intp) for name in (ITEMS, LOUDEST)))
 
 
 @dataclass(frozen=True)

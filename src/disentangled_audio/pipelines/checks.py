@@ -7,7 +7,13 @@ from kedro.io import DataCatalog
 from kedro.pipeline import Pipeline
 
 from disentangled_audio.errors import UserError
-from disentangled_audio.parameters import Corpus, FourierParameters, Protocol, ViewParameters
+from disentangled_audio.parameters import (
+    Corpus,
+    DisentanglerParameters,
+    FourierParameters,
+    Protocol,
+    ViewParameters,
+)
 from disentangled_audio.pipelines.stamps import digest
 
 # NumPy, scikit-learn and Keras all take it, with a little room for seeds derived from it.
@@ -52,7 +58,9 @@ def check_run(run_params: dict[str, Any], pipeline: Pipeline, catalog: DataCatal
     protocol = Protocol.model_validate(catalog.load("params:protocol"))
     _check_analysis(corpus, protocol, catalog.load("params:protocol_name"))
     _check_made_with(pipeline, catalog, corpus, protocol)
-    _check_views(ViewParameters.model_validate(catalog.load("params:views")), corpus)
+    views = ViewParameters.model_validate(catalog.load("params:views"))
+    disentangler = DisentanglerParameters.model_validate(catalog.load("params:disentangler"))
+    _check_views(views, disentangler, corpus)
     splits = _splits(pipeline, catalog, corpus, protocol)
     if splits is not None and "params:fourier" in pipeline.all_inputs():
         fourier = FourierParameters.model_validate(catalog.load("params:fourier"))
@@ -126,7 +134,9 @@ def _check_analysis(corpus: Corpus, protocol: Protocol, name: str) -> None:
             )
 
 
-def _check_views(views: ViewParameters, corpus: Corpus) -> None:
+def _check_views(
+    views: ViewParameters, disentangler: DisentanglerParameters, corpus: Corpus
+) -> None:
     import numpy as np
 
     from disentangled_audio.models.views import make_views
@@ -135,14 +145,24 @@ def _check_views(views: ViewParameters, corpus: Corpus) -> None:
     if corpus.analysis.duration_s == "longest":
         # Known once everything is decoded.
         return
-    clip = np.ones((1, round(corpus.analysis.duration_s * rate_hz)), dtype=np.float32)
+    duration_s = corpus.analysis.duration_s
+    if not views.whole_clips:
+        duration_s = min(duration_s, views.clip_window_s)
+    clip = np.ones((1, round(duration_s * rate_hz)), dtype=np.float32)
     try:
-        make_views(clip, rate_hz, views)
+        made = make_views(clip, rate_hz, views)
     except ValueError as error:
         raise UserError(
             f"views do not fit clips of corpus.analysis.duration_s={corpus.analysis.duration_s:g} "
             f"at sample_rate_hz={rate_hz}: {error}"
         ) from error
+    n_frames = made["content_view"].shape[1]
+    if disentangler.stretch and disentangler.segment_min_frames >= n_frames:
+        raise UserError(
+            f"disentangler.segment_min_frames={disentangler.segment_min_frames} leaves random "
+            f"resampling nothing to do: the content view of these clips has {n_frames} frames. "
+            "Lower it, or switch resampling off by disentangler.stretch=0"
+        )
 
 
 def _splits(

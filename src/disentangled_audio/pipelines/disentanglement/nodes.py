@@ -15,6 +15,7 @@ from disentangled_audio.parameters import (
     Protocol,
     ViewParameters,
 )
+from disentangled_audio.pipelines.arrays import windows_of
 from disentangled_audio.pipelines.stamps import check_same, stamp, stamp_of
 from disentangled_audio.pipelines.tables import code_table
 
@@ -71,11 +72,14 @@ def encode_without_training(
     untrained = untrained_like(disentangler, shapes, parameters, seed)
     wanted = [name for name in CODES if name in untrained.output]
     encoded = encode(untrained, views, LARGE_BATCH, wanted)
+    windows = windows_of(log_mel)
+    encoded = {name: windows.pooled(values) for name, values in encoded.items()}
     return stamp(code_table(recordings["recording_id"], encoded), *sources)
 
 
-def measure_disentanglement(
+def measure_disentanglement(  # noqa: PLR0913
     codes: pd.DataFrame,
+    loudest_codes: pd.DataFrame,
     untrained_codes: pd.DataFrame,
     disentangler: Any,
     log_mel: Any,
@@ -84,17 +88,21 @@ def measure_disentanglement(
     parameters: DisentanglementParameters,
     seed: int,
 ) -> tuple[pd.DataFrame, pd.DataFrame, dict[str, Any]]:
-    """Leakage matrix beside its controls, swaps on decoded spectrograms, and block scores."""
+    """Leakage matrix beside its controls, swaps on decoded spectrograms, and block scores.
+
+    Spectrograms, and the codes that are swapped, are those of each clip's loudest window; what the
+    other codes say is asked of the mean over its windows.
+    """
     from disentangled_audio.evaluation import disentanglement, swaps
     from disentangled_audio.evaluation.leakage import leakage_matrix, terciles_within
     from disentangled_audio.models.decoding import decoder_of
 
-    sources = (codes, untrained_codes, disentangler, log_mel, factor_table, splits)
+    sources = (codes, loudest_codes, untrained_codes, disentangler, log_mel, factor_table, splits)
     check_same(*sources)
     used = splits["role"].isin(ROLES).to_numpy()
     role = factor_table["role"].to_numpy()
     trained, untrained = _blocks(codes[used]), _blocks(untrained_codes[used])
-    spectra = log_mel.oindex[np.flatnonzero(used)]
+    spectra = log_mel.oindex[windows_of(log_mel).loudest[np.flatnonzero(used)]]
     raw = {"log_mel": _principal(spectra, role == "train", parameters.raw_components, seed)}
     factors = factor_table.drop(columns=["recording_id", "role"])
     matrix = leakage_matrix(
@@ -116,7 +124,7 @@ def measure_disentanglement(
     }
     training, test = role == "train", role == "test"
     swapped = swaps.swap_test(
-        {name: code[test] for name, code in trained.items()},
+        {name: code[test] for name, code in _blocks(loudest_codes[used]).items()},
         spectra[test],
         classes[test].reset_index(drop=True),
         carried,

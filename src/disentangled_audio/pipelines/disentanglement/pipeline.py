@@ -47,6 +47,7 @@ def create_pipeline(**kwargs) -> Pipeline:
                 measure_disentanglement,
                 inputs=[
                     "codes",
+                    "loudest_codes",
                     "untrained_codes",
                     "disentangler",
                     "log_mel",

@@ -16,7 +16,7 @@ from disentangled_audio.parameters import (
     ParallelParameters,
     ViewParameters,
 )
-from disentangled_audio.pipelines.arrays import computed
+from disentangled_audio.pipelines.arrays import computed, note_windows, windows_of
 from disentangled_audio.pipelines.stamps import check_same, stamp
 from disentangled_audio.pipelines.tables import feature_table
 
@@ -128,14 +128,21 @@ def make_encoder_views(
     chunks: Path,
     parallel: ParallelParameters,
 ) -> tuple[Any, Any, Any, Any]:
-    """What the decoder rebuilds and each encoder sees; every row from its own clip alone."""
+    """What the decoder rebuilds and each encoder sees; every row from its own clip alone.
+
+    A clip that is longer than `views.clip_window_s` has several rows (`arrays.windows_of`).
+    """
     from disentangled_audio.models.views import VIEW_NAMES, make_views
+    from disentangled_audio.models.windows import Windows, cut_windows
 
     rate_hz = corpus.analysis.clip_rate_hz
+    cut = cut_windows(waveforms, rate_hz, views)
+    source = waveforms if cut is None else cut
+    windows = Windows.whole(waveforms.shape[0]) if cut is None else cut.windows
     work = partial(make_views, sample_rate_hz=rate_hz, parameters=views)
     parameters = [rate_hz, views.model_dump()]
-    made = computed("views", waveforms, work, parameters, chunks, parallel)
-    return tuple(stamp(made[name], waveforms) for name in VIEW_NAMES)
+    made = computed("views", source, work, parameters, chunks, parallel)
+    return tuple(note_windows(stamp(made[name], waveforms), windows) for name in VIEW_NAMES)
 
 
 def summarise_views(
@@ -144,7 +151,10 @@ def summarise_views(
     parameters: CepstraParameters,
     views: ViewParameters,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Cepstra over time, and statistics over the whole clip; every row from its own clip alone."""
+    """Cepstra over time, and statistics over the whole clip; every row from its own clip alone.
+
+    Of a clip in windows: the loudest window's course, and the mean of the windows' statistics.
+    """
     from disentangled_audio.models.mel_features import cepstra, timbre_statistics
 
     sources = (log_mel, recordings)
@@ -162,10 +172,11 @@ def summarise_views(
         log_mel,
         partial(timbre_statistics, trim=trim, dynamic_range_db=views.dynamic_range_db),
     )
+    windows = windows_of(log_mel)
     names = recordings["recording_id"]
     return (
-        stamp(feature_table(names, course, "cepstrum"), *sources),
-        stamp(feature_table(names, statistics, "timbre"), *sources),
+        stamp(feature_table(names, course[windows.loudest], "cepstrum"), *sources),
+        stamp(feature_table(names, windows.pooled(statistics), "timbre"), *sources),
     )
 
 

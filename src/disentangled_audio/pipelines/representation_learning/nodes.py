@@ -6,6 +6,7 @@ from typing import Any
 import pandas as pd
 
 from disentangled_audio.parameters import CODES, DisentanglerParameters
+from disentangled_audio.pipelines.arrays import windows_of
 from disentangled_audio.pipelines.progress import epoch_progress
 from disentangled_audio.pipelines.stamps import check_same, stamp
 from disentangled_audio.pipelines.tables import code_table, probability_table, training_classes
@@ -26,13 +27,16 @@ def train_disentangler_on_views(
     """Train encoders, decoder and head on training rows; stop early on validation rows.
 
     Unlabelled rows are training rows whose class nobody knows: they are only rebuilt. A training
-    that was interrupted goes on from its checkpoint.
+    that was interrupted goes on from its checkpoint. Each window of a long clip is a row with the
+    label and the role of its clip.
     """
     from disentangled_audio.models.training import NO_LABEL, train_disentangler
 
     sources = (log_mel, content_view, rhythm_view, pitch_view, splits)
     check_same(*sources)
     classes = training_classes(splits)
+    # From here on a row a window.
+    splits = splits.iloc[windows_of(log_mel).items]
     role = splits["role"].to_numpy()
     used = splits["role"].isin(["train", "validation", "unlabelled"]).to_numpy()
     # Test rows stay out of reach: the trainer is handed the others alone.
@@ -67,8 +71,11 @@ def encode_views(
     pitch_view: Any,
     splits: pd.DataFrame,
     parameters: DisentanglerParameters,
-) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Codes and class probabilities of every item."""
+) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+    """Codes and class probabilities of every item, means over its windows if there are several.
+
+    What is decoded needs codes of one spectrogram: beside the means, those of the loudest window.
+    """
     from disentangled_audio.models.training import encode
 
     sources = (disentangler, log_mel, content_view, rhythm_view, pitch_view, splits)
@@ -76,12 +83,16 @@ def encode_views(
     views = {"content_view": content_view, "rhythm_view": rhythm_view, "pitch_view": pitch_view}
     wanted = [name for name in (*CODES, "target") if name in disentangler.output]
     # Several times faster for many rows; for few, codes keep the bits of smaller batches.
-    many = len(splits) > parameters.max_epoch_rows
+    many = log_mel.shape[0] > parameters.max_epoch_rows
     batch_size = max(parameters.batch_size, LARGE_BATCH) if many else parameters.batch_size
     encoded = encode(disentangler, views, batch_size, wanted)
-    codes = code_table(splits["recording_id"], encoded)
+    windows = windows_of(log_mel)
+    pooled = {name: windows.pooled(values) for name, values in encoded.items()}
+    loudest = {name: values[windows.loudest] for name, values in encoded.items()}
+    codes = code_table(splits["recording_id"], pooled)
+    loudest_codes = code_table(splits["recording_id"], loudest)
     # As the head gives them; the hybrid calibrates them.
     probabilities = probability_table(
-        splits["recording_id"], encoded["target"], training_classes(splits), temperature=1.0
+        splits["recording_id"], pooled["target"], training_classes(splits), temperature=1.0
     )
-    return stamp(codes, *sources), stamp(probabilities, *sources)
+    return tuple(stamp(table, *sources) for table in (codes, loudest_codes, probabilities))

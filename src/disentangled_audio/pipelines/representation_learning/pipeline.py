@@ -29,7 +29,7 @@ def create_pipeline(**kwargs) -> Pipeline:
             Node(
                 encode_views,
                 inputs=["disentangler", *VIEWS, "splits", "params:disentangler"],
-                outputs=["codes", "cnn_probabilities"],
+                outputs=["codes", "loudest_codes", "cnn_probabilities"],
                 name="encode_views",
             ),
         ]
