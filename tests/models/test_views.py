@@ -45,12 +45,44 @@ def test_shapes_range_and_type(pitch: str, sample_rate_hz: int, duration_s: floa
     assert tuple(views) == VIEW_NAMES
     n_frames = round(np.ceil(duration_s / parameters.hop_s))
     assert views["log_mel"].shape == (3, n_frames, 40)
-    assert views["content_view"].shape == (3, 32, 40)
+    n_content, n_modal = {0.1: (32, 4), 0.5: (32, 4), 1.0: (32, 4), 2.0: (64, 8)}[duration_s]
+    assert views["content_view"].shape == (3, n_content, 40)
     assert views["rhythm_view"].shape == (3, n_frames, 6)
-    assert views["pitch_view"].shape[:2] == ((3, 32) if pitch == "f0" else (3, 4))
+    assert views["pitch_view"].shape[:2] == (3, n_content if pitch == "f0" else n_modal)
     for view in views.values():
         assert view.dtype == np.float32
         assert 0.0 <= view.min() <= view.max() <= 1.0
+
+
+@pytest.mark.parametrize("pitch", ["f0", "modal"])
+@pytest.mark.parametrize("sample_rate_hz", [8000, 16000, 22050, 44100, 48000])
+@pytest.mark.parametrize("duration_s", [0.3, 0.5, 0.9, 1.0])
+def test_clips_of_a_second_have_the_frames_that_are_given(
+    pitch: str, sample_rate_hz: int, duration_s: float
+) -> None:
+    """Steps in seconds concern longer clips alone: what was trained on shorter ones stays valid."""
+    clips = _noise_clips(2, round(duration_s * sample_rate_hz))
+
+    views = make_views(clips, sample_rate_hz, ViewParameters(pitch=pitch))
+    as_given = make_views(clips, sample_rate_hz, ViewParameters(pitch=pitch, whole_clips=True))
+
+    for name in VIEW_NAMES:
+        np.testing.assert_array_equal(views[name], as_given[name])
+
+
+@pytest.mark.parametrize("pitch", ["f0", "modal"])
+def test_frames_of_long_clips_are_no_further_apart_than_the_step(pitch: str) -> None:
+    clips = _noise_clips(1, 3 * SAMPLE_RATE_HZ)
+    parameters = ViewParameters(pitch=pitch, content_step_s=0.02, modal_step_s=0.11)
+
+    views = make_views(clips, SAMPLE_RATE_HZ, parameters)
+    as_given = make_views(clips, SAMPLE_RATE_HZ, ViewParameters(pitch=pitch, whole_clips=True))
+
+    assert views["content_view"].shape[1] == 150
+    # 2.75 s between the first and the last modal window of 0.25 s: 25 steps of 0.11 s.
+    assert views["pitch_view"].shape[1] == (150 if pitch == "f0" else 26)
+    assert as_given["content_view"].shape[1] == 32
+    assert as_given["pitch_view"].shape[1] == (32 if pitch == "f0" else 4)
 
 
 @pytest.mark.parametrize("pitch", ["f0", "modal"])

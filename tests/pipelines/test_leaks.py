@@ -77,7 +77,7 @@ def _fit_with(clips: zarr.Array, splits: pd.DataFrame, chunks: Path) -> dict[str
     )
     views = features.make_encoder_views(clips, CORPUS, VIEWS, chunks, PARALLEL)
     model, history = representation.train_disentangler_on_views(*views, splits, DISENTANGLER, SEED)
-    codes, cnn = representation.encode_views(model, *views, splits, DISENTANGLER)
+    codes, _, cnn = representation.encode_views(model, *views, splits, DISENTANGLER)
     svm, svm_probabilities = classification.train_svm(table, augmented, splits, SVM, SEED)
     code_svm, code_probabilities = classification.train_code_svm(codes, splits, SVM, SEED)
     cepstra, timbre = features.summarise_views(views[0], recordings, CepstraParameters(), VIEWS)

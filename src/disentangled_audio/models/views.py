@@ -87,8 +87,8 @@ def n_content_frames(n_samples: int, sample_rate_hz: int, parameters: ViewParame
 
 
 def _at_least(number: float) -> int:
-    # A rounding error is no further frame.
-    return math.ceil(number - 1e-6)
+    # Windows and clips of whole samples are no further frame.
+    return math.ceil(number - 0.01)
 
 
 def mel_filters(sample_rate_hz: int, parameters: ViewParameters) -> csr_array:
