@@ -12,42 +12,12 @@ from disentangled_audio.parameters import (
     Corpus,
     DisentanglementParameters,
     DisentanglerParameters,
-    Protocol,
-    ViewParameters,
 )
 from disentangled_audio.pipelines.stamps import check_same, stamp, stamp_of
 from disentangled_audio.pipelines.tables import code_table
 
 LARGE_BATCH = 256
-# Measured of the recordings themselves, beside the columns that a protocol names.
-DURATION, MEDIAN_F0, T20, LEVEL = "duration", "median_f0", "t20", "level"
-WHY_MISSING = {MEDIAN_F0: "no voiced frame", T20: "no decay that is clear enough"}
-
-
-def tabulate_factors(
-    waveforms: Any,
-    recordings: pd.DataFrame,
-    splits: pd.DataFrame,
-    acoustics: pd.DataFrame,
-    corpus: Corpus,
-    protocol: Protocol,
-    views: ViewParameters,
-) -> pd.DataFrame:
-    """Target, group, factors and measured numbers of every labelled item."""
-    sources = (waveforms, recordings, splits, acoustics)
-    check_same(*sources)
-    from disentangled_audio.models.views import median_f0_hz
-
-    table = splits[["recording_id", "role", "target", "group"]].copy()
-    for name in protocol.factors:
-        table[name] = recordings[name].astype("string").to_numpy()
-    table[DURATION] = recordings["duration_s"].to_numpy(dtype=float)
-    table[LEVEL] = recordings["rms_dbfs"].to_numpy(dtype=float)
-    if views.pitch == "f0":
-        table[MEDIAN_F0] = median_f0_hz(waveforms[:], corpus.analysis.clip_rate_hz, views)
-    table[T20] = acoustics[["t20_500hz_s", "t20_1000hz_s"]].mean(axis=1).to_numpy()
-    used = table["role"].isin(ROLES)
-    return stamp(table[used].reset_index(drop=True), *sources)
+WHY_MISSING = {"median_f0": "no voiced frame", "t20": "no decay that is clear enough"}
 
 
 def encode_without_training(

@@ -6,7 +6,6 @@ from disentangled_audio.pipelines.disentanglement.nodes import (
     encode_without_training,
     measure_disentanglement,
     plot_disentanglement,
-    tabulate_factors,
 )
 
 
@@ -14,20 +13,6 @@ def create_pipeline(**kwargs) -> Pipeline:
     """Codes and factors to the leakage matrix, swaps, block scores and their figures."""
     return Pipeline(
         [
-            Node(
-                tabulate_factors,
-                inputs=[
-                    "waveforms",
-                    "recordings",
-                    "splits",
-                    "acoustic_parameters",
-                    "params:corpus",
-                    "params:protocol",
-                    "params:views",
-                ],
-                outputs="factor_table",
-                name="tabulate_factors",
-            ),
             Node(
                 encode_without_training,
                 inputs=[
