@@ -185,7 +185,7 @@ def test_what_is_shown_of_a_swap(factors):
     assert titles == ["input", "rebuilt: should be", "donor of pitch", "result: should be"]
     own, _, second = (table.iloc[row] for row in (0, 1, 2))
     result = list(shown["pitch swapped"])[-1].splitlines()[1]
-    assert result == (
+    assert result.replace("\N{NO-BREAK SPACE}", " ") == (
         f"content {own['attribute_content']} · rhythm {own['attribute_rhythm']} · "
         f"pitch {second['attribute_pitch']}"
     )

@@ -18,6 +18,7 @@ from disentangled_audio.evaluation.swaps import (
 SWAPPED = "swapped"
 # What a row of the table shows; the first two are real spectrograms.
 REAL = (INPUT, DONOR)
+NO_BREAK = "\N{NO-BREAK SPACE}"
 FROM, ATTRIBUTE = "from_", "attribute_"
 
 
@@ -236,6 +237,7 @@ def _panels(example: pd.DataFrame, kind: str) -> dict[str, int]:
 
 
 def _attributes(row: pd.Series) -> str:
-    """Such as "target 7 · duration 0.31 s"."""
+    """Such as "target 7 · duration 0.31 s", to be broken between attributes alone."""
     named = row[row.index.str.startswith(ATTRIBUTE)]
-    return " · ".join(f"{name.removeprefix(ATTRIBUTE)} {value}" for name, value in named.items())
+    parts = [f"{name.removeprefix(ATTRIBUTE)} {value}" for name, value in named.items()]
+    return " · ".join(part.replace(" ", NO_BREAK) for part in parts)
