@@ -48,7 +48,9 @@ def leakage_figure(
     """
     if matrix.empty:
         raise ValueError("The leakage matrix is empty")
-    table = matrix.assign(control=matrix["control"].fillna(""), reason=matrix["reason"].fillna(""))
+    # A column of nothing but empty cells comes back from a file as numbers.
+    texts = matrix[["control", "reason"]].astype(object).fillna("")
+    table = matrix.assign(control=texts["control"], reason=texts["reason"])
     conditions = list(dict.fromkeys(table["condition"]))
     parts = {
         control: list(dict.fromkeys(table.loc[table["control"] == control, "code"]))
