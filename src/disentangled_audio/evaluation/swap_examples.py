@@ -36,7 +36,7 @@ def plan_examples(
     that carries an attribute gets the first donor, as does the second; each further one gets its
     own. In the recombined result the first code, and codes that carry nothing, stay with the
     input. Where attributes have too few classes for so many clips that differ, there is one donor
-    for all, and no recombined result.
+    for all; then, and where there are fewer than three codes, there is no recombined result.
 
     Parameters
     ----------
@@ -112,7 +112,8 @@ def _rows(clips: list[np.intp], carriers: list[str], codes: Sequence[str]) -> li
     sources += [(DONOR, "", dict.fromkeys(codes, donor)) for donor in donors]
     sources += [(REBUILT, "", own)]
     sources += [(SWAPPED, code, own | {code: donor_of[code]}) for code in carriers]
-    if 1 < len(carriers) == len(clips):
+    # Of two codes it would be the second one swapped, once more.
+    if 2 < len(carriers) == len(clips):
         given = {code: donor_of[code] for code in carriers[1:]}
         sources += [(RECOMBINED, "", own | given)]
     return [
@@ -237,7 +238,7 @@ def _panels(example: pd.DataFrame, kind: str) -> dict[str, int]:
 
 
 def _attributes(row: pd.Series) -> str:
-    """Such as "target 7 · duration 0.31 s", to be broken between attributes alone."""
+    """Such as "target 7, duration 0.31 s", to be broken between attributes alone."""
     named = row[row.index.str.startswith(ATTRIBUTE)]
     parts = [f"{name.removeprefix(ATTRIBUTE)} {value}" for name, value in named.items()]
-    return " · ".join(part.replace(" ", NO_BREAK) for part in parts)
+    return ", ".join(part.replace(" ", NO_BREAK) for part in parts)
