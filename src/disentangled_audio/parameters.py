@@ -926,14 +926,16 @@ class DisentanglementParameters(Parameters):
     Attributes
     ----------
     carried_by : factor to the code that should carry it, for block scores and swaps; the target
-        by content if it is empty.
+        by content if it is empty. Attributes of a code that the model does not have are left out.
     max_items : rows of the leakage matrix at most, drawn at random.
     raw_components : principal components of the log-mel spectrogram, the raw control.
+    n_examples : inputs of the swaps that are kept to be seen and heard.
     """
 
     carried_by: dict[str, Code] = {}
     max_items: int = Field(default=3000, ge=50)
     raw_components: int = Field(default=40, ge=2)
+    n_examples: int = Field(default=4, ge=1, le=100)
 
 
 class CrossValidationParameters(Parameters):
