@@ -13,6 +13,7 @@ from disentangled_audio.parameters import (
     Corpus,
     DisentanglementParameters,
     DisentanglerParameters,
+    ViewParameters,
 )
 from disentangled_audio.pipelines.arrays import in_memory
 from disentangled_audio.pipelines.stamps import check_same, stamp, stamp_of
