@@ -57,6 +57,15 @@ def tiny_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def measured_run(tiny_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same, with disentanglement measured; whoever runs more must copy it."""
+    project = tmp_path_factory.mktemp("measured") / "project"
+    shutil.copytree(tiny_run, project)
+    run_kedro(project, pipelines=["disentanglement"])
+    return project
+
+
+@pytest.fixture(scope="session")
 def real_data() -> Path:
     """Folder with real recordings, where there is one."""
     named = os.environ.get("DISENTANGLED_AUDIO_DATA")

@@ -1,4 +1,4 @@
-"""The notebook runs on a finished run, and is committed without outputs."""
+"""The notebooks run on a finished run, and are committed without outputs."""
 
 from pathlib import Path
 from typing import Any
@@ -7,20 +7,36 @@ import nbformat
 import pytest
 from nbclient import NotebookClient
 
+from disentangled_audio.evaluation.learned import beside_controls
+from tests.conftest import load_catalog
+
 REPOSITORY = Path(__file__).parents[1]
-NOTEBOOK = REPOSITORY / "notebooks" / "01_results.ipynb"
-FIGURES = {"comparison", "confusion", "codes", "training", "reconstruction"}
-TABLES = {"scores", "classes", "kinds", "errors-groups", "disentangler", "versions"}
+RESULTS, REPRESENTATIONS = "01_results.ipynb", "02_representations.ipynb"
+NOTEBOOKS = [RESULTS, REPRESENTATIONS]
+FIGURES = {
+    RESULTS: {"comparison", "confusion", "codes", "training", "reconstruction"},
+    REPRESENTATIONS: {"latent-map", "leakage", "swaps-seen", "training"},
+}
+TABLES = {
+    RESULTS: {"scores", "classes", "kinds", "errors-groups", "disentangler", "versions"},
+    REPRESENTATIONS: {"claims", "scores", "swap-shares", "swaps-heard", "weights", "failed"},
+}
+Outputs = dict[str, dict[str, list[Any]]]
 
 
 @pytest.fixture(scope="module")
-def executed(tiny_run: Path) -> dict[str, list[Any]]:
-    """Outputs of every code cell by the cell's id, after a run on the tiny twin."""
-    before = _files(tiny_run / "data")
+def executed(measured_run: Path) -> Outputs:
+    """Outputs of every code cell by notebook and the cell's id, after a run on the tiny twin."""
+    before = _files(measured_run / "data")
+    outputs = {name: _execute(measured_run / "notebooks", name) for name in NOTEBOOKS}
+    assert _files(measured_run / "data") == before, "a notebook wrote to the catalog"
+    return outputs
+
+
+def _execute(folder: Path, name: str) -> dict[str, list[Any]]:
     # Jupyter starts a kernel in the notebook's own folder.
-    folder = tiny_run / "notebooks"
     client = NotebookClient(
-        nbformat.read(folder / NOTEBOOK.name, as_version=4),
+        nbformat.read(folder / name, as_version=4),
         timeout=300,
         kernel_name="python3",
         resources={"metadata": {"path": str(folder)}},
@@ -28,7 +44,6 @@ def executed(tiny_run: Path) -> dict[str, list[Any]]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("KEDRO_ENV", "test")
         notebook = client.execute()
-    assert _files(tiny_run / "data") == before, "the notebook wrote to the catalog"
     return {cell.id: cell.outputs for cell in notebook.cells if cell.cell_type == "code"}
 
 
@@ -44,8 +59,9 @@ def _streams(outputs: list[Any], name: str) -> str:
     return "".join(output.text for output in outputs if output.get("name") == name)
 
 
-def test_the_notebook_is_valid_and_committed_without_outputs():
-    notebook = nbformat.read(NOTEBOOK, as_version=4)
+@pytest.mark.parametrize("name", NOTEBOOKS)
+def test_notebooks_are_valid_and_committed_without_outputs(name: str):
+    notebook = nbformat.read(REPOSITORY / "notebooks" / name, as_version=4)
 
     nbformat.validate(notebook)
     code = [cell for cell in notebook.cells if cell.cell_type == "code"]
@@ -54,8 +70,9 @@ def test_the_notebook_is_valid_and_committed_without_outputs():
     assert all(not cell.outputs and cell.execution_count is None for cell in code)
 
 
-def test_the_notebook_reads_from_the_catalog_only():
-    notebook = nbformat.read(NOTEBOOK, as_version=4)
+@pytest.mark.parametrize("name", NOTEBOOKS)
+def test_notebooks_read_from_the_catalog_only(name: str):
+    notebook = nbformat.read(REPOSITORY / "notebooks" / name, as_version=4)
     source = "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "code")
 
     assert "catalog.load(" in source
@@ -63,41 +80,82 @@ def test_the_notebook_reads_from_the_catalog_only():
         assert word not in source
 
 
-def test_no_cell_fails_or_warns(executed: dict[str, list[Any]]):
-    errors = [o for outputs in executed.values() for o in outputs if o.output_type == "error"]
-    complaints = {cell: _streams(outputs, "stderr") for cell, outputs in executed.items()}
+def test_every_notebook_is_tested():
+    assert [path.name for path in sorted((REPOSITORY / "notebooks").glob("*.ipynb"))] == NOTEBOOKS
+
+
+@pytest.mark.parametrize("name", NOTEBOOKS)
+def test_no_cell_fails_or_warns(executed: Outputs, name: str):
+    cells = executed[name]
+    errors = [o for outputs in cells.values() for o in outputs if o.output_type == "error"]
+    complaints = {cell: _streams(outputs, "stderr") for cell, outputs in cells.items()}
 
     assert not errors
     assert not {cell: text for cell, text in complaints.items() if "warning" in text.lower()}
     # Kedro logs to the cell, not to stderr.
-    shown = "".join(_data(outputs, "text/plain") for outputs in executed.values())
+    shown = "".join(_data(outputs, "text/plain") for outputs in cells.values())
     assert "WARNING" not in shown
 
 
-def test_the_title_says_that_recordings_are_simulated(executed: dict[str, list[Any]]):
-    title = _data(executed["title"], "text/markdown")
+@pytest.mark.parametrize(
+    ("name", "heading"),
+    [
+        (RESULTS, "corpus twin_tiny (simulated recordings)"),
+        (REPRESENTATIONS, "Corpus twin_tiny (simulated recordings)"),
+    ],
+)
+def test_titles_say_that_recordings_are_simulated(executed: Outputs, name: str, heading: str):
+    title = _data(executed[name]["title"], "text/markdown")
 
-    assert "corpus twin_tiny (simulated recordings)" in title
+    assert heading in title
     assert "say nothing about real ones" in title
 
 
-@pytest.mark.parametrize("cell", sorted(FIGURES))
-def test_figures_are_shown(executed: dict[str, list[Any]], cell: str):
-    assert len(_data(executed[cell], "image/png")) > 1000
+@pytest.mark.parametrize(("name", "cell"), [(n, c) for n in NOTEBOOKS for c in sorted(FIGURES[n])])
+def test_figures_are_shown(executed: Outputs, name: str, cell: str):
+    assert len(_data(executed[name][cell], "image/png")) > 1000
 
 
-@pytest.mark.parametrize("cell", sorted(TABLES))
-def test_tables_are_shown(executed: dict[str, list[Any]], cell: str):
-    assert "<table" in _data(executed[cell], "text/html")
+@pytest.mark.parametrize(("name", "cell"), [(n, c) for n in NOTEBOOKS for c in sorted(TABLES[n])])
+def test_tables_are_shown(executed: Outputs, name: str, cell: str):
+    assert "<table" in _data(executed[name][cell], "text/html")
 
 
-def test_models_and_controls_are_in_one_table(executed: dict[str, list[Any]]):
-    table = _data(executed["scores"], "text/html")
+def test_models_and_controls_are_in_one_table(executed: Outputs):
+    table = _data(executed[RESULTS]["scores"], "text/html")
 
     for name in ("svm", "code_svm", "cnn", "hybrid", "majority", "duration", "byte_size"):
         assert f"<th>{name}</th>" in table
     assert "95 % interval" in table
 
 
-def test_errors_are_counted(executed: dict[str, list[Any]]):
-    assert "test items are named wrongly" in _streams(executed["errors-items"], "stdout")
+def test_errors_are_counted(executed: Outputs):
+    assert "test items are named wrongly" in _streams(executed[RESULTS]["errors-items"], "stdout")
+
+
+def test_what_the_view_did_is_counted_in_the_matrix_itself(executed: Outputs, measured_run: Path):
+    catalog = load_catalog(measured_run)
+    cells = beside_controls(catalog.load("leakage_matrix"), {"target": "content"})
+    said = _data(executed[REPRESENTATIONS]["view-did-it"], "text/markdown")
+
+    assert "Where an untrained encoder does as well, the view did it, not learning" in said
+    views_did_it = cells[cells["view_did_it"]]
+    assert f"in {len(views_did_it)} of the {cells['told'].sum()} cells" in said
+    for row in views_did_it.itertuples():
+        assert f"- {row.code} → {row.factor}, {row.condition}: " in said
+
+
+def test_swaps_can_be_heard_beside_the_recording_and_the_vocoder(executed: Outputs):
+    shown = _data(executed[REPRESENTATIONS]["swaps-heard"], "text/html")
+
+    # Four examples of one swap: the recording, its copy, its reconstruction, a donor, a result.
+    assert shown.count("<audio") == 4 * 5
+    for text in ("the recording itself", "input<br>", "donor of content<br>", "result: should be"):
+        assert shown.count(text) == 4
+
+
+def test_scores_of_controls_are_beside_those_of_the_codes(executed: Outputs):
+    table = _data(executed[REPRESENTATIONS]["scores"], "text/html")
+
+    for name in ("codes", "untrained", "raw_pca"):
+        assert f"<th>{name}</th>" in table

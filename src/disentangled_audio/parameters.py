@@ -616,12 +616,14 @@ class ViewParameters(Parameters):
     content_step_s : largest time between such frames in a clip that is active from end to end.
     trim_db : frames further than this below the loudest one, at either end, are cut off before
         time normalisation.
-    pitch : `f0` for voiced sounds, `modal` for impulse responses.
-    f0_min_hz, f0_max_hz : range of the fundamental, for `f0`.
-    f0_bins_per_octave : resolution of the fundamental, for `f0`.
+    pitch : `f0` (salience over log frequency, and voicing) or `contour` (the fundamental alone,
+        interpolated where nothing is voiced, so that pauses do not show) for voiced sounds,
+        `modal` for impulse responses.
+    f0_min_hz, f0_max_hz : range of the fundamental, for `f0` and `contour`.
+    f0_bins_per_octave : resolution of the fundamental, for `f0` and `contour`.
     f0_span_octaves : width of the pitch view around the clip's median fundamental, for `f0`.
     f0_relative_to_clip : centre the pitch view on the clip's median fundamental, so that it shows
-        melody and not who speaks; False keeps absolute frequency, for `f0`.
+        melody and not who speaks; False keeps absolute frequency, for `f0` and `contour`.
     voicing_threshold : salience from which a frame counts as voiced, for `f0`.
     modal_window_s : window of the modal pattern, at most the clip, for `modal`.
     modal_frames : frames of the modal pattern from the clip's start to its end, or more in long
@@ -644,7 +646,7 @@ class ViewParameters(Parameters):
     content_frames: int = Field(default=32, ge=8, le=512)
     content_step_s: float = Field(default=1.0 / 32.0, ge=0.005)
     trim_db: float = Field(default=35.0, gt=0.0, le=120.0)
-    pitch: Literal["f0", "modal"] = "f0"
+    pitch: Literal["f0", "contour", "modal"] = "f0"
     f0_min_hz: float = Field(default=70.0, gt=0.0)
     f0_max_hz: float = Field(default=400.0, gt=0.0)
     f0_bins_per_octave: int = Field(default=24, ge=4, le=96)
@@ -680,11 +682,42 @@ class ViewParameters(Parameters):
         return self
 
 
+class CodeTerm(Parameters):
+    """A loss of one code and some factors.
+
+    Attributes
+    ----------
+    weight : weight of each factor's term in the sum of losses; 0 switches it off.
+    of : the factors: `target`, `group`, a factor that the protocol names, or what is measured of
+        every clip (`duration`, `level`, `median_f0`, `t20`).
+    """
+
+    weight: float = Field(default=1.0, ge=0.0)
+    of: Texts = Field(min_length=1)
+
+
+class IndependenceTerm(CodeTerm):
+    """What a code must not say of some factors, among clips that are alike in others.
+
+    Attributes
+    ----------
+    within : factors whose classes (or thirds) make the cells in which the code must say nothing
+        more; an empty list asks for independence altogether.
+    """
+
+    within: Texts = ["target"]
+
+
 class DisentanglerParameters(Parameters):
     """Size, losses, augmentation and schedule of the disentangler.
 
     Attributes
     ----------
+    method : `separated` uses every loss below; `triple_bottleneck` (after SpeechSplit) separates by
+        inputs and bottlenecks alone: encoders learn from the reconstruction, the head reads the
+        codes without teaching them; `adversarial` (after Hung et al.) has two encoders, content and
+        pitch, that both see the whole spectrogram, with `readouts` and `adversaries` and without
+        `independence`.
     content_dim, rhythm_dim, pitch_dim : length of each code; the narrower, the less it can say.
     timbre_dim : length of a fourth code that sees only the clip's mean spectrum; 0 leaves it out.
     content_channels : filters of the content encoder's convolutions, each of stride 2.
@@ -700,6 +733,17 @@ class DisentanglerParameters(Parameters):
     reconstruction_weight : weight of the log-mel error, as a share of its variance in the
         training rows; 0 switches it off.
     classification_weight : weight of the cross-entropy in nats; 0 switches it off.
+    readouts : by code, factors that a linear head must be able to tell from it; 1 is the loss of
+        knowing nothing.
+    independence : by code, factors that it must not depend on (a kernel measure from 0 to 1).
+    adversaries : by code, factors that a head tries to tell from it, while the encoder is trained
+        against that head.
+    ramp_epochs : epochs over which the weights of `independence` and `adversaries` rise.
+    variational_weight : weight of the divergence of each code's distribution from a standard
+        normal one, in nats a dimension; above 0, codes are drawn from that distribution in
+        training; 0 leaves the number of dimensions as the only bottleneck.
+    quantised : by code, levels that each of its dimensions is rounded to; codes that are not named
+        are not rounded.
     label_smoothing : share of the label's probability spread over all classes.
     balance_classes : weight each class alike in the cross-entropy.
     segment_min_frames, segment_max_frames : lengths of the segments that random resampling
@@ -734,6 +778,7 @@ class DisentanglerParameters(Parameters):
         standardisation and the validation loss come from as many, drawn once.
     """
 
+    method: Literal["separated", "triple_bottleneck", "adversarial"] = "separated"
     content_dim: int = Field(default=16, ge=1, le=512)
     rhythm_dim: int = Field(default=4, ge=1, le=512)
     pitch_dim: int = Field(default=6, ge=1, le=512)
@@ -751,6 +796,12 @@ class DisentanglerParameters(Parameters):
     code_noise: float = Field(default=0.0, ge=0.0)
     reconstruction_weight: float = Field(default=0.3, ge=0.0)
     classification_weight: float = Field(default=1.0, ge=0.0)
+    readouts: dict[Code, CodeTerm] = {}
+    independence: dict[Code, IndependenceTerm] = {}
+    adversaries: dict[Code, CodeTerm] = {}
+    ramp_epochs: int = Field(default=10, ge=0)
+    variational_weight: float = Field(default=0.0, ge=0.0)
+    quantised: dict[Code, Annotated[int, Field(ge=2, le=256)]] = {}
     label_smoothing: float = Field(default=0.1, ge=0.0, lt=1.0)
     balance_classes: bool = True
     segment_min_frames: int = Field(default=6, ge=2)
@@ -778,11 +829,62 @@ class DisentanglerParameters(Parameters):
             raise ValueError("segment_min_frames exceeds segment_max_frames")
         if len(set(self.head_codes)) != len(self.head_codes):
             raise ValueError("head_codes names a code twice")
-        if "timbre" in self.head_codes and self.timbre_dim == 0:
-            raise ValueError("head_codes names timbre, but timbre_dim is 0")
+        for name in ("head_codes", "readouts", "independence", "adversaries"):
+            if "timbre" in getattr(self, name) and self.timbre_dim == 0:
+                raise ValueError(f"{name} names timbre, but timbre_dim is 0")
         if self.reconstruction_weight == 0.0 and self.classification_weight == 0.0:
             raise ValueError("every loss is switched off")
         return self
+
+    @property
+    def codes(self) -> tuple[Code, ...]:
+        """Codes that the model has, in the order of `CODES`."""
+        lacking = {"rhythm"} if self.method == "adversarial" else set()
+        if self.timbre_dim == 0:
+            lacking.add("timbre")
+        return tuple(name for name in CODES if name not in lacking)
+
+    @property
+    def terms(self) -> "CodeTerms":
+        """Losses of codes and factors that the method uses, of codes that the model has."""
+        if self.method == "triple_bottleneck":
+            return CodeTerms()
+        readouts, independence, adversaries = (
+            {code: term for code, term in terms.items() if code in self.codes}
+            for terms in (self.readouts, self.independence, self.adversaries)
+        )
+        if self.method == "adversarial":
+            independence = {}
+            adversaries = adversaries or _wrong_heads(readouts)
+        return CodeTerms(readouts=readouts, independence=independence, adversaries=adversaries)
+
+
+class CodeTerms(Parameters):
+    """Losses of codes and factors, by kind and code."""
+
+    readouts: dict[Code, CodeTerm] = {}
+    independence: dict[Code, IndependenceTerm] = {}
+    adversaries: dict[Code, CodeTerm] = {}
+
+    @property
+    def factors(self) -> list[str]:
+        """Every factor that a loss needs."""
+        terms = [
+            *self.readouts.values(),
+            *self.independence.values(),
+            *self.adversaries.values(),
+        ]
+        named = [name for term in terms for name in term.of]
+        named += [name for term in self.independence.values() for name in term.within]
+        return list(dict.fromkeys(named))
+
+
+def _wrong_heads(readouts: dict[Code, CodeTerm]) -> dict[Code, CodeTerm]:
+    """Content must not tell what pitch tells, and pitch not the target."""
+    wrong: dict[Code, CodeTerm] = {"pitch": CodeTerm(of=["target"])}
+    if "pitch" in readouts:
+        wrong["content"] = CodeTerm(of=readouts["pitch"].of)
+    return wrong
 
 
 class SvmParameters(Parameters):
@@ -846,14 +948,16 @@ class DisentanglementParameters(Parameters):
     Attributes
     ----------
     carried_by : factor to the code that should carry it, for block scores and swaps; the target
-        by content if it is empty.
+        by content if it is empty. Attributes of a code that the model does not have are left out.
     max_items : rows of the leakage matrix at most, drawn at random.
     raw_components : principal components of the log-mel spectrogram, the raw control.
+    n_examples : inputs of the swaps that are kept to be seen and heard.
     """
 
     carried_by: dict[str, Code] = {}
     max_items: int = Field(default=3000, ge=50)
     raw_components: int = Field(default=40, ge=2)
+    n_examples: int = Field(default=4, ge=1, le=100)
 
 
 class CrossValidationParameters(Parameters):

@@ -4,21 +4,14 @@ import shutil
 from pathlib import Path
 
 import pytest
+from kedro.validation.exceptions import ParameterValidationError
 
 from disentangled_audio.errors import UserError
 from tests.conftest import load_catalog, run_kedro
 
 
-@pytest.fixture(scope="module")
-def measured(tiny_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    project = tmp_path_factory.mktemp("measured") / "project"
-    shutil.copytree(tiny_run, project)
-    run_kedro(project, pipelines=["disentanglement"])
-    return project
-
-
-def test_codes_stand_beside_untrained_ones_raw_spectra_and_floors(measured: Path) -> None:
-    matrix = load_catalog(measured).load("leakage_matrix")
+def test_codes_stand_beside_untrained_ones_raw_spectra_and_floors(measured_run: Path) -> None:
+    matrix = load_catalog(measured_run).load("leakage_matrix")
     controls = set(matrix["control"].fillna(""))
     assert controls == {"", "untrained", "raw", "one_hot"}
     own = matrix[matrix["control"].isna()]
@@ -30,21 +23,68 @@ def test_codes_stand_beside_untrained_ones_raw_spectra_and_floors(measured: Path
     assert matrix.loc[matrix["score"].isna(), "reason"].notna().all()
 
 
-def test_the_summary_has_scores_of_codes_and_controls(measured: Path) -> None:
-    summary = load_catalog(measured).load("disentanglement")
+def test_the_summary_has_scores_of_codes_and_controls(measured_run: Path) -> None:
+    summary = load_catalog(measured_run).load("disentanglement")
     assert set(summary) >= {"block_dci", "sap", "mig", "swap", "controls"}
     assert set(summary["controls"]) == {"untrained", "raw_pca"}
     assert summary["swap"]["by_code"].keys() == {"content"}
 
 
 @pytest.mark.parametrize(
-    ("carried", "message"),
+    ("carried", "error", "message"),
     [
-        ({"colour": "content"}, "no factor 'colour'"),
-        ({"target": "timbre"}, "no code 'timbre'"),
+        ({"colour": "content"}, UserError, "no factor 'colour'"),
+        (
+            {"target": "colour"},
+            ParameterValidationError,
+            "'content', 'rhythm', 'pitch' or 'timbre'",
+        ),
     ],
 )
-def test_what_is_not_there_is_named(measured: Path, carried: dict, message: str) -> None:
+def test_what_is_not_there_is_named(
+    measured_run: Path, tmp_path: Path, carried: dict, error: type, message: str
+) -> None:
+    project = Path(shutil.copytree(measured_run, tmp_path / "project"))
     params = {"disentanglement": {"carried_by": carried}}
-    with pytest.raises(UserError, match=message):
-        run_kedro(measured, pipelines=["disentanglement"], params=params)
+    with pytest.raises(error, match=message):
+        run_kedro(project, pipelines=["disentanglement"], params=params)
+
+
+def test_attributes_of_a_code_that_the_model_lacks_are_left_out_with_their_reason(
+    measured_run: Path, tmp_path: Path
+) -> None:
+    project = Path(shutil.copytree(measured_run, tmp_path / "project"))
+    carried = {"target": "content", "t20": "timbre"}
+    run_kedro(
+        project,
+        pipelines=["disentanglement"],
+        params={"disentanglement": {"carried_by": carried}},
+    )
+    catalog = load_catalog(project)
+    swaps = catalog.load("swaps")
+    left_out = swaps[swaps["attribute"] == "t20"]
+    assert list(left_out["reason"]) == ["the model has no code 'timbre'"]
+    assert left_out["share"].isna().all()
+    assert swaps.loc[swaps["attribute"] == "target", "share"].notna().all()
+    assert catalog.load("disentanglement")["not_carried"] == {"t20": "timbre"}
+    examples = catalog.load("swap_examples")
+    assert "attribute_target" in examples
+    assert "attribute_t20" not in examples
+
+
+def test_without_any_code_to_carry_an_attribute_all_else_is_measured(
+    measured_run: Path, tmp_path: Path
+) -> None:
+    project = Path(shutil.copytree(measured_run, tmp_path / "project"))
+    params = {"disentanglement": {"carried_by": {"target": "timbre"}}}
+    run_kedro(project, pipelines=["disentanglement"], params=params)
+    catalog = load_catalog(project)
+    assert catalog.load("leakage_matrix")["score"].notna().any()
+    summary = catalog.load("disentanglement")
+    assert summary["block_dci"] is None
+    assert summary["swap"]["moved"] is None
+    examples = catalog.load("swap_examples")
+    assert examples.empty
+    assert "no code" in examples.attrs["reason"]
+    assert catalog.load("swap_audio").shape[0] == 0
+    assert catalog.exists("swap_plot")

@@ -11,6 +11,7 @@ from disentangled_audio.plots.disentanglement import (
     SwapExample,
     latent_map_figure,
     leakage_figure,
+    no_swap_figure,
     swap_figure,
 )
 
@@ -143,10 +144,31 @@ def test_swaps_show_input_donor_and_result_in_db():
     levels = first.images[0].get_array()
     np.testing.assert_allclose(levels, 80.0 * (examples[0].spectra["input"].T - 1.0))
     assert first.images[0].get_extent()[1] == pytest.approx(32 * 0.016)
-    assert [panel.get_visible() for panel in figure.axes[:6]] == [True] * 5 + [False]
+    # The result is in the last column, whatever is before it.
+    assert [panel.get_visible() for panel in figure.axes[:6]] == [*[True] * 4, False, True]
     # The lowest panel of each column carries the time axis.
-    assert [panel.get_xlabel() for panel in figure.axes[2:6]] == ["time (s)"] * 3 + [""]
+    time = "time (s)"
+    assert [panel.get_xlabel() for panel in figure.axes[:6]] == ["", time, "", time, "", time]
     assert "dB" in figure.axes[-1].get_ylabel()
+    draw(figure)
+
+
+def test_long_labels_of_swaps_are_broken_and_make_room():
+    attributes = " · ".join(f"attribute{number} of some length" for number in range(4))
+    short = swap_figure([SwapExample("pitch", {"input": np.zeros((8, 8))})], 0.016, 80.0)
+    label = f"input\n{attributes}"
+    long = swap_figure([SwapExample("pitch", {label: np.zeros((8, 8))})], 0.016, 80.0)
+    title = long.axes[0].get_title(loc="left")
+    assert title.split() == label.split()
+    assert max(map(len, title.splitlines())) <= 34
+    assert long.get_size_inches()[1] > short.get_size_inches()[1] + 0.3
+    draw(long)
+
+
+def test_where_there_is_no_swap_the_figure_says_why():
+    figure = no_swap_figure("no two clips differ", simulated=True)
+    assert texts(figure.axes[0]) == ["No example: no two clips differ."]
+    assert figure.get_suptitle().endswith("(simulated recordings)")
     draw(figure)
 
 

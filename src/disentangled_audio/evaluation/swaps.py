@@ -180,16 +180,40 @@ def _differing(
     complete = np.flatnonzero((labels >= 0).all(axis=1))
     found = []
     for first in rng.permutation(np.resize(complete, n_results if len(complete) else 0)):
-        chosen = [first]
-        candidates = complete
-        while len(chosen) < n_clips:
-            candidates = candidates[(labels[candidates] != labels[chosen[-1]]).all(axis=1)]
-            if len(candidates) == 0:
-                break
-            chosen.append(rng.choice(candidates))
-        if len(chosen) == n_clips:
+        chosen = with_donors(labels, first, n_clips, rng)
+        if chosen:
             found.append(chosen)
     return np.array(found, dtype=np.intp).reshape(-1, n_clips).T
+
+
+def with_donors(
+    labels: NDArray[np.integer], first: np.intp, n_clips: int, rng: np.random.Generator
+) -> list[np.intp]:
+    """Draw clips that differ from a given one, and from each other, in every attribute.
+
+    Parameters
+    ----------
+    labels : (n_items, n_attributes)
+        Numbers of classes; -1 where a clip lacks one, and such clips are not drawn.
+    first : int
+        Row of the given clip.
+    n_clips : int
+        How many are wanted, the given one among them.
+    rng : numpy.random.Generator
+
+    Returns
+    -------
+    list of int
+        Rows, the given one first; empty if the draw came to an end before.
+    """
+    chosen = [first]
+    candidates = np.flatnonzero((labels >= 0).all(axis=1))
+    while len(chosen) < n_clips:
+        candidates = candidates[(labels[candidates] != labels[chosen[-1]]).all(axis=1)]
+        if len(candidates) == 0:
+            return []
+        chosen.append(rng.choice(candidates))
+    return chosen
 
 
 def swap_test(  # noqa: PLR0913 - what is measured, and with what, each by name
@@ -238,7 +262,8 @@ def swap_test(  # noqa: PLR0913 - what is measured, and with what, each by name
         that cannot be tested are there with their reason.
     """
     groups = np.zeros(len(attributes)) if group is None else np.asarray(group)
-    labels = pd.DataFrame({name: _texts(attributes[name]) for name in carried_by})
+    texts = {name: _texts(attributes[name]) for name in carried_by}
+    labels = pd.DataFrame(texts, index=range(len(attributes)))
     labels[attributes[list(carried_by)].isna().to_numpy()] = None
     rng = np.random.default_rng(seed)
     swaps = plan_swaps(labels, carried_by, codes, n_results=n_results, rng=rng)
@@ -381,8 +406,13 @@ def _untested(
             reason = "no two clips differ in every attribute"
         else:
             continue
-        yield {
-            **{"swap": code, "attribute": attribute, "clip": DONOR, "expected": True},
-            **{"share": np.nan, "low": np.nan, "high": np.nan},
-            **{"n_items": 0, "n_classes": n_classes, "reason": reason},
-        }
+        yield untested(attribute, code, n_classes, reason)
+
+
+def untested(attribute: str, code: str, n_classes: int, reason: str) -> dict:
+    """A row of `swap_test` for an attribute that could not be tested."""
+    return {
+        **{"swap": code, "attribute": attribute, "clip": DONOR, "expected": True},
+        **{"share": np.nan, "low": np.nan, "high": np.nan},
+        **{"n_items": 0, "n_classes": n_classes, "reason": reason},
+    }

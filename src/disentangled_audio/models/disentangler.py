@@ -10,6 +10,9 @@ import keras
 from keras import layers, ops
 
 from disentangled_audio.models.layers import (
+    GaussianCode,
+    GradientReversal,
+    Quantise,
     RandomEarlyLevel,
     RandomEqualisation,
     RandomFrequencyWarp,
@@ -19,9 +22,11 @@ from disentangled_audio.models.layers import (
     RandomTimeShift,
     Standardise,
 )
-from disentangled_audio.parameters import DisentanglerParameters
+from disentangled_audio.parameters import CodeTerm, DisentanglerParameters
 
 INPUT_NAMES = ("content_view", "rhythm_view", "pitch_view")
+# The two encoders of Hung et al. see the same.
+_WHOLE_VIEW = "log_mel"
 # Feature maps are normalised in groups of this many filters.
 _GROUP_FILTERS = 8
 _PATCH = 4
@@ -32,6 +37,7 @@ def build_disentangler(
     n_classes: int,
     parameters: DisentanglerParameters,
     seed: int,
+    factor_columns: dict[str, int] | None = None,
 ) -> keras.Model:
     """Build the untrained network; its `Standardise` layers are the identity until fitted.
 
@@ -47,13 +53,17 @@ def build_disentangler(
     seed : int
         Seed of weights, dropout and augmentation; it also seeds the global generators of Keras,
         from which the initial weights are drawn.
+    factor_columns : dict, optional
+        Factors that `readouts` and `adversaries` may ask for: 1 for a number, else the number of
+        classes. Factors that are not there get no head.
 
     Returns
     -------
     keras.Model
-        Inputs `content_view`, `rhythm_view`, `pitch_view`; outputs `content`, `rhythm`, `pitch`,
-        `timbre` if it has dimensions, `log_mel` (the reconstruction) and `target` (class
-        probabilities).
+        Inputs `content_view`, `rhythm_view`, `pitch_view` (for the method `adversarial`, `log_mel`
+        alone); outputs `content`, `rhythm`, `pitch`, `timbre` as far as `parameters.codes` has
+        them, `log_mel` (the reconstruction), `target` (class probabilities), and a
+        `readout_<code>_<factor>` or `adversary_<code>_<factor>` a head (`head_name`).
 
     Raises
     ------
@@ -74,20 +84,76 @@ def build_disentangler(
         raise ValueError(f"a classifier needs two classes or more, got {n_classes}")
     keras.utils.set_random_seed(seed)
     seeds = count(seed * 1000 + 1)
-    inputs = {name: keras.Input(view_shapes[name], name=name) for name in INPUT_NAMES}
-    codes = {
-        "content": _content_code(inputs["content_view"], parameters, seeds),
-        "rhythm": _rhythm_code(inputs["rhythm_view"], parameters, seeds),
-        "pitch": _pitch_code(inputs["pitch_view"], parameters, seeds),
-    }
-    if parameters.timbre_dim:
-        codes["timbre"] = _timbre_code(inputs["content_view"], parameters)
+    if parameters.method == "adversarial":
+        inputs = {_WHOLE_VIEW: keras.Input(view_shapes[_WHOLE_VIEW], name=f"whole_{_WHOLE_VIEW}")}
+        codes = _codes_of_one_view(inputs[_WHOLE_VIEW], parameters, seeds)
+    else:
+        inputs = {name: keras.Input(view_shapes[name], name=name) for name in INPUT_NAMES}
+        codes = {
+            "content": _content_code(inputs["content_view"], parameters, seeds),
+            "rhythm": _rhythm_code(inputs["rhythm_view"], parameters, seeds),
+            "pitch": _pitch_code(inputs["pitch_view"], parameters, seeds),
+        }
+        if parameters.timbre_dim:
+            codes["timbre"] = _timbre_code(inputs["content_view"], parameters)
     outputs = {
         **codes,
         "log_mel": _decode(codes, view_shapes["log_mel"], parameters),
         "target": _classify(codes, n_classes, parameters, seeds),
+        **_heads(codes, parameters, factor_columns or {}),
     }
     return keras.Model(inputs, outputs, name="disentangler")
+
+
+def head_name(kind: str, code: str, factor: str) -> str:
+    """Output of a head: kind is `readout` or `adversary`."""
+    return f"{kind}_{code}_{factor}"
+
+
+def _heads(
+    codes: dict[str, Any], parameters: DisentanglerParameters, columns: dict[str, int]
+) -> dict[str, Any]:
+    """Linear readouts, and adversaries with a hidden layer."""
+    heads = {}
+    for code, term in parameters.terms.readouts.items():
+        for factor in _had(term, columns):
+            name = head_name("readout", code, factor)
+            heads[name] = _head(codes[code], columns[factor], name)
+    for code, term in parameters.terms.adversaries.items():
+        reversed_code = GradientReversal()(codes[code])
+        for factor in _had(term, columns):
+            name = head_name("adversary", code, factor)
+            hidden = layers.Dense(parameters.head_units or 64, activation="relu")(reversed_code)
+            heads[name] = _head(hidden, columns[factor], name)
+    return heads
+
+
+def _had(term: CodeTerm, columns: dict[str, int]) -> list[str]:
+    return [factor for factor in term.of if factor in columns]
+
+
+def _head(features: Any, n_columns: int, name: str) -> Any:
+    activation = "linear" if n_columns == 1 else "softmax"
+    return layers.Dense(n_columns, activation=activation, name=name)(features)
+
+
+def _codes_of_one_view(
+    view: Any, parameters: DisentanglerParameters, seeds: Iterator[int]
+) -> dict[str, Any]:
+    """Content and pitch from the same input by two encoders alike (DuoAE of Hung et al. 2018)."""
+    features = Standardise(name="standardise_whole")(view)
+    codes = {}
+    for name, n_dimensions in (
+        ("content", parameters.content_dim),
+        ("pitch", parameters.pitch_dim),
+    ):
+        encoded = _convolutions_2d(
+            _blanked(features, parameters, seeds), parameters.content_channels
+        )
+        codes[name] = _bottleneck(encoded, name, n_dimensions, parameters, seeds)
+    if parameters.timbre_dim:
+        codes["timbre"] = _timbre_code(view, parameters)
+    return codes
 
 
 def _content_code(view: Any, parameters: DisentanglerParameters, seeds: Iterator[int]) -> Any:
@@ -190,8 +256,13 @@ def _bottleneck(
     features = layers.Flatten()(features)
     if parameters.dropout:
         features = layers.Dropout(parameters.dropout, seed=next(seeds))(features)
+    if parameters.variational_weight:
+        return GaussianCode(n_dimensions, seed=next(seeds), name=name)(features)
     # Bounded, so that noise on a code limits what it can say.
-    return layers.Dense(n_dimensions, activation="tanh", name=name)(features)
+    levels = parameters.quantised.get(name)
+    if levels is None:
+        return layers.Dense(n_dimensions, activation="tanh", name=name)(features)
+    return Quantise(levels, name=name)(layers.Dense(n_dimensions, activation="tanh")(features))
 
 
 def _decode(
@@ -228,8 +299,11 @@ def _classify(
     parameters: DisentanglerParameters,
     seeds: Iterator[int],
 ) -> Any:
-    seen = [codes[name] for name in parameters.head_codes]
+    seen = [codes[name] for name in parameters.head_codes if name in codes] or [*codes.values()]
     features = layers.Concatenate()(seen) if len(seen) > 1 else seen[0]
+    if parameters.method == "triple_bottleneck":
+        # The head learns from the codes, they do not learn from it.
+        features = ops.stop_gradient(features)
     if parameters.code_noise:
         features = layers.GaussianNoise(parameters.code_noise, seed=next(seeds))(features)
     if parameters.head_units:

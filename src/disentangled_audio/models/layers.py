@@ -354,6 +354,119 @@ class RandomMask(_TrainingOnly):
         return {**super().get_config(), "share": self.share}
 
 
+@keras.saving.register_keras_serializable(package=_PACKAGE)
+class GradientReversal(keras.layers.Layer):
+    """The identity, whose gradient has the opposite sign.
+
+    What lies before it is trained to make the loss of what follows as large as it can.
+
+    References
+    ----------
+    Ganin and Lempitsky (2015), "Unsupervised domain adaptation by backpropagation".
+    """
+
+    def call(self, inputs: Any) -> Any:
+        """Return (n_items, n_dims) as it is."""
+        # The value is that of the input, the gradient that of its negative.
+        return 2.0 * ops.stop_gradient(inputs) - inputs
+
+    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
+        """Same shape as the input."""
+        return input_shape
+
+
+@keras.saving.register_keras_serializable(package=_PACKAGE)
+class Quantise(keras.layers.Layer):
+    """Round each dimension of a bounded code to a few levels; the gradient passes as it is.
+
+    What a code says by deviations smaller than a level is lost, also to whoever reads the code.
+
+    Parameters
+    ----------
+    n_levels : int
+        Levels from -1 to 1, both included.
+
+    References
+    ----------
+    Mentzer et al. (2024), "Finite scalar quantization: VQ-VAE made simple"; Bengio, Léonard and
+    Courville (2013), "Estimating or propagating gradients through stochastic neurons", for the
+    gradient.
+    """
+
+    def __init__(self, n_levels: int, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.n_levels = n_levels
+
+    def call(self, inputs: Any) -> Any:
+        """Round (n_items, n_dims), whose values are -1 to 1."""
+        half = (self.n_levels - 1) / 2.0
+        # An even number of levels lies between the whole numbers.
+        offset = 0.0 if self.n_levels % 2 else 0.5
+        steps = ops.clip(ops.round(inputs * half - offset) + offset, -half, half) / half
+        return inputs + ops.stop_gradient(steps - inputs)
+
+    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
+        """Same shape as the input."""
+        return input_shape
+
+    def get_config(self) -> dict[str, Any]:
+        """Arguments that rebuild the layer."""
+        return {**super().get_config(), "n_levels": self.n_levels}
+
+
+@keras.saving.register_keras_serializable(package=_PACKAGE)
+class GaussianCode(keras.layers.Layer):
+    """A code that is drawn from a normal distribution in training, and its mean otherwise.
+
+    The divergence from a standard normal distribution, in nats a dimension, is the layer's loss.
+
+    Parameters
+    ----------
+    n_dimensions : int
+        Length of the code.
+    seed : int
+        Seed of the draws.
+
+    References
+    ----------
+    Kingma and Welling (2014), "Auto-encoding variational Bayes", appendix B.
+    """
+
+    def __init__(self, n_dimensions: int, seed: int = 0, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.n_dimensions = n_dimensions
+        self.seed = seed
+        self.seed_generator = keras.random.SeedGenerator(seed)
+        self.mean = keras.layers.Dense(n_dimensions, name="mean")
+        self.log_variance = keras.layers.Dense(n_dimensions, name="log_variance")
+
+    def build(self, input_shape: tuple[int | None, ...]) -> None:
+        """Create the weights of both maps."""
+        self.mean.build(input_shape)
+        self.log_variance.build(input_shape)
+
+    def call(self, inputs: Any, training: bool | None = None) -> Any:
+        """Code of (n_items, n_features), (n_items, n_dimensions)."""
+        mean = self.mean(inputs)
+        # Bounded, so that neither the spread nor its inverse overflows.
+        log_variance = ops.clip(self.log_variance(inputs), -10.0, 10.0)
+        divergence = 0.5 * (ops.square(mean) + ops.exp(log_variance) - 1.0 - log_variance)
+        self.add_loss(ops.mean(divergence))
+        if not training:
+            return mean
+        draws = keras.random.normal(ops.shape(mean), seed=self.seed_generator)
+        return mean + ops.exp(0.5 * log_variance) * draws
+
+    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
+        """(n_items, n_dimensions)."""
+        return (input_shape[0], self.n_dimensions)
+
+    def get_config(self) -> dict[str, Any]:
+        """Arguments that rebuild the layer."""
+        own = {"n_dimensions": self.n_dimensions, "seed": self.seed}
+        return {**super().get_config(), **own}
+
+
 def interpolate_axis(inputs: Any, positions: Any, axis: int) -> Any:
     """Linear interpolation of each item at its own positions along one axis.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,9 @@ from keras import ops
 from numpy.typing import NDArray
 
 from disentangled_audio.models.checkpoint import Arrays, Checkpoint, digest_of
-from disentangled_audio.models.disentangler import INPUT_NAMES, build_disentangler
+from disentangled_audio.models.disentangler import build_disentangler, head_name
+from disentangled_audio.models.factor_targets import FactorTarget, factor_target
+from disentangled_audio.models.independence import conditional_dependence
 from disentangled_audio.models.views import VIEW_NAMES
 from disentangled_audio.parameters import DisentanglerParameters
 
@@ -31,6 +34,7 @@ _STANDARDISED_VIEWS = {
     "standardise_rhythm": "rhythm_view",
     "standardise_pitch": "pitch_view",
     "standardise_timbre": "content_view",
+    "standardise_whole": "log_mel",
     "log_mel": "log_mel",
 }
 NO_LABEL = -1
@@ -39,7 +43,9 @@ _MAX_GRADIENT_NORM = 1.0
 _VALIDATION_BATCH = 256
 _ENCODED_ROWS = 4096
 # What a training comes out of, beside its inputs.
-_SOURCE_FILES = ("disentangler.py", "layers.py", "training.py")
+_SOURCE_FILES = (
+    *("disentangler.py", "factor_targets.py", "independence.py", "layers.py", "training.py"),
+)
 
 
 def train_disentangler(  # noqa: PLR0913
@@ -52,6 +58,7 @@ def train_disentangler(  # noqa: PLR0913
     seed: int,
     progress: Progress | None = None,
     checkpoint_folder: Path | None = None,
+    factors: pd.DataFrame | None = None,
 ) -> tuple[keras.Model, pd.DataFrame]:
     """Train encoders, decoder and head together.
 
@@ -86,6 +93,9 @@ def train_disentangler(  # noqa: PLR0913
         with the last epoch of a training that is resumed.
     checkpoint_folder : Path, optional
         Without it a training that is interrupted is lost.
+    factors : DataFrame of n_items rows, optional
+        What `parameters.terms` name beside `target`, which is the labels': floating-point columns
+        are numbers, others classes. Training rows decide scales, thirds and classes.
 
     Returns
     -------
@@ -94,35 +104,41 @@ def train_disentangler(  # noqa: PLR0913
         `weight_averaging` is on.
     history : pandas.DataFrame
         A row per epoch: `epoch`, and `training_` and `validation_` with `loss`,
-        `reconstruction`, `classification` and `accuracy`. Training values include dropout and
-        augmentation, so they may be worse than validation values.
+        `reconstruction`, `classification`, `bottleneck` where codes are drawn, a
+        `readout_<code>_<factor>`, `independence_<code>_<factor>` and `adversary_<code>_<factor>` a
+        term, and `accuracy`. Terms are without their weights, `loss` is the weighted sum (in
+        validation with the full weights from the first epoch on, so that epochs compare). Training
+        values include dropout and augmentation, so they may be worse than validation values.
 
     Raises
     ------
     ValueError
-        If rows do not fit each other, a view has NaN, a part is empty, the parts overlap, or a
-        class has no training row.
+        If rows do not fit each other, a view has NaN, a part is empty, the parts overlap, a class
+        has no training row, or a loss names a factor that is not there.
     """
     _check_rows(views, labels, train_rows, validation_rows, n_classes)
     tf.config.experimental.enable_op_determinism()
     shapes = {name: views[name].shape[1:] for name in VIEW_NAMES}
-    model = build_disentangler(shapes, n_classes, parameters, seed)
+    targets = _factor_targets(factors, labels, train_rows, parameters)
+    columns = {name: target.values.shape[1] for name, target in targets.items()}
+    model = build_disentangler(shapes, n_classes, parameters, seed, columns)
     validation_rows = _some(validation_rows, parameters.max_epoch_rows, seed)
     sample = _some(train_rows, parameters.max_epoch_rows, seed)
     _standardise(model, {name: views[name][sample] for name in VIEW_NAMES})
-    training = _Rows(views, labels, train_rows, n_classes, parameters)
-    validation = _Rows(views, labels, validation_rows, n_classes, parameters)
-    trainer = _Trainer(model, training, views["log_mel"][sample], parameters)
+    training = _Rows(views, labels, train_rows, n_classes, parameters, targets)
+    validation = _Rows(views, labels, validation_rows, n_classes, parameters, targets)
+    trainer = _Trainer(model, training, views["log_mel"][sample], parameters, targets)
     state = _State(np.random.default_rng(seed), _values(model))
     checkpoint = None
     if checkpoint_folder is not None:
         rows = (labels, train_rows, validation_rows)
+        rows += tuple(target.values for target in targets.values())
         checkpoint = Checkpoint(checkpoint_folder, _digest(views, rows, parameters, seed))
         _resume(checkpoint, state, trainer, progress, parameters)
 
     while not state.finished(parameters):
         row = {"epoch": state.epoch + 1}
-        row |= _prefixed("training", trainer.train(training, state.generator))
+        row |= _prefixed("training", trainer.train(training, state))
         latest = _values(model)
         averages = _moving_average(
             state.averages, latest, state.epoch + 1, parameters.weight_averaging
@@ -155,8 +171,9 @@ def encode(
     model : keras.Model
         From `train_disentangler`.
     views : dict
-        `content_view`, `rhythm_view` and `pitch_view`, each (n_items, n_frames, n_bands), NumPy
-        or zarr arrays; a part of their rows is read at a time.
+        The model's inputs at least (`content_view`, `rhythm_view` and `pitch_view`, or `log_mel`),
+        each (n_items, n_frames, n_bands), NumPy or zarr arrays; a part of their rows is read at a
+        time.
     batch_size : int
         Rows computed together.
     outputs : names, optional
@@ -173,7 +190,7 @@ def encode(
     ValueError
         If a view has NaN or there are no rows.
     """
-    n_items = views[INPUT_NAMES[0]].shape[0]
+    n_items = views[next(iter(model.input))].shape[0]
     if n_items == 0:
         raise ValueError("no rows to encode")
     # Whole batches, so that each is the same as if all rows were read at once.
@@ -192,9 +209,9 @@ def _encode_part(
     batch_size: int,
     outputs: Collection[str] | None,
 ) -> Views:
-    inputs = {name: np.asarray(views[name][part], dtype=np.float32) for name in INPUT_NAMES}
+    inputs = {name: np.asarray(views[name][part], dtype=np.float32) for name in model.input}
     _check_finite(inputs, first_row=part.start)
-    n_items = len(inputs[INPUT_NAMES[0]])
+    n_items = len(next(iter(inputs.values())))
     batches = []
     for start in range(0, n_items, batch_size):
         rows = np.minimum(np.arange(start, start + batch_size), n_items - 1)
@@ -217,6 +234,7 @@ class _Rows:
         rows: NDArray[np.bool_],
         n_classes: int,
         parameters: DisentanglerParameters,
+        targets: dict[str, FactorTarget],
     ) -> None:
         own = labels[rows]
         known = own != NO_LABEL
@@ -231,6 +249,10 @@ class _Rows:
         if parameters.balance_classes:
             weight[known] *= _class_weights(own[known], n_classes)
         self._labels = {"target": target, "known": of_known, "weight": weight}
+        for name, factor in targets.items():
+            self._labels[f"values of {name}"] = factor.values[rows]
+            self._labels[f"known of {name}"] = factor.known[rows]
+            self._labels[f"cells of {name}"] = factor.cells[rows]
 
     def batch(self, numbers: NDArray[np.integer]) -> dict[str, tf.Tensor]:
         """Rows by their numbers among these rows."""
@@ -350,16 +372,19 @@ class _Trainer:
         training: _Rows,
         log_mel: NDArray[np.float32],
         parameters: DisentanglerParameters,
+        targets: dict[str, FactorTarget],
     ) -> None:
         self.model = model
         self.parameters = parameters
+        self.targets = targets
         self.optimiser = _optimiser(min(training.n_rows, parameters.max_epoch_rows), parameters)
         self.optimiser.build(model.trainable_variables)
         variance = tf.reduce_mean(tf.math.reduce_variance(tf.constant(log_mel), axis=0))
         self.log_mel_variance = max(float(variance), 1e-6)
         # One signature for full and last batches: tracing twice costs as much as some epochs.
         signature = [training.specification()]
-        self.train_step = tf.function(self._train_step, input_signature=signature)
+        ramp = tf.TensorSpec([], tf.float32)
+        self.train_step = tf.function(self._train_step, input_signature=[*signature, ramp])
         self.score_step = tf.function(self._score_step, input_signature=signature)
 
     @property
@@ -367,9 +392,12 @@ class _Trainer:
         """All that training changes; seed generators of random layers are among the model's."""
         return [*self.model.variables, *self.optimiser.variables]
 
-    def train(self, rows: _Rows, generator: np.random.Generator) -> dict[str, float]:
-        order = generator.permutation(rows.n_rows)[: self.parameters.max_epoch_rows]
-        return self._over(self.train_step, rows, order, self.parameters.batch_size)
+    def train(self, rows: _Rows, state: _State) -> dict[str, float]:
+        """One epoch; the terms that separate codes come in gradually."""
+        order = state.generator.permutation(rows.n_rows)[: self.parameters.max_epoch_rows]
+        ramp = min(1.0, (state.epoch + 1) / (self.parameters.ramp_epochs + 1))
+        step = partial(self.train_step, ramp=tf.constant(ramp, tf.float32))
+        return self._over(step, rows, order, self.parameters.batch_size)
 
     def score(self, rows: _Rows) -> dict[str, float]:
         return self._over(self.score_step, rows, np.arange(rows.n_rows), _VALIDATION_BATCH)
@@ -385,10 +413,10 @@ class _Trainer:
             for name in results[0][1]
         }
 
-    def _train_step(self, batch: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+    def _train_step(self, batch: dict[str, tf.Tensor], ramp: tf.Tensor) -> dict[str, tf.Tensor]:
         variables = self.model.trainable_variables
         with tf.GradientTape() as tape:
-            terms = self._terms(batch, training=True)
+            terms = self._terms(batch, True, ramp)
         gradients = tape.gradient(
             terms["loss"], variables, unconnected_gradients=tf.UnconnectedGradients.ZERO
         )
@@ -396,33 +424,112 @@ class _Trainer:
         return terms
 
     def _score_step(self, batch: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-        return self._terms(batch, training=False)
+        return self._terms(batch, False, tf.constant(1.0))
 
-    def _terms(self, batch: dict[str, tf.Tensor], training: bool) -> dict[str, tf.Tensor]:
-        """Loss terms and accuracy of a batch; a further term is a further entry with a weight."""
-        outputs = self.model({name: batch[name] for name in INPUT_NAMES}, training=training)
+    def _terms(
+        self, batch: dict[str, tf.Tensor], training: bool, ramp: tf.Tensor
+    ) -> dict[str, tf.Tensor]:
+        """Loss terms and accuracy of a batch; terms of weight 0 are told, and not trained on."""
+        outputs = self.model({name: batch[name] for name in self.model.input}, training=training)
         error = ops.mean(ops.square(outputs["log_mel"] - batch["log_mel"]))
-        terms = {
+        weighted = {
             # 1 is the error of always reconstructing the mean spectrogram.
-            "reconstruction": error / self.log_mel_variance,
-            "classification": self._cross_entropy(batch, outputs["target"]),
+            "reconstruction": (
+                self.parameters.reconstruction_weight,
+                error / self.log_mel_variance,
+            ),
+            "classification": (
+                self.parameters.classification_weight,
+                self._cross_entropy(batch, outputs["target"]),
+            ),
+            **self._code_terms(batch, outputs, ramp),
         }
-        weights = {
-            "reconstruction": self.parameters.reconstruction_weight,
-            "classification": self.parameters.classification_weight,
-        }
+        if self.model.losses:
+            weight = self.parameters.variational_weight
+            weighted["bottleneck"] = (weight, sum(self.model.losses))
         hits = ops.argmax(outputs["target"], axis=1) == ops.argmax(batch["target"], axis=1)
         return {
-            "loss": sum(weight * terms[name] for name, weight in weights.items()),
-            **terms,
+            "loss": sum(weight * term for weight, term in weighted.values()),
+            **{name: term for name, (_, term) in weighted.items()},
             "accuracy": ops.mean(batch["known"] * ops.cast(hits, "float32")),
         }
+
+    def _code_terms(
+        self, batch: dict[str, tf.Tensor], outputs: dict[str, tf.Tensor], ramp: tf.Tensor
+    ) -> dict[str, tuple[Any, tf.Tensor]]:
+        """Weight and value of each loss of a code and a factor."""
+        terms = self.parameters.terms
+        found = {}
+        for code, term in terms.readouts.items():
+            for factor in self._had(term.of):
+                name = head_name("readout", code, factor)
+                found[name] = (term.weight, self._ignorance(batch, factor, outputs[name]))
+        for code, term in terms.adversaries.items():
+            for factor in self._had(term.of):
+                name = head_name("adversary", code, factor)
+                value = self._ignorance(batch, factor, outputs[name])
+                found[name] = (term.weight * ramp, value)
+        for code, term in terms.independence.items():
+            for factor in self._had(term.of):
+                cells = self._cells(batch, factor, term.within)
+                value = conditional_dependence(outputs[code], batch[f"values of {factor}"], cells)
+                name = head_name("independence", code, factor)
+                found[name] = (term.weight * ramp, value)
+        return found
+
+    def _had(self, factors: list[str]) -> list[str]:
+        """Those that vary in the training rows."""
+        return [factor for factor in factors if factor in self.targets]
+
+    def _ignorance(self, batch: dict[str, tf.Tensor], factor: str, guessed: tf.Tensor) -> tf.Tensor:
+        """Loss of a head, as a share of that of knowing nothing."""
+        values, known = batch[f"values of {factor}"], batch[f"known of {factor}"]
+        if self.targets[factor].is_number:
+            losses = ops.mean(ops.square(guessed - values), axis=1)
+        else:
+            losses = ops.categorical_crossentropy(values, guessed) / np.log(values.shape[1])
+        return ops.sum(known * losses) / ops.maximum(ops.sum(known), 1.0)
+
+    def _cells(self, batch: dict[str, tf.Tensor], factor: str, within: list[str]) -> tf.Tensor:
+        """One-hot combinations of the factors within which another must not be told."""
+        cells = batch[f"known of {factor}"][:, None]
+        for name in self._had(within):
+            joint = cells[:, :, None] * batch[f"cells of {name}"][:, None, :]
+            cells = ops.reshape(joint, (-1, cells.shape[1] * joint.shape[2]))
+        return cells
 
     def _cross_entropy(self, batch: dict[str, tf.Tensor], probabilities: tf.Tensor) -> tf.Tensor:
         smoothing = self.parameters.label_smoothing
         wanted = (1.0 - smoothing) * batch["target"] + smoothing / batch["target"].shape[1]
         entropies = ops.categorical_crossentropy(wanted, probabilities)
         return ops.mean(batch["weight"] * entropies)
+
+
+def _factor_targets(
+    factors: pd.DataFrame | None,
+    labels: NDArray[np.integer],
+    train_rows: NDArray[np.bool_],
+    parameters: DisentanglerParameters,
+) -> dict[str, FactorTarget]:
+    """What the losses need of each factor that varies in the training rows."""
+    table = pd.DataFrame(index=range(len(labels))) if factors is None else factors
+    table = table.assign(target=pd.Series(labels, index=table.index).astype("string"))
+    table.loc[labels == NO_LABEL, "target"] = pd.NA
+    targets = {}
+    for name in parameters.terms.factors:
+        if name not in table:
+            raise ValueError(
+                f"a loss of the disentangler names the factor '{name}'; there are "
+                f"{', '.join(map(str, table))}"
+            )
+        target = factor_target(table[name], train_rows)
+        if target is None:
+            _logger.warning(
+                "factor '%s' does not vary in the training rows: its losses are left out", name
+            )
+        else:
+            targets[name] = target
+    return targets
 
 
 def _some(rows: NDArray[np.bool_], max_rows: int, seed: int) -> NDArray[np.bool_]:

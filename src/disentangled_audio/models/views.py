@@ -44,8 +44,10 @@ def make_views(
         `rhythm_view` (n_items, n_frames, rhythm_bands): energies of wide bands, absolute time.
         `pitch_view`: for `f0` (n_items, n_content_frames, n_bins + 1), salience of the fundamental
         around the clip's median in voiced frames of the active span, and voicing in the last
-        column; for `modal` (n_items, n_modal_frames, modal_bins), low-frequency spectra in absolute
-        time, each relative to its own peak.
+        column; for `contour` (n_items, n_content_frames, 1), the fundamental in octaves above
+        `f0_min_hz`, or from the clip's median, interpolated where nothing is voiced, 0 where
+        nothing is voiced at all; for `modal` (n_items, n_modal_frames, modal_bins), low-frequency
+        spectra in absolute time, each relative to its own peak.
 
     Raises
     ------
@@ -127,11 +129,7 @@ def _views_of_block(
         "log_mel": scaled(power),
         "content_view": scaled(mel.mel_power(content_frames, filters)),
         "rhythm_view": scaled(_band_power(power, parameters.rhythm_bands)),
-        "pitch_view": (
-            _modal_view(waveforms, sample_rate_hz, parameters)
-            if parameters.pitch == "modal"
-            else _f0_view(waveforms, centres, sample_rate_hz, parameters)
-        ),
+        "pitch_view": _pitch_view(waveforms, centres, sample_rate_hz, parameters),
     }
 
 
@@ -187,6 +185,33 @@ def _f0_analysis(
     loud = mel.relative_db(energy, (1,)) >= -parameters.trim_db
     voicing = np.where(loud & (strength >= parameters.voicing_threshold), strength, 0.0)
     return salience, f0_hz, voicing, grid_hz
+
+
+def _pitch_view(
+    waveforms: NDArray[np.float32],
+    centres: NDArray[np.intp],
+    sample_rate_hz: int,
+    parameters: ViewParameters,
+) -> NDArray[np.float32]:
+    if parameters.pitch == "modal":
+        return _modal_view(waveforms, sample_rate_hz, parameters)
+    if parameters.pitch == "contour":
+        return _contour_view(waveforms, centres, sample_rate_hz, parameters)
+    return _f0_view(waveforms, centres, sample_rate_hz, parameters)
+
+
+def _contour_view(
+    waveforms: NDArray[np.float32],
+    centres: NDArray[np.intp],
+    sample_rate_hz: int,
+    parameters: ViewParameters,
+) -> NDArray[np.float32]:
+    _, f0_hz, voicing, _ = _f0_analysis(waveforms, centres, sample_rate_hz, parameters)
+    octaves = np.log2(f0_hz / parameters.f0_min_hz)
+    contour = pitch.interpolated(octaves, voicing > 0.0)
+    if parameters.f0_relative_to_clip:
+        contour = contour - np.median(contour, axis=1, keepdims=True)
+    return contour[..., None].astype(np.float32)
 
 
 def _f0_view(

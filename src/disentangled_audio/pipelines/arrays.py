@@ -79,6 +79,14 @@ def windows_of(view: "zarr.Array") -> "Windows":
     return Windows(*(np.array(view.attrs[name], dtype=np.intp) for name in (ITEMS, LOUDEST)))
 
 
+def in_memory(values: "NDArray[Any]", **attributes: Any) -> "zarr.Array":
+    """A small array in the form of the large ones, in one chunk."""
+    import zarr
+
+    chunks = tuple(max(1, length) for length in values.shape)
+    return zarr.create_array(store={}, data=values, chunks=chunks, attributes=attributes)
+
+
 @dataclass(frozen=True)
 class _OfRows:
     """Work on some rows of an array; travels to the workers."""

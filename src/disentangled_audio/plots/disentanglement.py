@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from textwrap import fill
 
 import numpy as np
 import pandas as pd
@@ -15,6 +16,8 @@ from disentangled_audio.plots import style
 
 UNDER_TEST = "codes"
 MARKERS = ("o", "^", "s")
+# Characters of a panel's title that stand beside each other.
+TITLE_WIDTH = 34
 MOST_NAMED_CLASSES = len(style.OKABE_ITO) * len(MARKERS)
 
 
@@ -45,7 +48,9 @@ def leakage_figure(
     """
     if matrix.empty:
         raise ValueError("The leakage matrix is empty")
-    table = matrix.assign(control=matrix["control"].fillna(""), reason=matrix["reason"].fillna(""))
+    # A column of nothing but empty cells comes back from a file as numbers.
+    texts = matrix[["control", "reason"]].astype(object).fillna("")
+    table = matrix.assign(control=texts["control"], reason=texts["reason"])
     conditions = list(dict.fromkeys(table["condition"]))
     parts = {
         control: list(dict.fromkeys(table.loc[table["control"] == control, "code"]))
@@ -159,7 +164,7 @@ class SwapExample:
         What was swapped.
     spectra : mapping of label to (n_frames, n_mels)
         In the order in which they are drawn, such as input, donor and result; 0 at the lowest
-        level, 1 at the peak.
+        level, 1 at the peak. A label may have several lines, and long ones are broken.
     """
 
     name: str
@@ -174,7 +179,7 @@ def swap_figure(
     *,
     simulated: bool = False,
 ) -> Figure:
-    """Mel spectrograms of swaps: a row an example, the result last.
+    """Mel spectrograms of swaps: a row an example, the results in the last column.
 
     Parameters
     ----------
@@ -196,16 +201,21 @@ def swap_figure(
         raise ValueError("There is no swap, or a swap without a spectrogram")
     n_columns = max(len(example.spectra) for example in examples)
     with style.context():
-        figure = style.new_figure(2.5 * n_columns + 1.0, 0.9 + 1.9 * len(examples))
+        n_lines = [max(map(_n_lines, example.spectra)) for example in examples]
+        figure = style.new_figure(
+            2.5 * n_columns + 1.0, 0.9 + 1.75 * len(examples) + 0.15 * sum(n_lines)
+        )
         panels = figure.subplots(len(examples), n_columns, squeeze=False, sharex=True, sharey=True)
         for row, example in zip(panels, examples, strict=True):
-            for panel, (name, spectrum) in zip(row, example.spectra.items(), strict=False):
-                image = _draw_spectrum(panel, spectrum, hop_s, dynamic_range_db)
-                panel.set_title(name, fontsize=9, fontweight="normal", pad=4)
-            _frame_result(row[len(example.spectra) - 1])
-            for panel in row[len(example.spectra) :]:
+            n_before = len(example.spectra) - 1
+            for panel in row[n_before:-1]:
                 panel.set_visible(False)
-            row[0].set_ylabel(f"{example.name}\nmel band")
+            drawn = [*row[:n_before], row[-1]]
+            for panel, (name, spectrum) in zip(drawn, example.spectra.items(), strict=True):
+                image = _draw_spectrum(panel, spectrum, hop_s, dynamic_range_db)
+                panel.set_title(_broken(name), fontsize=9, fontweight="normal", pad=4)
+            _frame_result(row[-1])
+            drawn[0].set_ylabel(f"{example.name}\nmel band")
         for column in panels.T:
             lowest = [panel for panel in column if panel.get_visible()][-1]
             lowest.set_xlabel("time (s)")
@@ -216,6 +226,33 @@ def swap_figure(
         text = title or "Codes swapped between clips, and what the decoder makes of them"
         style.left_title(figure, style.title(text, simulated=simulated))
     return figure
+
+
+def no_swap_figure(reason: str, *, simulated: bool = False) -> Figure:
+    """Say in place of a swap figure why there is none.
+
+    Parameters
+    ----------
+    reason : str
+    simulated : bool
+        Whether the title must say that the recordings are simulated.
+    """
+    with style.context():
+        figure = style.new_figure(7.0, 1.6)
+        panel = figure.subplots()
+        panel.set_axis_off()
+        panel.text(0.0, 0.5, fill(f"No example: {reason}.", 80), va="center")
+        text = "Codes swapped between clips"
+        style.left_title(figure, style.title(text, simulated=simulated))
+    return figure
+
+
+def _broken(label: str) -> str:
+    return "\n".join(fill(line, TITLE_WIDTH) for line in label.splitlines())
+
+
+def _n_lines(label: str) -> int:
+    return _broken(label).count("\n") + 1
 
 
 def _draw_cells(

@@ -145,6 +145,28 @@ def median_f0_hz(f0_hz: NDArray[np.float32], voiced: NDArray[np.bool_]) -> NDArr
     return np.where(voiced.any(axis=1), median, np.nan).astype(np.float32)
 
 
+def interpolated(values: NDArray[np.floating], known: NDArray[np.bool_]) -> NDArray[np.floating]:
+    """Values with linear interpolation over frames where they are not known.
+
+    Parameters
+    ----------
+    values : (n_items, n_frames)
+    known : (n_items, n_frames)
+        Which of them count; before the first and after the last one, that one is repeated.
+
+    Returns
+    -------
+    (n_items, n_frames)
+        0 in every frame of an item of which nothing is known.
+    """
+    frames = np.arange(values.shape[1])
+    filled = np.zeros_like(values)
+    for row, (own, kept) in enumerate(zip(values, known, strict=True)):
+        if kept.any():
+            filled[row] = np.interp(frames, frames[kept], own[kept])
+    return filled
+
+
 def modal_power(
     frames: NDArray[np.float32], frequencies_hz: NDArray[np.float64], sample_rate_hz: int
 ) -> NDArray[np.float32]:

@@ -53,6 +53,7 @@ def train_folds(  # noqa: PLR0913
     _check_components(splits, fourier)
     parameters = {
         "params:corpus": corpus,
+        "params:protocol": protocol,
         "params:fourier": fourier,
         "params:augmentation": augmentation,
         "params:disentangler": disentangler,

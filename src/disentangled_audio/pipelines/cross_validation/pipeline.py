@@ -16,6 +16,7 @@ def create_pipeline(**kwargs) -> Pipeline:
     """Every fold of the protocol, trained and predicted; scores over all of them."""
     typed = {
         "corpus": "params:corpus",
+        "protocol": "params:protocol",
         "fourier": "params:fourier",
         "augmentation": "params:augmentation",
         "disentangler": "params:disentangler",
@@ -31,7 +32,6 @@ def create_pipeline(**kwargs) -> Pipeline:
                 inputs={
                     **typed,
                     **{name: name for name in sorted(data)},
-                    "protocol": "params:protocol",
                     "cross_validation": "params:cross_validation",
                     "fold_results": "fold_results",
                 },

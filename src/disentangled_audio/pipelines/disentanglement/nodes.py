@@ -1,5 +1,6 @@
 """Adapters of the measurement of disentanglement."""
 
+import logging
 from typing import Any
 
 import numpy as np
@@ -12,43 +13,17 @@ from disentangled_audio.parameters import (
     Corpus,
     DisentanglementParameters,
     DisentanglerParameters,
-    Protocol,
     ViewParameters,
 )
-from disentangled_audio.pipelines.arrays import windows_of
+from disentangled_audio.pipelines.arrays import in_memory, windows_of
 from disentangled_audio.pipelines.stamps import check_same, stamp, stamp_of
 from disentangled_audio.pipelines.tables import code_table
 
 LARGE_BATCH = 256
-# Measured of the recordings themselves, beside the columns that a protocol names.
-DURATION, MEDIAN_F0, T20, LEVEL = "duration", "median_f0", "t20", "level"
-WHY_MISSING = {MEDIAN_F0: "no voiced frame", T20: "no decay that is clear enough"}
+WHY_MISSING = {"median_f0": "no voiced frame", "t20": "no decay that is clear enough"}
+UNITS = {"duration": "s", "median_f0": "Hz", "t20": "s", "level": "dBFS"}
 
-
-def tabulate_factors(
-    waveforms: Any,
-    recordings: pd.DataFrame,
-    splits: pd.DataFrame,
-    acoustics: pd.DataFrame,
-    corpus: Corpus,
-    protocol: Protocol,
-    views: ViewParameters,
-) -> pd.DataFrame:
-    """Target, group, factors and measured numbers of every labelled item."""
-    sources = (waveforms, recordings, splits, acoustics)
-    check_same(*sources)
-    from disentangled_audio.models.views import median_f0_hz
-
-    table = splits[["recording_id", "role", "target", "group"]].copy()
-    for name in protocol.factors:
-        table[name] = recordings[name].astype("string").to_numpy()
-    table[DURATION] = recordings["duration_s"].to_numpy(dtype=float)
-    table[LEVEL] = recordings["rms_dbfs"].to_numpy(dtype=float)
-    if views.pitch == "f0":
-        table[MEDIAN_F0] = median_f0_hz(waveforms[:], corpus.analysis.clip_rate_hz, views)
-    table[T20] = acoustics[["t20_500hz_s", "t20_1000hz_s"]].mean(axis=1).to_numpy()
-    used = table["role"].isin(ROLES)
-    return stamp(table[used].reset_index(drop=True), *sources)
+logger = logging.getLogger(__name__)
 
 
 def encode_without_training(
@@ -94,7 +69,7 @@ def measure_disentanglement(  # noqa: PLR0913
     other codes say is asked of the mean over its windows.
     """
     from disentangled_audio.evaluation import disentanglement, swaps
-    from disentangled_audio.evaluation.leakage import leakage_matrix, terciles_within
+    from disentangled_audio.evaluation.leakage import leakage_matrix
     from disentangled_audio.models.decoding import decoder_of
 
     sources = (codes, loudest_codes, untrained_codes, disentangler, log_mel, factor_table, splits)
@@ -116,8 +91,8 @@ def measure_disentanglement(  # noqa: PLR0913
         max_items=parameters.max_items,
         seed=seed,
     )
-    classes = factors.assign(**{name: terciles_within(factors[name]) for name in _numbers(factors)})
-    carried = _carried(parameters.carried_by, classes, trained)
+    classes = _classes(factors)
+    carried, missing = _carried(parameters.carried_by, classes, trained)
     scores = {
         name: disentanglement.block_scores(blocks, classes[list(carried)], seed=seed)
         for name, blocks in {"": trained, "untrained": untrained, "raw_pca": raw}.items()
@@ -133,10 +108,12 @@ def measure_disentanglement(  # noqa: PLR0913
         group=factors.loc[test, "group"].to_numpy(),
         seed=seed,
     )
+    swapped = _with_untested(swapped, missing, classes[test])
     summary = disentanglement.disentanglement_summary(
         scores.pop(""), swaps.swap_summary(swapped), scores
     )
-    return stamp(matrix, *sources), stamp(swapped, *sources), {**summary, **stamp_of(codes)}
+    summary = {**summary, "not_carried": missing, **stamp_of(codes)}
+    return stamp(matrix, *sources), stamp(swapped, *sources), summary
 
 
 def plot_disentanglement(
@@ -154,6 +131,79 @@ def plot_disentanglement(
         leakage_figure(leakage, simulated=corpus.simulated),
         latent_map_figure(maps, shown, simulated=corpus.simulated),
     )
+
+
+def make_swap_examples(
+    loudest_codes: pd.DataFrame,
+    disentangler: Any,
+    log_mel: Any,
+    factor_table: pd.DataFrame,
+    parameters: DisentanglementParameters,
+    seed: int,
+) -> tuple[pd.DataFrame, Any]:
+    """A few test clips and donors: what each spectrogram was decoded from, and how it looks."""
+    from disentangled_audio.evaluation import swap_examples
+    from disentangled_audio.models.decoding import decoder_of
+
+    sources = (loudest_codes, disentangler, log_mel, factor_table)
+    check_same(*sources)
+    tested = factor_table[factor_table["role"] == "test"].reset_index(drop=True)
+    rows = pd.Index(loudest_codes["recording_id"]).get_indexer(tested["recording_id"])
+    blocks = _blocks(loudest_codes.iloc[rows])
+    # The thirds of a number are those of all rows, as in the swap test.
+    factors = factor_table.drop(columns=["recording_id", "role"])
+    classes = _classes(factors)[(factor_table["role"] == "test").to_numpy()]
+    carried, _ = _carried(parameters.carried_by, factors, blocks)
+    plan, reason = swap_examples.plan_examples(
+        classes.reset_index(drop=True),
+        carried,
+        list(blocks),
+        n_examples=parameters.n_examples,
+        rng=np.random.default_rng(seed),
+    )
+    shown = log_mel.oindex[windows_of(log_mel).loudest[rows]]
+    spectra = swap_examples.draw_examples(plan, blocks, shown, decoder_of(disentangler))
+    words = _in_words(tested[list(carried)])
+    table = swap_examples.name_examples(plan, tested["recording_id"], words, carried)
+    table.attrs["reason"] = reason
+    return stamp(table, *sources), stamp(in_memory(spectra), *sources)
+
+
+def sound_swap_examples(swap_spectra: Any, corpus: Corpus, views: ViewParameters, seed: int) -> Any:
+    """The examples' spectrograms as sound, real ones too: what the vocoder alone does to a clip."""
+    from disentangled_audio.models.views import mel_filters
+    from disentangled_audio.signal.griffin_lim import waveforms_from_log_mel
+
+    rate_hz = corpus.analysis.clip_rate_hz
+    hop_samples = max(1, round(views.hop_s * rate_hz))
+    sound = np.zeros((0, swap_spectra.shape[1] * hop_samples), dtype=np.float32)
+    if swap_spectra.shape[0]:
+        sound = waveforms_from_log_mel(
+            swap_spectra[:],
+            mel_filters(rate_hz, views),
+            round(views.window_s * rate_hz),
+            hop_samples,
+            views.dynamic_range_db,
+            rng=np.random.default_rng(seed),
+        )
+    return stamp(in_memory(sound.astype(np.float32), sample_rate_hz=rate_hz), swap_spectra)
+
+
+def plot_swap_examples(
+    swap_examples: pd.DataFrame, swap_spectra: Any, corpus: Corpus, views: ViewParameters
+) -> Any:
+    """Inputs, donors and results, each with what it is or should be; or why there are none."""
+    from disentangled_audio.evaluation.swap_examples import shown_swaps
+    from disentangled_audio.plots.disentanglement import SwapExample, no_swap_figure, swap_figure
+
+    check_same(swap_examples, swap_spectra)
+    if swap_examples.empty:
+        return no_swap_figure(swap_examples.attrs["reason"], simulated=corpus.simulated)
+    examples = [
+        SwapExample(name, {text: swap_spectra[row] for text, row in panels.items()})
+        for name, panels in shown_swaps(swap_examples)
+    ]
+    return swap_figure(examples, views.hop_s, views.dynamic_range_db, simulated=corpus.simulated)
 
 
 def _blocks(codes: pd.DataFrame) -> dict[str, Any]:
@@ -179,20 +229,55 @@ def _numbers(factors: pd.DataFrame) -> list[str]:
     return [name for name in factors if pd.api.types.is_float_dtype(factors[name])]
 
 
+def _classes(factors: pd.DataFrame) -> pd.DataFrame:
+    """Factors with numbers cut into thirds."""
+    from disentangled_audio.evaluation.leakage import terciles_within
+
+    return factors.assign(**{name: terciles_within(factors[name]) for name in _numbers(factors)})
+
+
+def _in_words(factors: pd.DataFrame) -> pd.DataFrame:
+    """Factors as they are read, numbers with their unit; missing ones are a dash."""
+
+    def word(value: Any, unit: str) -> str:
+        if pd.isna(value):
+            return "–"
+        return f"{value:.3g} {unit}".strip() if isinstance(value, float) else str(value)
+
+    return pd.DataFrame(
+        {name: [word(value, UNITS.get(name, "")) for value in factors[name]] for name in factors}
+    )
+
+
 def _carried(
     carried_by: dict[str, str], factors: pd.DataFrame, codes: dict[str, Any]
-) -> dict[str, str]:
-    """Which code should carry which factor; by default content the target alone."""
+) -> tuple[dict[str, str], dict[str, str]]:
+    """Which code should carry which factor, and which of these codes the model does not have.
+
+    By default content should carry the target, and nothing else is asked.
+    """
     wanted = carried_by or {"target": "content"}
-    for factor, code in wanted.items():
+    for factor in wanted:
         if factor not in factors:
             raise UserError(
                 f"disentanglement.carried_by: there is no factor '{factor}'; there are "
                 f"{', '.join(factors)}"
             )
-        if code not in codes:
-            raise UserError(
-                f"disentanglement.carried_by: there is no code '{code}'; there are "
-                f"{', '.join(codes)}"
-            )
-    return wanted
+    carried = {factor: code for factor, code in wanted.items() if code in codes}
+    return carried, {factor: code for factor, code in wanted.items() if code not in codes}
+
+
+def _with_untested(
+    swapped: pd.DataFrame, missing: dict[str, str], classes: pd.DataFrame
+) -> pd.DataFrame:
+    """Add attributes whose code the model does not have, with that reason."""
+    from disentangled_audio.evaluation.swaps import untested
+
+    rows = []
+    for factor, code in missing.items():
+        reason = f"the model has no code '{code}'"
+        logger.warning("disentanglement.carried_by: %s is left out, %s", factor, reason)
+        rows.append(untested(factor, code, int(classes[factor].nunique()), reason))
+    if not rows:
+        return swapped
+    return pd.DataFrame([*swapped.to_dict("records"), *rows], columns=swapped.columns)

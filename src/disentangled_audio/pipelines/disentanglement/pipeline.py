@@ -4,30 +4,18 @@ from kedro.pipeline import Node, Pipeline
 
 from disentangled_audio.pipelines.disentanglement.nodes import (
     encode_without_training,
+    make_swap_examples,
     measure_disentanglement,
     plot_disentanglement,
-    tabulate_factors,
+    plot_swap_examples,
+    sound_swap_examples,
 )
 
 
 def create_pipeline(**kwargs) -> Pipeline:
-    """Codes and factors to the leakage matrix, swaps, block scores and their figures."""
+    """Codes and factors to the leakage matrix, swaps, block scores, their figures and sounds."""
     return Pipeline(
         [
-            Node(
-                tabulate_factors,
-                inputs=[
-                    "waveforms",
-                    "recordings",
-                    "splits",
-                    "acoustic_parameters",
-                    "params:corpus",
-                    "params:protocol",
-                    "params:views",
-                ],
-                outputs="factor_table",
-                name="tabulate_factors",
-            ),
             Node(
                 encode_without_training,
                 inputs=[
@@ -64,6 +52,31 @@ def create_pipeline(**kwargs) -> Pipeline:
                 inputs=["leakage_matrix", "codes", "factor_table", "params:corpus"],
                 outputs=["leakage_plot", "latent_map_plot"],
                 name="plot_disentanglement",
+            ),
+            Node(
+                make_swap_examples,
+                inputs=[
+                    "loudest_codes",
+                    "disentangler",
+                    "log_mel",
+                    "factor_table",
+                    "params:disentanglement",
+                    "params:seed",
+                ],
+                outputs=["swap_examples", "swap_spectra"],
+                name="make_swap_examples",
+            ),
+            Node(
+                sound_swap_examples,
+                inputs=["swap_spectra", "params:corpus", "params:views", "params:seed"],
+                outputs="swap_audio",
+                name="sound_swap_examples",
+            ),
+            Node(
+                plot_swap_examples,
+                inputs=["swap_examples", "swap_spectra", "params:corpus", "params:views"],
+                outputs="swap_plot",
+                name="plot_swap_examples",
             ),
         ]
     )

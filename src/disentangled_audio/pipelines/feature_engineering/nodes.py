@@ -232,6 +232,45 @@ def _acoustics(clips: Any, n_recorded: Any, sample_rate_hz: int, measures: Any) 
     return {"values": values, "reasons": reasons}
 
 
+def measure_factors(
+    waveforms: Any,
+    recordings: pd.DataFrame,
+    acoustics: pd.DataFrame,
+    corpus: Corpus,
+    views: ViewParameters,
+    chunks: Path,
+    parallel: ParallelParameters,
+) -> pd.DataFrame:
+    """Duration, level, median fundamental and T20 of every item; NaN where there is none."""
+    import numpy as np
+
+    sources = (waveforms, recordings, acoustics)
+    check_same(*sources)
+    median_f0_hz = np.full(len(recordings), np.nan)
+    if views.pitch != "modal":
+        rate_hz = corpus.analysis.clip_rate_hz
+        work = partial(_median_f0, sample_rate_hz=rate_hz, views=views)
+        parameters = [rate_hz, views.model_dump()]
+        made = computed("median_f0", waveforms, work, parameters, chunks, parallel)
+        median_f0_hz = made["median_f0"][:]
+    table = pd.DataFrame(
+        {
+            "recording_id": recordings["recording_id"].to_numpy(),
+            "duration": recordings["duration_s"].to_numpy(dtype=float),
+            "level": recordings["rms_dbfs"].to_numpy(dtype=float),
+            "median_f0": median_f0_hz.astype(float),
+            "t20": acoustics[["t20_500hz_s", "t20_1000hz_s"]].mean(axis=1).to_numpy(),
+        }
+    )
+    return stamp(table, *sources)
+
+
+def _median_f0(clips: Any, sample_rate_hz: int, views: ViewParameters) -> Any:
+    from disentangled_audio.models.views import median_f0_hz
+
+    return median_f0_hz(clips, sample_rate_hz, views)
+
+
 def _recorded_samples(recordings: pd.DataFrame, corpus: Corpus, n_samples: int) -> Any:
     """Samples of each clip up to the recording's end; 0 where it is no impulse response."""
     analysis = corpus.analysis

@@ -8,6 +8,7 @@ from disentangled_audio.pipelines.feature_engineering.nodes import (
     fit_fourier_pca,
     make_encoder_views,
     measure_acoustics,
+    measure_factors,
     project_spectra,
     summarise_views,
 )
@@ -61,6 +62,20 @@ def create_pipeline(**kwargs) -> Pipeline:
                 ],
                 outputs="acoustic_parameters",
                 name="measure_acoustics",
+            ),
+            Node(
+                measure_factors,
+                inputs=[
+                    "waveforms",
+                    "recordings",
+                    "acoustic_parameters",
+                    "params:corpus",
+                    "params:views",
+                    "feature_chunks",
+                    "params:parallel",
+                ],
+                outputs="measured_factors",
+                name="measure_factors",
             ),
             Node(
                 make_encoder_views,

@@ -5,20 +5,47 @@ from typing import Any
 
 import pandas as pd
 
-from disentangled_audio.parameters import CODES, DisentanglerParameters
+from disentangled_audio.errors import UserError
+from disentangled_audio.evaluation.summary import ROLES
+from disentangled_audio.parameters import CODES, DisentanglerParameters, Protocol
 from disentangled_audio.pipelines.arrays import windows_of
 from disentangled_audio.pipelines.progress import epoch_progress
 from disentangled_audio.pipelines.stamps import check_same, stamp
-from disentangled_audio.pipelines.tables import code_table, probability_table, training_classes
+from disentangled_audio.pipelines.tables import (
+    code_table,
+    probability_table,
+    training_classes,
+)
 
 LARGE_BATCH = 256
 
 
-def train_disentangler_on_views(
+def tabulate_factors(
+    measured_factors: pd.DataFrame,
+    recordings: pd.DataFrame,
+    splits: pd.DataFrame,
+    protocol: Protocol,
+) -> pd.DataFrame:
+    """Target, group, the protocol's factors and what is measured, of every labelled item.
+
+    Measured numbers that no item has are left out.
+    """
+    sources = (measured_factors, recordings, splits)
+    check_same(*sources)
+    table = splits[["recording_id", "role", "target", "group"]].copy()
+    for name in protocol.factors:
+        table[name] = recordings[name].astype("string").to_numpy()
+    numbers = measured_factors.drop(columns="recording_id").dropna(axis=1, how="all")
+    table = table.reset_index(drop=True).join(numbers.reset_index(drop=True))
+    return stamp(table[table["role"].isin(ROLES)].reset_index(drop=True), *sources)
+
+
+def train_disentangler_on_views(  # noqa: PLR0913
     log_mel: Any,
     content_view: Any,
     rhythm_view: Any,
     pitch_view: Any,
+    factor_table: pd.DataFrame,
     splits: pd.DataFrame,
     parameters: DisentanglerParameters,
     seed: int,
@@ -32,8 +59,9 @@ def train_disentangler_on_views(
     """
     from disentangled_audio.models.training import NO_LABEL, train_disentangler
 
-    sources = (log_mel, content_view, rhythm_view, pitch_view, splits)
+    sources = (log_mel, content_view, rhythm_view, pitch_view, factor_table, splits)
     check_same(*sources)
+    _check_factors(parameters, factor_table)
     classes = training_classes(splits)
     # From here on a row a window.
     splits = splits.iloc[windows_of(log_mel).items]
@@ -47,6 +75,7 @@ def train_disentangler_on_views(
         "pitch_view": pitch_view.oindex[used],
     }
     number_of = {name: number for number, name in enumerate(classes)}
+    factors = factor_table.set_index("recording_id").drop(columns="role")
     labels = splits.loc[used, "target"].map(number_of).fillna(NO_LABEL).to_numpy(dtype=int)
     with epoch_progress(parameters.epochs) as progress:
         model, history = train_disentangler(
@@ -57,6 +86,7 @@ def train_disentangler_on_views(
             len(classes),
             parameters,
             seed,
+            factors=factors.reindex(splits.loc[used, "recording_id"]),
             progress=progress,
             checkpoint_folder=training_checkpoint,
         )
@@ -80,7 +110,12 @@ def encode_views(
 
     sources = (disentangler, log_mel, content_view, rhythm_view, pitch_view, splits)
     check_same(*sources)
-    views = {"content_view": content_view, "rhythm_view": rhythm_view, "pitch_view": pitch_view}
+    views = {
+        "log_mel": log_mel,
+        "content_view": content_view,
+        "rhythm_view": rhythm_view,
+        "pitch_view": pitch_view,
+    }
     wanted = [name for name in (*CODES, "target") if name in disentangler.output]
     # Several times faster for many rows; for few, codes keep the bits of smaller batches.
     many = log_mel.shape[0] > parameters.max_epoch_rows
@@ -96,3 +131,13 @@ def encode_views(
         splits["recording_id"], pooled["target"], training_classes(splits), temperature=1.0
     )
     return tuple(stamp(table, *sources) for table in (codes, loudest_codes, probabilities))
+
+
+def _check_factors(parameters: DisentanglerParameters, factor_table: pd.DataFrame) -> None:
+    known = factor_table.columns.drop(["recording_id", "role"])
+    unknown = [name for name in parameters.terms.factors if name not in known]
+    if unknown:
+        raise UserError(
+            f"disentangler: a loss names the factor '{unknown[0]}'; this corpus and protocol have "
+            f"{', '.join(known)}"
+        )

@@ -4,6 +4,7 @@ from kedro.pipeline import Node, Pipeline
 
 from disentangled_audio.pipelines.representation_learning.nodes import (
     encode_views,
+    tabulate_factors,
     train_disentangler_on_views,
 )
 
@@ -15,9 +16,16 @@ def create_pipeline(**kwargs) -> Pipeline:
     return Pipeline(
         [
             Node(
+                tabulate_factors,
+                inputs=["measured_factors", "recordings", "splits", "params:protocol"],
+                outputs="factor_table",
+                name="tabulate_factors",
+            ),
+            Node(
                 train_disentangler_on_views,
                 inputs=[
                     *VIEWS,
+                    "factor_table",
                     "splits",
                     "params:disentangler",
                     "params:seed",

@@ -1,0 +1,86 @@
+"""Factors as losses take them: numbers standardised, classes one-hot, and cells of either."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+_N_TERCILES = 3
+
+
+@dataclass(frozen=True)
+class FactorTarget:
+    """One factor of all rows.
+
+    Attributes
+    ----------
+    values : (n_items, n_columns)
+        A number in one column, at zero mean and unit variance in the training rows; or a class,
+        one-hot over the classes of the training rows. Rows without a value are zero.
+    known : (n_items,)
+        1 where the row has a value, else 0.
+    cells : (n_items, n_cells)
+        One-hot: the class, or the third of the number that training rows divide it into. Rows
+        without a value are zero.
+    """
+
+    values: NDArray[np.float32]
+    known: NDArray[np.float32]
+    cells: NDArray[np.float32]
+
+    @property
+    def is_number(self) -> bool:
+        """Whether the factor is a number."""
+        return self.values.shape[1] == 1
+
+
+def factor_target(values: pd.Series, train_rows: NDArray[np.bool_]) -> FactorTarget | None:
+    """Prepare a factor; only training rows decide its scale, thirds and classes.
+
+    Parameters
+    ----------
+    values : (n_items,)
+        Floating-point values are a number, NaN where there is none; others are classes. A number
+        that is positive in all training rows is taken by its logarithm.
+    train_rows : (n_items,)
+
+    Returns
+    -------
+    FactorTarget or None
+        None where the training rows do not vary: there is nothing to learn, nor to be kept from.
+    """
+    if pd.api.types.is_float_dtype(values):
+        return _number(values.to_numpy(dtype=np.float64), train_rows)
+    return _classes(values.astype("string"), train_rows)
+
+
+def _number(values: NDArray[np.float64], train_rows: NDArray[np.bool_]) -> FactorTarget | None:
+    finite = np.isfinite(values)
+    training = values[train_rows & finite]
+    if len(training) == 0:
+        return None
+    if training.min() > 0.0:
+        finite &= values > 0.0
+        values = np.log(np.where(finite, values, 1.0))
+        training = values[train_rows & finite]
+    spread = training.std()
+    if spread < 1e-9 * max(1.0, float(np.abs(training).max())):
+        return None
+    scaled = np.where(finite, (np.where(finite, values, 0.0) - training.mean()) / spread, 0.0)
+    edges = np.quantile(training, np.arange(1, _N_TERCILES) / _N_TERCILES)
+    third = np.searchsorted(edges, values, side="right")
+    known = finite.astype(np.float32)
+    cells = np.eye(_N_TERCILES, dtype=np.float32)[third] * known[:, None]
+    return FactorTarget(scaled.astype(np.float32)[:, None], known, cells)
+
+
+def _classes(values: pd.Series, train_rows: NDArray[np.bool_]) -> FactorTarget | None:
+    classes = sorted(values[train_rows].dropna().unique())
+    if len(classes) < 2:
+        return None
+    one_hot = np.stack([(values == name).fillna(False) for name in classes], axis=1)
+    one_hot = one_hot.astype(np.float32)
+    return FactorTarget(one_hot, one_hot.sum(axis=1), one_hot)

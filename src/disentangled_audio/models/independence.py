@@ -1,0 +1,79 @@
+"""Dependence of a code on a factor within cells, as a loss that can be trained on."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from keras import ops
+
+_SMALLEST = 1e-8
+
+
+def gaussian_kernel(values: Any) -> Any:
+    """Gaussian kernel whose width is the mean distance of the rows.
+
+    Parameters
+    ----------
+    values : (n_rows, n_dims)
+
+    Returns
+    -------
+    (n_rows, n_rows)
+        exp(-d² / mean d²) of the squared distances d²; the width passes no gradient, or shrinking
+        it would be a way out.
+    """
+    squares = ops.sum(ops.square(values), axis=1)
+    distances = (
+        squares[:, None] + squares[None, :] - 2.0 * ops.matmul(values, ops.transpose(values))
+    )
+    distances = ops.maximum(distances, 0.0)
+    width = ops.stop_gradient(ops.mean(distances))
+    return ops.exp(-distances / (width + _SMALLEST))
+
+
+def centred_within(kernel: Any, cells: Any) -> Any:
+    """Kernel with the mean of each cell taken out of both sides.
+
+    Parameters
+    ----------
+    kernel : (n_rows, n_rows)
+    cells : (n_rows, n_cells)
+        One-hot; a row of zeros is in no cell, and is left out.
+
+    Returns
+    -------
+    (n_rows, n_rows)
+        H K H, where H is the projection onto what a cell's rows differ by.
+    """
+    known = ops.sum(cells, axis=1)
+    shares = cells / ops.maximum(ops.sum(cells, axis=0, keepdims=True), 1.0)
+    residual = ops.diag(known) - ops.matmul(cells, ops.transpose(shares))
+    return ops.matmul(residual, ops.matmul(kernel, residual))
+
+
+def conditional_dependence(code: Any, factor: Any, cells: Any) -> Any:
+    """Normalised Hilbert-Schmidt independence criterion of a code and a factor within cells.
+
+    Parameters
+    ----------
+    code : (n_rows, n_dims)
+    factor : (n_rows, n_columns)
+        A standardised number in one column, or a class one-hot.
+    cells : (n_rows, n_cells)
+        One-hot, such as the target; rows of zeros (the factor is unknown) are left out.
+
+    Returns
+    -------
+    scalar
+        From 0 to 1. Of few rows it is above 0 even where the two are independent.
+
+    References
+    ----------
+    Gretton et al. (2005), "Measuring statistical dependence with Hilbert-Schmidt norms"; Cortes,
+    Mohri and Rostamizadeh (2012), "Algorithms for learning kernels based on centered alignment",
+    for the normalisation.
+    """
+    of_code = centred_within(gaussian_kernel(code), cells)
+    of_factor = centred_within(gaussian_kernel(factor), cells)
+    norms = ops.sum(ops.square(of_code)) * ops.sum(ops.square(of_factor))
+    return ops.sum(of_code * of_factor) / ops.sqrt(norms + _SMALLEST)
