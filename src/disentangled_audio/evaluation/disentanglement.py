@@ -215,7 +215,7 @@ def block_scores(
             for name, row in zip(codes, matrix, strict=True)
         },
         "n_items": len(kept),
-        "reason": "",
+        "reason": _why_undefined(matrix),
     }
 
 
@@ -246,6 +246,18 @@ def disentanglement_summary(
         "swap": dict(swap),
         "controls": {str(name): dict(of_control) for name, of_control in controls.items()},
     }
+
+
+def _why_undefined(importance: NDArray[np.float64]) -> str:
+    """Why a score of a matrix of importances has no value; empty if all have one."""
+    n_blocks, n_factors = importance.shape
+    if not importance.any():
+        return "the codes are constant"
+    if n_factors < 2:
+        return "one factor varies: there is no other that a code could be kept apart from"
+    if n_blocks < 2:
+        return "one code: there is no other that a factor could lie in"
+    return ""
 
 
 def _varying(factors: pd.DataFrame) -> list[str]:

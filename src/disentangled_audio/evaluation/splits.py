@@ -409,7 +409,8 @@ def _folds(rows: pd.DataFrame, n_folds: int, strategy: str, seed: int) -> np.nda
     units = _units(rows, strategy)
     grouped = not units.is_unique
     if units.nunique() < n_folds:
-        what = "files" if strategy == "random" else "groups"
+        what = "file" if strategy == "random" else "group"
+        what += "s" * (units.nunique() > 1)
         raise UserError(
             f"{units.nunique()} {what} ({_named(sorted(units.unique()))}) cannot make {n_folds} "
             "folds; lower protocol.split.n_folds or validation_folds, or group by a finer column"

@@ -5,11 +5,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from disentangled_audio.errors import UserError
 from disentangled_audio.parameters import ParallelParameters
 from disentangled_audio.pipelines.progress import chunk_progress
 from disentangled_audio.pipelines.stamps import stamp_of
 
 if TYPE_CHECKING:
+    import pandas as pd
     import zarr
     from numpy.typing import NDArray
 
@@ -77,6 +79,54 @@ def windows_of(view: "zarr.Array") -> "Windows":
     if ITEMS not in view.attrs:
         return Windows.whole(view.shape[0])
     return Windows(*(np.array(view.attrs[name], dtype=np.intp) for name in (ITEMS, LOUDEST)))
+
+
+@dataclass(frozen=True)
+class NamedRows:
+    """A view that names the recording of a row that cannot be used.
+
+    Attributes
+    ----------
+    name : of the view in the catalog.
+    view : (n_rows, ...)
+    recording_id : of each row's item.
+    """
+
+    name: str
+    view: Any
+    recording_id: "NDArray[Any]"
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Of the view."""
+        return self.view.shape
+
+    def __getitem__(self, rows: slice) -> "NDArray[Any]":
+        """Some neighbouring rows."""
+        return self._checked(self.view[rows], self.recording_id[rows])
+
+    def where(self, rows: "NDArray[Any]") -> "NDArray[Any]":
+        """Rows for which a mask is true."""
+        return self._checked(self.view.oindex[rows], self.recording_id[rows])
+
+    def _checked(self, values: "NDArray[Any]", recording_id: "NDArray[Any]") -> "NDArray[Any]":
+        import numpy as np
+
+        bad = ~np.isfinite(values).all(axis=tuple(range(1, values.ndim)))
+        if bad.any():
+            raise UserError(
+                f"{self.name} has NaN or infinity for recording '{recording_id[bad.argmax()]}': "
+                "the stored view is damaged. Delete the folder .chunks of data/03_feature and run "
+                "kedro run --pipelines=feature_engineering, with the same --env and --params"
+            )
+        return values
+
+
+def named_views(table: "pd.DataFrame", **views: "zarr.Array") -> dict[str, NamedRows]:
+    """Views by name, whose rows know their recording; the table has a row an item."""
+    items = windows_of(next(iter(views.values()))).items
+    names = table["recording_id"].to_numpy()[items]
+    return {name: NamedRows(name, view, names) for name, view in views.items()}
 
 
 def in_memory(values: "NDArray[Any]", **attributes: Any) -> "zarr.Array":

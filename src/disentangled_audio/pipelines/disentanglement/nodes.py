@@ -15,7 +15,7 @@ from disentangled_audio.parameters import (
     DisentanglerParameters,
     ViewParameters,
 )
-from disentangled_audio.pipelines.arrays import in_memory, windows_of
+from disentangled_audio.pipelines.arrays import in_memory, named_views, windows_of
 from disentangled_audio.pipelines.stamps import check_same, stamp, stamp_of
 from disentangled_audio.pipelines.tables import code_table
 
@@ -40,10 +40,16 @@ def encode_without_training(
     from disentangled_audio.models.decoding import untrained_like
     from disentangled_audio.models.training import encode
 
-    views = {"content_view": content_view, "rhythm_view": rhythm_view, "pitch_view": pitch_view}
-    sources = (disentangler, log_mel, *views.values(), recordings)
+    sources = (disentangler, log_mel, content_view, rhythm_view, pitch_view, recordings)
     check_same(*sources)
-    shapes = {name: view.shape[1:] for name, view in {**views, "log_mel": log_mel}.items()}
+    views = named_views(
+        recordings,
+        log_mel=log_mel,
+        content_view=content_view,
+        rhythm_view=rhythm_view,
+        pitch_view=pitch_view,
+    )
+    shapes = {name: view.shape[1:] for name, view in views.items()}
     untrained = untrained_like(disentangler, shapes, parameters, seed)
     wanted = [name for name in CODES if name in untrained.output]
     encoded = encode(untrained, views, LARGE_BATCH, wanted)

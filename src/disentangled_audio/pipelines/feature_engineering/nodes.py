@@ -139,6 +139,11 @@ def make_encoder_views(
     cut = cut_windows(waveforms, rate_hz, views)
     source = waveforms if cut is None else cut
     windows = Windows.whole(waveforms.shape[0]) if cut is None else cut.windows
+    if source.shape[1] < views.window_s * rate_hz:
+        raise UserError(
+            f"views.window_s={views.window_s:g} is longer than the clips, which are "
+            f"{source.shape[1] / rate_hz:g} s; lower it"
+        )
     work = partial(make_views, sample_rate_hz=rate_hz, parameters=views)
     parameters = [rate_hz, views.model_dump()]
     made = computed("views", source, work, parameters, chunks, parallel)
@@ -241,27 +246,28 @@ def measure_factors(
     chunks: Path,
     parallel: ParallelParameters,
 ) -> pd.DataFrame:
-    """Duration, level, median fundamental and T20 of every item; NaN where there is none."""
-    import numpy as np
+    """Duration, level, median fundamental and T20 of every item; NaN where there is none.
 
+    The fundamental is measured where the pitch view shows it, T20 where there are impulse
+    responses.
+    """
     sources = (waveforms, recordings, acoustics)
     check_same(*sources)
-    median_f0_hz = np.full(len(recordings), np.nan)
-    if views.pitch != "modal":
-        rate_hz = corpus.analysis.clip_rate_hz
-        work = partial(_median_f0, sample_rate_hz=rate_hz, views=views)
-        parameters = [rate_hz, views.model_dump()]
-        made = computed("median_f0", waveforms, work, parameters, chunks, parallel)
-        median_f0_hz = made["median_f0"][:]
     table = pd.DataFrame(
         {
             "recording_id": recordings["recording_id"].to_numpy(),
             "duration": recordings["duration_s"].to_numpy(dtype=float),
             "level": recordings["rms_dbfs"].to_numpy(dtype=float),
-            "median_f0": median_f0_hz.astype(float),
-            "t20": acoustics[["t20_500hz_s", "t20_1000hz_s"]].mean(axis=1).to_numpy(),
         }
     )
+    if views.pitch != "modal":
+        rate_hz = corpus.analysis.clip_rate_hz
+        work = partial(_median_f0, sample_rate_hz=rate_hz, views=views)
+        parameters = [rate_hz, views.model_dump()]
+        made = computed("median_f0", waveforms, work, parameters, chunks, parallel)
+        table["median_f0"] = made["median_f0"][:].astype(float)
+    if (recordings["kind"] == "rir").any():
+        table["t20"] = acoustics[["t20_500hz_s", "t20_1000hz_s"]].mean(axis=1).to_numpy()
     return stamp(table, *sources)
 
 

@@ -8,7 +8,7 @@ import pandas as pd
 from disentangled_audio.errors import UserError
 from disentangled_audio.evaluation.summary import ROLES
 from disentangled_audio.parameters import CODES, DisentanglerParameters, Protocol
-from disentangled_audio.pipelines.arrays import windows_of
+from disentangled_audio.pipelines.arrays import named_views, windows_of
 from disentangled_audio.pipelines.progress import epoch_progress
 from disentangled_audio.pipelines.stamps import check_same, stamp
 from disentangled_audio.pipelines.tables import (
@@ -26,16 +26,13 @@ def tabulate_factors(
     splits: pd.DataFrame,
     protocol: Protocol,
 ) -> pd.DataFrame:
-    """Target, group, the protocol's factors and what is measured, of every labelled item.
-
-    Measured numbers that no item has are left out.
-    """
+    """Target, group, the protocol's factors and what is measured, of every labelled item."""
     sources = (measured_factors, recordings, splits)
     check_same(*sources)
     table = splits[["recording_id", "role", "target", "group"]].copy()
     for name in protocol.factors:
         table[name] = recordings[name].astype("string").to_numpy()
-    numbers = measured_factors.drop(columns="recording_id").dropna(axis=1, how="all")
+    numbers = measured_factors.drop(columns="recording_id")
     table = table.reset_index(drop=True).join(numbers.reset_index(drop=True))
     return stamp(table[table["role"].isin(ROLES)].reset_index(drop=True), *sources)
 
@@ -63,17 +60,19 @@ def train_disentangler_on_views(  # noqa: PLR0913
     check_same(*sources)
     _check_factors(parameters, factor_table)
     classes = training_classes(splits)
+    by_name = named_views(
+        splits,
+        log_mel=log_mel,
+        content_view=content_view,
+        rhythm_view=rhythm_view,
+        pitch_view=pitch_view,
+    )
     # From here on a row a window.
     splits = splits.iloc[windows_of(log_mel).items]
     role = splits["role"].to_numpy()
     used = splits["role"].isin(["train", "validation", "unlabelled"]).to_numpy()
     # Test rows stay out of reach: the trainer is handed the others alone.
-    views = {
-        "log_mel": log_mel.oindex[used],
-        "content_view": content_view.oindex[used],
-        "rhythm_view": rhythm_view.oindex[used],
-        "pitch_view": pitch_view.oindex[used],
-    }
+    views = {name: view.where(used) for name, view in by_name.items()}
     number_of = {name: number for number, name in enumerate(classes)}
     factors = factor_table.set_index("recording_id").drop(columns="role")
     labels = splits.loc[used, "target"].map(number_of).fillna(NO_LABEL).to_numpy(dtype=int)
@@ -110,12 +109,13 @@ def encode_views(
 
     sources = (disentangler, log_mel, content_view, rhythm_view, pitch_view, splits)
     check_same(*sources)
-    views = {
-        "log_mel": log_mel,
-        "content_view": content_view,
-        "rhythm_view": rhythm_view,
-        "pitch_view": pitch_view,
-    }
+    views = named_views(
+        splits,
+        log_mel=log_mel,
+        content_view=content_view,
+        rhythm_view=rhythm_view,
+        pitch_view=pitch_view,
+    )
     wanted = [name for name in (*CODES, "target") if name in disentangler.output]
     # Several times faster for many rows; for few, codes keep the bits of smaller batches.
     many = log_mel.shape[0] > parameters.max_epoch_rows
