@@ -32,15 +32,17 @@ def _corpus(
     *,
     words: tuple[str, ...] = ("ja", "no"),
     n_speakers: int = 4,
+    n_takes: int = 2,
+    protocol: dict[str, Any] | None = None,
     voiced: bool = True,
     duration_s: float = 0.5,
     **analysis: Any,
 ) -> dict[str, Any]:
-    """Parameters of a corpus of words by speakers in one session, two takes each."""
+    """Parameters of a corpus of words by speakers in one session."""
     (folder / "takes").mkdir(parents=True)
     for word in words:
         for speaker in range(n_speakers):
-            for take in range(2):
+            for take in range(n_takes):
                 rng = np.random.default_rng([ord(word[0]), speaker, take])
                 time_s = np.arange(round(0.5 * RATE_HZ)) / RATE_HZ
                 samples = 0.05 * rng.standard_normal(len(time_s))
@@ -54,14 +56,15 @@ def _corpus(
         "name_patterns": r"(?P<word>[a-z]+)_(?P<speaker>s\d)_\d_(?P<session>[a-z]+)\.wav",
         "analysis": {"sample_rate_hz": RATE_HZ, "duration_s": duration_s, **analysis},
     }
-    protocol = {
+    asked = {
         "target": "word",
         "group_by": ["speaker"],
         "factors": ["speaker", "session"],
         "split": {"strategy": "grouped", "n_folds": 4, "fold": 0},
+        **(protocol or {}),
     }
     file = folder / "own.yml"
-    file.write_text(yaml.safe_dump({"corpora": {"own": own}, "protocols": {"words": protocol}}))
+    file.write_text(yaml.safe_dump({"corpora": {"own": own}, "protocols": {"words": asked}}))
     return {
         "corpus_file": str(file),
         "fourier": {"n_components": 4},
@@ -104,9 +107,9 @@ def test_a_corpus_that_cannot_be_learned_stops_before_anything_is_read(
 
 
 def test_one_group_is_a_corpus_of_its_own_if_the_protocol_has_no_groups(tmp_path: Path) -> None:
-    params = {"protocol": {"group_by": [], "split": {"strategy": "random", "n_folds": 3}}}
+    protocol = {"group_by": [], "split": {"strategy": "random", "n_folds": 4, "fold": 0}}
 
-    catalog = _learned(tmp_path, "disentanglement", n_speakers=1, params=params)
+    catalog = _learned(tmp_path, "disentanglement", n_speakers=1, n_takes=8, protocol=protocol)
 
     matrix = catalog.load("leakage_matrix")
     of_speaker = matrix[matrix["factor"] == "speaker"]
@@ -150,7 +153,7 @@ def unvoiced(tmp_path_factory: pytest.TempPathFactory) -> Any:
     carried = {"target": "content", "median_f0": "pitch", "session": "rhythm"}
     params = {"disentangler": terms, "disentanglement": {"carried_by": carried}}
     folder = tmp_path_factory.mktemp("unvoiced")
-    return _learned(folder, "disentanglement", voiced=False, params=params)
+    return _learned(folder, "disentanglement", voiced=False, n_speakers=8, n_takes=3, params=params)
 
 
 def test_without_a_voiced_frame_pitch_is_not_scored_and_says_why(unvoiced: Any) -> None:
