@@ -131,7 +131,7 @@ def test_codes_are_means_over_windows_and_swaps_take_the_loudest(birds: Any) -> 
 
 
 def test_windows_of_a_clip_are_on_one_side_of_the_split(
-    birds: Any, params: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+    birds: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from disentangled_audio.models import training
     from disentangled_audio.parameters import DisentanglerParameters
@@ -145,7 +145,9 @@ def test_windows_of_a_clip_are_on_one_side_of_the_split(
 
     monkeypatch.setattr(training, "train_disentangler", spy)
     with pytest.raises(InterruptedError):
-        nodes.train_disentangler_on_views(*views, splits, DisentanglerParameters(), 1)
+        nodes.train_disentangler_on_views(
+            *views, birds.load("factor_table"), splits, DisentanglerParameters(), 1
+        )
 
     of_rows = splits.iloc[windows_of(views[0]).items].reset_index(drop=True)
     used = of_rows["role"] != "test"

@@ -63,6 +63,15 @@ def test_the_published_protocol_keeps_its_clips_apart_and_is_scored(paper_run: P
     assert not (paper_run / "data" / "02_primary" / "twin_tiny" / "waveforms.zarr").exists()
 
 
+def test_the_published_protocol_keeps_long_clips_in_one_piece(paper_run: Path) -> None:
+    catalog = load_catalog(paper_run, params=PAPER)
+    n_items, n_samples = catalog.load("waveforms").shape
+
+    assert n_samples > 9 * 8000
+    assert catalog.load("log_mel").shape[:2] == (n_items, -(-n_samples // 128))
+    assert catalog.load("content_view").shape[:2] == (n_items, 32)
+
+
 def test_what_the_protocol_fixes_cannot_be_changed_by_a_run(tmp_path: Path) -> None:
     params = {**PAPER, "corpus": {"analysis": {"channel": "first"}}}
 
