@@ -610,9 +610,9 @@ class ViewParameters(Parameters):
     content_frames : frames of the time-normalised views, whatever the clip's duration.
     trim_db : frames further than this below the loudest one, at either end, are cut off before
         time normalisation.
-    pitch : `f0` (salience over log frequency, and voicing) or `contour` (the fundamental alone,
-        interpolated where nothing is voiced, so that pauses do not show) for voiced sounds,
-        `modal` for impulse responses.
+    pitch : `f0` (salience over log frequency, and voicing) or `contour` (the course of the
+        fundamental and its median, interpolated where nothing is voiced, so that neither pauses
+        nor timbre show) for voiced sounds, `modal` for impulse responses.
     f0_min_hz, f0_max_hz : range of the fundamental, for `f0` and `contour`.
     f0_bins_per_octave : resolution of the fundamental, for `f0` and `contour`.
     f0_span_octaves : width of the pitch view around the clip's median fundamental, for `f0`.
