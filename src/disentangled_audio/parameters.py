@@ -835,14 +835,16 @@ class DisentanglementParameters(Parameters):
 
 
 class CrossValidationParameters(Parameters):
-    """Which folds are run.
+    """Which folds are run, and what is measured of them.
 
     Attributes
     ----------
     folds : names of some of the protocol's folds; None runs all.
+    disentanglement : whether to measure of each fold what each code says of each factor.
     """
 
     folds: Texts | None = None
+    disentanglement: bool = True
 
 
 class EvaluationParameters(Parameters):

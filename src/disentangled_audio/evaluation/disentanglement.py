@@ -1,6 +1,6 @@
 """Scores of how well codes are kept apart: block DCI, SAP and MIG, as plain numbers."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -246,6 +246,42 @@ def disentanglement_summary(
         "swap": dict(swap),
         "controls": {str(name): dict(of_control) for name, of_control in controls.items()},
     }
+
+
+def summary_over_folds(folds: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """Block scores and swaps of several folds, and their mean.
+
+    Parameters
+    ----------
+    folds : mapping
+        Fold to its `disentanglement_summary`.
+
+    Returns
+    -------
+    dict
+        ``{mean, folds}``. The mean has the form of a fold's summary. Each of its numbers is the
+        mean over the folds that have it, None if there is none; ``n_items`` is the mean as well,
+        and ``reason`` what the folds without scores said.
+    """
+    return {
+        "mean": _mean_of(list(folds.values())) if folds else {},
+        "folds": {str(name): dict(summary) for name, summary in folds.items()},
+    }
+
+
+def _mean_of(values: Sequence[Any]) -> Any:
+    """Mean of numbers, in nested mappings of them; what differs in words is told one by one."""
+    values = [value for value in values if value is not None]
+    if not values:
+        return None
+    if isinstance(values[0], Mapping):
+        names = dict.fromkeys(name for value in values for name in value)
+        return {
+            name: _mean_of([value[name] for value in values if name in value]) for name in names
+        }
+    if isinstance(values[0], str):
+        return ", ".join(dict.fromkeys(value for value in values if value))
+    return float(np.mean(values))
 
 
 def _varying(factors: pd.DataFrame) -> list[str]:

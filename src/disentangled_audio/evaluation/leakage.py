@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from disentangled_audio.evaluation.intervals import bootstrap_intervals
+from disentangled_audio.evaluation.intervals import bootstrap_intervals, interval_of_mean
 from disentangled_audio.evaluation.probes import (
     ProbeFeatures,
     better_by_other_folds,
@@ -188,7 +188,7 @@ def mean_over_folds(matrices: Sequence[pd.DataFrame], confidence: float = 0.95) 
     records = []
     for values, cells in table.groupby(keys, sort=False):
         scores = cells["score"].dropna().to_numpy()
-        low, high = _interval_of_mean(scores, confidence)
+        low, high = interval_of_mean(scores, confidence)
         scored = cells[cells["score"].notna()]
         told = scored if len(scored) else cells
         records.append(
@@ -484,16 +484,6 @@ def _score(
 def _unscored(reason: str) -> dict:
     numbers = dict.fromkeys(("score", "low", "high", "chance"), np.nan)
     return {**numbers, "n_items": 0, "n_classes": 0, "rows": "", "folds": "", "reason": reason}
-
-
-def _interval_of_mean(scores: NDArray[np.floating], confidence: float) -> tuple[float, float]:
-    if len(scores) == 0:
-        return np.nan, np.nan
-    rng = np.random.default_rng(0)
-    means = rng.choice(scores, size=(1000, len(scores))).mean(axis=1)
-    tail = (1.0 - confidence) / 2.0
-    low, high = np.quantile(means, [tail, 1.0 - tail])
-    return float(low), float(high)
 
 
 def _in_words(values: pd.Series) -> str:
