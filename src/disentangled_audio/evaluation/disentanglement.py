@@ -323,7 +323,11 @@ def _forest(
             min_samples_leaf=max(2, round(LEAF_SHARE * (~held_out).sum())),
             class_weight="balanced",
             random_state=seed,
+            # Each tree has a seed of its own, so that they may grow beside each other.
+            n_jobs=-1,
         ).fit(joined[~held_out], labels[~held_out])
+        # Threads that add up the trees' votes as they come would round in another order each time.
+        forest.set_params(n_jobs=1)
         importance += np.bincount(blocks, weights=forest.feature_importances_, minlength=len(codes))
         guesses[held_out] = forest.predict(joined[held_out])
     total = importance.sum()

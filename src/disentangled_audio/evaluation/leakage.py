@@ -171,7 +171,8 @@ def mean_over_folds(matrices: Sequence[pd.DataFrame], confidence: float = 0.95) 
     -------
     DataFrame
         Mean scores and chances over the folds that have them, and the interval of that mean by a
-        bootstrap of folds, seeded. ``n_items`` is the sum, ``n_folds`` how many had a score.
+        bootstrap of folds, seeded. ``n_items`` is the sum, ``n_folds`` how many had a score, and
+        ``reason`` why the others had none.
         With few folds the interval is too narrow.
 
     Raises
@@ -202,11 +203,26 @@ def mean_over_folds(matrices: Sequence[pd.DataFrame], confidence: float = 0.95) 
                 "n_classes": int(told["n_classes"].max()),
                 "rows": _in_words(told["rows"]),
                 "folds": _in_words(told["folds"]),
-                "reason": "" if len(scores) == len(cells) else _in_words(cells["reason"]),
+                "reason": reason_over_folds(cells["reason"], cells["score"].isna()),
                 "n_folds": len(scores),
             }
         )
     return pd.DataFrame(records, columns=[*COLUMNS, "n_folds"])
+
+
+def reason_over_folds(reasons: pd.Series, missing: pd.Series) -> str:
+    """Why some folds have no score of a cell, and how many; what is said of the others' scores.
+
+    Parameters
+    ----------
+    reasons : (n_folds,) of str
+    missing : (n_folds,) of bool
+        Whether the fold has no score.
+    """
+    told = _in_words(reasons[missing])
+    if missing.any() and not missing.all():
+        told = f"not in {missing.sum()} of {len(missing)} folds: {told}"
+    return _in_words(pd.Series([_in_words(reasons[~missing]), told]))
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 from disentangled_audio.evaluation.intervals import bootstrap_intervals, interval_of_mean
+from disentangled_audio.evaluation.leakage import reason_over_folds
 
 Decode = Callable[[dict[str, NDArray[np.floating]]], NDArray[np.floating]]
 ORIGINAL, REBUILT, RECOMBINED = "original", "rebuilt", "recombined"
@@ -369,7 +370,6 @@ def swaps_over_folds(tables: Sequence[pd.DataFrame], confidence: float = 0.95) -
     for values, rows in every.groupby(keys, sort=False):
         shares = rows["share"].dropna().to_numpy(dtype=float)
         low, high = interval_of_mean(shares, confidence)
-        reasons = dict.fromkeys(reason for reason in rows["reason"] if reason)
         records.append(
             {
                 **dict(zip(keys, values, strict=True)),
@@ -378,7 +378,7 @@ def swaps_over_folds(tables: Sequence[pd.DataFrame], confidence: float = 0.95) -
                 "high": high,
                 "n_items": int(rows["n_items"].sum()),
                 "n_classes": int(rows["n_classes"].max()),
-                "reason": ", ".join(reasons),
+                "reason": reason_over_folds(rows["reason"], rows["share"].isna()),
                 "n_folds": len(shares),
             }
         )
