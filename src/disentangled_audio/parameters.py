@@ -825,7 +825,7 @@ class DisentanglementParameters(Parameters):
     ----------
     carried_by : factor to the code that should carry it, for block scores and swaps; the target
         by content if it is empty.
-    max_items : rows of the leakage matrix at most, drawn at random.
+    max_items : rows of the leakage matrix and of the block scores at most, drawn at random.
     raw_components : principal components of the log-mel spectrogram, the raw control.
     """
 

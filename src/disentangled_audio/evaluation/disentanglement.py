@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.ensemble import RandomForestClassifier
 
 from disentangled_audio.evaluation.probes import (
+    drawn_rows,
     probe_decisions,
     probe_features,
     probe_folds,
@@ -147,6 +148,7 @@ def block_scores(
     factors: pd.DataFrame,
     *,
     unit: ArrayLike | None = None,
+    max_items: int = 3000,
     n_folds: int = 3,
     seed: int = 0,
 ) -> dict[str, Any]:
@@ -170,6 +172,8 @@ def block_scores(
         Numbers must be cut into classes before (`terciles_within`).
     unit : (n_items,), optional
         Rows that no fold tears apart; by default each row is its own.
+    max_items : int
+        Rows at most; more are drawn from at random. Forests take most of the time.
     n_folds : int
     seed : int
 
@@ -188,7 +192,9 @@ def block_scores(
     for name, code in codes.items():
         if not np.isfinite(code).all():
             raise ValueError(f"code '{name}' is not finite")
-    kept, labels, reason = _usable(factors, n_folds)
+    drawn = drawn_rows(len(factors), max_items, seed)
+    kept, labels, reason = _usable(factors.iloc[drawn], n_folds)
+    kept = drawn[kept]
     if reason:
         scores = dict.fromkeys(("block_dci", "completeness", "informativeness", "sap", "mig"))
         return {**scores, "importance": {}, "n_items": len(kept), "reason": reason}

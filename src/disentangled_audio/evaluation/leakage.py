@@ -11,6 +11,7 @@ from disentangled_audio.evaluation.intervals import bootstrap_intervals, interva
 from disentangled_audio.evaluation.probes import (
     ProbeFeatures,
     better_by_other_folds,
+    drawn_rows,
     lookup_decisions,
     probe_decisions,
     probe_features,
@@ -149,7 +150,7 @@ def leakage_matrix(  # noqa: PLR0913 - the parts of a measurement, each given by
     for control, of_control in (controls or {}).items():
         named += [(control, name, code) for name, code in of_control.items()]
     _check(named, len(factors), conditions)
-    kept = _drawn(len(factors), max_items, seed)
+    kept = drawn_rows(len(factors), max_items, seed)
     rows = rows.take(kept)
     named = [(control, name, np.asarray(code)[kept]) for control, name, code in named]
     settings = _Settings(n_folds, n_resamples, seed, dict(why_missing or {}))
@@ -319,12 +320,6 @@ def _check(
         bad = ~np.isfinite(code).all(axis=1)
         if bad.any():
             raise ValueError(f"{what} is not finite in {int(bad.sum())} of {n_items} rows")
-
-
-def _drawn(n_items: int, max_items: int, seed: int) -> NDArray[np.intp]:
-    if n_items <= max_items:
-        return np.arange(n_items)
-    return np.sort(np.random.default_rng(seed).choice(n_items, max_items, replace=False))
 
 
 def _condition_cells(

@@ -45,7 +45,9 @@ def tabulate_factors(
     table[LEVEL] = recordings["rms_dbfs"].to_numpy(dtype=float)
     if views.pitch == "f0":
         table[MEDIAN_F0] = median_f0_hz(waveforms[:], corpus.analysis.clip_rate_hz, views)
-    table[T20] = acoustics[["t20_500hz_s", "t20_1000hz_s"]].mean(axis=1).to_numpy()
+    # NaN where acoustic.centre_hz names neither.
+    mid_bands = acoustics.filter(items=["t20_500hz_s", "t20_1000hz_s"])
+    table[T20] = mid_bands.mean(axis=1).to_numpy(dtype=float)
     used = table["role"].isin(ROLES)
     return stamp(table[used].reset_index(drop=True), *sources)
 
@@ -111,7 +113,9 @@ def measure_disentanglement(
     classes = factors.assign(**{name: terciles_within(factors[name]) for name in _numbers(factors)})
     carried = _carried(parameters.carried_by, classes, trained)
     scores = {
-        name: disentanglement.block_scores(blocks, classes[list(carried)], seed=seed)
+        name: disentanglement.block_scores(
+            blocks, classes[list(carried)], max_items=parameters.max_items, seed=seed
+        )
         for name, blocks in {"": trained, "untrained": untrained, "raw_pca": raw}.items()
     }
     training, test = role == "train", role == "test"
