@@ -48,3 +48,17 @@ def test_what_is_not_there_is_named(measured: Path, carried: dict, message: str)
     params = {"disentanglement": {"carried_by": carried}}
     with pytest.raises(UserError, match=message):
         run_kedro(measured, pipelines=["disentanglement"], params=params)
+
+
+def test_acoustics_without_middle_bands_give_no_t20(measured: Path) -> None:
+    from disentangled_audio.pipelines.disentanglement.nodes import T20, tabulate_factors
+
+    catalog = load_catalog(measured)
+    acoustics = catalog.load("acoustic_parameters")
+    other = acoustics[[name for name in acoustics if not name.startswith("t20_")]]
+    other.attrs.update(acoustics.attrs)
+    named = ("waveforms", "recordings", "splits")
+    params = [catalog.load(f"params:{name}") for name in ("corpus", "protocol", "views")]
+    table = tabulate_factors(*map(catalog.load, named), other, *params)
+    assert table[T20].isna().all()
+    assert table[T20].dtype == float
