@@ -927,7 +927,7 @@ class DisentanglementParameters(Parameters):
     ----------
     carried_by : factor to the code that should carry it, for block scores and swaps; the target
         by content if it is empty. Attributes of a code that the model does not have are left out.
-    max_items : rows of the leakage matrix at most, drawn at random.
+    max_items : rows of the leakage matrix and of the block scores at most, drawn at random.
     raw_components : principal components of the log-mel spectrogram, the raw control.
     n_examples : inputs of the swaps that are kept to be seen and heard.
     """
@@ -939,14 +939,16 @@ class DisentanglementParameters(Parameters):
 
 
 class CrossValidationParameters(Parameters):
-    """Which folds are run.
+    """Which folds are run, and what is measured of them.
 
     Attributes
     ----------
     folds : names of some of the protocol's folds; None runs all.
+    disentanglement : whether to measure of each fold what each code says of each factor.
     """
 
     folds: Texts | None = None
+    disentanglement: bool = True
 
 
 class EvaluationParameters(Parameters):

@@ -87,7 +87,9 @@ def measure_disentanglement(
     classes = _classes(factors)
     carried, missing = _carried(parameters.carried_by, classes, trained)
     scores = {
-        name: disentanglement.block_scores(blocks, classes[list(carried)], seed=seed)
+        name: disentanglement.block_scores(
+            blocks, classes[list(carried)], max_items=parameters.max_items, seed=seed
+        )
         for name, blocks in {"": trained, "untrained": untrained, "raw_pca": raw}.items()
     }
     training, test = role == "train", role == "test"

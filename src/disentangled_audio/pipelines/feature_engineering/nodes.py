@@ -248,7 +248,10 @@ def measure_factors(
             "duration": recordings["duration_s"].to_numpy(dtype=float),
             "level": recordings["rms_dbfs"].to_numpy(dtype=float),
             "median_f0": median_f0_hz.astype(float),
-            "t20": acoustics[["t20_500hz_s", "t20_1000hz_s"]].mean(axis=1).to_numpy(),
+            # NaN where acoustic.centre_hz names neither.
+            "t20": acoustics.filter(items=["t20_500hz_s", "t20_1000hz_s"])
+            .mean(axis=1)
+            .astype(float),
         }
     )
     return stamp(table, *sources)
