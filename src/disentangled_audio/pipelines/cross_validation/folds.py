@@ -27,6 +27,7 @@ from disentangled_audio.versions import package_versions
 PREDICTIONS = "predictions.parquet"
 LEAKAGE = "leakage_matrix.parquet"
 SWAPS = "swaps.parquet"
+NUMBERS = "factor_predictions.parquet"
 DISENTANGLEMENT = "disentanglement.json"
 FACTS = "facts.json"
 LOCK = ".lock"
@@ -42,7 +43,7 @@ def fold_pipeline() -> Pipeline:
 @cache
 def measurement_pipeline() -> Pipeline:
     """What the disentanglement of a fold is measured by; shares its training with the other."""
-    measured = ("leakage_matrix", "swaps", "disentanglement")
+    measured = ("leakage_matrix", "swaps", "disentanglement", "factor_predictions")
     whole = _parts() + disentanglement.create_pipeline()
     return whole.to_outputs(*measured).from_inputs("splits")
 
@@ -131,6 +132,7 @@ def _measure(measured: Path, data: dict[str, Any]) -> None:
     measured.mkdir(exist_ok=True)
     write_whole(measured / LEAKAGE, data["leakage_matrix"].to_parquet)
     write_whole(measured / SWAPS, data["swaps"].to_parquet)
+    write_whole(measured / NUMBERS, data["factor_predictions"].to_parquet)
     _write_json(measured / FACTS, {"seconds": seconds})
     # Last, because it tells that the fold is measured.
     _write_json(measured / DISENTANGLEMENT, data["disentanglement"])

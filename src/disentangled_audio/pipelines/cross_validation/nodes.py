@@ -108,12 +108,17 @@ def gather_folds(
 
 
 def gather_disentanglement(
-    fold_runs: pd.DataFrame, fold_results: Path, recordings: pd.DataFrame
-) -> tuple[pd.DataFrame, pd.DataFrame, dict[str, Any]]:
-    """Leakage matrix, swaps and block scores over all folds; empty where none was measured."""
-    from disentangled_audio.evaluation import leakage, swaps
+    fold_runs: pd.DataFrame, fold_results: Path, recordings: pd.DataFrame, seed: int
+) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame, dict[str, Any]]:
+    """Leakage matrix, swaps, regressions and block scores over all folds; empty if none was."""
+    from disentangled_audio.evaluation import leakage, regression, swaps
     from disentangled_audio.evaluation.disentanglement import summary_over_folds
-    from disentangled_audio.pipelines.cross_validation.folds import DISENTANGLEMENT, LEAKAGE, SWAPS
+    from disentangled_audio.pipelines.cross_validation.folds import (
+        DISENTANGLEMENT,
+        LEAKAGE,
+        NUMBERS,
+        SWAPS,
+    )
 
     hashes = check_same(fold_runs, recordings)
     counts = {"n_folds": fold_runs.attrs["n_folds"], **hashes}
@@ -123,6 +128,7 @@ def gather_disentanglement(
             stamp(pd.DataFrame(columns=[*columns, "n_folds"]), recordings)
             for columns in (leakage.COLUMNS, swaps.COLUMNS)
         ]
+        nothing.append(stamp(pd.DataFrame(columns=list(regression.SCORE_COLUMNS)), recordings))
         return *nothing, {**summary_over_folds({}), "reason": NOT_MEASURED, **counts}
     folders = [fold_results / run.folder / run.measured for run in runs.itertuples()]
     texts = [_found(folder / DISENTANGLEMENT).read_text(encoding="utf-8") for folder in folders]
@@ -130,9 +136,11 @@ def gather_disentanglement(
         name: {key: value for key, value in json.loads(text).items() if key not in STAMPS}
         for name, text in zip(runs["fold"].astype(str), texts, strict=True)
     }
+    numbers = pd.concat([_table(own / NUMBERS) for own in folders], ignore_index=True)
     return (
         stamp(leakage.mean_over_folds([_table(own / LEAKAGE) for own in folders]), recordings),
         stamp(swaps.swaps_over_folds([_table(own / SWAPS) for own in folders]), recordings),
+        stamp(regression.regression_scores(numbers, seed), recordings),
         {**summary_over_folds(summaries), "reason": "", **counts},
     )
 

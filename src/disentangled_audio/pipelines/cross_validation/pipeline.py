@@ -70,8 +70,13 @@ def create_pipeline(**kwargs) -> Pipeline:
             *confidence_nodes("cv_"),
             Node(
                 gather_disentanglement,
-                inputs=["fold_runs", "fold_results", "recordings"],
-                outputs=["cv_leakage_matrix", "cv_swaps", "cv_disentanglement"],
+                inputs=["fold_runs", "fold_results", "recordings", "params:seed"],
+                outputs=[
+                    "cv_leakage_matrix",
+                    "cv_swaps",
+                    "cv_factor_regression",
+                    "cv_disentanglement",
+                ],
                 name="gather_disentanglement",
             ),
             Node(

@@ -59,10 +59,14 @@ def measure_disentanglement(
     splits: pd.DataFrame,
     parameters: DisentanglementParameters,
     seed: int,
-) -> tuple[pd.DataFrame, pd.DataFrame, dict[str, Any]]:
-    """Leakage matrix beside its controls, swaps on decoded spectrograms, and block scores."""
+) -> tuple[pd.DataFrame, pd.DataFrame, dict[str, Any], pd.DataFrame]:
+    """Leakage matrix beside its controls, swaps on decoded spectrograms, and block scores.
+
+    Numbers are predicted too, for their explained variance.
+    """
     from disentangled_audio.evaluation import disentanglement, swaps
     from disentangled_audio.evaluation.leakage import leakage_matrix
+    from disentangled_audio.evaluation.regression import predicted_numbers
     from disentangled_audio.models.decoding import decoder_of
 
     sources = (codes, untrained_codes, disentangler, log_mel, factor_table, splits)
@@ -108,7 +112,17 @@ def measure_disentanglement(
         scores.pop(""), swaps.swap_summary(swapped), scores
     )
     summary = {**summary, "not_carried": missing, **stamp_of(codes)}
-    return stamp(matrix, *sources), stamp(swapped, *sources), summary
+    numbers = predicted_numbers(
+        {"": trained, "untrained": untrained, "raw": raw}, factors, factors["group"], ~test, test
+    )
+    return stamp(matrix, *sources), stamp(swapped, *sources), summary, stamp(numbers, *sources)
+
+
+def score_predicted_factors(factor_predictions: pd.DataFrame, seed: int) -> pd.DataFrame:
+    """Explained variance of the numbers that linear probes tell from the codes."""
+    from disentangled_audio.evaluation.regression import regression_scores
+
+    return stamp(regression_scores(factor_predictions, seed), factor_predictions)
 
 
 def plot_disentanglement(
