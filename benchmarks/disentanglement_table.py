@@ -127,7 +127,7 @@ def score_line(runs: list[SeedRun], code: str, factor: str, condition: str) -> s
     label = f"{code} → {factor}{CONDITIONS[condition]}"
     cells = [
         [
-            _cell(run.matrix, name, factor, condition, control)
+            row_of_matrix(run.matrix, name, factor, condition, control)
             for name, control in ((code, ""), (code, "untrained"), ("log_mel", "raw"))
         ]
         for run in runs
@@ -145,7 +145,7 @@ def score_line(runs: list[SeedRun], code: str, factor: str, condition: str) -> s
 def head_line(runs: list[SeedRun]) -> str:
     """The row of the classifier on the codes."""
     scores = [run.metrics["models"]["cnn"]["mean_balanced_accuracy"] for run in runs]
-    cells = [_cell(run.matrix, "content", "target", MARGINAL, "") for run in runs]
+    cells = [row_of_matrix(run.matrix, "content", "target", MARGINAL, "") for run in runs]
     chance = [None if cell is None else cell["chance"] for cell in cells]
     return _line("CNN head → target", [_percent(scores), _percent(chance), "–", "–"])
 
@@ -161,9 +161,10 @@ def summary_line(runs: list[SeedRun], label: str, place: tuple[str, ...]) -> str
     return _line(label, [own, "–", untrained, raw])
 
 
-def _cell(
-    matrix: pd.DataFrame, code: str, factor: str, condition: str, control: str
+def row_of_matrix(
+    matrix: pd.DataFrame, code: str, factor: str, condition: str, control: str = ""
 ) -> pd.Series | None:
+    """A cell of a leakage matrix; None where there is none."""
     asked = {"code": code, "factor": factor, "condition": condition, "control": control}
     chosen = matrix[np.logical_and.reduce([matrix[key] == value for key, value in asked.items()])]
     return chosen.iloc[0] if len(chosen) else None

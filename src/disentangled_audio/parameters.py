@@ -720,8 +720,8 @@ class DisentanglerParameters(Parameters):
     variational_weight : weight of the divergence of each code's distribution from a standard
         normal one, in nats a dimension; above 0, codes are drawn from that distribution in
         training; 0 leaves the number of dimensions as the only bottleneck.
-    quantised : by code, levels that each of its dimensions is rounded to; codes that are not named
-        are not rounded.
+    quantised : by code, levels that each of its dimensions is rounded to; a code that is not named,
+        or is None, is not rounded.
     label_smoothing : share of the label's probability spread over all classes.
     balance_classes : weight each class alike in the cross-entropy.
     segment_min_frames, segment_max_frames : lengths of the segments that random resampling
@@ -779,7 +779,7 @@ class DisentanglerParameters(Parameters):
     adversaries: dict[Code, CodeTerm] = {}
     ramp_epochs: int = Field(default=10, ge=0)
     variational_weight: float = Field(default=0.0, ge=0.0)
-    quantised: dict[Code, Annotated[int, Field(ge=2, le=256)]] = {}
+    quantised: dict[Code, Annotated[int, Field(ge=2, le=256)] | None] = {}
     label_smoothing: float = Field(default=0.1, ge=0.0, lt=1.0)
     balance_classes: bool = True
     segment_min_frames: int = Field(default=6, ge=2)
