@@ -64,29 +64,33 @@ class FoldTables:
     simulated: bool
 
 
-def fold_tables(env: str, protocol_name: str) -> FoldTables:
-    """Read a corpus as `kedro run --env=…` does, and split it into all folds of a protocol."""
+def project_context(env: str, params: dict[str, Any]) -> Any:
+    """Parameters and catalog, as `kedro run --env=… --params=…` sees them."""
     # Before Kedro sets its own logging up: nothing but the tables is to be printed.
     logging.disable(logging.INFO)
     from kedro.framework.session import KedroSession
     from kedro.framework.startup import bootstrap_project
 
+    bootstrap_project(REPOSITORY)
+    # Catalog paths are relative to the project.
+    os.chdir(REPOSITORY)
+    with KedroSession.create(REPOSITORY, env=env, runtime_params=params) as session:
+        return session.load_context()
+
+
+def fold_tables(env: str, protocol_name: str) -> FoldTables:
+    """Read a corpus as `kedro run --env=…` does, and split it into all folds of a protocol."""
     from disentangled_audio.corpora.ingest import ingest
     from disentangled_audio.corpora.locate import locate
     from disentangled_audio.evaluation.splits import fold_protocols, make_splits
     from disentangled_audio.parameters import Corpus, ParallelParameters, Protocol
 
-    bootstrap_project(REPOSITORY)
-    # Catalog paths are relative to the project.
-    os.chdir(REPOSITORY)
-    selected = {"protocol_name": protocol_name}
-    with KedroSession.create(REPOSITORY, env=env, runtime_params=selected) as session:
-        context = session.load_context()
-        corpus = Corpus.model_validate(context.params["corpus"])
-        protocol = Protocol.model_validate(context.params["protocol"])
-        seed = context.params["seed"]
-        folders = context.catalog.load("recording_folders")
-        chunks = context.catalog.load("clip_chunks")
+    context = project_context(env, {"protocol_name": protocol_name})
+    corpus = Corpus.model_validate(context.params["corpus"])
+    protocol = Protocol.model_validate(context.params["protocol"])
+    seed = context.params["seed"]
+    folders = context.catalog.load("recording_folders")
+    chunks = context.catalog.load("clip_chunks")
     ingested = ingest(corpus, folders, chunks, ParallelParameters(n_jobs=1))
     recordings = ingested.recordings.reset_index(drop=True)
     splits = {

@@ -616,9 +616,9 @@ class ViewParameters(Parameters):
     content_step_s : largest time between such frames in a clip that is active from end to end.
     trim_db : frames further than this below the loudest one, at either end, are cut off before
         time normalisation.
-    pitch : `f0` (salience over log frequency, and voicing) or `contour` (the fundamental alone,
-        interpolated where nothing is voiced, so that pauses do not show) for voiced sounds,
-        `modal` for impulse responses.
+    pitch : `f0` (salience over log frequency, and voicing) or `contour` (the course of the
+        fundamental and its median, interpolated where nothing is voiced, so that neither pauses
+        nor timbre show) for voiced sounds, `modal` for impulse responses.
     f0_min_hz, f0_max_hz : range of the fundamental, for `f0` and `contour`.
     f0_bins_per_octave : resolution of the fundamental, for `f0` and `contour`.
     f0_span_octaves : width of the pitch view around the clip's median fundamental, for `f0`.
@@ -742,8 +742,8 @@ class DisentanglerParameters(Parameters):
     variational_weight : weight of the divergence of each code's distribution from a standard
         normal one, in nats a dimension; above 0, codes are drawn from that distribution in
         training; 0 leaves the number of dimensions as the only bottleneck.
-    quantised : by code, levels that each of its dimensions is rounded to; codes that are not named
-        are not rounded.
+    quantised : by code, levels that each of its dimensions is rounded to; a code that is not named,
+        or is None, is not rounded.
     label_smoothing : share of the label's probability spread over all classes.
     balance_classes : weight each class alike in the cross-entropy.
     segment_min_frames, segment_max_frames : lengths of the segments that random resampling
@@ -801,7 +801,7 @@ class DisentanglerParameters(Parameters):
     adversaries: dict[Code, CodeTerm] = {}
     ramp_epochs: int = Field(default=10, ge=0)
     variational_weight: float = Field(default=0.0, ge=0.0)
-    quantised: dict[Code, Annotated[int, Field(ge=2, le=256)]] = {}
+    quantised: dict[Code, Annotated[int, Field(ge=2, le=256)] | None] = {}
     label_smoothing: float = Field(default=0.1, ge=0.0, lt=1.0)
     balance_classes: bool = True
     segment_min_frames: int = Field(default=6, ge=2)
@@ -949,7 +949,7 @@ class DisentanglementParameters(Parameters):
     ----------
     carried_by : factor to the code that should carry it, for block scores and swaps; the target
         by content if it is empty. Attributes of a code that the model does not have are left out.
-    max_items : rows of the leakage matrix at most, drawn at random.
+    max_items : rows of the leakage matrix and of the block scores at most, drawn at random.
     raw_components : principal components of the log-mel spectrogram, the raw control.
     n_examples : inputs of the swaps that are kept to be seen and heard.
     """
@@ -961,14 +961,16 @@ class DisentanglementParameters(Parameters):
 
 
 class CrossValidationParameters(Parameters):
-    """Which folds are run.
+    """Which folds are run, and what is measured of them.
 
     Attributes
     ----------
     folds : names of some of the protocol's folds; None runs all.
+    disentanglement : whether to measure of each fold what each code says of each factor.
     """
 
     folds: Texts | None = None
+    disentanglement: bool = True
 
 
 class EvaluationParameters(Parameters):

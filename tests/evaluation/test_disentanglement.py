@@ -12,6 +12,7 @@ from disentangled_audio.evaluation.disentanglement import (
     disentanglement_summary,
     mutual_information_gap,
     sap_score,
+    summary_over_folds,
 )
 from tests.evaluation import constructed_codes as made
 
@@ -175,3 +176,31 @@ def test_a_code_with_nan_is_named(factors):
     codes["rhythm"][3, 1] = np.nan
     with pytest.raises(ValueError, match="'rhythm' is not finite"):
         block_scores(codes, factors)
+
+
+def test_rows_beyond_the_limit_are_drawn_by_the_seed(factors):
+    codes = made.noise(factors)
+    first, again, other = (block_scores(codes, factors, max_items=90, seed=s) for s in (1, 1, 2))
+    assert first == again
+    assert first["n_items"] == 90
+    assert first["sap"] != other["sap"]
+
+
+def test_summaries_over_folds():
+    def summary(dci, moved, reason=""):
+        swap = {"moved": moved, "by_code": {"pitch": {"moved": moved}} if moved else {}}
+        importance = {} if reason else {"pitch": {"f0": 1.0}}
+        scores = {"block_dci": dci, "importance": importance, "reason": reason}
+        return disentanglement_summary(scores, swap, {"untrained": {"block_dci": dci}})
+
+    none = summary(None, None, "no factor has two classes")
+    found = summary_over_folds({"0": summary(0.4, 0.6), "1": summary(0.8, 0.8), "2": none})
+    mean = found["mean"]
+    assert mean["block_dci"] == mean["controls"]["untrained"]["block_dci"] == pytest.approx(0.6)
+    assert mean["swap"]["by_code"] == {"pitch": {"moved": pytest.approx(0.7)}}
+    assert mean["importance"] == {"pitch": {"f0": 1.0}}
+    assert mean["reason"] == "no factor has two classes"
+    assert list(found["folds"]) == ["0", "1", "2"]
+    assert summary_over_folds({"2": none})["mean"]["block_dci"] is None
+    assert summary_over_folds({}) == {"mean": {}, "folds": {}}
+    json.dumps(found, allow_nan=False)

@@ -301,9 +301,12 @@ def test_mean_over_folds(factors):
     scores = [part.loc[0, "score"] for part in (good, bad)]
     assert found["score"] == pytest.approx(np.mean(scores))
     assert (found["low"], found["high"]) == pytest.approx((min(scores), max(scores)))
-    assert (found["n_folds"], found["reason"]) == (2, "one class")
+    assert (found["n_folds"], found["reason"]) == (2, "not in 1 of 3 folds: one class")
+    constant = mean_over_folds([good.assign(reason="the code is constant"), unscored])
+    assert set(constant["reason"]) == {"the code is constant, not in 1 of 2 folds: one class"}
     nothing = mean_over_folds([unscored])
     assert nothing["score"].isna().all()
+    assert set(nothing["reason"]) == {"one class"}
     with pytest.raises(ValueError, match="no leakage matrix"):
         mean_over_folds([])
 

@@ -19,6 +19,7 @@ from disentangled_audio.evaluation.swaps import (
     swap_shares,
     swap_summary,
     swap_test,
+    swaps_over_folds,
 )
 from tests.evaluation.constructed_codes import balanced_factors
 
@@ -205,3 +206,23 @@ def test_readers_of_silence_still_answer(factors):
     readers = fit_readers(draw(levels_as_codes(factors)), factors.assign(kind="one"))
     assert set(readers) == set(CARRIED_BY)
     assert readers["pitch"].predict(np.zeros((2, N_FRAMES, N_MELS))).shape == (2,)
+
+
+def test_mean_over_folds(factors):
+    # In the second fold the decoder hears content alone, and the third has one pitch.
+    table = run(factors, draw)
+    deaf = run(factors, lambda codes: draw({**codes, "pitch": 0 * codes["pitch"]}))
+    single = run(factors.assign(pitch="pitch0"), draw)
+    found = swaps_over_folds([table, deaf.replace({"reason": {"": np.nan}}), single])
+
+    asked = "swap == 'pitch' and attribute == 'pitch' and clip == 'donor'"
+    shares = [part.query(asked)["share"].item() for part in (table, deaf)]
+    row = found.query(asked).iloc[0]
+    assert shares[0] > 0.9
+    assert shares[1] < 0.5
+    assert row["share"] == pytest.approx(np.mean(shares))
+    assert (row["low"], row["high"]) == pytest.approx((min(shares), max(shares)))
+    assert (row["n_folds"], row["reason"]) == (2, "not in 1 of 3 folds: one class")
+    assert not found.duplicated(["swap", "attribute", "clip", "expected"]).any()
+    with pytest.raises(ValueError, match="no table of swaps"):
+        swaps_over_folds([])

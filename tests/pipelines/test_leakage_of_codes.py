@@ -88,3 +88,17 @@ def test_without_any_code_to_carry_an_attribute_all_else_is_measured(
     assert "no code" in examples.attrs["reason"]
     assert catalog.load("swap_audio").shape[0] == 0
     assert catalog.exists("swap_plot")
+
+
+def test_acoustics_without_middle_bands_give_no_t20(measured_run: Path) -> None:
+    from disentangled_audio.pipelines.feature_engineering.nodes import measure_factors
+
+    catalog = load_catalog(measured_run)
+    acoustics = catalog.load("acoustic_parameters")
+    other = acoustics[[name for name in acoustics if not name.startswith("t20_")]]
+    other.attrs.update(acoustics.attrs)
+    waveforms, recordings = catalog.load("waveforms"), catalog.load("recordings")
+    names = ("params:corpus", "params:views", "feature_chunks", "params:parallel")
+    table = measure_factors(waveforms, recordings, other, *map(catalog.load, names))
+    assert table["t20"].isna().all()
+    assert table["t20"].dtype == float

@@ -12,6 +12,7 @@ from disentangled_audio.plots.disentanglement import (
     latent_map_figure,
     leakage_figure,
     no_swap_figure,
+    nothing_measured_figure,
     swap_figure,
 )
 
@@ -81,6 +82,13 @@ def test_cells_that_were_not_scored_are_hatched_with_their_reason():
     assert [patch.get_hatch() for patch in panel.patches] == ["////"] * 2
     assert figure.get_supxlabel() == "a  no voiced frame\nb  the code is constant"
     assert panel.get_xticklabels()[0].get_text() == "digit\n–"
+    draw(figure)
+
+
+def test_what_was_not_measured_says_why():
+    figure = nothing_measured_figure("not measured", simulated=True)
+    assert texts(figure.axes[0]) == ["not measured"]
+    assert style.SIMULATED_MARK in figure.get_suptitle()
     draw(figure)
 
 

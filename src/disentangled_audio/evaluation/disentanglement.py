@@ -1,6 +1,6 @@
 """Scores of how well codes are kept apart: block DCI, SAP and MIG, as plain numbers."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.ensemble import RandomForestClassifier
 
 from disentangled_audio.evaluation.probes import (
+    drawn_rows,
     probe_decisions,
     probe_features,
     probe_folds,
@@ -147,6 +148,7 @@ def block_scores(
     factors: pd.DataFrame,
     *,
     unit: ArrayLike | None = None,
+    max_items: int = 3000,
     n_folds: int = 3,
     seed: int = 0,
 ) -> dict[str, Any]:
@@ -170,6 +172,8 @@ def block_scores(
         Numbers must be cut into classes before (`terciles_within`).
     unit : (n_items,), optional
         Rows that no fold tears apart; by default each row is its own.
+    max_items : int
+        Rows at most; more are drawn from at random. Forests take most of the time.
     n_folds : int
     seed : int
 
@@ -188,7 +192,9 @@ def block_scores(
     for name, code in codes.items():
         if not np.isfinite(code).all():
             raise ValueError(f"code '{name}' is not finite")
-    kept, labels, reason = _usable(factors, n_folds)
+    drawn = drawn_rows(len(factors), max_items, seed)
+    kept, labels, reason = _usable(factors.iloc[drawn], n_folds)
+    kept = drawn[kept]
     if reason:
         scores = dict.fromkeys(("block_dci", "completeness", "informativeness", "sap", "mig"))
         return {**scores, "importance": {}, "n_items": len(kept), "reason": reason}
@@ -248,6 +254,42 @@ def disentanglement_summary(
     }
 
 
+def summary_over_folds(folds: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """Block scores and swaps of several folds, and their mean.
+
+    Parameters
+    ----------
+    folds : mapping
+        Fold to its `disentanglement_summary`.
+
+    Returns
+    -------
+    dict
+        ``{mean, folds}``. The mean has the form of a fold's summary. Each of its numbers is the
+        mean over the folds that have it, None if there is none; ``n_items`` is the mean as well,
+        and ``reason`` what the folds without scores said.
+    """
+    return {
+        "mean": _mean_of(list(folds.values())) if folds else {},
+        "folds": {str(name): dict(summary) for name, summary in folds.items()},
+    }
+
+
+def _mean_of(values: Sequence[Any]) -> Any:
+    """Mean of numbers, in nested mappings of them; what differs in words is told one by one."""
+    values = [value for value in values if value is not None]
+    if not values:
+        return None
+    if isinstance(values[0], Mapping):
+        names = dict.fromkeys(name for value in values for name in value)
+        return {
+            name: _mean_of([value[name] for value in values if name in value]) for name in names
+        }
+    if isinstance(values[0], str):
+        return ", ".join(dict.fromkeys(value for value in values if value))
+    return float(np.mean(values))
+
+
 def _why_undefined(importance: NDArray[np.float64]) -> str:
     """Why a score of a matrix of importances has no value; empty if all have one."""
     n_blocks, n_factors = importance.shape
@@ -299,7 +341,11 @@ def _forest(
             min_samples_leaf=max(2, round(LEAF_SHARE * (~held_out).sum())),
             class_weight="balanced",
             random_state=seed,
+            # Each tree has a seed of its own, so that they may grow beside each other.
+            n_jobs=-1,
         ).fit(joined[~held_out], labels[~held_out])
+        # Threads that add up the trees' votes as they come would round in another order each time.
+        forest.set_params(n_jobs=1)
         importance += np.bincount(blocks, weights=forest.feature_importances_, minlength=len(codes))
         guesses[held_out] = forest.predict(joined[held_out])
     total = importance.sum()

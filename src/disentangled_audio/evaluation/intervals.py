@@ -175,6 +175,29 @@ def mean_recall(support: NDArray, hits: NDArray) -> NDArray[np.float64]:
     return recall.sum(axis=1) / (support > 0).sum(axis=1)
 
 
+def interval_of_mean(scores: NDArray[np.floating], confidence: float = 0.95) -> tuple[float, float]:
+    """Interval of the mean of a few scores, by a seeded bootstrap of them.
+
+    Parameters
+    ----------
+    scores : (n_scores,)
+        Of folds, say. With few of them the interval is too narrow.
+    confidence : float
+        Share of resamples inside the interval, 0 to 1.
+
+    Returns
+    -------
+    low, high : float
+        NaN where there is no score.
+    """
+    if len(scores) == 0:
+        return float("nan"), float("nan")
+    rng = np.random.default_rng(0)
+    means = rng.choice(scores, size=(1000, len(scores))).mean(axis=1)
+    low, high = percentile_interval(means, confidence)
+    return low, high
+
+
 def percentile_interval(values: NDArray, confidence: float = 0.95) -> list[float]:
     """Quantiles that have the given share of the values between them."""
     tail = (1.0 - confidence) / 2.0

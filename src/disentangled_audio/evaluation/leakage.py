@@ -7,10 +7,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from disentangled_audio.evaluation.intervals import bootstrap_intervals
+from disentangled_audio.evaluation.intervals import bootstrap_intervals, interval_of_mean
 from disentangled_audio.evaluation.probes import (
     ProbeFeatures,
     better_by_other_folds,
+    drawn_rows,
     lookup_decisions,
     probe_decisions,
     probe_features,
@@ -149,7 +150,7 @@ def leakage_matrix(  # noqa: PLR0913 - the parts of a measurement, each given by
     for control, of_control in (controls or {}).items():
         named += [(control, name, code) for name, code in of_control.items()]
     _check(named, len(factors), conditions)
-    kept = _drawn(len(factors), max_items, seed)
+    kept = drawn_rows(len(factors), max_items, seed)
     rows = rows.take(kept)
     named = [(control, name, np.asarray(code)[kept]) for control, name, code in named]
     settings = _Settings(n_folds, n_resamples, seed, dict(why_missing or {}))
@@ -171,7 +172,8 @@ def mean_over_folds(matrices: Sequence[pd.DataFrame], confidence: float = 0.95) 
     -------
     DataFrame
         Mean scores and chances over the folds that have them, and the interval of that mean by a
-        bootstrap of folds, seeded. ``n_items`` is the sum, ``n_folds`` how many had a score.
+        bootstrap of folds, seeded. ``n_items`` is the sum, ``n_folds`` how many had a score, and
+        ``reason`` why the others had none.
         With few folds the interval is too narrow.
 
     Raises
@@ -188,7 +190,7 @@ def mean_over_folds(matrices: Sequence[pd.DataFrame], confidence: float = 0.95) 
     records = []
     for values, cells in table.groupby(keys, sort=False):
         scores = cells["score"].dropna().to_numpy()
-        low, high = _interval_of_mean(scores, confidence)
+        low, high = interval_of_mean(scores, confidence)
         scored = cells[cells["score"].notna()]
         told = scored if len(scored) else cells
         records.append(
@@ -202,11 +204,26 @@ def mean_over_folds(matrices: Sequence[pd.DataFrame], confidence: float = 0.95) 
                 "n_classes": int(told["n_classes"].max()),
                 "rows": _in_words(told["rows"]),
                 "folds": _in_words(told["folds"]),
-                "reason": "" if len(scores) == len(cells) else _in_words(cells["reason"]),
+                "reason": reason_over_folds(cells["reason"], cells["score"].isna()),
                 "n_folds": len(scores),
             }
         )
     return pd.DataFrame(records, columns=[*COLUMNS, "n_folds"])
+
+
+def reason_over_folds(reasons: pd.Series, missing: pd.Series) -> str:
+    """Why some folds have no score of a cell, and how many; what is said of the others' scores.
+
+    Parameters
+    ----------
+    reasons : (n_folds,) of str
+    missing : (n_folds,) of bool
+        Whether the fold has no score.
+    """
+    told = _in_words(reasons[missing])
+    if missing.any() and not missing.all():
+        told = f"not in {missing.sum()} of {len(missing)} folds: {told}"
+    return _in_words(pd.Series([_in_words(reasons[~missing]), told]))
 
 
 @dataclass(frozen=True)
@@ -303,12 +320,6 @@ def _check(
         bad = ~np.isfinite(code).all(axis=1)
         if bad.any():
             raise ValueError(f"{what} is not finite in {int(bad.sum())} of {n_items} rows")
-
-
-def _drawn(n_items: int, max_items: int, seed: int) -> NDArray[np.intp]:
-    if n_items <= max_items:
-        return np.arange(n_items)
-    return np.sort(np.random.default_rng(seed).choice(n_items, max_items, replace=False))
 
 
 def _condition_cells(
@@ -484,16 +495,6 @@ def _score(
 def _unscored(reason: str) -> dict:
     numbers = dict.fromkeys(("score", "low", "high", "chance"), np.nan)
     return {**numbers, "n_items": 0, "n_classes": 0, "rows": "", "folds": "", "reason": reason}
-
-
-def _interval_of_mean(scores: NDArray[np.floating], confidence: float) -> tuple[float, float]:
-    if len(scores) == 0:
-        return np.nan, np.nan
-    rng = np.random.default_rng(0)
-    means = rng.choice(scores, size=(1000, len(scores))).mean(axis=1)
-    tail = (1.0 - confidence) / 2.0
-    low, high = np.quantile(means, [tail, 1.0 - tail])
-    return float(low), float(high)
 
 
 def _in_words(values: pd.Series) -> str:

@@ -25,6 +25,13 @@ KERNEL_RIDGE = 0.1
 RIDGE_ALPHAS = np.logspace(-3, 4, 15)
 
 
+def drawn_rows(n_items: int, max_items: int, seed: int) -> NDArray[np.intp]:
+    """Places of all rows, or of so many at random, (n_drawn,)."""
+    if n_items <= max_items:
+        return np.arange(n_items)
+    return np.sort(np.random.default_rng(seed).choice(n_items, max_items, replace=False))
+
+
 @dataclass(frozen=True)
 class ProbeFeatures:
     """What the two probes see of a code.

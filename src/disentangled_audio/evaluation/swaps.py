@@ -1,6 +1,6 @@
 """Swap test: decode a clip with codes of other clips, and see which attribute came along."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +11,8 @@ from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
-from disentangled_audio.evaluation.intervals import bootstrap_intervals
+from disentangled_audio.evaluation.intervals import bootstrap_intervals, interval_of_mean
+from disentangled_audio.evaluation.leakage import reason_over_folds
 
 Decode = Callable[[dict[str, NDArray[np.floating]]], NDArray[np.floating]]
 ORIGINAL, REBUILT, RECOMBINED = "original", "rebuilt", "recombined"
@@ -361,6 +362,52 @@ def swap_summary(swaps: pd.DataFrame) -> dict[str, Any]:
             for code in dict.fromkeys(single["swap"])
         },
     }
+
+
+def swaps_over_folds(tables: Sequence[pd.DataFrame], confidence: float = 0.95) -> pd.DataFrame:
+    """One table of swaps from those of several folds, whose encoders and readers differ.
+
+    Parameters
+    ----------
+    tables : of DataFrame
+        From `swap_test`.
+    confidence : float
+
+    Returns
+    -------
+    DataFrame
+        The columns of `swap_test`: mean shares over the folds that have them, and the interval of
+        that mean by a bootstrap of folds, seeded; ``n_items`` is the sum. ``n_folds`` says how
+        many had a share, ``reason`` why the others had none.
+
+    Raises
+    ------
+    ValueError
+        If there is no table.
+    """
+    if not tables:
+        raise ValueError("no table of swaps to take the mean of")
+    # A table that was read from a file has no empty texts.
+    every = pd.concat(tables, ignore_index=True).fillna({"reason": ""})
+    # Where other attributes vary, another code may be the one that an attribute should follow.
+    keys = ["swap", "attribute", "clip", "expected"]
+    records = []
+    for values, rows in every.groupby(keys, sort=False):
+        shares = rows["share"].dropna().to_numpy(dtype=float)
+        low, high = interval_of_mean(shares, confidence)
+        records.append(
+            {
+                **dict(zip(keys, values, strict=True)),
+                "share": shares.mean() if len(shares) else np.nan,
+                "low": low,
+                "high": high,
+                "n_items": int(rows["n_items"].sum()),
+                "n_classes": int(rows["n_classes"].max()),
+                "reason": reason_over_folds(rows["reason"], rows["share"].isna()),
+                "n_folds": len(shares),
+            }
+        )
+    return pd.DataFrame(records, columns=[*COLUMNS, "n_folds"])
 
 
 def _mean(values: pd.Series) -> float | None:

@@ -85,7 +85,7 @@ def build_disentangler(
     keras.utils.set_random_seed(seed)
     seeds = count(seed * 1000 + 1)
     if parameters.method == "adversarial":
-        inputs = {_WHOLE_VIEW: keras.Input(view_shapes[_WHOLE_VIEW], name=f"whole_{_WHOLE_VIEW}")}
+        inputs = {_WHOLE_VIEW: keras.Input(view_shapes[_WHOLE_VIEW], name=_WHOLE_VIEW)}
         codes = _codes_of_one_view(inputs[_WHOLE_VIEW], parameters, seeds)
     else:
         inputs = {name: keras.Input(view_shapes[name], name=name) for name in INPUT_NAMES}
@@ -290,7 +290,7 @@ def _decode(
     features = layers.Reshape((rows, columns, _PATCH, _PATCH))(features)
     features = layers.Permute((1, 3, 2, 4))(features)
     features = layers.Reshape((rows * _PATCH, columns * _PATCH))(features)
-    return Standardise(invert=True, name="log_mel")(features[:, :n_frames, :n_bands])
+    return Standardise(invert=True, name="rebuilt")(features[:, :n_frames, :n_bands])
 
 
 def _classify(

@@ -35,7 +35,7 @@ _STANDARDISED_VIEWS = {
     "standardise_pitch": "pitch_view",
     "standardise_timbre": "content_view",
     "standardise_whole": "log_mel",
-    "log_mel": "log_mel",
+    "rebuilt": "log_mel",
 }
 NO_LABEL = -1
 _WARM_UP_SHARE = 0.05

@@ -16,6 +16,7 @@ VIEW_NAMES = ("log_mel", "content_view", "rhythm_view", "pitch_view")
 
 # A fundamental needs a few periods in a window; Boersma takes three.
 _PERIODS_IN_WINDOW = 3.0
+_CONTOUR_OCTAVES = 0.5
 
 
 def make_views(
@@ -44,9 +45,10 @@ def make_views(
         `rhythm_view` (n_items, n_frames, rhythm_bands): energies of wide bands, absolute time.
         `pitch_view`: for `f0` (n_items, n_content_frames, n_bins + 1), salience of the fundamental
         around the clip's median in voiced frames of the active span, and voicing in the last
-        column; for `contour` (n_items, n_content_frames, 1), the fundamental in octaves above
-        `f0_min_hz`, or from the clip's median, interpolated where nothing is voiced, 0 where
-        nothing is voiced at all; for `modal` (n_items, n_modal_frames, modal_bins), low-frequency
+        column; for `contour` (n_items, n_content_frames, 2), the course of the fundamental in
+        octaves from the clip's median, interpolated where nothing is voiced, and that median in
+        octaves above `f0_min_hz` (left out with `f0_relative_to_clip`), both 0 where nothing is
+        voiced at all; for `modal` (n_items, n_modal_frames, modal_bins), low-frequency
         spectra in absolute time, each relative to its own peak.
 
     Raises
@@ -155,15 +157,11 @@ def median_f0_hz(
     (n_items,)
         Hz; NaN where no frame is voiced.
     """
-    hop_samples = max(1, round(parameters.hop_s * sample_rate_hz))
-    centres = np.arange(0, waveforms.shape[1], hop_samples)
-    medians = []
-    for rows in row_blocks(waveforms.shape):
-        clips = waveforms[rows]
-        places = np.tile(centres, (len(clips), 1))
-        _, f0_hz, voicing, _ = _f0_analysis(clips, places, sample_rate_hz, parameters)
-        medians.append(pitch.median_f0_hz(f0_hz, voicing > 0.0))
-    return np.concatenate(medians)
+    courses = (
+        _f0_course(waveforms[rows], sample_rate_hz, parameters)
+        for rows in row_blocks(waveforms.shape)
+    )
+    return np.concatenate([pitch.median_f0_hz(*course) for course in courses])
 
 
 def _f0_analysis(
@@ -206,12 +204,33 @@ def _contour_view(
     sample_rate_hz: int,
     parameters: ViewParameters,
 ) -> NDArray[np.float32]:
-    _, f0_hz, voicing, _ = _f0_analysis(waveforms, centres, sample_rate_hz, parameters)
-    octaves = np.log2(f0_hz / parameters.f0_min_hz)
-    contour = pitch.interpolated(octaves, voicing > 0.0)
-    if parameters.f0_relative_to_clip:
-        contour = contour - np.median(contour, axis=1, keepdims=True)
-    return contour[..., None].astype(np.float32)
+    """Shape of the fundamental's course around the clip's median, and that median."""
+    hop_samples = max(1, round(parameters.hop_s * sample_rate_hz))
+    f0_hz, voiced = _f0_course(waveforms, sample_rate_hz, parameters)
+    median_hz = pitch.median_f0_hz(f0_hz, voiced)[:, None]
+    median_hz = np.where(np.isnan(median_hz), parameters.f0_min_hz, median_hz)
+    shape = np.log2(f0_hz / median_hz)
+    # Further away it is rather an error by an octave than a melody.
+    shape = pitch.interpolated(shape, voiced & (np.abs(shape) <= _CONTOUR_OCTAVES))
+    frames = np.arange(shape.shape[1])
+    shown = [
+        np.interp(of / hop_samples, frames, own) for of, own in zip(centres, shape, strict=True)
+    ]
+    columns = [np.array(shown)]
+    if not parameters.f0_relative_to_clip:
+        level = np.log2(median_hz / parameters.f0_min_hz)
+        columns.append(np.broadcast_to(level, centres.shape))
+    return np.stack(columns, axis=2).astype(np.float32)
+
+
+def _f0_course(
+    waveforms: NDArray[np.float32], sample_rate_hz: int, parameters: ViewParameters
+) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    """Fundamental of every frame in absolute time, and which frames are voiced."""
+    hop_samples = max(1, round(parameters.hop_s * sample_rate_hz))
+    places = np.tile(np.arange(0, waveforms.shape[1], hop_samples), (len(waveforms), 1))
+    _, f0_hz, voicing, _ = _f0_analysis(waveforms, places, sample_rate_hz, parameters)
+    return f0_hz, voicing > 0.0
 
 
 def _f0_view(

@@ -102,6 +102,25 @@ def leakage_figure(
     return figure
 
 
+def nothing_measured_figure(reason: str, *, simulated: bool = False) -> Figure:
+    """Say, where a heat map is expected, why there is none.
+
+    Parameters
+    ----------
+    reason : str
+    simulated : bool
+        Whether the title must say that the recordings are simulated.
+    """
+    with style.context():
+        figure = style.new_figure(8.0, 1.8)
+        axes = figure.add_subplot()
+        axes.axis("off")
+        axes.text(0.0, 0.5, reason, va="center", color=style.GREY)
+        text = "What each code says of each factor"
+        style.left_title(figure, style.title(text, simulated=simulated))
+    return figure
+
+
 def latent_map_figure(
     maps: Mapping[str, NDArray[np.floating]],
     factors: pd.DataFrame,

@@ -9,20 +9,26 @@ import pandas as pd
 
 from disentangled_audio.errors import UserError
 from disentangled_audio.parameters import (
+    AcousticParameters,
     AugmentationParameters,
+    CepstraParameters,
     Corpus,
     CrossValidationParameters,
+    DisentanglementParameters,
     DisentanglerParameters,
     EvaluationParameters,
     FourierParameters,
     HybridParameters,
     Protocol,
     SvmParameters,
+    ViewParameters,
 )
 from disentangled_audio.pipelines.ingestion.nodes import split_recordings
-from disentangled_audio.pipelines.stamps import check_same, stamp
+from disentangled_audio.pipelines.stamps import STAMPS, check_same, stamp
 
 logger = logging.getLogger(__name__)
+
+NOT_MEASURED = "not measured: cross_validation.disentanglement is false"
 
 
 def train_folds(  # noqa: PLR0913
@@ -35,12 +41,16 @@ def train_folds(  # noqa: PLR0913
     disentangler: DisentanglerParameters,
     svm: SvmParameters,
     hybrid: HybridParameters,
+    views: ViewParameters,
+    cepstra: CepstraParameters,
+    acoustic: AcousticParameters,
+    disentanglement: DisentanglementParameters,
     cross_validation: CrossValidationParameters,
     seed: int,
     fold_results: Path,
     **data: Any,
 ) -> pd.DataFrame:
-    """Train and predict fold by fold; a fold that was done before is not done again."""
+    """Train, predict and measure fold by fold; what was done before is not done again."""
     from disentangled_audio.evaluation.splits import fold_protocols
     from disentangled_audio.pipelines.cross_validation.folds import run_fold
 
@@ -53,7 +63,6 @@ def train_folds(  # noqa: PLR0913
     _check_components(splits, fourier)
     parameters = {
         "params:corpus": corpus,
-        "params:protocol": protocol,
         "params:fourier": fourier,
         "params:augmentation": augmentation,
         "params:disentangler": disentangler,
@@ -61,12 +70,26 @@ def train_folds(  # noqa: PLR0913
         "params:hybrid": hybrid,
     }
     plain = {name: value.model_dump(mode="json") for name, value in parameters.items()}
-    inputs = {"recordings": recordings, **data, **parameters, "params:seed": seed}
+    # Losses may name them.
+    plain["factors"] = protocol.factors
+    features = [value.model_dump(mode="json") for value in (views, cepstra, acoustic)]
+    measurement = None
+    if cross_validation.disentanglement:
+        measurement = disentanglement.model_dump(mode="json")
+    inputs = {
+        "recordings": recordings,
+        **data,
+        **parameters,
+        "params:views": views,
+        "params:protocol": protocol,
+        "params:disentanglement": disentanglement,
+        "params:seed": seed,
+    }
     rows = []
     for number, (name, of_fold) in enumerate(splits.items(), start=1):
         logger.info("fold %s (%d of %d)", name, number, len(splits))
-        own = run_fold(of_fold, inputs, [plain, seed], fold_results)
-        rows.append(_facts(name, of_fold, own))
+        own = run_fold(of_fold, inputs, [plain, seed], fold_results, features, measurement)
+        rows.append(_facts(name, of_fold, own, measurement))
     runs = pd.DataFrame(rows)
     runs.attrs["n_folds"] = len(folds)
     return stamp(runs, recordings)
@@ -79,20 +102,47 @@ def gather_folds(
     from disentangled_audio.pipelines.cross_validation.folds import PREDICTIONS
 
     check_same(fold_runs, recordings)
-    tables = []
-    for folder in fold_runs["folder"]:
-        file = fold_results / folder / PREDICTIONS
-        if not file.is_file():
-            raise UserError(
-                f"{file} is gone since the fold was run; run kedro run "
-                "--pipelines=cross_validation again, with the same --env and --params"
-            )
-        tables.append(pd.read_parquet(file))
-    # Their split hashes differ; the corpus is the same.
-    for table in tables:
-        table.attrs.clear()
+    tables = [_table(fold_results / folder / PREDICTIONS) for folder in fold_runs["folder"]]
     # A class that a fold cannot train on has no column there.
     return stamp(pd.concat(tables, ignore_index=True), recordings)
+
+
+def gather_disentanglement(
+    fold_runs: pd.DataFrame, fold_results: Path, recordings: pd.DataFrame, seed: int
+) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame, dict[str, Any]]:
+    """Leakage matrix, swaps, regressions and block scores over all folds; empty if none was."""
+    from disentangled_audio.evaluation import leakage, regression, swaps
+    from disentangled_audio.evaluation.disentanglement import summary_over_folds
+    from disentangled_audio.pipelines.cross_validation.folds import (
+        DISENTANGLEMENT,
+        LEAKAGE,
+        NUMBERS,
+        SWAPS,
+    )
+
+    hashes = check_same(fold_runs, recordings)
+    counts = {"n_folds": fold_runs.attrs["n_folds"], **hashes}
+    runs = fold_runs[fold_runs["measured"] != ""]
+    if runs.empty:
+        nothing = [
+            stamp(pd.DataFrame(columns=[*columns, "n_folds"]), recordings)
+            for columns in (leakage.COLUMNS, swaps.COLUMNS)
+        ]
+        nothing.append(stamp(pd.DataFrame(columns=list(regression.SCORE_COLUMNS)), recordings))
+        return *nothing, {**summary_over_folds({}), "reason": NOT_MEASURED, **counts}
+    folders = [fold_results / run.folder / run.measured for run in runs.itertuples()]
+    texts = [_found(folder / DISENTANGLEMENT).read_text(encoding="utf-8") for folder in folders]
+    summaries = {
+        name: {key: value for key, value in json.loads(text).items() if key not in STAMPS}
+        for name, text in zip(runs["fold"].astype(str), texts, strict=True)
+    }
+    numbers = pd.concat([_table(own / NUMBERS) for own in folders], ignore_index=True)
+    return (
+        stamp(leakage.mean_over_folds([_table(own / LEAKAGE) for own in folders]), recordings),
+        stamp(swaps.swaps_over_folds([_table(own / SWAPS) for own in folders]), recordings),
+        stamp(regression.regression_scores(numbers, seed), recordings),
+        {**summary_over_folds(summaries), "reason": "", **counts},
+    )
 
 
 def score_folds(  # noqa: PLR0913
@@ -132,6 +182,18 @@ def plot_folds(cv_metrics: dict[str, Any]) -> Any:
     return fold_comparison_figure(cv_metrics)
 
 
+def plot_leakage_of_folds(leakage: pd.DataFrame, summary: dict[str, Any], corpus: Corpus) -> Any:
+    """Heat map of what each code says, mean over folds."""
+    from disentangled_audio.plots.disentanglement import leakage_figure, nothing_measured_figure
+
+    if leakage.empty:
+        return nothing_measured_figure(summary["reason"], simulated=corpus.simulated)
+    n_run = len(summary["folds"])
+    folds = f"{n_run} of {summary['n_folds']} folds" if n_run < summary["n_folds"] else "all folds"
+    title = f"What each code says of each factor (balanced accuracy, %), mean of {folds}"
+    return leakage_figure(leakage, title, simulated=corpus.simulated)
+
+
 def _chosen(names: list[str], wanted: list[str] | None) -> list[str]:
     if wanted is None:
         return names
@@ -153,14 +215,37 @@ def _check_components(splits: dict[str, pd.DataFrame], fourier: FourierParameter
         )
 
 
-def _facts(name: str, splits: pd.DataFrame, folder: Path) -> dict[str, Any]:
-    from disentangled_audio.pipelines.cross_validation.folds import FACTS
+def _table(file: Path) -> pd.DataFrame:
+    """A fold's table, without its stamps: split hashes of folds differ, the corpus is the same."""
+    table = pd.read_parquet(_found(file))
+    table.attrs.clear()
+    return table
 
-    facts = json.loads((folder / FACTS).read_text(encoding="utf-8"))
+
+def _found(file: Path) -> Path:
+    if not file.is_file():
+        raise UserError(
+            f"{file} is gone since the fold was run; run kedro run "
+            "--pipelines=cross_validation again, with the same --env and --params"
+        )
+    return file
+
+
+def _facts(name: str, splits: pd.DataFrame, folder: Path, measurement: Any) -> dict[str, Any]:
+    from disentangled_audio.pipelines.cross_validation.folds import FACTS, measurement_name
+
+    measured = "" if measurement is None else measurement_name(measurement)
     n = splits["role"].value_counts()
     return {
         "fold": name,
         "folder": folder.name,
         **{f"n_{role}": int(n.get(role, 0)) for role in ("train", "validation", "test")},
-        "seconds": round(sum(facts["seconds"].values()), 3),
+        "seconds": _seconds(folder / FACTS),
+        "measured": measured,
+        "measurement_seconds": _seconds(folder / measured / FACTS) if measured else 0.0,
     }
+
+
+def _seconds(facts: Path) -> float:
+    seconds = json.loads(facts.read_text(encoding="utf-8"))["seconds"]
+    return round(sum(seconds.values()), 3)

@@ -4,8 +4,10 @@ from kedro.pipeline import Node, Pipeline
 
 from disentangled_audio.pipelines.cross_validation.folds import fold_inputs
 from disentangled_audio.pipelines.cross_validation.nodes import (
+    gather_disentanglement,
     gather_folds,
     plot_folds,
+    plot_leakage_of_folds,
     score_folds,
     train_folds,
 )
@@ -13,7 +15,7 @@ from disentangled_audio.pipelines.reporting.pipeline import confidence_nodes
 
 
 def create_pipeline(**kwargs) -> Pipeline:
-    """Every fold of the protocol, trained and predicted; scores over all of them."""
+    """Every fold of the protocol, trained, predicted and measured; scores over all of them."""
     typed = {
         "corpus": "params:corpus",
         "protocol": "params:protocol",
@@ -22,6 +24,10 @@ def create_pipeline(**kwargs) -> Pipeline:
         "disentangler": "params:disentangler",
         "svm": "params:svm",
         "hybrid": "params:hybrid",
+        "views": "params:views",
+        "cepstra": "params:cepstra",
+        "acoustic": "params:acoustic",
+        "disentanglement": "params:disentanglement",
         "seed": "params:seed",
     }
     data = set(fold_inputs()) - set(typed.values())
@@ -62,5 +68,22 @@ def create_pipeline(**kwargs) -> Pipeline:
             ),
             Node(plot_folds, inputs="cv_metrics", outputs="cv_comparison_plot", name="plot_folds"),
             *confidence_nodes("cv_"),
+            Node(
+                gather_disentanglement,
+                inputs=["fold_runs", "fold_results", "recordings", "params:seed"],
+                outputs=[
+                    "cv_leakage_matrix",
+                    "cv_swaps",
+                    "cv_factor_regression",
+                    "cv_disentanglement",
+                ],
+                name="gather_disentanglement",
+            ),
+            Node(
+                plot_leakage_of_folds,
+                inputs=["cv_leakage_matrix", "cv_disentanglement", "params:corpus"],
+                outputs="cv_leakage_plot",
+                name="plot_leakage_of_folds",
+            ),
         ]
     )

@@ -68,14 +68,16 @@ def measure_disentanglement(  # noqa: PLR0913
     splits: pd.DataFrame,
     parameters: DisentanglementParameters,
     seed: int,
-) -> tuple[pd.DataFrame, pd.DataFrame, dict[str, Any]]:
+) -> tuple[pd.DataFrame, pd.DataFrame, dict[str, Any], pd.DataFrame]:
     """Leakage matrix beside its controls, swaps on decoded spectrograms, and block scores.
 
+    Numbers are predicted too, for their explained variance.
     Spectrograms, and the codes that are swapped, are those of each clip's loudest window; what the
     other codes say is asked of the mean over its windows.
     """
     from disentangled_audio.evaluation import disentanglement, swaps
     from disentangled_audio.evaluation.leakage import leakage_matrix
+    from disentangled_audio.evaluation.regression import predicted_numbers
     from disentangled_audio.models.decoding import decoder_of
 
     sources = (codes, loudest_codes, untrained_codes, disentangler, log_mel, factor_table, splits)
@@ -100,7 +102,9 @@ def measure_disentanglement(  # noqa: PLR0913
     classes = _classes(factors)
     carried, missing = _carried(parameters.carried_by, classes, trained)
     scores = {
-        name: disentanglement.block_scores(blocks, classes[list(carried)], seed=seed)
+        name: disentanglement.block_scores(
+            blocks, classes[list(carried)], max_items=parameters.max_items, seed=seed
+        )
         for name, blocks in {"": trained, "untrained": untrained, "raw_pca": raw}.items()
     }
     training, test = role == "train", role == "test"
@@ -119,7 +123,17 @@ def measure_disentanglement(  # noqa: PLR0913
         scores.pop(""), swaps.swap_summary(swapped), scores
     )
     summary = {**summary, "not_carried": missing, **stamp_of(codes)}
-    return stamp(matrix, *sources), stamp(swapped, *sources), summary
+    numbers = predicted_numbers(
+        {"": trained, "untrained": untrained, "raw": raw}, factors, factors["group"], ~test, test
+    )
+    return stamp(matrix, *sources), stamp(swapped, *sources), summary, stamp(numbers, *sources)
+
+
+def score_predicted_factors(factor_predictions: pd.DataFrame, seed: int) -> pd.DataFrame:
+    """Explained variance of the numbers that linear probes tell from the codes."""
+    from disentangled_audio.evaluation.regression import regression_scores
+
+    return stamp(regression_scores(factor_predictions, seed), factor_predictions)
 
 
 def plot_disentanglement(

@@ -8,6 +8,7 @@ from disentangled_audio.pipelines.disentanglement.nodes import (
     measure_disentanglement,
     plot_disentanglement,
     plot_swap_examples,
+    score_predicted_factors,
     sound_swap_examples,
 )
 
@@ -44,8 +45,14 @@ def create_pipeline(**kwargs) -> Pipeline:
                     "params:disentanglement",
                     "params:seed",
                 ],
-                outputs=["leakage_matrix", "swaps", "disentanglement"],
+                outputs=["leakage_matrix", "swaps", "disentanglement", "factor_predictions"],
                 name="measure_disentanglement",
+            ),
+            Node(
+                score_predicted_factors,
+                inputs=["factor_predictions", "params:seed"],
+                outputs="factor_regression",
+                name="score_predicted_factors",
             ),
             Node(
                 plot_disentanglement,

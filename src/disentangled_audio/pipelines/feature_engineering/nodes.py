@@ -267,7 +267,9 @@ def measure_factors(
         made = computed("median_f0", waveforms, work, parameters, chunks, parallel)
         table["median_f0"] = made["median_f0"][:].astype(float)
     if (recordings["kind"] == "rir").any():
-        table["t20"] = acoustics[["t20_500hz_s", "t20_1000hz_s"]].mean(axis=1).to_numpy()
+        # NaN where acoustic.centre_hz names neither.
+        mid_bands = acoustics.filter(items=["t20_500hz_s", "t20_1000hz_s"])
+        table["t20"] = mid_bands.mean(axis=1).to_numpy(dtype=float)
     return stamp(table, *sources)
 
 

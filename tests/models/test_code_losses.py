@@ -1,0 +1,314 @@
+"""Losses of codes and factors, bottlenecks and the two baselines, on tiny views."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from disentangled_audio.parameters import DisentanglerParameters
+
+keras = pytest.importorskip("keras")
+tf = pytest.importorskip("tensorflow")
+
+from disentangled_audio.models import layers  # noqa: E402
+from disentangled_audio.models.decoding import decoder_of, untrained_like  # noqa: E402
+from disentangled_audio.models.disentangler import build_disentangler  # noqa: E402
+from disentangled_audio.models.training import encode, train_disentangler  # noqa: E402
+
+N_ITEMS, N_CLASSES = 64, 2
+LABELS = np.arange(N_ITEMS) % N_CLASSES
+ROOM = np.arange(N_ITEMS) // 2 % 2
+TRAIN_ROWS = np.arange(N_ITEMS) < 48
+VALIDATION_ROWS = ~TRAIN_ROWS
+SHAPES = {"log_mel": (13, 10), "content_view": (12, 10), "rhythm_view": (13, 2)}
+SHAPES["pitch_view"] = (12, 1)
+PLAIN = DisentanglerParameters(
+    content_dim=4,
+    rhythm_dim=2,
+    pitch_dim=2,
+    content_channels=(4, 8),
+    pitch_channels=(4,),
+    rhythm_channels=(4,),
+    decoder_units=8,
+    decoder_channels=(4,),
+    head_units=0,
+    epochs=2,
+    batch_size=24,
+    dropout=0.0,
+    view_noise=0.0,
+    tilt=0,
+    noise_floor=0,
+    frequency_warp=0,
+    shift=0,
+    stretch=0,
+)
+READOUTS = {"rhythm": {"of": ["duration"]}, "pitch": {"of": ["room"]}}
+INDEPENDENCE = {"content": {"weight": 3.0, "of": ["room", "duration"]}}
+
+
+def _with(**changes) -> DisentanglerParameters:
+    return DisentanglerParameters(**(PLAIN.model_dump() | changes))
+
+
+@pytest.fixture(scope="module")
+def views() -> dict[str, np.ndarray]:
+    """Noise in which one band tells the class, another the room."""
+    generator = np.random.default_rng(0)
+    views = {
+        name: generator.random((N_ITEMS, *shape)).astype(np.float32)
+        for name, shape in SHAPES.items()
+    }
+    for name in ("log_mel", "content_view"):
+        views[name][LABELS == 1, :, 2] += 1.5
+        views[name][ROOM == 1, :, 7] += 1.5
+    return views
+
+
+@pytest.fixture(scope="module")
+def factors(views) -> pd.DataFrame:
+    loud = views["rhythm_view"].mean(axis=(1, 2)).astype(float)
+    room = pd.Series(ROOM).map({0: "hall", 1: "cave"}).astype("string")
+    return pd.DataFrame({"duration": loud, "room": room})
+
+
+def _train(views, factors, parameters):
+    return train_disentangler(
+        views,
+        LABELS,
+        TRAIN_ROWS,
+        VALIDATION_ROWS,
+        N_CLASSES,
+        parameters,
+        0,
+        factors=factors,
+    )
+
+
+def _accuracy(code: np.ndarray, labels: np.ndarray) -> float:
+    """Of a linear reading that is fitted to the first half and scored on the other."""
+    design = np.hstack([code, np.ones((len(code), 1))])
+    half = len(code) // 2
+    weights, *_ = np.linalg.lstsq(design[:half], 2.0 * labels[:half] - 1.0, rcond=None)
+    return float(((design[half:] @ weights > 0) == labels[half:]).mean())
+
+
+def test_every_term_is_in_the_history(views, factors):
+    parameters = _with(
+        readouts=READOUTS,
+        independence=INDEPENDENCE,
+        adversaries={"pitch": {"of": ["target"]}},
+        variational_weight=0.01,
+    )
+    model, history = _train(views, factors, parameters)
+    terms = (
+        *("readout_rhythm_duration", "readout_pitch_room"),
+        *("independence_content_room", "independence_content_duration"),
+        *("adversary_pitch_target", "bottleneck", "reconstruction", "classification", "loss"),
+    )
+    for part in ("training", "validation"):
+        found = history[[f"{part}_{name}" for name in terms]]
+        assert np.isfinite(found.to_numpy()).all()
+    weights = dict.fromkeys(terms, 1.0) | {
+        "reconstruction": parameters.reconstruction_weight,
+        "independence_content_room": 3.0,
+        "independence_content_duration": 3.0,
+        "bottleneck": 0.01,
+    }
+    weights.pop("loss")
+    summed = sum(weight * history[f"validation_{name}"] for name, weight in weights.items())
+    assert summed.to_numpy() == pytest.approx(history["validation_loss"].to_numpy(), rel=1e-4)
+    assert "readout_rhythm_duration" in model.output
+
+
+def test_independence_takes_the_room_out_of_the_content_code_and_leaves_the_class(views, factors):
+    kept = {"epochs": 60, "learning_rate": 1e-2, "patience_epochs": 60}
+    both = {"content": {"of": ["target", "room"]}}
+    told, history = _train(views, factors, _with(readouts=both, **kept))
+    silent, hushed = _train(
+        views,
+        factors,
+        _with(independence={"content": {"weight": 5.0, "of": ["room"]}}, ramp_epochs=0, **kept),
+    )
+    codes = [encode(model, views)["content"] for model in (told, silent)]
+    assert _accuracy(codes[0], ROOM) > 0.9
+    assert _accuracy(codes[1], ROOM) < 0.75
+    assert _accuracy(codes[1], LABELS) > 0.9
+    assert hushed["validation_independence_content_room"].min() < 0.2
+    assert history["validation_readout_content_room"].min() < 0.5
+
+
+def test_a_term_of_weight_zero_is_told_and_teaches_nothing(views, factors):
+    off = {"content": {"weight": 0.0, "of": ["room"]}}
+    without, _ = _train(views, factors, PLAIN)
+    silent, history = _train(views, factors, _with(independence=off))
+    assert (history["training_independence_content_room"] > 0.0).all()
+    for first, second in zip(without.get_weights(), silent.get_weights(), strict=True):
+        np.testing.assert_allclose(first, second, atol=1e-5)
+
+
+def test_weights_of_separation_rise_over_the_ramp(views, factors):
+    def first_step(ramp_epochs: int) -> list[np.ndarray]:
+        term = {"content": {"weight": 50.0, "of": ["room"]}}
+        parameters = _with(independence=term, ramp_epochs=ramp_epochs, epochs=1)
+        return _train(views, factors, parameters)[0].get_weights()
+
+    plain = _train(views, factors, _with(epochs=1))[0].get_weights()
+
+    def change(weights: list[np.ndarray]) -> float:
+        return sum(np.abs(own - of).sum() for own, of in zip(weights, plain, strict=True))
+
+    assert change(first_step(100_000)) < 0.1 * change(first_step(0))
+
+
+def test_validation_and_other_rows_teach_the_factors_nothing(views, factors):
+    changed = factors.copy()
+    changed.loc[VALIDATION_ROWS, "duration"] *= 9.0
+    changed.loc[VALIDATION_ROWS, "room"] = "attic"
+    parameters = _with(readouts=READOUTS, independence=INDEPENDENCE, epochs=1)
+    first, second = (_train(views, of, parameters)[0] for of in (factors, changed))
+    for one, other in zip(first.get_weights(), second.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_factors_without_a_value_or_without_variation_are_left_out(views, factors, caplog):
+    sparse = factors.assign(duration=np.nan, level=factors["duration"])
+    sparse.loc[3:9, "level"] = np.nan
+    sparse.loc[3:9, "room"] = pd.NA
+    parameters = _with(
+        readouts={"rhythm": {"of": ["duration", "level"]}}, independence=INDEPENDENCE
+    )
+    model, history = _train(views, sparse, parameters)
+    assert "readout_rhythm_level" in model.output
+    assert "readout_rhythm_duration" not in model.output
+    assert np.isfinite(history.to_numpy()).all()
+    assert "'duration' does not vary in the training rows" in caplog.text
+
+
+def test_an_unknown_factor_is_named(views, factors):
+    with pytest.raises(ValueError, match="factor 'mood'; there are duration, room, target"):
+        _train(views, factors, _with(readouts={"pitch": {"of": ["mood"]}}))
+
+
+def test_a_quantised_code_has_its_levels_and_learns(views, factors):
+    parameters = _with(quantised={"content": 3}, epochs=40, learning_rate=1e-2)
+    model, _ = _train(views, factors, parameters)
+    code = encode(model, views)["content"]
+    assert set(np.unique(code.round(5))) <= {-1.0, 0.0, 1.0}
+    assert _accuracy(code, LABELS) > 0.9
+
+
+@pytest.mark.parametrize(
+    ("n_levels", "expected"),
+    [(2, [-1, -1, 1, 1, 1]), (3, [-1, 0, 0, 1, 1]), (5, [-1, -0.5, 0, 0.5, 1])],
+)
+def test_values_are_rounded_to_the_next_level(n_levels, expected):
+    values = keras.ops.convert_to_tensor([[-0.99, -0.4, 0.1, 0.6, 0.9]])
+    rounded = layers.Quantise(n_levels)(values)
+    assert np.asarray(rounded)[0] == pytest.approx(expected, abs=1e-6)
+
+
+def test_gradients_pass_quantisation_as_they_are_and_reversal_with_the_other_sign():
+    values = tf.Variable([[0.3, -0.2]])
+    with tf.GradientTape(persistent=True) as tape:
+        rounded = tf.reduce_sum(3.0 * layers.Quantise(3)(values))
+        turned = layers.GradientReversal()(values)
+        reversed_sum = tf.reduce_sum(3.0 * turned)
+    np.testing.assert_array_equal(turned, values)
+    np.testing.assert_array_equal(tape.gradient(rounded, values), [[3.0, 3.0]])
+    np.testing.assert_array_equal(tape.gradient(reversed_sum, values), [[-3.0, -3.0]])
+
+
+def test_a_gaussian_code_is_its_mean_at_inference_and_costs_its_divergence():
+    layer = layers.GaussianCode(3, seed=1)
+    features = np.random.default_rng(0).normal(size=(500, 5)).astype(np.float32)
+    mean = np.asarray(layer(features, training=False))
+    np.testing.assert_array_equal(mean, layer.mean(features))
+    log_variance = np.asarray(layer.log_variance(features))
+    divergence = 0.5 * (mean**2 + np.exp(log_variance) - 1.0 - log_variance)
+    layer(features, training=False)
+    assert float(layer.losses[-1]) == pytest.approx(divergence.mean(), rel=1e-4)
+    drawn = np.asarray(layer(features, training=True))
+    spread = (drawn - mean) / np.exp(0.5 * log_variance)
+    assert spread.mean() == pytest.approx(0.0, abs=0.1)
+    assert spread.std() == pytest.approx(1.0, abs=0.1)
+
+
+def test_in_the_triple_bottleneck_labels_teach_the_head_alone(views, factors):
+    # One step: later, the clipped norm of all gradients would share what the head has learned.
+    parameters = _with(
+        method="triple_bottleneck",
+        readouts=READOUTS,
+        independence=INDEPENDENCE,
+        epochs=1,
+        batch_size=48,
+        learning_rate=0.1,
+    )
+
+    def trained(labels: np.ndarray) -> list[keras.Variable]:
+        model, history = train_disentangler(
+            views, labels, TRAIN_ROWS, VALIDATION_ROWS, N_CLASSES, parameters, 0, factors=factors
+        )
+        assert not [name for name in history if "readout" in name or "independence" in name]
+        return model.trainable_variables
+
+    differ = {
+        one.path.split("/")[0]
+        for one, other in zip(trained(LABELS), trained(1 - LABELS), strict=True)
+        if np.abs(one - other).max() > 1e-4
+    }
+    assert differ == {"target"}
+
+
+def test_the_adversarial_method_has_two_encoders_of_the_whole_spectrogram(views, factors, tmp_path):
+    parameters = _with(
+        method="adversarial",
+        readouts=READOUTS,
+        independence=INDEPENDENCE,
+        head_codes=("content", "rhythm"),
+    )
+    model, history = _train(views, factors, parameters)
+    assert list(model.input) == ["log_mel"]
+    assert {"content", "pitch", "target", "log_mel"} <= set(model.output)
+    assert "rhythm" not in model.output
+    assert {
+        "training_readout_pitch_room",
+        "training_adversary_content_room",
+        "training_adversary_pitch_target",
+    } <= set(history)
+    assert not [name for name in history if "independence" in name or "rhythm" in name]
+    model.save(tmp_path / "model.keras")
+    loaded = keras.models.load_model(tmp_path / "model.keras", safe_mode=True)
+    codes = encode(loaded, views)
+    np.testing.assert_array_equal(codes["content"], encode(model, views)["content"])
+    rebuilt = decoder_of(loaded)({name: codes[name] for name in parameters.codes})
+    np.testing.assert_allclose(rebuilt, codes["log_mel"], atol=1e-5)
+    untrained = untrained_like(loaded, SHAPES, parameters, 1)
+    assert set(untrained.output) == {"content", "pitch", "target", "log_mel"}
+
+
+def test_a_wrong_head_learns_while_its_encoder_unlearns(views, factors):
+    kept = {"epochs": 60, "learning_rate": 1e-2, "patience_epochs": 60, "ramp_epochs": 0}
+    against = {"content": {"weight": 1.0, "of": ["room"]}}
+    free, _ = _train(views, factors, _with(readouts={"content": {"of": ["room"]}}, **kept))
+    _, history = _train(views, factors, _with(adversaries=against, **kept))
+    assert _accuracy(encode(free, views)["content"], ROOM) > 0.9
+    # 1 is the head's loss where it knows nothing.
+    assert history["validation_adversary_content_room"].iloc[-1] > 0.6
+
+
+@pytest.mark.parametrize("quantised", [{}, {"content": 2, "pitch": 4}])
+@pytest.mark.parametrize("variational_weight", [0.0, 0.1])
+def test_every_bottleneck_is_saved_and_loaded(quantised, variational_weight, tmp_path):
+    parameters = _with(quantised=quantised, variational_weight=variational_weight)
+    model = build_disentangler(SHAPES, N_CLASSES, parameters, 0)
+    inputs = {
+        name: np.random.default_rng(1).random((5, *SHAPES[name])).astype(np.float32)
+        for name in model.input
+    }
+    model.save(tmp_path / "model.keras")
+    loaded = keras.models.load_model(tmp_path / "model.keras", safe_mode=True)
+    np.testing.assert_array_equal(loaded(inputs)["content"], model(inputs)["content"])
+
+
+def test_timbre_terms_need_a_timbre_code():
+    with pytest.raises(ValueError, match="independence names timbre, but timbre_dim is 0"):
+        _with(independence={"timbre": {"of": ["target"]}})
