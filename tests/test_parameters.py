@@ -30,6 +30,8 @@ COMPLETE: dict[type[BaseModel], dict[str, Any]] = {
     p.AcousticParameters: {},
     p.AugmentationParameters: {},
     p.ViewParameters: {},
+    p.CodeTerm: {"of": ["duration"]},
+    p.IndependenceTerm: {"of": ["group"]},
     p.DisentanglerParameters: {},
     p.SvmParameters: {},
     p.HybridParameters: {},

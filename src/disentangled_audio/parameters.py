@@ -3,6 +3,7 @@
 Names carry units. An unknown key is an error that names it.
 """
 
+from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Annotated, Any, Literal, get_args
 from urllib.parse import unquote, urlsplit
@@ -848,7 +849,7 @@ class DisentanglerParameters(Parameters):
     def terms(self) -> "CodeTerms":
         """Losses of codes and factors that the method uses, of codes that the model has."""
         if self.method == "triple_bottleneck":
-            return CodeTerms()
+            return CodeTerms({}, {}, {})
         readouts, independence, adversaries = (
             {code: term for code, term in terms.items() if code in self.codes}
             for terms in (self.readouts, self.independence, self.adversaries)
@@ -856,15 +857,16 @@ class DisentanglerParameters(Parameters):
         if self.method == "adversarial":
             independence = {}
             adversaries = adversaries or _wrong_heads(readouts)
-        return CodeTerms(readouts=readouts, independence=independence, adversaries=adversaries)
+        return CodeTerms(readouts, independence, adversaries)
 
 
-class CodeTerms(Parameters):
+@dataclass(frozen=True)
+class CodeTerms:
     """Losses of codes and factors, by kind and code."""
 
-    readouts: dict[Code, CodeTerm] = {}
-    independence: dict[Code, IndependenceTerm] = {}
-    adversaries: dict[Code, CodeTerm] = {}
+    readouts: dict[Code, CodeTerm]
+    independence: dict[Code, IndependenceTerm]
+    adversaries: dict[Code, CodeTerm]
 
     @property
     def factors(self) -> list[str]:
