@@ -236,3 +236,47 @@ def test_views_and_settings_do_not_import_a_network_library() -> None:
         "assert not {'keras', 'tensorflow', 'kedro'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+CONTOUR = ViewParameters(pitch="contour", f0_relative_to_clip=False)
+
+
+def _contour(clip: np.ndarray, parameters: ViewParameters = CONTOUR) -> np.ndarray:
+    return make_views(clip[None], SAMPLE_RATE_HZ, parameters)["pitch_view"][0]
+
+
+def test_the_contour_is_the_course_of_the_fundamental_and_its_median() -> None:
+    contour = _contour(_gliding_tone(0.6))
+
+    assert contour.shape == (32, 2)
+    course = contour[:, 0]
+    # 120 to 180 Hz is 0.58 octaves; the very ends have no whole window.
+    assert course[-3] - course[2] == pytest.approx(0.58, abs=0.12)
+    assert (np.diff(course[2:-2]) > -0.05).all()
+    assert contour[:, 1] == pytest.approx(np.log2(150.0 / 70.0), abs=0.08)
+    assert np.ptp(contour[:, 1]) == 0.0
+
+
+def test_the_contour_shows_no_pauses() -> None:
+    whole = _gliding_tone(0.6)
+    broken = whole.copy()
+    broken[2400:3200] = 0.0
+
+    gap = np.abs(_contour(whole)[4:-4, 0] - _contour(broken)[4:-4, 0])
+
+    assert gap.max() < 0.12
+
+
+def test_a_contour_around_its_median_shows_no_register() -> None:
+    relative = CONTOUR.model_copy(update={"f0_relative_to_clip": True})
+    low = _gliding_tone(0.6)
+
+    assert _contour(low, relative).shape == (32, 1)
+    np.testing.assert_array_equal(_contour(low, relative)[:, 0], _contour(low)[:, 0])
+
+
+def test_where_nothing_is_voiced_the_contour_is_zero() -> None:
+    silence, noise = np.zeros(8000, np.float32), _noise_clips(1, 8000)[0]
+
+    assert not _contour(silence).any()
+    assert not _contour(noise).any()

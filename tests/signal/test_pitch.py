@@ -81,3 +81,12 @@ def test_modal_power_peaks_at_a_decaying_resonance() -> None:
     power = pitch.modal_power(mode.astype(np.float32)[None, None], frequencies_hz, SAMPLE_RATE_HZ)
 
     assert frequencies_hz[power[0, 0].argmax()] == 85.0
+
+
+def test_what_is_not_known_is_interpolated_and_ends_are_repeated() -> None:
+    values = np.array([[9.0, 1.0, 9.0, 3.0, 9.0], [9.0] * 5])
+    known = np.array([[False, True, False, True, False], [False] * 5])
+
+    filled = pitch.interpolated(values, known)
+
+    assert filled.tolist() == [[1.0, 1.0, 2.0, 3.0, 3.0], [0.0] * 5]
