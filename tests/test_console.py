@@ -66,6 +66,19 @@ def test_classify_as_json_holds_all_columns(trained: Path, tmp_path: Path) -> No
     assert "not audio" in bad["error"]
 
 
+def test_what_is_piped_is_the_answer_alone(trained: Path) -> None:
+    code = "from disentangled_audio.console import app; app()"
+    shown = subprocess.run(
+        [sys.executable, "-c", code, "classify", str(_recording(trained)), "--json"],
+        cwd=trained,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert [row["path"] for row in json.loads(shown.stdout)] == [str(_recording(trained))]
+    assert "\x1b" not in shown.stdout + shown.stderr
+
+
 def test_runs_lists_version_corpus_and_score(trained: Path) -> None:
     result = _call(trained, "runs")
     assert result.exit_code == 0

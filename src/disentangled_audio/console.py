@@ -23,8 +23,12 @@ _PIPED_WIDTH = 10_000
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog="Run it in the project's folder. Exit codes: 0 done, 1 not possible, 2 wrong usage.",
 )
-def app() -> None:
+@click.pass_context
+def app(context: click.Context) -> None:
     """Classify recordings with trained models, and look at what was trained."""
+    # Kedro tells on the output, as soon as it is imported, which configuration it logs by.
+    logging.disable(logging.INFO)
+    context.call_on_close(lambda: logging.disable(logging.NOTSET))
 
 
 @app.command(
