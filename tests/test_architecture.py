@@ -15,7 +15,10 @@ from kedro.pipeline import Pipeline
 from tests.conftest import REPOSITORY, make_project
 
 PACKAGE = REPOSITORY / "src" / "disentangled_audio"
-LAYERS = ["raw", "primary", "feature", "representation", "classifier", "hybrid", "reporting"]
+LAYERS = [
+    *("raw", "primary", "feature", "representation", "classifier", "hybrid"),
+    *("reporting", "inference"),
+]
 # Each part and the parts of the package that it may import.
 MAY_IMPORT = {
     "signal": {"signal"},
@@ -90,9 +93,10 @@ def test_every_pipeline_is_registered() -> None:
         "reporting",
         "cross_validation",
         "disentanglement",
+        "inference",
         "__default__",
     }
-    whole = {"__default__", "cross_validation", "disentanglement"}
+    whole = {"__default__", "cross_validation", "disentanglement", "inference"}
     parts = sum(len(pipelines[name].nodes) for name in pipelines if name not in whole)
     assert len(pipelines["__default__"].nodes) == parts
 
@@ -140,7 +144,7 @@ def test_registry_is_listed_without_heavy_imports() -> None:
         "from kedro.framework.startup import bootstrap_project\n"
         "from kedro.framework.project import pipelines\n"
         "bootstrap_project(Path.cwd())\n"
-        "assert len(pipelines) == 9\n"
+        "assert len(pipelines) == 10\n"
         "print(json.dumps([m for m in sys.modules if '.' not in m]))"
     )
     shown = subprocess.run(

@@ -37,12 +37,13 @@ class Run(click.Command):
     def invoke(self, ctx: click.Context) -> Any:
         """Run, and turn an expected error into one that click prints as a message."""
         _check_pipelines(ctx.params)
-        with _messages():
+        with messages():
             return super().invoke(ctx)
 
 
 @contextmanager
-def _messages() -> Iterator[None]:
+def messages() -> Iterator[None]:
+    """Turn errors that a person can act on into ones that click prints as their message alone."""
     try:
         yield
     except (*EXPECTED, OSError) as error:
@@ -109,7 +110,7 @@ def prune(keep: int, yes: bool) -> None:
 
     from disentangled_audio.pruning import removables, remove, run_locks
 
-    with _messages():
+    with messages():
         data = (find_kedro_project(Path.cwd()) or Path.cwd()).resolve() / "data"
         listed = removables(data, keep)
         if not listed:

@@ -51,11 +51,18 @@ class ProjectHooks:
     ) -> None:
         """Check what only several parameters and datasets together can show; lock the outputs."""
         from disentangled_audio.pipelines.checks import check_run
+        from disentangled_audio.pipelines.inference.trained_run import (
+            is_inference,
+            prepare_inference,
+        )
 
         # An interrupted run of this process (a notebook's, say) has not told any hook of its end.
         self._release_lock()
         self._started.clear()
         self._seconds.clear()
+        if is_inference(pipeline):
+            prepare_inference(run_params, pipeline, catalog)
+            return
         check_run(run_params, pipeline, catalog)
         self._lock = _run_lock(pipeline, catalog)
         if self._lock is not None:
@@ -82,6 +89,11 @@ class ProjectHooks:
         self, run_params: dict[str, Any], pipeline: Pipeline, catalog: DataCatalog
     ) -> None:
         """Save the manifest, and print the result where there is one."""
+        from disentangled_audio.pipelines.inference.trained_run import is_inference
+
+        if is_inference(pipeline):
+            # No run to go on from: the manifest that it used says how the models were made.
+            return
         try:
             catalog["run_manifest"].save(self._manifest(run_params, pipeline, catalog))
         finally:
@@ -96,6 +108,7 @@ class ProjectHooks:
     def _manifest(
         self, run_params: dict[str, Any], pipeline: Pipeline, catalog: DataCatalog
     ) -> dict[str, Any]:
+        from disentangled_audio.pipelines.inference.trained_run import model_facts
         from disentangled_audio.pipelines.reporting.nodes import plain
         from disentangled_audio.pipelines.stamps import stamp_of
 
@@ -114,6 +127,7 @@ class ProjectHooks:
             "machine": f"{platform.system()} {platform.machine()}",
             "packages": package_versions(PACKAGES),
             "dataset_versions": _dataset_versions(pipeline, catalog),
+            **model_facts(pipeline, catalog),
             "seconds": dict(self._seconds),
             "parameters": plain(catalog.load("parameters")),
         }

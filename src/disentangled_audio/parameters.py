@@ -975,6 +975,20 @@ class CrossValidationParameters(Parameters):
     disentanglement: bool = True
 
 
+class InferenceParameters(Parameters):
+    """What is classified, with which trained models.
+
+    Attributes
+    ----------
+    recordings : files, folders, glob patterns or zip archives.
+    model_version : version of the run that trained the models, as `run_manifest` has it; None
+        takes the newest of the corpus and protocol.
+    """
+
+    recordings: Texts = []
+    model_version: str | None = None
+
+
 class EvaluationParameters(Parameters):
     """Intervals of the scores, and the optional rejection of doubtful items.
 

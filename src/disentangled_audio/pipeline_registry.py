@@ -6,6 +6,7 @@ from disentangled_audio.pipelines.audit import pipeline as audit
 from disentangled_audio.pipelines.cross_validation import pipeline as cross_validation
 from disentangled_audio.pipelines.disentanglement import pipeline as disentanglement
 from disentangled_audio.pipelines.feature_engineering import pipeline as feature_engineering
+from disentangled_audio.pipelines.inference import pipeline as inference
 from disentangled_audio.pipelines.ingestion import pipeline as ingestion
 from disentangled_audio.pipelines.reporting import pipeline as reporting
 from disentangled_audio.pipelines.representation_learning import (
@@ -34,5 +35,6 @@ def register_pipelines() -> dict[str, Pipeline]:
         **pipelines,
         "cross_validation": whole,
         "disentanglement": disentanglement.create_pipeline(),
+        "inference": inference.create_pipeline(),
         "__default__": default,
     }

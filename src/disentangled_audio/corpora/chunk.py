@@ -42,11 +42,14 @@ class Task:
         What its name says; None if it fits no pattern.
     sha256 : tuple of (str or None)
         Hash that each of its files must have, where one is known.
+    noise_name : str or None
+        What the noise that fills a short clip is drawn from; the recording's name otherwise.
     """
 
     recording: Located
     columns: dict[str, str | None] | None
     sha256: tuple[str | None, ...]
+    noise_name: str | None = None
 
 
 @dataclass(frozen=True)
@@ -163,6 +166,19 @@ def _read_all(tasks: list[Task]) -> Iterator[tuple[str, Content | None]]:
         yield content.sha256, content if held <= _MAX_HELD_BYTES else None
 
 
+def read_items(
+    task: Task, content: Content, analysis: Analysis
+) -> list[tuple[dict[str, Any], NDArray[np.float32]]]:
+    """Items of one recording whose bytes are read: its rows and clips, as ingestion makes them.
+
+    Raises
+    ------
+    RejectedError
+        If it cannot be used.
+    """
+    return list(_items(task, content.sha256, content, analysis))
+
+
 def _items(
     task: Task, fingerprint: str, content: Content | None, analysis: Analysis
 ) -> Iterator[tuple[dict[str, Any], NDArray[np.float32]]]:
@@ -189,7 +205,7 @@ def _items(
         )
     _check_hashes(task, decoded.file_sha256)
     for channel, signal in channels(decoded, analysis.channel):
-        yield _item(recording, task.columns, decoded, channel, signal, analysis)
+        yield _item(task, task.columns, decoded, channel, signal, analysis)
 
 
 def _check_hashes(task: Task, found: tuple[str, ...]) -> None:
@@ -213,20 +229,23 @@ def _as_utf8(name: str) -> str:
 
 
 def _item(
-    file: Located,
+    task: Task,
     columns: dict[str, str | None],
     decoded: Decoded,
     channel: int | None,
     signal: NDArray[np.float32],
     analysis: Analysis,
 ) -> tuple[dict[str, Any], NDArray[np.float32]]:
-    recording_id = f"{file.name}#{channel}" if analysis.channel == "each" else file.name
+    file = task.recording
+    suffix = f"#{channel}" if analysis.channel == "each" else ""
+    recording_id = f"{file.name}{suffix}"
+    noise_name = f"{task.noise_name or file.name}{suffix}"
     clip = to_clip(
         signal,
         decoded.sample_rate_hz,
         analysis,
         aligned=analysis.align == "direct_sound" and columns["kind"] == "rir",
-        rng=np.random.default_rng([zlib.crc32(recording_id.encode())]),
+        rng=np.random.default_rng([zlib.crc32(noise_name.encode())]),
     )
     arrival = direct_sound_index(signal)
     # A mean of channels was never stored; the first channel was.

@@ -38,6 +38,7 @@ PARAMETERS = (
     "disentanglement",
     "cross_validation",
     "evaluation",
+    "inference",
 )
 
 

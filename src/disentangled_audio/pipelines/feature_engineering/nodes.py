@@ -160,14 +160,26 @@ def summarise_views(
 
     Of a clip in windows: the loudest window's course, and the mean of the windows' statistics.
     """
-    from disentangled_audio.models.mel_features import cepstra, timbre_statistics
-
     sources = (log_mel, recordings)
     check_same(*sources)
     if parameters.n_cepstra > views.n_mels:
         raise UserError(
             f"cepstra.n_cepstra={parameters.n_cepstra} is more than views.n_mels={views.n_mels}"
         )
+    course, statistics = view_summaries(log_mel, windows_of(log_mel), parameters, views)
+    names = recordings["recording_id"]
+    return (
+        stamp(feature_table(names, course, "cepstrum"), *sources),
+        stamp(feature_table(names, statistics, "timbre"), *sources),
+    )
+
+
+def view_summaries(
+    log_mel: Any, windows: Any, parameters: CepstraParameters, views: ViewParameters
+) -> tuple[Any, Any]:
+    """Cepstra of each clip's loudest window, and the mean of its windows' statistics."""
+    from disentangled_audio.models.mel_features import cepstra, timbre_statistics
+
     course = _by_parts(
         log_mel,
         partial(cepstra, dynamic_range_db=views.dynamic_range_db, **parameters.model_dump()),
@@ -177,12 +189,7 @@ def summarise_views(
         log_mel,
         partial(timbre_statistics, trim=trim, dynamic_range_db=views.dynamic_range_db),
     )
-    windows = windows_of(log_mel)
-    names = recordings["recording_id"]
-    return (
-        stamp(feature_table(names, course[windows.loudest], "cepstrum"), *sources),
-        stamp(feature_table(names, windows.pooled(statistics), "timbre"), *sources),
-    )
+    return course[windows.loudest], windows.pooled(statistics)
 
 
 def _by_parts(view: Any, work: Any) -> Any:
@@ -208,26 +215,43 @@ def measure_acoustics(
     not looked at.
     """
     check_same(waveforms, recordings)
-    from disentangled_audio.signal.acoustics import AcousticMeasures, reason_texts
+    measures = acoustic_measures(acoustic)
+    rate_hz = corpus.analysis.clip_rate_hz
+    work = partial(_acoustics, sample_rate_hz=rate_hz, measures=measures)
+    parameters = [rate_hz, acoustic.model_dump()]
+    recorded = recorded_samples(recordings, corpus, waveforms.shape[1])
+    made = computed(
+        "acoustic_parameters", waveforms, work, parameters, chunks, parallel, beside=recorded
+    )
+    table = acoustic_table(
+        recordings["recording_id"], made["values"][:], made["reasons"][:], measures
+    )
+    return stamp(table, waveforms, recordings)
 
-    measures = AcousticMeasures(
+
+def acoustic_measures(acoustic: AcousticParameters) -> Any:
+    """What the parameters ask to be measured."""
+    from disentangled_audio.signal.acoustics import AcousticMeasures
+
+    return AcousticMeasures(
         tuple(acoustic.centre_hz),
         acoustic.bands_per_octave,
         tuple(acoustic.late_windows_s),
         acoustic.direct_s,
         acoustic.bandwidth_share,
     )
-    rate_hz = corpus.analysis.clip_rate_hz
-    work = partial(_acoustics, sample_rate_hz=rate_hz, measures=measures)
-    parameters = [rate_hz, acoustic.model_dump()]
-    recorded = _recorded_samples(recordings, corpus, waveforms.shape[1])
-    made = computed(
-        "acoustic_parameters", waveforms, work, parameters, chunks, parallel, beside=recorded
-    )
-    table = pd.DataFrame(made["values"][:], columns=measures.names)
-    table.insert(0, "recording_id", recordings["recording_id"].to_numpy())
-    table["reasons"] = list(reason_texts(measures.names, made["reasons"][:]))
-    return stamp(table, waveforms, recordings)
+
+
+def acoustic_table(
+    recording_id: pd.Series, values: Any, reasons: Any, measures: Any
+) -> pd.DataFrame:
+    """recording_id, one column a measure, and why any is missing."""
+    from disentangled_audio.signal.acoustics import reason_texts
+
+    table = pd.DataFrame(values, columns=measures.names)
+    table.insert(0, "recording_id", recording_id.to_numpy())
+    table["reasons"] = list(reason_texts(measures.names, reasons))
+    return table
 
 
 def _acoustics(clips: Any, n_recorded: Any, sample_rate_hz: int, measures: Any) -> dict[str, Any]:
@@ -279,7 +303,7 @@ def _median_f0(clips: Any, sample_rate_hz: int, views: ViewParameters) -> Any:
     return median_f0_hz(clips, sample_rate_hz, views)
 
 
-def _recorded_samples(recordings: pd.DataFrame, corpus: Corpus, n_samples: int) -> Any:
+def recorded_samples(recordings: pd.DataFrame, corpus: Corpus, n_samples: int) -> Any:
     """Samples of each clip up to the recording's end; 0 where it is no impulse response."""
     analysis = corpus.analysis
     recorded_s = recordings["duration_s"]

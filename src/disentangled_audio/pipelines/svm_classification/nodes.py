@@ -67,12 +67,17 @@ def train_acoustic_svm(
     acoustics: pd.DataFrame, splits: pd.DataFrame, parameters: SvmParameters, seed: int
 ) -> tuple[Any, pd.DataFrame]:
     """SVM on the decay of impulse responses in each band; other recordings are not judged."""
+    features = stamp(decay_table(acoustics), acoustics)
+    return _optional("acoustic_svm", _train, features, None, splits, parameters, seed)
+
+
+def decay_table(acoustics: pd.DataFrame) -> pd.DataFrame:
+    """What the acoustic SVM sees of acoustic parameters."""
     from disentangled_audio.models.decay_features import decay_features
 
     measured = acoustics.drop(columns=["recording_id", "reasons"])
     values, _ = decay_features(measured.to_numpy(dtype=float), list(measured))
-    features = stamp(feature_table(acoustics["recording_id"], values, "log_t"), acoustics)
-    return _optional("acoustic_svm", _train, features, None, splits, parameters, seed)
+    return feature_table(acoustics["recording_id"], values, "log_t")
 
 
 def _optional(name: str, train: Callable[..., Any], *inputs: Any) -> tuple[Any, pd.DataFrame]:
@@ -213,7 +218,7 @@ def collect_predictions(
         columns = table.filter(regex=f"^{PROBABILITY_PREFIX}")
         if columns.isna().all(axis=None):
             continue
-        columns = columns.fillna(_class_shares(splits))
+        columns = columns.fillna(class_shares(splits))
         facts = {
             "model": model,
             "predicted": columns.idxmax(axis=1).str.removeprefix(PROBABILITY_PREFIX),
@@ -227,7 +232,8 @@ def collect_predictions(
     return stamp(predictions[[*PREDICTION_COLUMNS, *probability_columns]], splits, *probabilities)
 
 
-def _class_shares(splits: pd.DataFrame) -> dict[str, float]:
+def class_shares(splits: pd.DataFrame) -> dict[str, float]:
+    """Share of each class among training rows, by its probability column."""
     target = splits.loc[splits["role"] == "train", "target"]
     shares = target.value_counts(normalize=True)
     return {f"{PROBABILITY_PREFIX}{name}": float(share) for name, share in shares.items()}

@@ -1,0 +1,58 @@
+"""Seconds of one file from a cold start, and files per second after it, of a trained run.
+
+python benchmarks/inference.py PROJECT [--files 10000]
+
+PROJECT is a folder in which `kedro run` has trained. The recordings are decaying noise of one
+second, made by this script: **simulated**.
+"""
+
+import argparse
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+import soundfile
+
+RATE_HZ = 16000
+COMMAND = "from disentangled_audio.console import app; app()"
+
+
+def _make(folder: Path, n_files: int) -> None:
+    rng = np.random.default_rng(0)
+    decay = np.exp(-6.9 * np.arange(RATE_HZ) / (0.5 * RATE_HZ))
+    for number in range(n_files):
+        samples = 0.3 * rng.standard_normal(RATE_HZ) * decay
+        soundfile.write(folder / f"{number:05d}.wav", samples, RATE_HZ, subtype="PCM_16")
+
+
+def _seconds(project: Path, place: Path) -> float:
+    start = time.perf_counter()
+    subprocess.run(
+        [sys.executable, "-c", COMMAND, "classify", str(place)],
+        cwd=project,
+        check=True,
+        stdout=subprocess.DEVNULL,
+    )
+    return time.perf_counter() - start
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("project", type=Path)
+    parser.add_argument("--files", type=int, default=10_000)
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        _make(folder, options.files)
+        one_s = _seconds(options.project, next(folder.iterdir()))
+        all_s = _seconds(options.project, folder)
+    rate = (options.files - 1) / max(all_s - one_s, 1e-9)
+    print(f"one file, cold: {one_s:.1f} s")
+    print(f"{options.files} files: {all_s:.1f} s, {rate:.0f} files/s after start-up")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,60 @@
+"""Recordings that a person names on the command line: files, folders, glob patterns, zips."""
+
+import glob
+from collections.abc import Sequence
+from pathlib import Path
+
+from disentangled_audio.corpora.archive_source import limits_of
+from disentangled_audio.corpora.files import File, files_in_folder, files_in_zip
+from disentangled_audio.errors import UserError
+from disentangled_audio.parameters import AUDIO_FILES, ArchiveSource
+
+AUDIO_PATTERNS = [f"**/*.{e}" for name in AUDIO_FILES for e in (name, name.upper())]
+_ARCHIVES = (".zip",)
+
+
+def named_files(places: Sequence[str]) -> list[File]:
+    """Every recording that some places name, each once, in the order of the places.
+
+    Parameters
+    ----------
+    places : sequence of str
+        Files of any name, folders (audio files below them), glob patterns, zip archives.
+
+    Raises
+    ------
+    UserError
+        If a place does not exist, or has no audio file.
+    """
+    if not places:
+        raise UserError(
+            "nothing to classify: name a file, folder, glob pattern or zip "
+            "(--params=inference.recordings=PATH)"
+        )
+    files = [file for place in places for file in _files(place)]
+    return list({str(file): file for file in files}.values())
+
+
+def _files(place: str) -> list[File]:
+    path = Path(place).expanduser()
+    # A name that exists is meant as it is, whatever characters it has.
+    if path.exists():
+        found = _of_path(path)
+    else:
+        matching = sorted(glob.glob(str(path), recursive=True)) if glob.has_magic(place) else []
+        if not matching:
+            reason = "matches nothing" if glob.has_magic(place) else "does not exist"
+            raise UserError(f"{place} {reason}; looked from {Path.cwd()}")
+        found = [file for name in matching for file in _of_path(Path(name))]
+    if not found:
+        raise UserError(f"{place} has no recording (looked for {', '.join(AUDIO_FILES)})")
+    return found
+
+
+def _of_path(path: Path) -> list[File]:
+    if path.is_dir():
+        return sorted(files_in_folder(path, AUDIO_PATTERNS), key=lambda file: file.relative)
+    if path.suffix.lower() in _ARCHIVES:
+        limits = limits_of(ArchiveSource(archive=[str(path)]))
+        return files_in_zip(path, [""], ["*"], AUDIO_PATTERNS, limits)
+    return [File(path, path.name)]

@@ -1,0 +1,202 @@
+"""A corpus file for a folder of recordings that nobody has described yet."""
+
+import re
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import soundfile
+import yaml
+from scipy.stats import kruskal
+
+from disentangled_audio.corpora.files import files_in_folder
+from disentangled_audio.corpora.own_files import AUDIO_PATTERNS
+from disentangled_audio.errors import UserError
+
+_SEPARATORS = re.compile(r"[_\-. ]")
+# A field with more values than this share of the files is a number, not a class.
+_MAX_SHARE = 0.25
+# How much better than chance a property must tell the class to be worth a warning.
+_TELLS = 0.15
+_LONGEST_CLIP_S = 10.0
+_SHORTEST_CLIP_S = 0.1
+_LEAST_GROUPS = 4
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """What was found.
+
+    Attributes
+    ----------
+    text : the corpus file, YAML.
+    counts : recordings by class.
+    reason : what the classes and groups were taken from.
+    warnings : what tells the class beside the sound, and what could not be read.
+    """
+
+    text: str
+    counts: dict[str, int]
+    reason: str
+    warnings: list[str]
+
+
+def propose_corpus(folder: Path) -> Proposal:
+    """Look at names, sub-folders and headers.
+
+    Parameters
+    ----------
+    folder : Path
+
+    Raises
+    ------
+    UserError
+        If it is no folder, has no readable recording, or no class can be told from its names.
+    """
+    if not folder.is_dir():
+        raise UserError(f"{folder} is no folder")
+    found = sorted(files_in_folder(folder, AUDIO_PATTERNS), key=lambda file: file.relative)
+    if not found:
+        raise UserError(f"{folder} has no recordings (wav, flac, ogg, mp3)")
+    facts, unreadable = _headers([(file.relative, file.path) for file in found])
+    if facts.empty:
+        raise UserError(f"none of the {len(found)} recordings of {folder} can be read")
+    target, group, pattern, reason = _columns(facts)
+    counts = {str(name): int(n) for name, n in facts[target].value_counts().sort_index().items()}
+    warnings = [*_shortcuts(facts, target), *_few(counts)]
+    if unreadable:
+        warnings.append(f"{len(unreadable)} files cannot be read, such as {unreadable[0]}")
+    text = _yaml(folder, facts, target, group, pattern)
+    return Proposal(text, counts, reason, warnings)
+
+
+def _headers(files: list[tuple[str, Path]]) -> tuple[pd.DataFrame, list[str]]:
+    rows, unreadable = [], []
+    for relative, path in files:
+        try:
+            info = soundfile.info(path)
+        except (soundfile.LibsndfileError, OSError):
+            unreadable.append(relative)
+            continue
+        rows.append(
+            {
+                "relative": relative,
+                "folder": str(Path(relative).parent.as_posix()),
+                "duration_s": info.duration,
+                "sampling rate": f"{info.samplerate} Hz",
+                "rate_hz": info.samplerate,
+                "format": f"{info.format} {info.subtype}",
+                "number of channels": str(info.channels),
+            }
+        )
+    return pd.DataFrame(rows), unreadable
+
+
+def _columns(facts: pd.DataFrame) -> tuple[str, str | None, str | None, str]:
+    """Target, group, name pattern and why; adds the columns of names to the table."""
+    stems = facts["relative"].map(lambda name: _SEPARATORS.split(Path(name).stem))
+    n_fields = stems.map(len)
+    fields = []
+    if n_fields.nunique() == 1 and n_fields.iloc[0] > 1:
+        for place in range(n_fields.iloc[0]):
+            facts[f"field{place + 1}"] = stems.map(lambda parts, at=place: parts[at])
+            fields.append(f"field{place + 1}")
+    kinds = [name for name in fields if _is_class(facts[name])]
+    pattern = _pattern(facts, fields) if fields else None
+    if facts["folder"].nunique() > 1:
+        group = _group(facts, "folder", kinds)
+        own = pattern if group else None
+        return "folder", group, own, f"Classes are the sub-folders{_by(group)}."
+    if not kinds:
+        raise UserError(
+            "no class can be told from sub-folders or names; put each class into a folder of its "
+            "own, or write the corpus file by hand (README, 'Your own recordings')"
+        )
+    # Letters rather call a class by its name than digits do.
+    target = next((n for n in kinds if facts[n].str.isalpha().all()), kinds[0])
+    group = _group(facts, target, kinds)
+    others = [name for name in kinds if name != target]
+    also = f" ({', '.join(others)} may be meant instead)" if others else ""
+    shown = f"Classes are part {target.removeprefix('field')} of the names{also}{_by(group)}."
+    return target, group, pattern, shown
+
+
+def _by(group: str | None) -> str:
+    return f"; {group} stays on one side of the split" if group else "; rows are split at random"
+
+
+def _is_class(values: pd.Series) -> bool:
+    return 2 <= values.nunique() <= max(2, _MAX_SHARE * len(values)) and (
+        values.value_counts().min() > 1
+    )
+
+
+def _group(facts: pd.DataFrame, target: str, kinds: list[str]) -> str | None:
+    """A field with several values in which every class occurs more than once."""
+    for name in kinds:
+        enough = facts[name].nunique() >= _LEAST_GROUPS
+        if name != target and enough and facts.groupby(target)[name].nunique().min() > 2:
+            return name
+    return None
+
+
+def _pattern(facts: pd.DataFrame, fields: list[str]) -> str:
+    groups = [f"(?P<{name}>[^/_. -]+)" for name in fields]
+    return r"[_\-. ]".join(groups) + r"\.\w+"
+
+
+def _shortcuts(facts: pd.DataFrame, target: str) -> list[str]:
+    warnings = []
+    for name in ("sampling rate", "format", "number of channels"):
+        table = pd.crosstab(facts[target], facts[name], normalize="index")
+        told = float(table.max(axis=0).sum()) / len(table)
+        if told > 1 / len(table) + _TELLS:
+            values = "; ".join(f"{c}: {table.loc[c].idxmax()}" for c in table.index[:4])
+            warnings.append(
+                f"{name} differs by class ({values}): a model may learn it instead of the sound"
+            )
+    parts = [part.to_numpy() for _, part in facts.groupby(target)["duration_s"]]
+    if facts["duration_s"].nunique() > 1 and len(facts) > len(parts):
+        statistic = kruskal(*parts).statistic
+        # Epsilon squared: the share of the ranks' variance that lies between classes.
+        if statistic / (len(facts) - 1) > _TELLS:
+            medians = facts.groupby(target)["duration_s"].median()
+            values = "; ".join(f"{c}: {medians[c]:.3g} s" for c in medians.index[:4])
+            warnings.append(
+                f"duration differs by class (medians {values}): a model may learn it; choose "
+                "analysis.duration_s so that all clips are full"
+            )
+    return warnings
+
+
+def _few(counts: dict[str, int]) -> list[str]:
+    few = [name for name, n in counts.items() if n < 10]
+    shown = ", ".join(few[:5])
+    return [f"fewer than 10 recordings of {shown}: too few to learn from"] if few else []
+
+
+def _yaml(
+    folder: Path, facts: pd.DataFrame, target: str, group: str | None, pattern: str | None
+) -> str:
+    name = re.sub(r"\W+", "_", folder.resolve().name).strip("_").lower() or "own"
+    duration_s = float(np.clip(facts["duration_s"].quantile(0.95), _SHORTEST_CLIP_S, None))
+    suffixes = Counter(Path(relative).suffix for relative in facts["relative"])
+    corpus = {
+        "sources": [{"folder": str(folder.resolve())}],
+        "files": [f"**/*{suffix}" for suffix in sorted(suffixes)],
+        "licence": "unknown",
+        "analysis": {
+            "sample_rate_hz": int(facts["rate_hz"].mode().iloc[0]),
+            "duration_s": round(min(duration_s, _LONGEST_CLIP_S), 2),
+        },
+    }
+    if pattern:
+        corpus["name_patterns"] = [pattern]
+    split = {"strategy": "grouped" if group else "random", "n_folds": 4}
+    protocol = {"target": target, "group_by": [group] if group else [], "split": split}
+    content = {"corpora": {name: corpus}, "protocols": {f"{name}_{target}": protocol}}
+    return "# Proposed from names and headers; change what is wrong.\n" + yaml.safe_dump(
+        content, sort_keys=False, allow_unicode=True
+    )

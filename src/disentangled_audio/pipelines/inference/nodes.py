@@ -1,0 +1,252 @@
+"""Adapters of inference."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from disentangled_audio.errors import UserError
+from disentangled_audio.evaluation.summary import HYBRID, PROBABILITY_PREFIX
+from disentangled_audio.parameters import CODES, InferenceParameters, ParallelParameters
+from disentangled_audio.pipelines.inference.features import (
+    FeatureReader,
+    Features,
+    Known,
+    Preprocessing,
+)
+from disentangled_audio.pipelines.inference.trained_run import columns_of
+from disentangled_audio.pipelines.svm_classification.nodes import (
+    MEMBERS,
+    class_shares,
+    decay_table,
+)
+from disentangled_audio.pipelines.tables import code_table, features_of, training_classes
+
+# Enough for the encoders' large batch, few enough to hold the views of all workers.
+FILES_AT_ONCE = 256
+# Share of validation rows below which a recording counts as unlike those of training.
+UNLIKE = 0.05
+CLIPPED = 0.9999
+
+
+def classify_recordings(  # noqa: PLR0913
+    inference: InferenceParameters,
+    parallel: ParallelParameters,
+    manifest: dict[str, Any],
+    recordings: pd.DataFrame,
+    splits: pd.DataFrame,
+    fourier_features: pd.DataFrame,
+    codes: pd.DataFrame,
+    fourier_pca: Any,
+    disentangler: Any,
+    hybrid: Any,
+    *svms: Any,
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Classify recordings by the models of a run, preprocessed as that run's manifest says.
+
+    A row an item: `path`, `channel`, `class`, `confidence` (the hybrid's probability of it),
+    `in_distribution` and `distance` (`evaluation.novelty`, in the spaces of Fourier features and
+    codes), `p_<class>` of the hybrid, `<model>_p_<class>` of each model, acoustic parameters of
+    impulse responses, `warnings`, and the model's version. A file that cannot be used is a row
+    with `error` and `what_to_do` in place of all that.
+    """
+    from disentangled_audio.corpora.own_files import named_files
+    from disentangled_audio.parallel import in_parallel
+
+    files = named_files(inference.recordings)
+    models = {"fourier_pca": fourier_pca, "disentangler": disentangler, HYBRID: hybrid}
+    models |= dict(zip([name for name in MEMBERS if name != "cnn"], svms, strict=True))
+    run = _Run(
+        manifest, recordings, splits, models, _novelty(manifest, splits, fourier_features, codes)
+    )
+    reader = FeatureReader(Preprocessing.of_run(manifest), _known(recordings, splits))
+    starts = range(0, len(files), FILES_AT_ONCE)
+    parts = [(start, files[start : start + FILES_AT_ONCE]) for start in starts]
+    tables = {part.position: run.predict(part) for part in in_parallel(reader, parts, parallel)}
+    table = pd.concat([tables[position] for position in sorted(tables)], ignore_index=True)
+    table["model_version"] = manifest["run_id"]
+    return table, table
+
+
+def _known(recordings: pd.DataFrame, splits: pd.DataFrame) -> dict[str, Known]:
+    first = recordings.assign(role=splits["role"].to_numpy()).drop_duplicates("sha256")
+    return {
+        row.sha256: Known(row.path, row.kind, row.role)
+        for row in first[["sha256", "path", "kind", "role"]].itertuples()
+    }
+
+
+def _novelty(
+    manifest: dict[str, Any],
+    splits: pd.DataFrame,
+    fourier_features: pd.DataFrame,
+    codes: pd.DataFrame,
+) -> Any:
+    from disentangled_audio.evaluation.novelty import fit_novelty
+
+    spaces = [features_of(fourier_features), features_of(codes)]
+    role = splits["role"].to_numpy()
+    training, validation = (
+        [values[role == part] for values in spaces] for part in ("train", "validation")
+    )
+    return fit_novelty(training, validation, manifest["parameters"]["seed"])
+
+
+class _Run:
+    """Models of a run, and what new recordings are compared with."""
+
+    def __init__(
+        self,
+        manifest: dict[str, Any],
+        recordings: pd.DataFrame,
+        splits: pd.DataFrame,
+        models: dict[str, Any],
+        novelty: Any,
+    ) -> None:
+        self._schema = manifest["feature_schema"]
+        self._preprocessing = Preprocessing.of_run(manifest)
+        self._batch_size = manifest["parameters"]["disentangler"]["batch_size"]
+        self._n_channels = set(recordings["n_channels"])
+        self._rates_hz = set(recordings["sample_rate_hz"])
+        self._classes = training_classes(splits)
+        self._shares = class_shares(splits)
+        self._models = models
+        self._novelty = novelty
+
+    def predict(self, part: Features) -> pd.DataFrame:
+        """What the models say of some files, in the order of their paths within the part."""
+        rejected = pd.DataFrame(
+            [
+                {"path": row["path"], "error": row["reason"], "what_to_do": row["what_to_do"]}
+                for row in part.rejected
+            ]
+        )
+        if not part.rows:
+            return rejected
+        rows = pd.DataFrame(part.rows)
+        spaces, acoustics = self._tables(part, rows["recording_id"])
+        probabilities = self._probabilities(spaces, acoustics)
+        distance = self._novelty.distance([spaces["fourier_features"], spaces["codes"]])
+        likeness = self._novelty.in_distribution(distance)
+        table = rows[["path", "channel", "kind"]].copy()
+        of_hybrid = probabilities[HYBRID]
+        table["class"] = np.asarray(self._classes, dtype=object)[of_hybrid.argmax(axis=1)]
+        table["confidence"] = of_hybrid.max(axis=1)
+        table["in_distribution"], table["distance"] = likeness, distance
+        columns = {f"{PROBABILITY_PREFIX}{c}": of_hybrid[:, k] for k, c in enumerate(self._classes)}
+        columns |= {
+            f"{model}_{PROBABILITY_PREFIX}{c}": values[:, k]
+            for model, values in probabilities.items()
+            for k, c in enumerate(self._classes)
+        }
+        table["warnings"] = self._warnings(rows, likeness)
+        measured = acoustics.drop(columns=["recording_id", "reasons"])
+        parts = [table, pd.DataFrame(columns), measured.where(rows["kind"] == "rir")]
+        return pd.concat([pd.concat(parts, axis=1), rejected], ignore_index=True)
+
+    def _tables(self, part: Features, recording_id: pd.Series) -> tuple[dict[str, Any], Any]:
+        """Features by name, after their schema has been compared with the run's."""
+        from disentangled_audio.models.streaming_pca import project
+        from disentangled_audio.models.training import encode
+        from disentangled_audio.pipelines.feature_engineering.nodes import (
+            acoustic_measures,
+            acoustic_table,
+        )
+        from disentangled_audio.pipelines.representation_learning.nodes import LARGE_BATCH
+        from disentangled_audio.pipelines.tables import feature_table
+
+        made = part.values
+        for name in ("waveforms", "fourier_spectra", *_VIEWS):
+            self._check(name, list(made[name].shape[1:]))
+        views = {name: made[name] for name in _VIEWS}
+        n_rows = len(made["log_mel"])
+        batch_size = LARGE_BATCH if n_rows >= LARGE_BATCH else self._batch_size
+        wanted = [n for n in (*CODES, "target") if n in self._models["disentangler"].output]
+        encoded = encode(self._models["disentangler"], views, batch_size, wanted)
+        pooled = {name: part.windows.pooled(values) for name, values in encoded.items()}
+        measures = acoustic_measures(self._preprocessing.acoustic)
+        acoustics = acoustic_table(
+            recording_id, made["acoustic_values"], made["acoustic_reasons"], measures
+        )
+        features = project(self._models["fourier_pca"], made["fourier_spectra"])
+        tables = {
+            "fourier_features": feature_table(recording_id, features, "pc"),
+            "mel_features": feature_table(recording_id, made["mel_features"], "cepstrum"),
+            "timbre_features": feature_table(recording_id, made["timbre_features"], "timbre"),
+            "acoustic_parameters": acoustics,
+            "codes": code_table(recording_id, pooled),
+        }
+        for name, table in tables.items():
+            self._check(name, columns_of(table))
+        tables["acoustic_parameters"] = decay_table(acoustics)
+        spaces = {name: features_of(table) for name, table in tables.items()}
+        return {**spaces, "target": pooled["target"]}, acoustics
+
+    def _check(self, name: str, found: list[Any]) -> None:
+        if self._schema[name] != found:
+            raise UserError(
+                f"the feature schema of '{name}' differs from the manifest's: the models were "
+                f"trained on {_shown(self._schema[name])}, this version of the code makes "
+                f"{_shown(found)}. Train anew with kedro run, or use the code of then"
+            )
+
+    def _probabilities(self, spaces: dict[str, Any], acoustics: Any) -> dict[str, Any]:
+        members = {
+            name: self._models[name].predict_proba(spaces[source])
+            for name, source in _FEATURES.items()
+        }
+        members["cnn"] = np.asarray(spaces["target"], dtype=float)
+        members = {name: members[name] for name in MEMBERS}
+        fused = {name: members[name] for name in self._models[HYBRID].members_}
+        members[HYBRID] = self._models[HYBRID].predict_proba(fused)
+        shares = np.array([self._shares[f"{PROBABILITY_PREFIX}{c}"] for c in self._classes])
+        # As in `predictions`: who cannot judge says how frequent the classes were.
+        return {
+            name: np.where(np.isnan(values), shares, values)
+            for name, values in members.items()
+            if name == HYBRID or name in fused
+        }
+
+    def _warnings(self, rows: pd.DataFrame, likeness: Any) -> list[str]:
+        analysis = self._preprocessing.corpus.analysis
+        return [
+            "; ".join(self._warnings_of(row, like, analysis))
+            for row, like in zip(rows.to_dict("records"), likeness, strict=True)
+        ]
+
+    def _warnings_of(self, row: dict[str, Any], likeness: float, analysis: Any) -> list[str]:
+        found = []
+        if row["peak"] >= CLIPPED:
+            found.append("clipped: the peak is at full scale")
+        if row["duration_s"] < analysis.duration_s:
+            found.append(
+                f"{row['duration_s']:.3g} s, shorter than the clips of training "
+                f"({analysis.duration_s:g} s)"
+            )
+        if row["sample_rate_hz"] not in self._rates_hz:
+            trained = ", ".join(str(rate) for rate in sorted(self._rates_hz))
+            found.append(f"{row['sample_rate_hz']} Hz, training recordings have {trained} Hz")
+        if row["n_channels"] not in self._n_channels:
+            trained = ", ".join(str(n) for n in sorted(self._n_channels))
+            found.append(f"{row['n_channels']} channels, training recordings have {trained}")
+        if row["seen_as"] in ("train", "validation"):
+            found.append("a recording that the model was trained on")
+        if likeness <= UNLIKE:
+            found.append("unlike the training recordings")
+        return found
+
+
+_VIEWS = ("log_mel", "content_view", "rhythm_view", "pitch_view")
+_FEATURES = {
+    "svm": "fourier_features",
+    "mel_svm": "mel_features",
+    "timbre_svm": "timbre_features",
+    "acoustic_svm": "acoustic_parameters",
+    "code_svm": "codes",
+}
+
+
+def _shown(schema: list[Any]) -> str:
+    if schema and isinstance(schema[0], str):
+        return f"{len(schema)} columns ({schema[0]} to {schema[-1]})"
+    return " × ".join(map(str, schema))

@@ -1,0 +1,161 @@
+"""The run whose models are used: which one, and whether they are still what it made."""
+
+import hashlib
+import json
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from kedro.io import DataCatalog, Version
+from kedro.pipeline import Pipeline
+
+from disentangled_audio.errors import UserError
+
+OUTPUT = "inference_predictions"
+MODELS = (
+    *("fourier_pca", "disentangler", "hybrid"),
+    *("svm", "mel_svm", "timbre_svm", "acoustic_svm", "code_svm"),
+)
+REFERENCES = ("recordings", "splits", "fourier_features", "codes")
+ARRAYS = (
+    *("waveforms", "fourier_spectra"),
+    *("log_mel", "content_view", "rhythm_view", "pitch_view"),
+)
+TABLES = ("fourier_features", "mel_features", "timbre_features", "acoustic_parameters", "codes")
+REPEAT = "Train anew with kedro run (same --env and --params)"
+
+
+def is_inference(pipeline: Pipeline) -> bool:
+    """Whether a run classifies recordings with models of an earlier one."""
+    return OUTPUT in pipeline.all_outputs()
+
+
+def model_facts(pipeline: Pipeline, catalog: DataCatalog) -> dict[str, Any]:
+    """Hashes of models, and what features they take, for the manifest of a run that trained all."""
+    needed = {*MODELS, *REFERENCES, *ARRAYS, *TABLES}
+    if not needed <= pipeline.datasets():
+        return {}
+    hashes = {name: _sha256(_path(catalog, name)) for name in (*MODELS, *REFERENCES)}
+    shapes = {name: list(catalog.load(name).shape[1:]) for name in ARRAYS}
+    columns = {name: columns_of(catalog.load(name)) for name in TABLES}
+    return {"file_sha256": hashes, "feature_schema": {**shapes, **columns}}
+
+
+def columns_of(table: Any) -> list[str]:
+    """Features of a table, in their order."""
+    return [name for name in table.columns if name not in ("recording_id", "reasons")]
+
+
+def prepare_inference(run_params: dict[str, Any], pipeline: Pipeline, catalog: DataCatalog) -> None:
+    """Let the catalog load what one run has made, and refuse it if anything of it has changed.
+
+    Raises
+    ------
+    UserError
+        If there is no such run, or its models cannot be used; says which and why.
+    """
+    from disentangled_audio.parameters import InferenceParameters
+
+    if pipeline.outputs() != {OUTPUT, f"{OUTPUT}_csv"}:
+        raise UserError("inference runs by itself: kedro run --pipelines=inference")
+    asked = InferenceParameters.model_validate(catalog.load("params:inference"))
+    manifest_file = chosen_manifest(Path(catalog["run_manifest"]._filepath), asked.model_version)
+    manifest = json.loads(manifest_file.read_text(encoding="utf-8"))
+    _check_packages(manifest, manifest_file)
+    _pin(catalog, "run_manifest", manifest_file.parent.name)
+    for name in (*MODELS, *REFERENCES):
+        _pin(catalog, name, manifest["dataset_versions"][name])
+        _check_file(_path(catalog, name), name, manifest)
+
+
+def chosen_manifest(folder: Path, wanted: str | None) -> Path:
+    """Manifest of the newest run that trained all models, or of the one that is asked for."""
+    versions = sorted(path.name for path in folder.glob("*") if (path / folder.name).is_file())
+    selected = f"corpus '{folder.parts[-3]}' with protocol '{folder.parts[-2]}'"
+    if wanted is not None and wanted not in versions:
+        raise UserError(_unknown_version(folder, wanted, versions, selected))
+    trained = []
+    for name in [wanted] if wanted is not None else versions:
+        file = folder / name / folder.name
+        try:
+            manifest = json.loads(file.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            if wanted is None:
+                continue
+            raise UserError(f"{file} cannot be read: {error}") from error
+        if set(MODELS) <= set(manifest.get("dataset_versions", {})):
+            trained.append((file, manifest))
+    if not trained:
+        what = f"version {wanted} of {selected}" if wanted else selected
+        raise UserError(
+            f"no model is trained: {what} has no run of all pipelines. Train first: kedro run, "
+            "with the same --env and --params"
+        )
+    file, manifest = trained[-1]
+    if not {"file_sha256", "feature_schema"} <= set(manifest):
+        raise UserError(
+            f"{file} is of an older version of this project and has no file_sha256 and "
+            f"feature_schema, so its models cannot be checked. {REPEAT}."
+        )
+    return file
+
+
+def _unknown_version(folder: Path, wanted: str, versions: list[str], selected: str) -> str:
+    others = sorted(folder.parents[2].glob(f"*/*/{folder.name}/{wanted}/{folder.name}"))
+    if others:
+        corpus, protocol = others[0].parts[-5:-3]
+        return (
+            f"model version {wanted} is of corpus '{corpus}' with protocol '{protocol}', not of "
+            f"{selected}; add --params=corpus_name={corpus},protocol_name={protocol}"
+        )
+    known = ", ".join(versions[-5:]) or "none; train first: kedro run"
+    return f"{selected} has no model version {wanted}; it has {known}"
+
+
+def _pin(catalog: DataCatalog, name: str, wanted: str) -> None:
+    dataset = catalog[name]
+    dataset.release()
+    dataset._version = Version(wanted, None)
+
+
+def _path(catalog: DataCatalog, name: str) -> Path:
+    return Path(catalog[name]._get_load_path())
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _check_file(path: Path, name: str, manifest: dict[str, Any]) -> None:
+    if not path.is_file():
+        raise UserError(f"{path} is missing, which the model needs. {REPEAT}.")
+    expected, found = manifest["file_sha256"].get(name), _sha256(path)
+    if expected != found:
+        raise UserError(
+            f"'{name}' is not the file that run {manifest['run_id']} made: {path} has the SHA-256 "
+            f"{found}, the run's manifest says {expected}. Restore it, or choose another "
+            f"inference.model_version. {REPEAT}."
+        )
+
+
+def _check_packages(manifest: dict[str, Any], file: Path) -> None:
+    for name, trained in manifest["packages"].items():
+        now = _installed(name)
+        if now is None or now.split(".")[0] != trained.split(".")[0]:
+            raise UserError(
+                f"the models of {file.parent.name} were trained with {name} {trained}, installed "
+                f"is {now or 'none'}; another major version may compute something else. Install "
+                f"{name} {trained}, or train anew with kedro run"
+            )
+
+
+def _installed(name: str) -> str | None:
+    # The builds of TensorFlow for CPU and GPU are one package under two names.
+    names = ("tensorflow", "tensorflow-cpu") if name.startswith("tensorflow") else (name,)
+    for candidate in names:
+        try:
+            return version(candidate)
+        except PackageNotFoundError:
+            continue
+    return None

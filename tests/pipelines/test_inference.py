@@ -1,0 +1,206 @@
+"""Recordings classified by an earlier run: the same answer as then, or a refusal that says why."""
+
+import json
+import shutil
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import soundfile
+
+from disentangled_audio.errors import UserError
+from tests.conftest import load_catalog, run_kedro
+
+MODELS = ("svm", "mel_svm", "timbre_svm", "acoustic_svm", "code_svm", "cnn", "hybrid")
+
+
+def _classify(project: Path, *places: Path | str, params: dict[str, Any] | None = None) -> Any:
+    asked = {"inference": {"recordings": [str(place) for place in places]}}
+    run_kedro(project, pipelines=["inference"], params={**asked, **(params or {})})
+    return load_catalog(project).load("inference_predictions")
+
+
+def _raw(project: Path) -> Path:
+    return next((project / "data" / "01_raw").iterdir())
+
+
+@pytest.fixture(scope="module")
+def trained(tiny_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    project = tmp_path_factory.mktemp("inference") / "project"
+    shutil.copytree(tiny_run, project)
+    return project
+
+
+@pytest.fixture(scope="module")
+def predicted(trained: Path) -> pd.DataFrame:
+    return _classify(trained, _raw(trained))
+
+
+@pytest.fixture
+def edited_manifest(trained: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Changes the newest manifest, and puts it back afterwards."""
+    file = max(trained.glob("data/07_reporting/*/*/run_manifest.json/*/run_manifest.json"))
+    content = file.read_text()
+
+    def edit(change: Callable[[dict[str, Any]], None]) -> None:
+        manifest = json.loads(content)
+        change(manifest)
+        file.write_text(json.dumps(manifest))
+
+    yield edit
+    file.write_text(content)
+
+
+def test_files_of_the_corpus_get_the_probabilities_of_then(
+    trained: Path, predicted: pd.DataFrame
+) -> None:
+    predictions = load_catalog(trained).load("predictions")
+    test = predictions[predictions["role"] == "test"]
+    now = predicted.assign(name=predicted["path"].map(lambda path: Path(path).name))
+    now = now.set_index("name")
+    for model in MODELS:
+        then = test[test["model"] == model]
+        if then.empty:
+            continue
+        rows = now.loc[then["recording_id"].map(lambda name: Path(name).name)]
+        for column in [c for c in then if c.startswith("p_")]:
+            np.testing.assert_allclose(
+                rows[f"{model}_{column}"], then[column], atol=1e-5, err_msg=f"{model} {column}"
+            )
+    assert len(test["recording_id"].unique()) > 5
+
+
+def test_a_row_says_class_confidence_likeness_and_acoustics(predicted: pd.DataFrame) -> None:
+    classes = [c.removeprefix("p_") for c in predicted if c.startswith("p_")]
+    probabilities = predicted[[f"p_{name}" for name in classes]]
+    assert probabilities.sum(axis=1).to_numpy() == pytest.approx(1)
+    assert (probabilities.max(axis=1) == predicted["confidence"]).all()
+    assert predicted["in_distribution"].between(0, 1).all()
+    assert predicted.loc[predicted["kind"] == "rir", "t20_s"].notna().any()
+    assert predicted.loc[predicted["kind"] != "rir", "t20_s"].isna().all()
+    assert predicted["warnings"].str.contains("the model was trained on").any()
+
+
+def test_the_csv_has_the_same_rows(trained: Path, predicted: pd.DataFrame) -> None:
+    table = load_catalog(trained).load("inference_predictions_csv")
+    assert list(table["path"]) == list(predicted["path"])
+
+
+def test_parameters_of_today_change_nothing(trained: Path, predicted: pd.DataFrame) -> None:
+    today = {
+        "fourier": {"n_components": 3, "floor_db": -20.0},
+        "views": {"n_mels": 12},
+        "corpus": {"analysis": {"duration_s": 0.2, "sample_rate_hz": 8000}},
+        "seed": 99,
+    }
+    changed = _classify(trained, _raw(trained), params=today)
+    pd.testing.assert_frame_equal(changed, predicted)
+
+
+def test_file_glob_and_zip_name_the_same_recordings(trained: Path, tmp_path: Path) -> None:
+    files = sorted(_raw(trained).glob("air*.wav"))[:2]
+    archive = tmp_path / "some.zip"
+    with zipfile.ZipFile(archive, "w") as content:
+        for file in files:
+            content.write(file, f"deep/{file.name}")
+    tables = [
+        _classify(trained, *files),
+        _classify(trained, archive),
+    ]
+    for file in files:
+        shutil.copy(file, tmp_path)
+    tables.append(_classify(trained, tmp_path / "*.wav"))
+    for table in tables[1:]:
+        assert list(table["confidence"]) == pytest.approx(list(tables[0]["confidence"]))
+
+
+def test_bad_files_among_good_ones_are_rows_with_a_reason(trained: Path, tmp_path: Path) -> None:
+    shutil.copy(next(_raw(trained).glob("air*.wav")), tmp_path / "good.wav")
+    (tmp_path / "bad.wav").write_bytes(b"no audio at all")
+    (tmp_path / "empty.wav").touch()
+    table = _classify(trained, tmp_path).set_index("path")
+    errors = table["error"].to_dict()
+    assert "not audio" in errors[str(tmp_path / "bad.wav")]
+    assert "empty" in errors[str(tmp_path / "empty.wav")]
+    assert table.loc[str(tmp_path / "good.wav"), "class"]
+    assert table.loc[str(tmp_path / "bad.wav"), "what_to_do"]
+
+
+def test_only_bad_files_are_a_table_too(trained: Path, tmp_path: Path) -> None:
+    (tmp_path / "bad.wav").write_bytes(b"no audio at all")
+    assert list(_classify(trained, tmp_path)["error"].notna()) == [True]
+
+
+def test_what_is_unlike_training_is_warned_of(trained: Path, tmp_path: Path) -> None:
+    time_s = np.arange(12000) / 44100
+    tone = np.sign(np.sin(2 * np.pi * 3000 * time_s))
+    soundfile.write(tmp_path / "tone.wav", np.stack([tone] * 3, axis=1), 44100)
+    row = _classify(trained, tmp_path / "tone.wav").iloc[0]
+    for text in ("clipped", "shorter than", "44100 Hz", "3 channels"):
+        assert text in row["warnings"]
+    assert row["distance"] > 1.5
+
+
+def test_another_file_than_the_manifest_names_is_refused(
+    trained: Path, edited_manifest: Callable[..., None]
+) -> None:
+    edited_manifest(lambda manifest: manifest["file_sha256"].update(svm="0" * 64))
+    with pytest.raises(UserError, match=r"'svm' is not the file.*SHA-256.*000"):
+        _classify(trained, _raw(trained))
+
+
+def test_another_feature_schema_is_refused(
+    trained: Path, edited_manifest: Callable[..., None]
+) -> None:
+    edited_manifest(lambda manifest: manifest["feature_schema"].update(log_mel=[7, 7]))
+    with pytest.raises(UserError, match=r"feature schema of 'log_mel'.*7 × 7"):
+        _classify(trained, _raw(trained))
+
+
+def test_another_major_version_of_a_package_is_refused(
+    trained: Path, edited_manifest: Callable[..., None]
+) -> None:
+    edited_manifest(lambda manifest: manifest["packages"].update(numpy="99.1.0"))
+    with pytest.raises(UserError, match=r"numpy 99\.1\.0, installed is \d"):
+        _classify(trained, _raw(trained))
+
+
+def test_a_manifest_without_hashes_says_that_the_run_must_be_repeated(
+    trained: Path, edited_manifest: Callable[..., None]
+) -> None:
+    edited_manifest(lambda manifest: manifest.pop("file_sha256"))
+    with pytest.raises(UserError, match=r"no file_sha256.*kedro run"):
+        _classify(trained, _raw(trained))
+
+
+def test_a_model_of_another_corpus_is_named_with_its_corpus(trained: Path) -> None:
+    own = max(trained.glob("data/07_reporting/*/*/run_manifest.json/*/"))
+    other = trained / "data/07_reporting/birds/by_folder/run_manifest.json/2026-01-31T12.00.00.000Z"
+    shutil.copytree(own, other)
+    with pytest.raises(UserError, match=r"corpus 'birds' with protocol 'by_folder'"):
+        _classify(
+            trained,
+            params={
+                "inference": {"recordings": [str(trained)], "model_version": other.name},
+            },
+        )
+
+
+@pytest.mark.parametrize(
+    ("place", "message"),
+    [("nothing.wav", "does not exist"), ("*.nothing", "matches nothing"), (".", "no recording")],
+)
+def test_a_place_without_recordings_is_named(
+    trained: Path, tmp_path: Path, place: str, message: str
+) -> None:
+    with pytest.raises(UserError, match=message):
+        _classify(trained, tmp_path / place)
+
+
+def test_inference_runs_by_itself(trained: Path) -> None:
+    with pytest.raises(UserError, match="by itself"):
+        run_kedro(trained, pipelines=["inference", "reporting"])
