@@ -102,3 +102,30 @@ def test_acoustics_without_middle_bands_give_no_t20(measured_run: Path) -> None:
     table = measure_factors(waveforms, recordings, other, *map(catalog.load, names))
     assert table["t20"].isna().all()
     assert table["t20"].dtype == float
+
+
+@pytest.mark.parametrize(
+    ("method", "codes"),
+    [
+        ("triple_bottleneck", {"content", "rhythm", "pitch"}),
+        ("adversarial", {"content", "pitch"}),
+    ],
+)
+def test_the_baselines_have_the_same_reports(
+    measured_run: Path, tmp_path: Path, method: str, codes: set[str]
+) -> None:
+    project = Path(shutil.copytree(measured_run, tmp_path / "project"))
+    run_kedro(
+        project,
+        pipelines=["representation_learning", "disentanglement"],
+        params={"disentangler": {"method": method, "head_codes": ["content", "rhythm"]}},
+    )
+    catalog = load_catalog(project)
+    matrix = catalog.load("leakage_matrix")
+    for control in (None, "untrained"):
+        rows = matrix[matrix["control"].isna() if control is None else matrix["control"] == control]
+        assert set(rows["code"]) == codes
+        assert rows["score"].notna().any()
+    assert set(catalog.load("disentanglement")["swap"]["by_code"]) == {"content"}
+    assert len(catalog.load("codes").columns) > len(codes)
+    assert catalog.exists("swap_plot")
