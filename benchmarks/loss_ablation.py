@@ -76,7 +76,7 @@ def variants(parameters: DisentanglerParameters) -> dict[str, list[str]]:
 def measure(env: str, changes: list[str], folds: list[str]) -> dict[str, float]:
     """Scores of one variant, mean over the folds."""
     context = project_context(env, OmegaConf.to_container(OmegaConf.from_dotlist(changes)))
-    given = {name: kind(**context.params[name]) for name, kind in TYPES.items()}
+    given = {name: kind.model_validate(context.params[name]) for name, kind in TYPES.items()}
     recordings, seed = context.catalog.load("recordings"), context.params["seed"]
     protocols = fold_protocols(recordings, given["protocol"], seed)
     unknown = sorted(set(folds) - set(protocols))
@@ -138,7 +138,7 @@ def main() -> None:
     options = parser.parse_args()
     warnings.simplefilter("ignore")
     context = project_context(options.env, {})
-    chosen = variants(DisentanglerParameters(**context.params["disentangler"]))
+    chosen = variants(DisentanglerParameters.model_validate(context.params["disentangler"]))
     if options.only is not None:
         chosen = {
             name: changes
