@@ -137,7 +137,8 @@ def main() -> None:
     parser.add_argument("--params", nargs="*", default=[], metavar="KEY=VALUE")
     options = parser.parse_args()
     warnings.simplefilter("ignore")
-    context = project_context(options.env, {})
+    given = OmegaConf.to_container(OmegaConf.from_dotlist(options.params))
+    context = project_context(options.env, given)
     chosen = variants(DisentanglerParameters.model_validate(context.params["disentangler"]))
     if options.only is not None:
         chosen = {

@@ -729,8 +729,8 @@ class DisentanglerParameters(Parameters):
     head_units : hidden units of the classifier head; 0 makes the head linear.
     head_codes : codes the classifier head sees.
     dropout : share of features dropped before each code and in the head; 0 switches it off.
-    code_noise : standard deviation of Gaussian noise on the codes in training, where a code has
-        unit scale; 0 switches it off.
+    code_noise : standard deviation of Gaussian noise on what the classifier head sees of the codes
+        in training, where a code has unit scale; 0 switches it off.
     reconstruction_weight : weight of the log-mel error, as a share of its variance in the
         training rows; 0 switches it off.
     classification_weight : weight of the cross-entropy in nats; 0 switches it off.
@@ -744,7 +744,7 @@ class DisentanglerParameters(Parameters):
         normal one, in nats a dimension; above 0, codes are drawn from that distribution in
         training; 0 leaves the number of dimensions as the only bottleneck.
     quantised : by code, levels that each of its dimensions is rounded to; a code that is not named,
-        or is None, is not rounded.
+        or is None, is not rounded, nor is any code with `variational_weight`.
     label_smoothing : share of the label's probability spread over all classes.
     balance_classes : weight each class alike in the cross-entropy.
     segment_min_frames, segment_max_frames : lengths of the segments that random resampling

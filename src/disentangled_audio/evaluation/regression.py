@@ -26,8 +26,8 @@ def predicted_numbers(
     ----------
     codes : mapping of control (empty for codes under test) to code to (n_items, n_dims)
     factors : DataFrame of n_items rows
-        Floating-point columns are numbers; one that is positive wherever it is known is predicted
-        in octaves (log2). Other columns are left out.
+        Floating-point columns are numbers; one that is positive in all fitted rows is predicted in
+        octaves (log2), and scored rows where it is not are left out. Other columns are left out.
     group : (n_items,)
         Kept for the intervals.
     fitted, scored : (n_items,)

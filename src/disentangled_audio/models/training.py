@@ -107,8 +107,9 @@ def train_disentangler(  # noqa: PLR0913
         `reconstruction`, `classification`, `bottleneck` where codes are drawn, a
         `readout_<code>_<factor>`, `independence_<code>_<factor>` and `adversary_<code>_<factor>` a
         term, and `accuracy`. Terms are without their weights, `loss` is the weighted sum (in
-        validation with the full weights from the first epoch on, so that epochs compare). Training
-        values include dropout and augmentation, so they may be worse than validation values.
+        validation with the full weights from the first epoch on, so that epochs compare, and
+        without adversaries, whose success is not wanted). Training values include dropout and
+        augmentation, so they may be worse than validation values.
 
     Raises
     ------
@@ -356,6 +357,7 @@ def _digest(
     here = Path(__file__).parent
     facts = {
         "parameters": parameters.model_dump(mode="json"),
+        "terms": repr(parameters.terms),
         "seed": seed,
         "versions": [keras.__version__, tf.__version__, version("numpy")],
         "code": [(here / name).read_text(encoding="utf-8") for name in _SOURCE_FILES],
@@ -449,7 +451,12 @@ class _Trainer:
             weighted["bottleneck"] = (weight, sum(self.model.losses))
         hits = ops.argmax(outputs["target"], axis=1) == ops.argmax(batch["target"], axis=1)
         return {
-            "loss": sum(weight * term for weight, term in weighted.values()),
+            "loss": sum(
+                weight * term
+                for name, (weight, term) in weighted.items()
+                # A head that succeeds is no merit of the codes: it may not choose the epoch.
+                if training or not name.startswith("adversary")
+            ),
             **{name: term for name, (_, term) in weighted.items()},
             "accuracy": ops.mean(batch["known"] * ops.cast(hits, "float32")),
         }
