@@ -197,7 +197,7 @@ def test_a_measurement_that_is_gone_is_named(folds_run: Path) -> None:
     catalog = load_catalog(folds_run)
     runs = catalog.load("fold_runs").assign(measured="disentanglement-gone")
     with pytest.raises(UserError, match=r"disentanglement-gone.*is gone since the fold was run"):
-        gather_disentanglement(runs, folds_run / CHUNKS, catalog.load("recordings"))
+        gather_disentanglement(runs, folds_run / CHUNKS, catalog.load("recordings"), 0)
 
 
 @pytest.mark.parametrize("changed", [{"svm": {"C": [1.0]}}, {"views": {"n_mels": 24}}])
