@@ -17,7 +17,7 @@ from tests.conftest import REPOSITORY, make_project
 PACKAGE = REPOSITORY / "src" / "disentangled_audio"
 LAYERS = [
     *("raw", "primary", "feature", "representation", "classifier", "hybrid"),
-    *("reporting", "inference"),
+    "reporting",
 ]
 # Each part and the parts of the package that it may import.
 MAY_IMPORT = {
