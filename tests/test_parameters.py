@@ -38,6 +38,7 @@ COMPLETE: dict[type[BaseModel], dict[str, Any]] = {
     p.EvaluationParameters: {},
     p.CepstraParameters: {},
     p.AuditParameters: {},
+    p.InferenceParameters: {},
     p.DisentanglementParameters: {},
     p.CrossValidationParameters: {},
 }

@@ -237,29 +237,21 @@ def test_a_gaussian_code_is_its_mean_at_inference_and_costs_its_divergence():
 
 
 def test_in_the_triple_bottleneck_labels_teach_the_head_alone(views, factors):
-    # One step: later, the clipped norm of all gradients would share what the head has learned.
     parameters = _with(
-        method="triple_bottleneck",
-        readouts=READOUTS,
-        independence=INDEPENDENCE,
-        epochs=1,
-        batch_size=48,
-        learning_rate=0.1,
+        method="triple_bottleneck", readouts=READOUTS, independence=INDEPENDENCE, epochs=1
     )
-
-    def trained(labels: np.ndarray) -> list[keras.Variable]:
-        model, history = train_disentangler(
-            views, labels, TRAIN_ROWS, VALIDATION_ROWS, N_CLASSES, parameters, 0, factors=factors
-        )
-        assert not [name for name in history if "readout" in name or "independence" in name]
-        return model.trainable_variables
-
-    differ = {
-        one.path.split("/")[0]
-        for one, other in zip(trained(LABELS), trained(1 - LABELS), strict=True)
-        if np.abs(one - other).max() > 1e-4
+    model, history = _train(views, factors, parameters)
+    assert not [name for name in history if "readout" in name or "independence" in name]
+    with tf.GradientTape() as tape:
+        outputs = model({name: views[name] for name in model.input}, training=True)
+        loss = keras.losses.SparseCategoricalCrossentropy()(LABELS, outputs["target"])
+    gradients = tape.gradient(loss, [variable.value for variable in model.trainable_variables])
+    taught = {
+        variable.path.split("/")[0]
+        for variable, gradient in zip(model.trainable_variables, gradients, strict=True)
+        if gradient is not None
     }
-    assert differ == {"target"}
+    assert taught == {"target"}
 
 
 def test_the_adversarial_method_has_two_encoders_of_the_whole_spectrogram(views, factors, tmp_path):

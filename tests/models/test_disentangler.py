@@ -410,7 +410,7 @@ def test_rows_of_no_known_class_are_rebuilt_and_not_classified(views) -> None:
     assert not np.array_equal(weights_with(0.0), weights_with(1.0))
     # The sums over a batch of all rows are those of the rows of known class, class by class.
     n_rows = TRAIN_ROWS.sum()
-    tensors = _Rows(views, labels, TRAIN_ROWS, N_CLASSES, PLAIN).batch(np.arange(n_rows))
+    tensors = _Rows(views, labels, TRAIN_ROWS, N_CLASSES, PLAIN, {}).batch(np.arange(n_rows))
     weight, target = tensors["weight"].numpy(), tensors["target"].numpy()
     assert not weight[unknown[TRAIN_ROWS]].any()
     assert not target[unknown[TRAIN_ROWS]].any()
@@ -419,7 +419,7 @@ def test_rows_of_no_known_class_are_rebuilt_and_not_classified(views) -> None:
 
 
 def test_batches_hold_the_rows_that_they_name(views) -> None:
-    batch = _Rows(views, LABELS, VALIDATION_ROWS, N_CLASSES, PLAIN).batch(np.array([4, 0]))
+    batch = _Rows(views, LABELS, VALIDATION_ROWS, N_CLASSES, PLAIN, {}).batch(np.array([4, 0]))
 
     for name, view in views.items():
         np.testing.assert_array_equal(batch[name].numpy(), view[[34, 30]])

@@ -33,7 +33,12 @@ CORPUS = Corpus(
 FOURIER = FourierParameters(n_components=6)
 AUGMENTATION = AugmentationParameters(copies=1)
 VIEWS = ViewParameters(pitch="f0")
-DISENTANGLER = DisentanglerParameters(epochs=2, batch_size=8)
+DISENTANGLER = DisentanglerParameters(
+    epochs=2,
+    batch_size=8,
+    readouts={"rhythm": {"of": ["level"]}},
+    independence={"content": {"of": ["level", "group"]}},
+)
 SVM = SvmParameters(C=[1.0, 10.0], gamma_scale=[0.3, 1.0], inner_folds=2, n_jobs=1)
 PARALLEL = ParallelParameters(n_jobs=1)
 SEED = 3
@@ -76,7 +81,11 @@ def _fit_with(clips: zarr.Array, splits: pd.DataFrame, chunks: Path) -> dict[str
         clips, splits, pca, FOURIER, AUGMENTATION, CORPUS, SEED
     )
     views = features.make_encoder_views(clips, CORPUS, VIEWS, chunks, PARALLEL)
-    model, history = representation.train_disentangler_on_views(*views, splits, DISENTANGLER, SEED)
+    factors = splits[["recording_id", "role", "target", "group"]].copy()
+    factors["level"] = np.abs(clips[:]).mean(axis=1).astype(float)
+    model, history = representation.train_disentangler_on_views(
+        *views, factors, splits, DISENTANGLER, SEED
+    )
     codes, _, cnn = representation.encode_views(model, *views, splits, DISENTANGLER)
     svm, svm_probabilities = classification.train_svm(table, augmented, splits, SVM, SEED)
     code_svm, code_probabilities = classification.train_code_svm(codes, splits, SVM, SEED)
