@@ -742,7 +742,7 @@ class DisentanglerParameters(Parameters):
     ramp_epochs : epochs over which the weights of `independence` and `adversaries` rise.
     variational_weight : weight of the divergence of each code's distribution from a standard
         normal one, in nats a dimension; above 0, codes are drawn from that distribution in
-        training; 0 leaves the number of dimensions as the only bottleneck.
+        training; 0 leaves their number, and `quantised`, as the bottleneck.
     quantised : by code, levels that each of its dimensions is rounded to; a code that is not named,
         or is None, is not rounded, nor is any code with `variational_weight`.
     label_smoothing : share of the label's probability spread over all classes.

@@ -111,14 +111,7 @@ def nothing_measured_figure(reason: str, *, simulated: bool = False) -> Figure:
     simulated : bool
         Whether the title must say that the recordings are simulated.
     """
-    with style.context():
-        figure = style.new_figure(8.0, 1.8)
-        axes = figure.add_subplot()
-        axes.axis("off")
-        axes.text(0.0, 0.5, reason, va="center", color=style.GREY)
-        text = "What each code says of each factor"
-        style.left_title(figure, style.title(text, simulated=simulated))
-    return figure
+    return _words_figure("What each code says of each factor", reason, simulated=simulated)
 
 
 def latent_map_figure(
@@ -256,13 +249,19 @@ def no_swap_figure(reason: str, *, simulated: bool = False) -> Figure:
     simulated : bool
         Whether the title must say that the recordings are simulated.
     """
+    return _words_figure(
+        "Codes swapped between clips", f"No example: {reason}.", simulated=simulated
+    )
+
+
+def _words_figure(title: str, words: str, *, simulated: bool) -> Figure:
+    """Words in place of a figure."""
     with style.context():
-        figure = style.new_figure(7.0, 1.6)
+        figure = style.new_figure(8.0, 1.8)
         panel = figure.subplots()
         panel.set_axis_off()
-        panel.text(0.0, 0.5, fill(f"No example: {reason}.", 80), va="center")
-        text = "Codes swapped between clips"
-        style.left_title(figure, style.title(text, simulated=simulated))
+        panel.text(0.0, 0.5, fill(words, 80), va="center")
+        style.left_title(figure, style.title(title, simulated=simulated))
     return figure
 
 
