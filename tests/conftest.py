@@ -2,7 +2,7 @@
 
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +10,8 @@ import pytest
 from kedro.framework.project import configure_project
 from kedro.framework.session import KedroSession
 from kedro.framework.startup import bootstrap_project
+
+from tests.browsing import a_browser
 
 REPOSITORY = Path(__file__).parents[1]
 Run = Callable[..., Any]
@@ -63,6 +65,13 @@ def measured_run(tiny_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Pa
     shutil.copytree(tiny_run, project)
     run_kedro(project, pipelines=["disentanglement"])
     return project
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    """A headless browser; skips where none is installed, fails where one must be."""
+    with a_browser() as opened:
+        yield opened
 
 
 @pytest.fixture(scope="session")
