@@ -1,5 +1,6 @@
 """The notebooks run on a finished run, and are committed without outputs."""
 
+import itertools
 from pathlib import Path
 from typing import Any
 
@@ -12,14 +13,20 @@ from tests.conftest import load_catalog
 
 REPOSITORY = Path(__file__).parents[1]
 RESULTS, REPRESENTATIONS = "01_results.ipynb", "02_representations.ipynb"
-NOTEBOOKS = [RESULTS, REPRESENTATIONS]
+OWN_DATA = "03_own_data.ipynb"
+NOTEBOOKS = [RESULTS, REPRESENTATIONS, OWN_DATA]
 FIGURES = {
-    RESULTS: {"comparison", "confusion", "codes", "training", "reconstruction"},
+    RESULTS: {
+        *("comparison", "confusion", "errors-heard"),
+        *("codes", "training", "reconstruction"),
+    },
     REPRESENTATIONS: {"latent-map", "leakage", "swaps-seen", "training"},
+    OWN_DATA: {"comparison", "confusion"},
 }
 TABLES = {
     RESULTS: {"scores", "classes", "kinds", "errors-groups", "disentangler", "versions"},
     REPRESENTATIONS: {"claims", "scores", "swap-shares", "swaps-heard", "weights", "failed"},
+    OWN_DATA: {"recordings", "catalog", "rejected"},
 }
 Outputs = dict[str, dict[str, list[Any]]]
 
@@ -75,9 +82,23 @@ def test_notebooks_read_from_the_catalog_only(name: str):
     notebook = nbformat.read(REPOSITORY / "notebooks" / name, as_version=4)
     source = "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "code")
 
+    assert "%load_ext kedro.ipython" in source
     assert "catalog.load(" in source
-    for word in ("catalog.save", "read_csv", "read_parquet", "open(", "Path(", "data/"):
+    for word in ("catalog.save", "read_csv", "read_parquet"):
         assert word not in source
+    if name != OWN_DATA:  # which makes a folder of recordings
+        for word in ("open(", "Path(", "data/"):
+            assert word not in source
+
+
+@pytest.mark.parametrize("name", NOTEBOOKS)
+def test_before_each_cell_there_are_words_on_what_is_to_be_seen(name: str):
+    cells = nbformat.read(REPOSITORY / "notebooks" / name, as_version=4).cells
+
+    for before, cell in itertools.pairwise(cells):
+        if cell.cell_type == "code":
+            assert before.cell_type == "markdown", cell.id
+            assert before.source.rstrip().endswith((".", ":")), before.id
 
 
 def test_every_notebook_is_tested():
@@ -127,6 +148,25 @@ def test_models_and_controls_are_in_one_table(executed: Outputs):
     for name in ("svm", "code_svm", "cnn", "hybrid", "majority", "duration", "byte_size"):
         assert f"<th>{name}</th>" in table
     assert "95 % interval" in table
+
+
+def test_mistakes_or_the_most_doubtful_can_be_heard(executed: Outputs):
+    outputs = executed[RESULTS]["errors-heard"]
+
+    assert 1 <= _data(outputs, "text/html").count("<audio") <= 3
+    wrong = not _streams(executed[RESULTS]["errors-items"], "stdout").startswith("0 of")
+    assert ("made no mistake" in _data(outputs, "text/markdown")) != wrong
+
+
+def test_a_folder_becomes_a_trained_run_somewhere_else(executed: Outputs):
+    cells = executed[OWN_DATA]
+
+    assert "- 20 of class `reed`" in _data(cells["propose"], "text/markdown")
+    assert "hybrid" in _streams(cells["train"], "stdout")
+    assert "s1_t9.wav" in _data(cells["rejected"], "text/html")
+    assert "chance is 0.33" in _data(cells["audit"], "text/markdown")
+    assert "new.wav" in _streams(cells["classify"], "stdout")
+    assert not Path(_streams(cells["place"], "stdout").strip()).exists()
 
 
 def test_errors_are_counted(executed: Outputs):
