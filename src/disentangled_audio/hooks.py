@@ -1,4 +1,4 @@
-"""Checks before a run, the manifest and the closing table after it."""
+"""Checks before a run, the manifest and the closing table after it; tracking, if wanted."""
 
 import platform
 import subprocess
@@ -6,11 +6,13 @@ import time
 from pathlib import Path
 from typing import Any
 
+from kedro.config import MissingConfigException
 from kedro.framework.hooks import hook_impl
 from kedro.io import AbstractVersionedDataset, DataCatalog
 from kedro.pipeline import Pipeline
 from kedro.pipeline.node import Node
 
+from disentangled_audio.errors import UserError
 from disentangled_audio.locks import RUN_LOCK, RunLock
 from disentangled_audio.versions import package_versions
 
@@ -131,6 +133,37 @@ class ProjectHooks:
             "seconds": dict(self._seconds),
             "parameters": plain(catalog.load("parameters")),
         }
+
+
+class TrackingHooks:
+    """Tracks runs by MLflow where an `mlflow.yml` says so; elsewhere does nothing."""
+
+    @hook_impl
+    def after_context_created(self, context: Any) -> None:
+        """Register the hook that tracks, which then hears of all that follows.
+
+        Raises
+        ------
+        UserError
+            If tracking is configured, and kedro-mlflow not installed.
+        """
+        loader = context.config_loader
+        loader.config_patterns.setdefault("mlflow", ["mlflow*", "mlflow*/**", "**/mlflow*"])
+        try:
+            loader["mlflow"]
+        except MissingConfigException:
+            return
+        try:
+            from disentangled_audio.tracking import RunTracking
+        except ModuleNotFoundError as error:
+            raise UserError(
+                f"mlflow.yml asks for tracking, and {error.name} is not installed: "
+                "pip install -e '.[tracking]', or remove mlflow.yml from conf"
+            ) from error
+        tracking = RunTracking()
+        context._hook_manager.register(tracking)
+        # It has missed this event itself.
+        tracking.after_context_created(context)
 
 
 def _print_result(outputs: set[str], catalog: DataCatalog) -> None:

@@ -1,8 +1,10 @@
 """Project settings: https://docs.kedro.org/en/stable/configure/configuration_basics/"""
 
+import os
+
 from kedro.config import OmegaConfigLoader
 
-from disentangled_audio.hooks import ProjectHooks
+from disentangled_audio.hooks import ProjectHooks, TrackingHooks
 from disentangled_audio.selection import (
     clips_folder,
     data_folder,
@@ -11,7 +13,11 @@ from disentangled_audio.selection import (
     selected_name,
 )
 
-HOOKS = (ProjectHooks(),)
+HOOKS = (ProjectHooks(), TrackingHooks())
+# Left to itself it would track every run as soon as it is installed; TrackingHooks starts it.
+DISABLE_HOOKS_FOR_PLUGINS = ("kedro_mlflow", "kedro-mlflow")
+# Like Kedro's own telemetry, to which .telemetry says no.
+os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 CONFIG_LOADER_CLASS = OmegaConfigLoader
 CONFIG_LOADER_ARGS = {
     "base_env": "base",
