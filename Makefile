@@ -3,13 +3,19 @@ PYTHON ?= $(firstword $(foreach name,python3.11 python3.12 python3,$(shell comma
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 
-.PHONY: run test fuzz install lint viz prune clean help
+# What MLflow needs on top, and its older versions of what .venv has, are kept apart from it.
+TRACKING := .venv-tracking
+
+.PHONY: run test test-tracking fuzz install lint viz prune clean help
 
 run: install ## the default pipeline on the simulated twin; prints where the results are
 	$(BIN)/kedro run
 
 test: install ## the tests, with coverage
 	$(BIN)/python -m pytest --cov --cov-report=term
+
+test-tracking: $(TRACKING)/.installed ## the tests of tracking by MLflow, with that installed
+	$(TRACKING)/bin/python -m pytest tests/test_tracking.py
 
 fuzz: install ## a million strange names and headers, about 40 minutes
 	FUZZ_EXAMPLES=1000000 $(BIN)/python -m pytest tests/corpora/test_fuzz.py
@@ -29,12 +35,12 @@ prune: install ## old versions in data: lists, asks, removes; KEEP=3 of each sta
 	$(BIN)/kedro prune --keep=$(KEEP) $(if $(YES),--yes)
 
 clean: ## everything that can be made again, except data
-	rm -rf .venv .viz build dist .pytest_cache .hypothesis .ruff_cache .coverage .coverage.*
+	rm -rf .venv $(TRACKING) .viz build dist .pytest_cache .hypothesis .ruff_cache .coverage .coverage.*
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 	rm -rf src/*.egg-info
 
 help: ## this list
-	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile
 
 $(INSTALLED): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 12))' || { \
@@ -43,3 +49,12 @@ $(INSTALLED): pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[cpu,dev]"
 	@touch $(INSTALLED)
+
+$(TRACKING)/.installed: $(INSTALLED)
+	$(BIN)/python -m venv --clear $(TRACKING)
+	$(BIN)/python -c 'import sysconfig; print("import site; site.addsitedir(%r)" % sysconfig.get_path("purelib"))' \
+	  > "$$($(TRACKING)/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/beside.pth"
+	$(BIN)/python -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"]["tracking"], sep="\n")' \
+	  > $(TRACKING)/requirements.txt
+	$(TRACKING)/bin/python -m pip install --quiet --disable-pip-version-check -r $(TRACKING)/requirements.txt
+	@touch $@

@@ -210,5 +210,5 @@ def test_the_preview_of_the_report_leaves_the_graph_as_it_looks(browser: Any, ad
     with _open(browser, address, "__default__") as visited:
         visited.page.locator(".pipeline-node").first.wait_for()
         before = visited.page.evaluate(looks)
-        _select(visited, "report").get_by_role("heading").first.wait_for()
+        _select(visited, "report").locator(".html-renderer").first.wait_for()
         assert visited.page.evaluate(looks) == before

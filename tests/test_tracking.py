@@ -16,7 +16,7 @@ from tests.conftest import make_project, run_kedro
 
 INSTALLED = importlib.util.find_spec("kedro_mlflow") is not None
 needs_mlflow = pytest.mark.skipif(
-    not INSTALLED, reason="kedro-mlflow is not installed: pip install -e '.[tracking]'"
+    not INSTALLED, reason="kedro-mlflow is not installed: make test-tracking"
 )
 CONFIGURED = "server: {mlflow_tracking_uri: mlruns}\n"
 
