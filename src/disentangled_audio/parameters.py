@@ -718,7 +718,7 @@ class DisentanglerParameters(Parameters):
         inputs and bottlenecks alone: encoders learn from the reconstruction, the head reads the
         codes without teaching them; `adversarial` (after Hung et al.) has two encoders, content and
         pitch, that both see the whole spectrogram, with `readouts` and `adversaries` and without
-        `independence`.
+        `independence` and `compactness`.
     content_dim, rhythm_dim, pitch_dim : length of each code; the narrower, the less it can say.
     timbre_dim : length of a fourth code that sees only the clip's mean spectrum; 0 leaves it out.
     content_channels : filters of the content encoder's convolutions, each of stride 2.
@@ -737,9 +737,12 @@ class DisentanglerParameters(Parameters):
     readouts : by code, factors that a linear head must be able to tell from it; 1 is the loss of
         knowing nothing.
     independence : by code, factors that it must not depend on (a kernel measure from 0 to 1).
+    compactness : by code, factors whose classes (or thirds) are to be a point each in it; the loss
+        is the share of the code's variance that lies within them.
     adversaries : by code, factors that a head tries to tell from it, while the encoder is trained
         against that head.
-    ramp_epochs : epochs over which the weights of `independence` and `adversaries` rise.
+    ramp_epochs : epochs over which the weights of `independence`, `compactness` and `adversaries`
+        rise.
     variational_weight : weight of the divergence of each code's distribution from a standard
         normal one, in nats a dimension; above 0, codes are drawn from that distribution in
         training; 0 leaves their number, and `quantised`, as the bottleneck.
@@ -799,6 +802,7 @@ class DisentanglerParameters(Parameters):
     classification_weight: float = Field(default=1.0, ge=0.0)
     readouts: dict[Code, CodeTerm] = {}
     independence: dict[Code, IndependenceTerm] = {}
+    compactness: dict[Code, CodeTerm] = {}
     adversaries: dict[Code, CodeTerm] = {}
     ramp_epochs: int = Field(default=10, ge=0)
     variational_weight: float = Field(default=0.0, ge=0.0)
@@ -830,7 +834,7 @@ class DisentanglerParameters(Parameters):
             raise ValueError("segment_min_frames exceeds segment_max_frames")
         if len(set(self.head_codes)) != len(self.head_codes):
             raise ValueError("head_codes names a code twice")
-        for name in ("head_codes", "readouts", "independence", "adversaries"):
+        for name in ("head_codes", "readouts", "independence", "compactness", "adversaries"):
             if "timbre" in getattr(self, name) and self.timbre_dim == 0:
                 raise ValueError(f"{name} names timbre, but timbre_dim is 0")
         if self.reconstruction_weight == 0.0 and self.classification_weight == 0.0:
@@ -849,15 +853,15 @@ class DisentanglerParameters(Parameters):
     def terms(self) -> "CodeTerms":
         """Losses of codes and factors that the method uses, of codes that the model has."""
         if self.method == "triple_bottleneck":
-            return CodeTerms({}, {}, {})
-        readouts, independence, adversaries = (
+            return CodeTerms({}, {}, {}, {})
+        readouts, independence, compactness, adversaries = (
             {code: term for code, term in terms.items() if code in self.codes}
-            for terms in (self.readouts, self.independence, self.adversaries)
+            for terms in (self.readouts, self.independence, self.compactness, self.adversaries)
         )
         if self.method == "adversarial":
-            independence = {}
+            independence, compactness = {}, {}
             adversaries = adversaries or _wrong_heads(readouts)
-        return CodeTerms(readouts, independence, adversaries)
+        return CodeTerms(readouts, independence, compactness, adversaries)
 
 
 @dataclass(frozen=True)
@@ -866,6 +870,7 @@ class CodeTerms:
 
     readouts: dict[Code, CodeTerm]
     independence: dict[Code, IndependenceTerm]
+    compactness: dict[Code, CodeTerm]
     adversaries: dict[Code, CodeTerm]
 
     @property
@@ -874,6 +879,7 @@ class CodeTerms:
         terms = [
             *self.readouts.values(),
             *self.independence.values(),
+            *self.compactness.values(),
             *self.adversaries.values(),
         ]
         named = [name for term in terms for name in term.of]

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from disentangled_audio.models.checkpoint import Arrays, Checkpoint, digest_of
 from disentangled_audio.models.disentangler import build_disentangler, head_name
 from disentangled_audio.models.factor_targets import FactorTarget, factor_target
-from disentangled_audio.models.independence import conditional_dependence
+from disentangled_audio.models.independence import conditional_dependence, share_within
 from disentangled_audio.models.views import VIEW_NAMES
 from disentangled_audio.parameters import DisentanglerParameters
 
@@ -105,8 +105,8 @@ def train_disentangler(  # noqa: PLR0913
     history : pandas.DataFrame
         A row per epoch: `epoch`, and `training_` and `validation_` with `loss`,
         `reconstruction`, `classification`, `bottleneck` where codes are drawn, a
-        `readout_<code>_<factor>`, `independence_<code>_<factor>` and `adversary_<code>_<factor>` a
-        term, and `accuracy`. Terms are without their weights, `loss` is the weighted sum (in
+        `readout_<code>_<factor>`, `independence_<code>_<factor>`, `compactness_<code>_<factor>` and
+        `adversary_<code>_<factor>` a term, and `accuracy`. Terms are without their weights, `loss` is the weighted sum (in
         validation with the full weights from the first epoch on, so that epochs compare, and
         without adversaries, whose success is not wanted). Training values include dropout and
         augmentation, so they may be worse than validation values.
@@ -475,6 +475,11 @@ class _Trainer:
             for factor in self._had(term.of):
                 name = head_name("adversary", code, factor)
                 value = self._ignorance(batch, factor, outputs[name])
+                found[name] = (term.weight * ramp, value)
+        for code, term in terms.compactness.items():
+            for factor in self._had(term.of):
+                name = head_name("compactness", code, factor)
+                value = share_within(outputs[code], batch[f"cells of {factor}"])
                 found[name] = (term.weight * ramp, value)
         for code, term in terms.independence.items():
             for factor in self._had(term.of):
