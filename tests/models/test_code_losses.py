@@ -157,6 +157,33 @@ def test_compactness_draws_a_class_together(views, factors):
     assert history["validation_compactness_content_target"].iloc[-1] < within(loose)
 
 
+def test_the_second_head_teaches_the_encoder_and_chooses_no_epoch(views, factors):
+    alone = _with(classification_weight=0.0, auxiliary_weight=1.0, epochs=20, head_units=0)
+    _, history = _train(views, factors, alone)
+    assert history["training_auxiliary"].iloc[-1] < history["training_auxiliary"].iloc[0]
+    kept = alone.reconstruction_weight * history["validation_reconstruction"]
+    assert history["validation_loss"].to_numpy() == pytest.approx(kept.to_numpy(), rel=1e-4)
+    shapes = {name: view.shape[1:] for name, view in views.items()}
+    for changes in ({"auxiliary_weight": 0.0}, {"method": "triple_bottleneck"}):
+        plain = _with(**({"auxiliary_weight": 1.0} | changes))
+        assert "auxiliary" not in build_disentangler(shapes, N_CLASSES, plain, 0).output
+
+
+def test_the_head_may_see_the_code_before_it_is_rounded(views):
+    exact = _with(quantised={"content": 2}, round_for_head=False)
+    shapes = {name: view.shape[1:] for name, view in views.items()}
+    model = build_disentangler(shapes, N_CLASSES, exact, 0)
+    for name, rounded in (("content", True), ("content_exact", False)):
+        reader = keras.Model(model.input, model.get_layer(name).output)
+        inputs = {name: views[name] for name in model.input}
+        values = np.unique(reader(inputs).numpy())
+        assert (len(values) == 2) == rounded
+    source = model.get_layer("target").input
+    assert source is model.get_layer("content_exact").output
+    rounded = build_disentangler(shapes, N_CLASSES, _with(quantised={"content": 2}), 0)
+    assert rounded.get_layer("target").input is rounded.get_layer("content").output
+
+
 def test_a_term_of_weight_zero_is_told_and_teaches_nothing(views, factors):
     off = {"content": {"weight": 0.0, "of": ["room"]}}
     without, _ = _train(views, factors, PLAIN)
