@@ -9,7 +9,8 @@ run: install ## the default pipeline on the simulated twin; prints where the res
 	$(BIN)/kedro run
 
 test: install ## the tests, with coverage
-	$(BIN)/python -m pytest --cov --cov-report=term
+	$(BIN)/python -m pytest --numprocesses=logical --maxprocesses=4 --dist=loadfile \
+	  --no-loadscope-reorder --cov --cov-report=term
 
 fuzz: install ## a million strange names and headers, about 40 minutes
 	FUZZ_EXAMPLES=1000000 $(BIN)/python -m pytest tests/corpora/test_fuzz.py

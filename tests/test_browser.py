@@ -35,16 +35,17 @@ class _Quiet(SimpleHTTPRequestHandler):
 
 
 @pytest.fixture(scope="module")
-def built_graph(tiny_run: Path) -> Path:
+def built_graph(tiny_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The pages that `kedro viz build` writes for the tiny run."""
+    project = Path(shutil.copytree(tiny_run, tmp_path_factory.mktemp("viz") / "project"))
     subprocess.run(
         [sys.executable, "-m", "kedro", "viz", "build", "--include-previews"],
-        cwd=tiny_run,
+        cwd=project,
         env={**os.environ, "KEDRO_ENV": "test"},
         capture_output=True,
         check=True,
     )
-    return tiny_run / "build"
+    return project / "build"
 
 
 def _document(url: str, profile: Path, *, wait_ms: int) -> str:

@@ -726,6 +726,8 @@ class DisentanglerParameters(Parameters):
     rhythm_channels : filters of the rhythm encoder's convolutions, each of stride 2 in time.
     decoder_units : hidden units between the codes and the decoder's smallest grid.
     decoder_channels : filters of the decoder, from its smallest grid on; each step doubles it.
+    pitch_spectrum_units : hidden units between the pitch code and a spectrum that the decoder adds
+        to sounding frames; 0 adds none.
     head_units : hidden units of the classifier head; 0 makes the head linear.
     head_codes : codes the classifier head sees.
     round_for_head : the head sees `quantised` codes as they are after rounding; False shows it how
@@ -796,6 +798,7 @@ class DisentanglerParameters(Parameters):
     rhythm_channels: Counts = Field(default=(16, 16, 16), min_length=1, max_length=4)
     decoder_units: int = Field(default=128, ge=1, le=4096)
     decoder_channels: Counts = Field(default=(32, 24), min_length=1, max_length=4)
+    pitch_spectrum_units: int = Field(default=0, ge=0, le=4096)
     head_units: int = Field(default=64, ge=0, le=4096)
     head_codes: Annotated[tuple[Code, ...], BeforeValidator(_as_list)] = Field(
         default=("content",), min_length=1

@@ -302,7 +302,23 @@ def _decode(
     features = layers.Reshape((rows, columns, _PATCH, _PATCH))(features)
     features = layers.Permute((1, 3, 2, 4))(features)
     features = layers.Reshape((rows * _PATCH, columns * _PATCH))(features)
-    return Standardise(invert=True, name="rebuilt")(features[:, :n_frames, :n_bands])
+    rebuilt = features[:, :n_frames, :n_bands]
+    if parameters.pitch_spectrum_units and "pitch" in codes:
+        rebuilt = _with_harmonics(rebuilt, codes["pitch"], parameters.pitch_spectrum_units)
+    return Standardise(invert=True, name="rebuilt")(rebuilt)
+
+
+def _with_harmonics(rebuilt: Any, pitch: Any, n_units: int) -> Any:
+    """Add a spectrum that pitch alone decides to the frames that sound.
+
+    Of a source and its filter, levels in dB add up (Fant 1960, "Acoustic theory of speech
+    production"). A decoder of layers that mix all codes has to find that out, and draws the
+    harmonics of a pitch less well with contents it has not met it with.
+    """
+    spectrum = layers.Dense(n_units, activation="relu")(pitch)
+    spectrum = layers.Dense(rebuilt.shape[2])(spectrum)
+    sounding = ops.sigmoid(2.0 * ops.mean(rebuilt, axis=2, keepdims=True))
+    return rebuilt + sounding * ops.expand_dims(spectrum, axis=1)
 
 
 def _classify(
