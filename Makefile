@@ -12,7 +12,8 @@ run: install ## the default pipeline on the simulated twin; prints where the res
 	$(BIN)/kedro run
 
 test: install ## the tests, with coverage
-	$(BIN)/python -m pytest --cov --cov-report=term
+	$(BIN)/python -m pytest --numprocesses=logical --maxprocesses=4 --dist=loadfile \
+	  --no-loadscope-reorder --cov --cov-report=term
 
 test-tracking: $(TRACKING)/.installed ## the tests of tracking by MLflow, with that installed
 	$(TRACKING)/bin/python -m pytest tests/test_tracking.py

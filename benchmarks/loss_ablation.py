@@ -54,7 +54,7 @@ COLUMNS = (
 def variants(parameters: DisentanglerParameters) -> dict[str, list[str]]:
     """Changes of parameters by name; only of what the environment has switched on."""
     found: dict[str, list[str]] = {"all of it": []}
-    for kind in ("independence", "readouts", "adversaries"):
+    for kind in ("independence", "compactness", "readouts", "adversaries"):
         for code in getattr(parameters, kind):
             found[f"{kind} of {code}: 0"] = [f"disentangler.{kind}.{code}.weight=0"]
     for code in parameters.quantised:

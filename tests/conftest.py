@@ -1,6 +1,12 @@
 """Projects to run in: copies of the configuration in a temporary folder."""
 
 import os
+
+if "PYTEST_XDIST_WORKER" in os.environ:
+    # A worker a core: their threads would only wait for each other. Before anything reads them.
+    for _name in ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"):
+        os.environ.setdefault(_name, "1")
+
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path

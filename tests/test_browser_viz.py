@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import threading
@@ -58,18 +59,19 @@ class _Quiet(SimpleHTTPRequestHandler):
 
 
 @pytest.fixture(scope="module")
-def built(measured_run: Path) -> Path:
+def built(measured_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The pages of the tiny run, built without a network."""
+    project = Path(shutil.copytree(measured_run, tmp_path_factory.mktemp("viz") / "project"))
     shown = subprocess.run(
         [sys.executable, "-c", BUILD],
-        cwd=measured_run,
+        cwd=project,
         env={**os.environ, "KEDRO_ENV": "test"},
         capture_output=True,
         text=True,
         check=False,
     )
     assert shown.returncode == 0, shown.stdout + shown.stderr
-    return measured_run / "build"
+    return project / "build"
 
 
 @pytest.fixture(scope="module")

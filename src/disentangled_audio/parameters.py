@@ -718,7 +718,7 @@ class DisentanglerParameters(Parameters):
         inputs and bottlenecks alone: encoders learn from the reconstruction, the head reads the
         codes without teaching them; `adversarial` (after Hung et al.) has two encoders, content and
         pitch, that both see the whole spectrogram, with `readouts` and `adversaries` and without
-        `independence`.
+        `independence` and `compactness`.
     content_dim, rhythm_dim, pitch_dim : length of each code; the narrower, the less it can say.
     timbre_dim : length of a fourth code that sees only the clip's mean spectrum; 0 leaves it out.
     content_channels : filters of the content encoder's convolutions, each of stride 2.
@@ -726,8 +726,14 @@ class DisentanglerParameters(Parameters):
     rhythm_channels : filters of the rhythm encoder's convolutions, each of stride 2 in time.
     decoder_units : hidden units between the codes and the decoder's smallest grid.
     decoder_channels : filters of the decoder, from its smallest grid on; each step doubles it.
+    pitch_spectrum_units : hidden units between the pitch code and a spectrum that the decoder adds
+        to sounding frames; 0 adds none.
     head_units : hidden units of the classifier head; 0 makes the head linear.
     head_codes : codes the classifier head sees.
+    round_for_head : the head sees `quantised` codes as they are after rounding; False shows it how
+        sure each dimension was, and leaves the rounded code to all who read codes.
+    auxiliary_weight : weight of the cross-entropy of a second head, in training alone, on what the
+        content encoder finds before its bottleneck (method `separated`); 0 leaves it out.
     dropout : share of features dropped before each code and in the head; 0 switches it off.
     code_noise : standard deviation of Gaussian noise on what the classifier head sees of the codes
         in training, where a code has unit scale; 0 switches it off.
@@ -737,9 +743,12 @@ class DisentanglerParameters(Parameters):
     readouts : by code, factors that a linear head must be able to tell from it; 1 is the loss of
         knowing nothing.
     independence : by code, factors that it must not depend on (a kernel measure from 0 to 1).
+    compactness : by code, factors whose classes (or thirds) are to be a point each in it; the loss
+        is the share of the code's variance that lies within them.
     adversaries : by code, factors that a head tries to tell from it, while the encoder is trained
         against that head.
-    ramp_epochs : epochs over which the weights of `independence` and `adversaries` rise.
+    ramp_epochs : epochs over which the weights of `independence`, `compactness` and `adversaries`
+        rise.
     variational_weight : weight of the divergence of each code's distribution from a standard
         normal one, in nats a dimension; above 0, codes are drawn from that distribution in
         training; 0 leaves their number, and `quantised`, as the bottleneck.
@@ -789,16 +798,20 @@ class DisentanglerParameters(Parameters):
     rhythm_channels: Counts = Field(default=(16, 16, 16), min_length=1, max_length=4)
     decoder_units: int = Field(default=128, ge=1, le=4096)
     decoder_channels: Counts = Field(default=(32, 24), min_length=1, max_length=4)
+    pitch_spectrum_units: int = Field(default=0, ge=0, le=4096)
     head_units: int = Field(default=64, ge=0, le=4096)
     head_codes: Annotated[tuple[Code, ...], BeforeValidator(_as_list)] = Field(
         default=("content",), min_length=1
     )
+    round_for_head: bool = True
+    auxiliary_weight: float = Field(default=0.0, ge=0.0)
     dropout: float = Field(default=0.2, ge=0.0, lt=1.0)
     code_noise: float = Field(default=0.0, ge=0.0)
     reconstruction_weight: float = Field(default=0.3, ge=0.0)
     classification_weight: float = Field(default=1.0, ge=0.0)
     readouts: dict[Code, CodeTerm] = {}
     independence: dict[Code, IndependenceTerm] = {}
+    compactness: dict[Code, CodeTerm] = {}
     adversaries: dict[Code, CodeTerm] = {}
     ramp_epochs: int = Field(default=10, ge=0)
     variational_weight: float = Field(default=0.0, ge=0.0)
@@ -830,7 +843,7 @@ class DisentanglerParameters(Parameters):
             raise ValueError("segment_min_frames exceeds segment_max_frames")
         if len(set(self.head_codes)) != len(self.head_codes):
             raise ValueError("head_codes names a code twice")
-        for name in ("head_codes", "readouts", "independence", "adversaries"):
+        for name in ("head_codes", "readouts", "independence", "compactness", "adversaries"):
             if "timbre" in getattr(self, name) and self.timbre_dim == 0:
                 raise ValueError(f"{name} names timbre, but timbre_dim is 0")
         if self.reconstruction_weight == 0.0 and self.classification_weight == 0.0:
@@ -845,19 +858,23 @@ class DisentanglerParameters(Parameters):
             lacking.add("timbre")
         return tuple(name for name in CODES if name not in lacking)
 
+    def levels(self, code: Code) -> int | None:
+        """Levels that a code's dimensions are rounded to."""
+        return None if self.variational_weight else self.quantised.get(code)
+
     @property
     def terms(self) -> "CodeTerms":
         """Losses of codes and factors that the method uses, of codes that the model has."""
         if self.method == "triple_bottleneck":
-            return CodeTerms({}, {}, {})
-        readouts, independence, adversaries = (
+            return CodeTerms({}, {}, {}, {})
+        readouts, independence, compactness, adversaries = (
             {code: term for code, term in terms.items() if code in self.codes}
-            for terms in (self.readouts, self.independence, self.adversaries)
+            for terms in (self.readouts, self.independence, self.compactness, self.adversaries)
         )
         if self.method == "adversarial":
-            independence = {}
+            independence, compactness = {}, {}
             adversaries = adversaries or _wrong_heads(readouts)
-        return CodeTerms(readouts, independence, adversaries)
+        return CodeTerms(readouts, independence, compactness, adversaries)
 
 
 @dataclass(frozen=True)
@@ -866,6 +883,7 @@ class CodeTerms:
 
     readouts: dict[Code, CodeTerm]
     independence: dict[Code, IndependenceTerm]
+    compactness: dict[Code, CodeTerm]
     adversaries: dict[Code, CodeTerm]
 
     @property
@@ -874,6 +892,7 @@ class CodeTerms:
         terms = [
             *self.readouts.values(),
             *self.independence.values(),
+            *self.compactness.values(),
             *self.adversaries.values(),
         ]
         named = [name for term in terms for name in term.of]

@@ -23,7 +23,7 @@ def factors() -> pd.DataFrame:
     ("columns", "codes", "reason", "undefined"),
     [
         (["content"], made.FACTORS, "one factor varies", {"block_dci"}),
-        (list(made.FACTORS), ["content"], "one code", {"completeness", "sap"}),
+        (list(made.FACTORS), ["content"], "one code", {"block_dci", "completeness", "sap"}),
         (list(made.FACTORS), made.FACTORS, "", set()),
     ],
 )

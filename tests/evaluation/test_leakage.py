@@ -13,6 +13,7 @@ from disentangled_audio.evaluation.leakage import (
     leakage_matrix,
     mean_over_folds,
     terciles_within,
+    thirds_of_training,
 )
 from tests.evaluation import constructed_codes as made
 
@@ -338,3 +339,13 @@ def test_terciles_of_ties_and_gaps():
     found = terciles_within([1, np.nan, 2, 3, np.inf])
     np.testing.assert_array_equal(found, [0, np.nan, 1, 2, np.nan])
     assert np.isnan(terciles_within([4.0, 4.0, 4.0])).all()
+
+
+def test_rows_outside_training_do_not_move_the_bounds_of_thirds():
+    training = np.array([True] * 6 + [False] * 3)
+    values = np.array([1.0, 2, 3, 4, 5, 6, -7, 3.4, np.nan])
+    found = thirds_of_training(values, training)
+    np.testing.assert_array_equal(found, [0, 0, 1, 1, 2, 2, 0, 1, np.nan])
+    moved = thirds_of_training(np.where(training, values, 1e6), training)
+    np.testing.assert_array_equal(moved[:6], found[:6])
+    assert np.isnan(thirds_of_training(np.where(training, 1.0, values), training)).all()

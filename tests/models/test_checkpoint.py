@@ -3,6 +3,7 @@
 import json
 import logging
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -23,6 +24,7 @@ from tests.conftest import REPOSITORY
 from tests.models.test_disentangler import (
     LABELS,
     N_CLASSES,
+    PLAIN,
     TINY,
     TRAIN_ROWS,
     VALIDATION_ROWS,
@@ -79,10 +81,18 @@ def undisturbed():
     return _train(None)
 
 
+@pytest.fixture(scope="module")
+def interrupted(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where a training was that was interrupted in its third epoch; whoever goes on copies it."""
+    folder = tmp_path_factory.mktemp("interrupted") / "training"
+    _interrupt(folder)
+    return folder
+
+
 def test_a_resumed_training_ends_with_the_bits_of_an_undisturbed_one(
-    undisturbed, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    undisturbed, interrupted: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    _interrupt(tmp_path)
+    shutil.copytree(interrupted, tmp_path, dirs_exist_ok=True)
     seen = []
 
     with caplog.at_level(logging.INFO, logger="disentangled_audio"):
@@ -93,12 +103,13 @@ def test_a_resumed_training_ends_with_the_bits_of_an_undisturbed_one(
     _assert_same(result, undisturbed)
 
 
-def test_what_is_restored_matters(undisturbed, tmp_path: Path, monkeypatch) -> None:
+def test_what_is_restored_matters(
+    undisturbed, interrupted: Path, tmp_path: Path, monkeypatch
+) -> None:
     """Without the optimiser's state, say, the comparison above would fail."""
     kept = training._Trainer.variables.fget
     for forgotten in ("momentum", "seed_generator"):
-        folder = tmp_path / forgotten
-        _interrupt(folder)
+        folder = Path(shutil.copytree(interrupted, tmp_path / forgotten))
         monkeypatch.setattr(
             training._State,
             "restore",
@@ -143,18 +154,19 @@ def test_a_training_of_anything_else_starts_anew_and_replaces_the_checkpoint(
 ) -> None:
     changed = {name: view.copy() for name, view in _views().items()}
     changed["rhythm_view"][0, 0, 0] += 1.0
-    two = SIX.model_copy(update={"epochs": 2})
+    two = PLAIN.model_copy(update={"epochs": 2})
     others = [
         {"seed": 1},
         {"views": changed},
         {"parameters": two.model_copy(update={"learning_rate": 1e-3})},
     ]
-    for change in others:
-        _interrupt(tmp_path, 1, parameters=two)
+    _interrupt(tmp_path / "first", 1, parameters=two)
+    for number, change in enumerate(others):
+        folder = Path(shutil.copytree(tmp_path / "first", tmp_path / str(number)))
         other = {"parameters": two, **change}
-        assert _epochs(tmp_path, **other) == [1, 2], other
-        assert _epochs(tmp_path, **other) == [2], other
-    assert [path.name for path in tmp_path.iterdir()] == ["checkpoint.npz"]
+        assert _epochs(folder, **other) == [1, 2], other
+        assert _epochs(folder, **other) == [2], other
+        assert [path.name for path in folder.iterdir()] == ["checkpoint.npz"]
 
 
 def _cut(content: bytes) -> bytes:

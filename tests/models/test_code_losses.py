@@ -95,6 +95,7 @@ def test_every_term_is_in_the_history(views, factors):
     parameters = _with(
         readouts=READOUTS,
         independence=INDEPENDENCE,
+        compactness={"content": {"weight": 2.0, "of": ["target"]}},
         adversaries={"pitch": {"of": ["target"]}},
         ramp_epochs=0,
         variational_weight=0.01,
@@ -103,7 +104,8 @@ def test_every_term_is_in_the_history(views, factors):
     terms = (
         *("readout_rhythm_duration", "readout_pitch_room"),
         *("independence_content_room", "independence_content_duration"),
-        *("adversary_pitch_target", "bottleneck", "reconstruction", "classification", "loss"),
+        *("compactness_content_target", "adversary_pitch_target", "bottleneck"),
+        *("reconstruction", "classification", "loss"),
     )
     for part in ("training", "validation"):
         found = history[[f"{part}_{name}" for name in terms]]
@@ -112,6 +114,7 @@ def test_every_term_is_in_the_history(views, factors):
         "reconstruction": parameters.reconstruction_weight,
         "independence_content_room": 3.0,
         "independence_content_duration": 3.0,
+        "compactness_content_target": 2.0,
         "bottleneck": 0.01,
     }
     weights.pop("loss")
@@ -138,6 +141,47 @@ def test_independence_takes_the_room_out_of_the_content_code_and_leaves_the_clas
     assert _accuracy(codes[1], LABELS) > 0.9
     assert hushed["validation_independence_content_room"].min() < 0.2
     assert history["validation_readout_content_room"].min() < 0.5
+
+
+def test_compactness_draws_a_class_together(views, factors):
+    loose, _ = _train(views, factors, _with(epochs=20))
+    term = {"content": {"weight": 3.0, "of": ["target"]}}
+    tight, history = _train(views, factors, _with(epochs=20, compactness=term))
+
+    def within(model: keras.Model) -> float:
+        code = encode(model, views)["content"][VALIDATION_ROWS]
+        of_class = pd.DataFrame(code).groupby(LABELS[VALIDATION_ROWS])
+        return float((of_class.var(ddof=0).mean() / code.var(axis=0)).mean())
+
+    assert within(tight) < 0.7 * within(loose)
+    assert history["validation_compactness_content_target"].iloc[-1] < within(loose)
+
+
+def test_the_second_head_teaches_the_encoder_and_chooses_no_epoch(views, factors):
+    alone = _with(classification_weight=0.0, auxiliary_weight=1.0, epochs=20, head_units=0)
+    _, history = _train(views, factors, alone)
+    assert history["training_auxiliary"].iloc[-1] < history["training_auxiliary"].iloc[0]
+    kept = alone.reconstruction_weight * history["validation_reconstruction"]
+    assert history["validation_loss"].to_numpy() == pytest.approx(kept.to_numpy(), rel=1e-4)
+    shapes = {name: view.shape[1:] for name, view in views.items()}
+    for changes in ({"auxiliary_weight": 0.0}, {"method": "triple_bottleneck"}):
+        plain = _with(**({"auxiliary_weight": 1.0} | changes))
+        assert "auxiliary" not in build_disentangler(shapes, N_CLASSES, plain, 0).output
+
+
+def test_the_head_may_see_the_code_before_it_is_rounded(views):
+    exact = _with(quantised={"content": 2}, round_for_head=False)
+    shapes = {name: view.shape[1:] for name, view in views.items()}
+    model = build_disentangler(shapes, N_CLASSES, exact, 0)
+    for name, rounded in (("content", True), ("content_exact", False)):
+        reader = keras.Model(model.input, model.get_layer(name).output)
+        inputs = {name: views[name] for name in model.input}
+        values = np.unique(reader(inputs).numpy())
+        assert (len(values) == 2) == rounded
+    source = model.get_layer("target").input
+    assert source is model.get_layer("content_exact").output
+    rounded = build_disentangler(shapes, N_CLASSES, _with(quantised={"content": 2}), 0)
+    assert rounded.get_layer("target").input is rounded.get_layer("content").output
 
 
 def test_a_term_of_weight_zero_is_told_and_teaches_nothing(views, factors):

@@ -12,6 +12,7 @@ from disentangled_audio.models.independence import (
     centred_within,
     conditional_dependence,
     gaussian_kernel,
+    share_within,
 )
 
 RNG = np.random.default_rng(0)
@@ -113,3 +114,25 @@ def test_a_constant_code_passes_finite_gradients():
     with tf.GradientTape() as tape:
         loss = conditional_dependence(code.value, ops.ones((8, 1)), ops.ones((8, 1)))
     assert np.isfinite(tape.gradient(loss, code.value)).all()
+
+
+def _share(code: np.ndarray, cells: np.ndarray) -> float:
+    parts = (np.asarray(part, dtype=np.float32) for part in (code, cells))
+    return float(share_within(*map(ops.convert_to_tensor, parts)))
+
+
+def test_share_of_variance_within_cells_has_known_values():
+    cells = _one_hot(np.array([0, 0, 1, 1]))
+    assert _share(np.array([[1.0], [1.0], [5.0], [5.0]]), cells) == pytest.approx(0.0, abs=1e-6)
+    assert _share(np.array([[1.0], [5.0], [1.0], [5.0]]), cells) == pytest.approx(1.0)
+    # Cells lie 2 from the mean, rows 1 from their cell: 1 of 5 parts.
+    assert _share(np.array([[1.0], [3.0], [5.0], [7.0]]), cells) == pytest.approx(0.2)
+
+
+def test_rows_of_no_cell_and_the_scale_of_the_code_change_no_share():
+    code = RNG.normal(size=(N, 3))
+    cells = _one_hot(RNG.integers(0, 3, N))
+    share = _share(code, cells)
+    assert _share(10.0 * code + 3.0, cells) == pytest.approx(share, rel=1e-3)
+    strange = np.vstack([code, 100.0 * np.ones((5, 3))])
+    assert _share(strange, np.vstack([cells, np.zeros((5, 3))])) == pytest.approx(share, rel=1e-3)

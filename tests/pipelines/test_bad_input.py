@@ -162,6 +162,7 @@ def test_without_a_voiced_frame_pitch_is_not_scored_and_says_why(unvoiced: Any) 
     of_f0 = matrix[matrix["factor"] == "median_f0"]
     assert of_f0["score"].isna().all()
     assert set(of_f0["reason"]) == {"no voiced frame"}
+    assert unvoiced.load("disentanglement")["voiced_share"] == 0.0
     of_pitch = matrix[(matrix["code"] == "pitch") & matrix["score"].notna()]
     assert set(of_pitch["reason"]) == {"the code is constant"}
     np.testing.assert_allclose(of_pitch["score"], of_pitch["chance"])

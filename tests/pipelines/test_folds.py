@@ -118,12 +118,8 @@ def test_what_codes_say_is_the_mean_of_what_they_say_in_each_fold(folds_run: Pat
     assert (runs["measurement_seconds"] > 0).all()
 
 
-def test_a_fold_is_measured_as_that_fold_alone(
-    folds_run: Path, tiny_run: Path, tmp_path: Path
-) -> None:
-    project = Path(shutil.copytree(tiny_run, tmp_path / "project"))
-    run_kedro(project, pipelines=["disentanglement"])
-    alone = load_catalog(project)
+def test_a_fold_is_measured_as_that_fold_alone(folds_run: Path, measured_run: Path) -> None:
+    alone = load_catalog(measured_run)
     run = load_catalog(folds_run).load("fold_runs").set_index("fold").loc["0"]
     folder = folds_run / CHUNKS / run["folder"] / run["measured"]
 

@@ -38,42 +38,42 @@ def spoken_digits(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
-def test_reporting_of_one_corpus_after_a_run_of_another(
-    tiny_run: Path, spoken_digits: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    project = Path(shutil.copytree(tiny_run, tmp_path / "project"))
-    before = load_catalog(project).load("predictions")
-    monkeypatch.setenv("DISENTANGLED_AUDIO_DATA", str(spoken_digits))
-    run_kedro(project, env="fsdd", params=QUICK)
-    monkeypatch.delenv("DISENTANGLED_AUDIO_DATA")
+@pytest.fixture(scope="module")
+def two_corpora(
+    tiny_run: Path, spoken_digits: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """After the tiny twin, digits, each pipeline by itself; and then a report of the twin."""
+    project = Path(shutil.copytree(tiny_run, tmp_path_factory.mktemp("two") / "project"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DISENTANGLED_AUDIO_DATA", str(spoken_digits))
+        for name in (
+            "ingestion",
+            "feature_engineering",
+            "representation_learning",
+            "svm_classification",
+            "audit",
+            "reporting",
+        ):
+            run_kedro(project, env="fsdd", pipelines=[name], params=QUICK)
     run_kedro(project, pipelines=["reporting"])
-    catalog = load_catalog(project)
-    assert catalog.load("metrics")["corpus"] == "twin_tiny"
-    assert catalog.load("predictions").equals(before)
+    return project
 
-    other = load_catalog(project, env="fsdd").load("metrics")
+
+def test_reporting_of_one_corpus_after_a_run_of_another(two_corpora: Path, tiny_run: Path) -> None:
+    catalog = load_catalog(two_corpora)
+    assert catalog.load("metrics")["corpus"] == "twin_tiny"
+    assert catalog.load("predictions").equals(load_catalog(tiny_run).load("predictions"))
+
+    other = load_catalog(two_corpora, env="fsdd").load("metrics")
     assert other["corpus"] == "fsdd"
     assert other["simulated"] is False
     assert other["protocol"] == "digit_leave_speaker_out"
 
 
-def test_each_pipeline_runs_from_what_the_others_saved(
-    spoken_digits: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("DISENTANGLED_AUDIO_DATA", str(spoken_digits))
-    project = make_project(tmp_path / "project")
-    for name in (
-        "ingestion",
-        "feature_engineering",
-        "representation_learning",
-        "svm_classification",
-        "audit",
-        "reporting",
-    ):
-        run_kedro(project, env="fsdd", pipelines=[name], params=QUICK)
-    metrics = load_catalog(project, env="fsdd").load("metrics")
-    assert metrics["n_test"] == 18
-    predictions = load_catalog(project, env="fsdd").load("predictions")
+def test_each_pipeline_runs_from_what_the_others_saved(two_corpora: Path) -> None:
+    catalog = load_catalog(two_corpora, env="fsdd")
+    assert catalog.load("metrics")["n_test"] == 18
+    predictions = catalog.load("predictions")
     assert set(predictions.query("role == 'test'")["group"]) == {"jackson"}
 
 

@@ -2,6 +2,7 @@
 
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 from kedro.validation.exceptions import ParameterValidationError
@@ -28,6 +29,37 @@ def test_the_summary_has_scores_of_codes_and_controls(measured_run: Path) -> Non
     assert set(summary) >= {"block_dci", "sap", "mig", "swap", "controls"}
     assert set(summary["controls"]) == {"untrained", "raw_pca"}
     assert summary["swap"]["by_code"].keys() == {"content"}
+
+
+def test_probes_are_told_which_rows_are_unseen_and_which_are_of_one_file(
+    measured_run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from disentangled_audio.evaluation import disentanglement, leakage
+    from disentangled_audio.pipelines.disentanglement.nodes import measure_disentanglement
+
+    catalog = load_catalog(measured_run)
+    names = ("codes", "loudest_codes", "untrained_codes", "disentangler", "log_mel", "factor_table")
+    names += ("splits", "recordings", "params:disentanglement")
+    inputs = dict(zip(names, map(catalog.load, names), strict=True))
+    recordings, role = inputs["recordings"], inputs["factor_table"]["role"]
+    # As if two rows each were channels of a file.
+    recordings["path"] = [f"file{number // 2}" for number in range(len(recordings))]
+    used = inputs["splits"]["role"].isin(["train", "validation", "test"]).to_numpy()
+    given = []
+    for module, name in ((leakage, "leakage_matrix"), (disentanglement, "block_scores")):
+        whole = getattr(module, name)
+
+        def spy(*args: Any, whole: Any = whole, **kwargs: Any) -> Any:
+            given.append(kwargs)
+            return whole(*args, **kwargs)
+
+        monkeypatch.setattr(module, name, spy)
+    summary = measure_disentanglement(*inputs.values(), 7)[2]
+    assert len(given) == 4
+    for kwargs in given:
+        assert list(kwargs["unit"]) == list(recordings.loc[used, "path"])
+        assert list(kwargs["unseen"]) == list(role == "test")
+    assert summary["rows"] in ("unseen", "all")
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from sklearn.ensemble import RandomForestClassifier
 
+from disentangled_audio.evaluation.leakage import terciles_within
 from disentangled_audio.evaluation.probes import (
     drawn_rows,
     probe_decisions,
@@ -38,7 +39,8 @@ def dci_scores(importance: NDArray[np.floating]) -> dict[str, float]:
     -------
     dict
         ``disentanglement`` (1: each block serves one factor) and ``completeness`` (1: each factor
-        lies in one block), 0 to 1; NaN for a single factor, or a single block, or no importance.
+        lies in one block), 0 to 1. Both are NaN for a single block, which serves all there is to
+        serve whatever it is, and without any importance; disentanglement for a single factor too.
 
     References
     ----------
@@ -46,8 +48,9 @@ def dci_scores(importance: NDArray[np.floating]) -> dict[str, float]:
     representations", ICLR, section 2.
     """
     importance = np.asarray(importance, dtype=np.float64)
+    n_blocks, _ = importance.shape
     return {
-        "disentanglement": _concentration(importance),
+        "disentanglement": _concentration(importance) if n_blocks > 1 else float("nan"),
         "completeness": _concentration(importance.T),
     }
 
@@ -148,11 +151,19 @@ def block_scores(
     factors: pd.DataFrame,
     *,
     unit: ArrayLike | None = None,
+    unseen: ArrayLike | None = None,
     max_items: int = 3000,
     n_folds: int = 3,
     seed: int = 0,
 ) -> dict[str, Any]:
     """Block DCI, SAP and MIG of a set of codes.
+
+    *Which rows.* Give all rows that the encoders' run had, and say by `unseen` which of them the
+    encoders were not trained on. Those alone are scored if every class of every factor has
+    `n_folds` of them or more; if not, all rows are, and ``rows`` says so. A factor that has one
+    class among the unseen rows (the speaker, where one speaker is left out) is no question there:
+    it is left out, as long as two others are left. Numbers are cut into thirds of the rows that
+    are scored: nothing is fitted to be used elsewhere, and an unseen speaker has thirds of its own.
 
     A code is a block: the importance of its dimensions is summed. Importances are those of random
     forests (one of the two regressors of Eastwood and Williams), informativeness is what they
@@ -161,17 +172,18 @@ def block_scores(
 
     Scores of confounded factors are bounded by the confounding: if content gives away duration,
     perfect codes score below 1. Give factors that are as independent as they can be made, and the
-    controls' scores beside. Give rows that the encoders were not trained on, where there are
-    enough.
+    controls' scores beside.
 
     Parameters
     ----------
     codes : mapping of name to (n_items, n_dims)
     factors : DataFrame of n_items rows
-        Classes of each factor; a row that lacks one is left out, and a factor of one class too.
-        Numbers must be cut into classes before (`terciles_within`).
+        A row that lacks a factor is left out, and a factor of one class too. Floating-point
+        columns are numbers, cut into thirds; others are classes.
     unit : (n_items,), optional
         Rows that no fold tears apart; by default each row is its own.
+    unseen : (n_items,) of bool, optional
+        Rows that the encoders were not trained on.
     max_items : int
         Rows at most; more are drawn from at random. Forests take most of the time.
     n_folds : int
@@ -182,7 +194,8 @@ def block_scores(
     dict
         ``block_dci`` (disentanglement), ``completeness``, ``informativeness`` (mean held-out
         balanced accuracy of the factors, from 0 for chance to 1), ``sap``, ``mig``; ``importance``
-        as ``{code: {factor: share}}``; ``n_items``; ``reason``. None where a score is not defined.
+        as ``{code: {factor: share}}``; ``n_items``; ``rows`` (``unseen`` or ``all``);
+        ``left_out`` (factors of one class); ``reason``. None where a score is not defined.
 
     Raises
     ------
@@ -192,12 +205,15 @@ def block_scores(
     for name, code in codes.items():
         if not np.isfinite(code).all():
             raise ValueError(f"code '{name}' is not finite")
-    drawn = drawn_rows(len(factors), max_items, seed)
-    kept, labels, reason = _usable(factors.iloc[drawn], n_folds)
-    kept = drawn[kept]
+    scope, kept, labels, names, reason = _scored(factors, unseen, max_items, n_folds, seed)
+    about = {
+        "n_items": len(kept),
+        "rows": scope,
+        "left_out": [str(name) for name in factors if name not in names],
+    }
     if reason:
         scores = dict.fromkeys(("block_dci", "completeness", "informativeness", "sap", "mig"))
-        return {**scores, "importance": {}, "n_items": len(kept), "reason": reason}
+        return {**scores, "importance": {}, **about, "reason": reason}
     codes = {name: np.asarray(code, dtype=np.float64)[kept] for name, code in codes.items()}
     all_units = np.arange(len(factors)) if unit is None else np.asarray(unit)
     units = pd.factorize(all_units[kept], use_na_sentinel=False)[0]
@@ -217,10 +233,10 @@ def block_scores(
         "sap": _plain(sap_score(np.array(alone).T)),
         "mig": _plain(mutual_information_gap(np.hstack(list(codes.values())), labels)),
         "importance": {
-            name: dict(zip(_varying(factors), map(float, row), strict=True))
+            name: dict(zip(names, map(float, row), strict=True))
             for name, row in zip(codes, matrix, strict=True)
         },
-        "n_items": len(kept),
+        **about,
         "reason": _why_undefined(matrix),
     }
 
@@ -302,25 +318,55 @@ def _why_undefined(importance: NDArray[np.float64]) -> str:
     return ""
 
 
+def _scored(
+    factors: pd.DataFrame, unseen: ArrayLike | None, max_items: int, n_folds: int, seed: int
+) -> tuple[str, NDArray[np.intp], NDArray[np.intp], list[str], str]:
+    """Which rows are scored, their places, labels and factors, and why they cannot be."""
+    every = np.arange(len(factors))
+    wanted = every if unseen is None else np.flatnonzero(np.asarray(unseen, dtype=bool))
+    if len(wanted) < len(every):
+        kept, labels, names, reason = _usable(factors, wanted, max_items, n_folds, seed)
+        # Of a single factor there is no DCI; with all rows there may be more.
+        enough = len(names) >= min(2, len(_varying(factors)))
+        if not reason and enough and _has_every_class(factors[names], kept):
+            return "unseen", kept, labels, names, ""
+    return "all", *_usable(factors, every, max_items, n_folds, seed)
+
+
 def _varying(factors: pd.DataFrame) -> list[str]:
     return [str(name) for name in factors if factors[name].nunique() > 1]
 
 
-def _usable(factors: pd.DataFrame, n_folds: int) -> tuple[NDArray[np.intp], NDArray[np.intp], str]:
-    """Rows that have every factor, their labels (n_rows, n_factors), and what is wrong."""
-    varying = _varying(factors)
-    if not varying:
-        return np.arange(0), np.empty((0, 0), dtype=np.intp), "no factor has two classes"
-    kept = np.flatnonzero(factors[varying].notna().all(axis=1))
-    of_factors = [pd.factorize(factors[name].iloc[kept], sort=True)[0] for name in varying]
+def _usable(
+    factors: pd.DataFrame, rows: NDArray[np.intp], max_items: int, n_folds: int, seed: int
+) -> tuple[NDArray[np.intp], NDArray[np.intp], list[str], str]:
+    """Rows that have every factor, labels (n_rows, n_factors), factors, and what is wrong."""
+    rows = rows[drawn_rows(len(rows), max_items, seed)]
+    of_rows = factors.iloc[rows]
+    names = _varying(of_rows)
+    if not names:
+        return rows[:0], np.empty((0, 0), dtype=np.intp), [], "no factor has two classes"
+    complete = of_rows[names].notna().all(axis=1).to_numpy()
+    kept, of_rows = rows[complete], of_rows[complete]
+    of_factors = [_labels(of_rows[name]) for name in names]
     labels = np.stack(of_factors, axis=1)
-    counts = [np.bincount(factor) for factor in of_factors]
-    if min(map(len, counts)) < 2:
-        return kept, labels, "a factor has one class among the rows that have every factor"
-    rarest = min(int(count.min()) for count in counts)
+    if len(kept) == 0 or min(map(np.ptp, of_factors)) == 0:
+        return kept, labels, names, "a factor has one class among the rows that have every factor"
+    rarest = min(int(np.bincount(factor).min()) for factor in of_factors)
     if rarest < n_folds:
-        return kept, labels, f"a class has {rarest} rows, fewer than there are folds"
-    return kept, labels, ""
+        return kept, labels, names, f"a class has {rarest} rows, fewer than there are folds"
+    return kept, labels, names, ""
+
+
+def _labels(values: pd.Series) -> NDArray[np.intp]:
+    if pd.api.types.is_float_dtype(values):
+        values = pd.Series(terciles_within(values))
+    return pd.factorize(values, sort=True)[0]
+
+
+def _has_every_class(factors: pd.DataFrame, rows: NDArray[np.intp]) -> bool:
+    classes = [name for name in factors if not pd.api.types.is_float_dtype(factors[name])]
+    return all(factors[name].nunique() == factors[name].iloc[rows].nunique() for name in classes)
 
 
 def _forest(

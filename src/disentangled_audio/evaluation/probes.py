@@ -9,7 +9,12 @@ from numpy.typing import NDArray
 from sklearn.covariance import ledoit_wolf
 from sklearn.kernel_approximation import Nystroem
 from sklearn.linear_model import RidgeClassifier, RidgeCV
-from sklearn.model_selection import LeaveOneGroupOut, StratifiedGroupKFold, StratifiedKFold
+from sklearn.model_selection import (
+    GroupKFold,
+    LeaveOneGroupOut,
+    StratifiedGroupKFold,
+    StratifiedKFold,
+)
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
@@ -23,6 +28,7 @@ N_LANDMARKS = 300
 GAMMA_SCALE = 0.5
 KERNEL_RIDGE = 0.1
 RIDGE_ALPHAS = np.logspace(-3, 4, 15)
+N_RIDGE_FOLDS = 5
 
 
 def drawn_rows(n_items: int, max_items: int, seed: int) -> NDArray[np.intp]:
@@ -310,9 +316,15 @@ def _mean_recall(labels: NDArray[np.integer], predicted: NDArray[np.integer]) ->
 
 
 def ridge_predictions(
-    code: NDArray[np.floating], values: NDArray[np.floating], unseen_code: NDArray[np.floating]
+    code: NDArray[np.floating],
+    values: NDArray[np.floating],
+    unseen_code: NDArray[np.floating],
+    groups: NDArray,
 ) -> NDArray[np.float64]:
     """Fit a linear probe of a number to some rows, and predict it for others.
+
+    Its penalty is the one with which groups are told best by the others: rows of a room have one
+    reverberation time, so that a probe which is judged by single rows may learn the rooms by heart.
 
     Parameters
     ----------
@@ -320,6 +332,8 @@ def ridge_predictions(
     values : (n_items,)
         What is to be told from the code. Rows with NaN are left out.
     unseen_code : (n_unseen, n_dims)
+    groups : (n_items,)
+        Of the rows it is fitted to. With one group alone, single rows are left out.
 
     Returns
     -------
@@ -332,14 +346,23 @@ def ridge_predictions(
 
     References
     ----------
-    Golub, Heath and Wahba (1979), "Generalized cross-validation as a method for choosing a good
-    ridge parameter".
+    Hoerl and Kennard (1970), "Ridge regression: biased estimation for nonorthogonal problems".
     """
     known = np.isfinite(values)
     if known.sum() < 2:
         raise ValueError("a regression probe needs two rows or more that have a value")
-    probe = make_pipeline(StandardScaler(), RidgeCV(alphas=RIDGE_ALPHAS))
+    probe = make_pipeline(StandardScaler(), _ridge(np.asarray(groups)[known]))
     return probe.fit(code[known], values[known]).predict(unseen_code)
+
+
+def _ridge(groups: NDArray) -> RidgeCV:
+    n_groups = len(np.unique(groups))
+    if n_groups < 2:
+        return RidgeCV(alphas=RIDGE_ALPHAS)
+    n_folds = n_groups if n_groups <= MAX_SINGLE_GROUP_FOLDS else N_RIDGE_FOLDS
+    splits = list(GroupKFold(n_folds).split(groups, groups=groups))
+    # Of one value a group, no share of a group's variance can be explained.
+    return RidgeCV(alphas=RIDGE_ALPHAS, cv=splits, scoring="neg_mean_squared_error")
 
 
 def ridge_by_group(
@@ -363,7 +386,8 @@ def ridge_by_group(
     """
     predicted = np.empty(len(values))
     for seen, left_out in LeaveOneGroupOut().split(code, groups=groups):
-        predicted[left_out] = ridge_predictions(code[seen], values[seen], code[left_out])
+        of_seen = code[seen], values[seen]
+        predicted[left_out] = ridge_predictions(*of_seen, code[left_out], groups[seen])
     return predicted
 
 

@@ -29,7 +29,8 @@ def predicted_numbers(
         Floating-point columns are numbers; one that is positive in all fitted rows is predicted in
         octaves (log2), and scored rows where it is not are left out. Other columns are left out.
     group : (n_items,)
-        Kept for the intervals.
+        Those of fitted rows are left out in turn to choose a probe's penalty; those of scored rows
+        are kept for the intervals.
     fitted, scored : (n_items,)
         Rows the probes are fitted to, and rows whose predictions are kept.
 
@@ -41,6 +42,7 @@ def predicted_numbers(
         left out.
     """
     tables = []
+    groups = group.astype(str).to_numpy()
     for factor in factors:
         if not pd.api.types.is_float_dtype(factors[factor]):
             continue
@@ -51,7 +53,8 @@ def predicted_numbers(
         rows = known & scored
         for control, blocks in codes.items():
             for code, block in blocks.items():
-                predicted = ridge_predictions(block[fitted], values[fitted], block[rows])
+                of_fitted = block[fitted], values[fitted]
+                predicted = ridge_predictions(*of_fitted, block[rows], groups[fitted])
                 table = {"group": group[rows].astype("string"), "value": values[rows]}
                 table = pd.DataFrame({**table, "predicted": predicted})
                 tables.append(table.assign(control=control, code=code, factor=str(factor)))

@@ -24,6 +24,7 @@ from disentangled_audio.models.layers import (
 )
 from disentangled_audio.parameters import CodeTerm, DisentanglerParameters
 
+AUXILIARY = "auxiliary"
 INPUT_NAMES = ("content_view", "rhythm_view", "pitch_view")
 # The two encoders of Hung et al. see the same.
 _WHOLE_VIEW = "log_mel"
@@ -62,8 +63,9 @@ def build_disentangler(
     keras.Model
         Inputs `content_view`, `rhythm_view`, `pitch_view` (for the method `adversarial`, `log_mel`
         alone); outputs `content`, `rhythm`, `pitch`, `timbre` as far as `parameters.codes` has
-        them, `log_mel` (the reconstruction), `target` (class probabilities), and a
-        `readout_<code>_<factor>` or `adversary_<code>_<factor>` a head (`head_name`).
+        them, `log_mel` (the reconstruction), `target` (class probabilities), `auxiliary` (the same
+        of a head before the bottleneck, with `auxiliary_weight`), and a `readout_<code>_<factor>`
+        or `adversary_<code>_<factor>` a head (`head_name`).
 
     Raises
     ------
@@ -86,22 +88,32 @@ def build_disentangler(
     seeds = count(seed * 1000 + 1)
     if parameters.method == "adversarial":
         inputs = {_WHOLE_VIEW: keras.Input(view_shapes[_WHOLE_VIEW], name=_WHOLE_VIEW)}
-        codes = _codes_of_one_view(inputs[_WHOLE_VIEW], parameters, seeds)
+        # Two encoders alike, of the same input (DuoAE of Hung et al. 2018).
+        seen = Standardise(name="standardise_whole")(inputs[_WHOLE_VIEW])
+        encoders = {"content": (_whole_features, seen), "pitch": (_whole_features, seen)}
     else:
         inputs = {name: keras.Input(view_shapes[name], name=name) for name in INPUT_NAMES}
-        codes = {
-            "content": _content_code(inputs["content_view"], parameters, seeds),
-            "rhythm": _rhythm_code(inputs["rhythm_view"], parameters, seeds),
-            "pitch": _pitch_code(inputs["pitch_view"], parameters, seeds),
+        encoders = {
+            "content": (_content_features, inputs["content_view"]),
+            "rhythm": (_rhythm_features, inputs["rhythm_view"]),
+            "pitch": (_pitch_features, inputs["pitch_view"]),
         }
-        if parameters.timbre_dim:
-            codes["timbre"] = _timbre_code(inputs["content_view"], parameters)
+    features, exact = {}, {}
+    for name, (encoder, view) in encoders.items():
+        features[name] = layers.Flatten()(encoder(view, parameters, seeds))
+        exact[name] = _bottleneck(features[name], name, parameters, seeds)
+    if parameters.timbre_dim:
+        exact["timbre"] = _timbre_code(next(iter(inputs.values())), parameters)
+    codes = {name: _rounded(code, name, parameters) for name, code in exact.items()}
+    for_head = codes if parameters.round_for_head else exact
     outputs = {
         **codes,
         "log_mel": _decode(codes, view_shapes["log_mel"], parameters),
-        "target": _classify(codes, n_classes, parameters, seeds),
+        "target": _classify(for_head, n_classes, parameters, seeds),
         **_heads(codes, parameters, factor_columns or {}),
     }
+    if parameters.auxiliary_weight and parameters.method == "separated":
+        outputs[AUXILIARY] = _auxiliary(features["content"], n_classes, parameters, seeds)
     return keras.Model(inputs, outputs, name="disentangler")
 
 
@@ -128,6 +140,18 @@ def _heads(
     return heads
 
 
+def _auxiliary(
+    features: Any, n_classes: int, parameters: DisentanglerParameters, seeds: Iterator[int]
+) -> Any:
+    """Classes from what the content encoder finds, before the bottleneck narrows it.
+
+    It is there for its gradient alone (Lee et al. 2015, "Deeply-supervised nets").
+    """
+    if parameters.dropout:
+        features = layers.Dropout(parameters.dropout, seed=next(seeds))(features)
+    return layers.Dense(n_classes, activation="softmax", name=AUXILIARY)(features)
+
+
 def _had(term: CodeTerm, columns: dict[str, int]) -> list[str]:
     return [factor for factor in term.of if factor in columns]
 
@@ -137,26 +161,11 @@ def _head(features: Any, n_columns: int, name: str) -> Any:
     return layers.Dense(n_columns, activation=activation, name=name)(features)
 
 
-def _codes_of_one_view(
-    view: Any, parameters: DisentanglerParameters, seeds: Iterator[int]
-) -> dict[str, Any]:
-    """Content and pitch from the same input by two encoders alike (DuoAE of Hung et al. 2018)."""
-    features = Standardise(name="standardise_whole")(view)
-    codes = {}
-    for name, n_dimensions in (
-        ("content", parameters.content_dim),
-        ("pitch", parameters.pitch_dim),
-    ):
-        encoded = _convolutions_2d(
-            _blanked(features, parameters, seeds), parameters.content_channels
-        )
-        codes[name] = _bottleneck(encoded, name, n_dimensions, parameters, seeds)
-    if parameters.timbre_dim:
-        codes["timbre"] = _timbre_code(view, parameters)
-    return codes
+def _whole_features(view: Any, parameters: DisentanglerParameters, seeds: Iterator[int]) -> Any:
+    return _convolutions_2d(_blanked(view, parameters, seeds), parameters.content_channels)
 
 
-def _content_code(view: Any, parameters: DisentanglerParameters, seeds: Iterator[int]) -> Any:
+def _content_features(view: Any, parameters: DisentanglerParameters, seeds: Iterator[int]) -> Any:
     # In the view's own scale, where a band's level is in dB.
     features = _moved_away(view, parameters, seeds)
     if parameters.tilt:
@@ -168,30 +177,27 @@ def _content_code(view: Any, parameters: DisentanglerParameters, seeds: Iterator
         features = RandomFrequencyWarp(parameters.frequency_warp, seed=next(seeds))(features)
     features = _resampled(features, parameters, seeds)
     features = _blanked(features, parameters, seeds)
-    features = _convolutions_2d(features, parameters.content_channels)
-    return _bottleneck(features, "content", parameters.content_dim, parameters, seeds)
+    return _convolutions_2d(features, parameters.content_channels)
 
 
-def _rhythm_code(view: Any, parameters: DisentanglerParameters, seeds: Iterator[int]) -> Any:
+def _rhythm_features(view: Any, parameters: DisentanglerParameters, seeds: Iterator[int]) -> Any:
     features = _moved_away(view, parameters, seeds)
     features = Standardise(name="standardise_rhythm")(features)
     features = _blanked(features, parameters, seeds)
-    features = _convolutions_1d(features, parameters.rhythm_channels)
-    return _bottleneck(features, "rhythm", parameters.rhythm_dim, parameters, seeds)
+    return _convolutions_1d(features, parameters.rhythm_channels)
 
 
-def _pitch_code(view: Any, parameters: DisentanglerParameters, seeds: Iterator[int]) -> Any:
+def _pitch_features(view: Any, parameters: DisentanglerParameters, seeds: Iterator[int]) -> Any:
     features = Standardise(name="standardise_pitch")(view)
     features = _blanked(features, parameters, seeds)
-    features = _convolutions_1d(features, parameters.pitch_channels)
-    return _bottleneck(features, "pitch", parameters.pitch_dim, parameters, seeds)
+    return _convolutions_1d(features, parameters.pitch_channels)
 
 
 def _timbre_code(view: Any, parameters: DisentanglerParameters) -> Any:
     """Code of the mean spectrum: what stays the same over the clip, formants included."""
     mean = ops.mean(Standardise(name="standardise_timbre")(view), axis=1)
     hidden = layers.Dense(32, activation="relu")(mean)
-    return layers.Dense(parameters.timbre_dim, activation="tanh", name="timbre")(hidden)
+    return _bounded(hidden, parameters.timbre_dim, "timbre", parameters)
 
 
 def _moved_away(features: Any, parameters: DisentanglerParameters, seeds: Iterator[int]) -> Any:
@@ -247,22 +253,28 @@ def _activated(features: Any, filters: int) -> Any:
 
 
 def _bottleneck(
-    features: Any,
-    name: str,
-    n_dimensions: int,
-    parameters: DisentanglerParameters,
-    seeds: Iterator[int],
+    features: Any, name: str, parameters: DisentanglerParameters, seeds: Iterator[int]
 ) -> Any:
-    features = layers.Flatten()(features)
+    """Code before it is rounded."""
+    n_dimensions = getattr(parameters, f"{name}_dim")
     if parameters.dropout:
         features = layers.Dropout(parameters.dropout, seed=next(seeds))(features)
     if parameters.variational_weight:
         return GaussianCode(n_dimensions, seed=next(seeds), name=name)(features)
     # Bounded, so that noise on a code limits what it can say.
-    levels = parameters.quantised.get(name)
-    if levels is None:
-        return layers.Dense(n_dimensions, activation="tanh", name=name)(features)
-    return Quantise(levels, name=name)(layers.Dense(n_dimensions, activation="tanh")(features))
+    return _bounded(features, n_dimensions, name, parameters)
+
+
+def _bounded(
+    features: Any, n_dimensions: int, name: str, parameters: DisentanglerParameters
+) -> Any:
+    own = name if parameters.levels(name) is None else f"{name}_exact"
+    return layers.Dense(n_dimensions, activation="tanh", name=own)(features)
+
+
+def _rounded(code: Any, name: str, parameters: DisentanglerParameters) -> Any:
+    levels = parameters.levels(name)
+    return code if levels is None else Quantise(levels, name=name)(code)
 
 
 def _decode(
@@ -290,7 +302,23 @@ def _decode(
     features = layers.Reshape((rows, columns, _PATCH, _PATCH))(features)
     features = layers.Permute((1, 3, 2, 4))(features)
     features = layers.Reshape((rows * _PATCH, columns * _PATCH))(features)
-    return Standardise(invert=True, name="rebuilt")(features[:, :n_frames, :n_bands])
+    rebuilt = features[:, :n_frames, :n_bands]
+    if parameters.pitch_spectrum_units and "pitch" in codes:
+        rebuilt = _with_harmonics(rebuilt, codes["pitch"], parameters.pitch_spectrum_units)
+    return Standardise(invert=True, name="rebuilt")(rebuilt)
+
+
+def _with_harmonics(rebuilt: Any, pitch: Any, n_units: int) -> Any:
+    """Add a spectrum that pitch alone decides to the frames that sound.
+
+    Of a source and its filter, levels in dB add up (Fant 1960, "Acoustic theory of speech
+    production"). A decoder of layers that mix all codes has to find that out, and draws the
+    harmonics of a pitch less well with contents it has not met it with.
+    """
+    spectrum = layers.Dense(n_units, activation="relu")(pitch)
+    spectrum = layers.Dense(rebuilt.shape[2])(spectrum)
+    sounding = ops.sigmoid(2.0 * ops.mean(rebuilt, axis=2, keepdims=True))
+    return rebuilt + sounding * ops.expand_dims(spectrum, axis=1)
 
 
 def _classify(

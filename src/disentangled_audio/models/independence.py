@@ -1,4 +1,4 @@
-"""Dependence of a code on a factor within cells, as a loss that can be trained on."""
+"""What a code says beyond a factor, as losses that can be trained on."""
 
 from __future__ import annotations
 
@@ -77,3 +77,32 @@ def conditional_dependence(code: Any, factor: Any, cells: Any) -> Any:
     of_factor = centred_within(gaussian_kernel(factor), cells)
     norms = ops.sum(ops.square(of_code)) * ops.sum(ops.square(of_factor))
     return ops.sum(of_code * of_factor) / ops.sqrt(norms + _SMALLEST)
+
+
+def share_within(code: Any, cells: Any) -> Any:
+    """Share of a code's variance that lies within cells.
+
+    Parameters
+    ----------
+    code : (n_rows, n_dims)
+    cells : (n_rows, n_cells)
+        One-hot, such as the target; rows of zeros are left out.
+
+    Returns
+    -------
+    scalar
+        From 0 (rows of a cell have the same code) to 1 (cells have the same mean).
+
+    References
+    ----------
+    Wen et al. (2016), "A discriminative feature learning approach for deep face recognition"
+    (center loss), here of the means of a batch and relative to all variance, so that shrinking
+    the code is no way out.
+    """
+    known = ops.sum(cells, axis=1, keepdims=True)
+    n_known = ops.maximum(ops.sum(known), 1.0)
+    overall = known * (code - ops.sum(known * code, axis=0, keepdims=True) / n_known)
+    counts = ops.maximum(ops.sum(cells, axis=0), 1.0)[:, None]
+    means = ops.matmul(ops.transpose(cells), code) / counts
+    within = known * code - ops.matmul(cells, means)
+    return ops.sum(ops.square(within)) / (ops.sum(ops.square(overall)) + _SMALLEST)

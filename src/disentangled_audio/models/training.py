@@ -18,9 +18,9 @@ from keras import ops
 from numpy.typing import NDArray
 
 from disentangled_audio.models.checkpoint import Arrays, Checkpoint, digest_of
-from disentangled_audio.models.disentangler import build_disentangler, head_name
+from disentangled_audio.models.disentangler import AUXILIARY, build_disentangler, head_name
 from disentangled_audio.models.factor_targets import FactorTarget, factor_target
-from disentangled_audio.models.independence import conditional_dependence
+from disentangled_audio.models.independence import conditional_dependence, share_within
 from disentangled_audio.models.views import VIEW_NAMES
 from disentangled_audio.parameters import DisentanglerParameters
 
@@ -104,12 +104,13 @@ def train_disentangler(  # noqa: PLR0913
         `weight_averaging` is on.
     history : pandas.DataFrame
         A row per epoch: `epoch`, and `training_` and `validation_` with `loss`,
-        `reconstruction`, `classification`, `bottleneck` where codes are drawn, a
-        `readout_<code>_<factor>`, `independence_<code>_<factor>` and `adversary_<code>_<factor>` a
-        term, and `accuracy`. Terms are without their weights, `loss` is the weighted sum (in
-        validation with the full weights from the first epoch on, so that epochs compare, and
-        without adversaries, whose success is not wanted). Training values include dropout and
-        augmentation, so they may be worse than validation values.
+        `reconstruction`, `classification`, `auxiliary` where there is such a head, `bottleneck`
+        where codes are drawn, a `readout_<code>_<factor>`, `independence_<code>_<factor>`,
+        `compactness_<code>_<factor>` and `adversary_<code>_<factor>` a term, and `accuracy`. Terms
+        are without their weights, `loss` is the weighted sum (in validation with the full weights
+        from the first epoch on, so that epochs compare, and without adversaries, whose success is
+        not wanted, and `auxiliary`). Training values include dropout and augmentation, so they may
+        be worse than validation values.
 
     Raises
     ------
@@ -446,6 +447,9 @@ class _Trainer:
             ),
             **self._code_terms(batch, outputs, ramp),
         }
+        if AUXILIARY in outputs:
+            entropy = self._cross_entropy(batch, outputs[AUXILIARY])
+            weighted[AUXILIARY] = (self.parameters.auxiliary_weight, entropy)
         if self.model.losses:
             weight = self.parameters.variational_weight
             weighted["bottleneck"] = (weight, sum(self.model.losses))
@@ -454,8 +458,8 @@ class _Trainer:
             "loss": sum(
                 weight * term
                 for name, (weight, term) in weighted.items()
-                # A head that succeeds is no merit of the codes: it may not choose the epoch.
-                if training or not name.startswith("adversary")
+                # What is no merit of the codes may not choose the epoch.
+                if training or not name.startswith(("adversary", AUXILIARY))
             ),
             **{name: term for name, (_, term) in weighted.items()},
             "accuracy": ops.mean(batch["known"] * ops.cast(hits, "float32")),
@@ -475,6 +479,11 @@ class _Trainer:
             for factor in self._had(term.of):
                 name = head_name("adversary", code, factor)
                 value = self._ignorance(batch, factor, outputs[name])
+                found[name] = (term.weight * ramp, value)
+        for code, term in terms.compactness.items():
+            for factor in self._had(term.of):
+                name = head_name("compactness", code, factor)
+                value = share_within(outputs[code], batch[f"cells of {factor}"])
                 found[name] = (term.weight * ramp, value)
         for code, term in terms.independence.items():
             for factor in self._had(term.of):

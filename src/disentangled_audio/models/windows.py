@@ -44,6 +44,11 @@ class Windows:
     def pooled(self, values: NDArray[np.floating]) -> NDArray[np.floating]:
         """Mean over the windows of each clip; what is one row a clip is returned as it is.
 
+        Codes that are rounded to few levels are rounded a window: the mean of n windows may have
+        n times as many levels and is not rounded again, which would throw away all windows but
+        the majority. So the code of a long clip may say more than a window's may, and the leakage
+        matrix, which takes the means, shows how much.
+
         Parameters
         ----------
         values : (n_rows, ...)

@@ -66,6 +66,7 @@ def measure_disentanglement(  # noqa: PLR0913
     log_mel: Any,
     factor_table: pd.DataFrame,
     splits: pd.DataFrame,
+    recordings: pd.DataFrame,
     parameters: DisentanglementParameters,
     seed: int,
 ) -> tuple[pd.DataFrame, pd.DataFrame, dict[str, Any], pd.DataFrame]:
@@ -81,12 +82,15 @@ def measure_disentanglement(  # noqa: PLR0913
     from disentangled_audio.models.decoding import decoder_of
 
     sources = (codes, loudest_codes, untrained_codes, disentangler, log_mel, factor_table, splits)
-    check_same(*sources)
+    check_same(*sources, recordings)
     used = splits["role"].isin(ROLES).to_numpy()
-    role = factor_table["role"].to_numpy()
+    training, test = (factor_table["role"] == "train").to_numpy(), _is_test(factor_table)
+    # Channels of a file are several rows.
+    rows = {"unit": recordings.loc[used, "path"].to_numpy(), "unseen": test}
+    rows |= {"max_items": parameters.max_items, "seed": seed}
     trained, untrained = _blocks(codes[used]), _blocks(untrained_codes[used])
     spectra = log_mel.oindex[windows_of(log_mel).loudest[np.flatnonzero(used)]]
-    raw = {"log_mel": _principal(spectra, role == "train", parameters.raw_components, seed)}
+    raw = {"log_mel": _principal(spectra, training, parameters.raw_components, seed)}
     factors = factor_table.drop(columns=["recording_id", "role"])
     matrix = leakage_matrix(
         trained,
@@ -94,20 +98,15 @@ def measure_disentanglement(  # noqa: PLR0913
         target=factors["target"],
         group=factors["group"],
         controls={"untrained": untrained, "raw": raw},
-        unseen=role == "test",
         why_missing=WHY_MISSING,
-        max_items=parameters.max_items,
-        seed=seed,
+        **rows,
     )
-    classes = _classes(factors)
-    carried, missing = _carried(parameters.carried_by, classes, trained)
+    carried, missing = _carried(parameters.carried_by, factors, trained)
     scores = {
-        name: disentanglement.block_scores(
-            blocks, classes[list(carried)], max_items=parameters.max_items, seed=seed
-        )
+        name: disentanglement.block_scores(blocks, factors[list(carried)], **rows)
         for name, blocks in {"": trained, "untrained": untrained, "raw_pca": raw}.items()
     }
-    training, test = role == "train", role == "test"
+    classes = _classes(factors, training)
     swapped = swaps.swap_test(
         {name: code[test] for name, code in _blocks(loudest_codes[used]).items()},
         spectra[test],
@@ -122,7 +121,8 @@ def measure_disentanglement(  # noqa: PLR0913
     summary = disentanglement.disentanglement_summary(
         scores.pop(""), swaps.swap_summary(swapped), scores
     )
-    summary = {**summary, "not_carried": missing, **stamp_of(codes)}
+    summary = {**summary, "not_carried": missing, "voiced_share": _voiced_share(factors[test])}
+    summary |= stamp_of(codes)
     numbers = predicted_numbers(
         {"": trained, "untrained": untrained, "raw": raw}, factors, factors["group"], ~test, test
     )
@@ -167,12 +167,12 @@ def make_swap_examples(
 
     sources = (loudest_codes, disentangler, log_mel, factor_table)
     check_same(*sources)
-    tested = factor_table[factor_table["role"] == "test"].reset_index(drop=True)
+    test = _is_test(factor_table)
+    tested = factor_table[test].reset_index(drop=True)
     rows = pd.Index(loudest_codes["recording_id"]).get_indexer(tested["recording_id"])
     blocks = _blocks(loudest_codes.iloc[rows])
-    # The thirds of a number are those of all rows, as in the swap test.
     factors = factor_table.drop(columns=["recording_id", "role"])
-    classes = _classes(factors)[(factor_table["role"] == "test").to_numpy()]
+    classes = _classes(factors, (factor_table["role"] == "train").to_numpy())[test]
     carried, _ = _carried(parameters.carried_by, factors, blocks)
     plan, reason = swap_examples.plan_examples(
         classes.reset_index(drop=True),
@@ -249,11 +249,23 @@ def _numbers(factors: pd.DataFrame) -> list[str]:
     return [name for name in factors if pd.api.types.is_float_dtype(factors[name])]
 
 
-def _classes(factors: pd.DataFrame) -> pd.DataFrame:
-    """Factors with numbers cut into thirds."""
-    from disentangled_audio.evaluation.leakage import terciles_within
+def _is_test(factor_table: pd.DataFrame) -> Any:
+    return (factor_table["role"] == "test").to_numpy()
 
-    return factors.assign(**{name: terciles_within(factors[name]) for name in _numbers(factors)})
+
+def _classes(factors: pd.DataFrame, training: Any) -> pd.DataFrame:
+    """Factors with numbers cut into thirds of the training rows."""
+    from disentangled_audio.evaluation.leakage import thirds_of_training
+
+    thirds = {name: thirds_of_training(factors[name], training) for name in _numbers(factors)}
+    return factors.assign(**thirds)
+
+
+def _voiced_share(factors: pd.DataFrame) -> float | None:
+    """Share of items that have a voiced frame; None where no fundamental is looked for."""
+    if "median_f0" not in factors or factors.empty:
+        return None
+    return float(factors["median_f0"].notna().mean())
 
 
 def _in_words(factors: pd.DataFrame) -> pd.DataFrame:

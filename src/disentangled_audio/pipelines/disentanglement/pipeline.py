@@ -42,6 +42,7 @@ def create_pipeline(**kwargs) -> Pipeline:
                     "log_mel",
                     "factor_table",
                     "splits",
+                    "recordings",
                     "params:disentanglement",
                     "params:seed",
                 ],
