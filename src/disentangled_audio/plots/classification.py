@@ -61,7 +61,7 @@ def confusion_matrix_figure(
 def precision_recall_figure(
     report: pd.DataFrame, model: str, title: str | None = None, *, simulated: bool = False
 ) -> Figure:
-    """Bars of precision and recall by class.
+    """Bars of precision (full colour) and recall (pale) by class.
 
     Parameters
     ----------
@@ -80,16 +80,22 @@ def precision_recall_figure(
     """
     rows = _rows_of(report, model)
     positions = np.arange(len(rows))
+    looks = style.class_style([str(name) for name in rows["class"]])
     with style.context():
         figure = style.new_figure(7.0, 1.9 + 0.55 * len(rows))
         axes = figure.add_subplot()
-        for offset, measure, colour in [
-            (-0.2, "precision", style.BLUE),
-            (0.2, "recall", style.ORANGE),
-        ]:
+        for offset, measure, strength in [(-0.2, "precision", 1.0), (0.2, "recall", 0.45)]:
             values = rows[measure].to_numpy(dtype=float)
-            bars = np.nan_to_num(values)
-            axes.barh(positions + offset, bars, height=0.36, color=colour, label=measure)
+            for position, value, look in zip(positions, values, looks.values(), strict=True):
+                axes.barh(
+                    position + offset,
+                    np.nan_to_num(value),
+                    height=0.36,
+                    alpha=strength,
+                    edgecolor="white",
+                    **look,
+                )
+            axes.barh([], [], color=style.GREY, alpha=strength, label=measure)
             _write_values(axes, positions + offset, values)
         _class_axis(axes, rows)
         style.share_axis(axes, "precision and recall (share of items, 0–1)")
