@@ -7,8 +7,12 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.patches import Patch
 
 from disentangled_audio.plots import style
+
+# How strong the colour of a class is in the bar of each measure.
+STRENGTHS = {"precision": 1.0, "recall": 0.45}
 
 
 def confusion_matrix_figure(
@@ -84,7 +88,7 @@ def precision_recall_figure(
     with style.context():
         figure = style.new_figure(7.0, 1.9 + 0.55 * len(rows))
         axes = figure.add_subplot()
-        for offset, measure, strength in [(-0.2, "precision", 1.0), (0.2, "recall", 0.45)]:
+        for offset, (measure, strength) in zip((-0.2, 0.2), STRENGTHS.items(), strict=True):
             values = rows[measure].to_numpy(dtype=float)
             for position, value, look in zip(positions, values, looks.values(), strict=True):
                 axes.barh(
@@ -95,11 +99,15 @@ def precision_recall_figure(
                     edgecolor="white",
                     **look,
                 )
-            axes.barh([], [], color=style.GREY, alpha=strength, label=measure)
             _write_values(axes, positions + offset, values)
         _class_axis(axes, rows)
         style.share_axis(axes, "precision and recall (share of items, 0–1)")
-        axes.legend(loc="lower left", bbox_to_anchor=(0.0, 1.0), ncols=2, borderaxespad=0.2)
+        handles = [
+            Patch(color=style.GREY, alpha=strength, label=measure)
+            for measure, strength in STRENGTHS.items()
+        ]
+        place = {"loc": "lower left", "bbox_to_anchor": (0.0, 1.0), "borderaxespad": 0.2}
+        axes.legend(handles=handles, ncols=2, **place)
         text = title or f"Precision and recall by class: {model}, test items"
         style.left_title(figure, style.title(text, simulated=simulated))
     return figure

@@ -17,7 +17,8 @@ from disentangled_audio.plots import style
 UNDER_TEST = "codes"
 # Characters of a panel's title that stand beside each other.
 TITLE_WIDTH = 34
-MOST_NAMED_CLASSES = len(style.OKABE_ITO) * len(style.MARKERS)
+# Names in one column beside a panel.
+MOST_NAMED_CLASSES = 9
 
 
 def leakage_figure(
@@ -377,8 +378,9 @@ def _explain_colours(
         markerscale=2.0,
         handletextpad=0.2,
         labelspacing=0.2,
-        ncols=1 + (len(shown) - 1) // 10,
-        title=None if shown is handles else f"{len(handles)} classes",
+        title=None if shown is handles else f"{len(handles)} classes, such as",
+        title_fontsize=8,
+        alignment="left",
     )
 
 

@@ -79,10 +79,13 @@ def _caution_controls(metrics: Mapping[str, Any], main: str) -> str | None:
     equals.sort(key=lambda name: -metrics["controls"][name]["balanced_accuracy"])
     listed = [f"{name} {interval(metrics['controls'][name])}" for name in equals[:MOST_NAMED]]
     more = len(equals) - len(listed)
-    named = " and ".join([*listed, *([count(more, "other")] if more else [])])
+    named = ", ".join([*listed, *([count(more, "other")] if more else [])])
+    named = " and ".join(named.rsplit(", ", 1))
+    several = len(equals) > 1
+    reach = "overlap with its interval or lie" if several else "overlaps with its interval or lies"
     return (
-        f"A shortcut does as well as {main}, or nearly so: {named} overlaps with its interval or "
-        f"lies above it. These figures do not show that {main} has learned more than the shortcut."
+        f"A shortcut does as well as {main}, or nearly so: {named} {reach} above it. "
+        f"These figures do not show that {main} has learned more than the shortcut."
     )
 
 

@@ -46,7 +46,7 @@ def show_mistakes(
             {
                 **item,
                 "picture": picture(figure, f"{text} of {name}"),
-                "player": player(samples, rate_hz, f"{name}, as analysed"),
+                "player": player(samples, rate_hz, "as analysed"),
             }
         )
     return {"model": HYBRID, "are_mistakes": are_mistakes, "items": shown, **hashes}
