@@ -1,6 +1,7 @@
 """The report as people see it: in Chromium, on a phone, in the dark, by keyboard."""
 
 import re
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,10 +16,12 @@ MOST_BYTES = 10_000_000
 
 
 @pytest.fixture(scope="module")
-def measured_report(measured_run: Path) -> Path:
+def measured_report(measured_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The page of a run whose codes were measured too."""
-    run_kedro(measured_run, pipelines=["reporting"])
-    return max(measured_run.glob("data/07_reporting/twin_tiny/*/report.html/*/report.html"))
+    project = tmp_path_factory.mktemp("reported") / "project"
+    shutil.copytree(measured_run, project)
+    run_kedro(project, pipelines=["reporting"])
+    return max(project.glob("data/07_reporting/twin_tiny/*/report.html/*/report.html"))
 
 
 @pytest.fixture(scope="module")

@@ -196,7 +196,9 @@ def _options(run_params: dict[str, Any]) -> str:
     given = _dotted(run_params["runtime_params"] or {})
     options = [f"--env={env}"] if env and env not in {"base", "local"} else []
     if given:
-        options.append("--params=" + ",".join(f"{name}={value}" for name, value in given.items()))
+        # Kedro splits at commas: what has one cannot be typed, and is left to whoever reads it.
+        typed = {name: "…" if "," in str(value) else value for name, value in given.items()}
+        options.append("--params=" + ",".join(f"{name}={value}" for name, value in typed.items()))
     return shlex.join(options)
 
 
