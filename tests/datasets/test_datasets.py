@@ -1,5 +1,7 @@
-"""Round trips through versions, whole or not at all, and what loading refuses."""
+"""Round trips through versions, what loading refuses, and what Kedro-Viz is shown."""
 
+import base64
+import io
 import json
 import subprocess
 import sys
@@ -9,17 +11,22 @@ from typing import Any
 
 import keras
 import numpy as np
+import pandas as pd
 import pytest
 import zarr
 from kedro.io import DatasetError, Version
+from matplotlib.image import imread
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 from disentangled_audio.datasets.atomic import AtomicDataset
+from disentangled_audio.datasets.csv_dataset import CSVDataset
 from disentangled_audio.datasets.html_dataset import HtmlDataset
+from disentangled_audio.datasets.json_dataset import JSONDataset
 from disentangled_audio.datasets.keras_dataset import STAMP_MEMBER, KerasDataset
 from disentangled_audio.datasets.local_folder import LocalFolder
+from disentangled_audio.datasets.parquet_dataset import ParquetDataset
 from disentangled_audio.datasets.recording_folders import RecordingFolders
 from disentangled_audio.datasets.skops_dataset import SkopsDataset
 from disentangled_audio.datasets.zarr_dataset import ZarrDataset
@@ -190,23 +197,111 @@ def test_an_unversioned_array_is_replaced_whole(tmp_path: Path) -> None:
     assert dict(dataset.load().attrs) == {"new": True}
 
 
-def test_the_preview_of_an_array_is_its_facts(tmp_path: Path) -> None:
+def _picture(preview: str) -> np.ndarray:
+    """Pixels of an image preview: (row, column, red green blue alpha), 0 to 1."""
+    return imread(io.BytesIO(base64.b64decode(preview)), format="png")
+
+
+@pytest.mark.parametrize("shape", [(10, 4), (10, 4, 6), (1, 4, 6)])
+def test_the_preview_of_an_array_is_a_picture_of_some_items(
+    shape: tuple[int, ...], tmp_path: Path
+) -> None:
+    values = np.arange(np.prod(shape), dtype=np.float32).reshape(shape)
     dataset = ZarrDataset(filepath=str(tmp_path / "a.zarr"))
-    dataset.save(_array(_content(), sample_rate_hz=8000))
+    dataset.save(_array(values, chunks=shape))
+    shown = _picture(dataset.preview(axes=["frame", "band"]))
+    dataset.save(_array(-values, chunks=shape))
 
-    assert json.loads(dataset.preview()) == {
-        "shape": [10, 4],
-        "dtype": "float32",
-        "chunks": [3, 4],
-        "attributes": {"sample_rate_hz": 8000},
-    }
+    assert len(np.unique(shown.reshape(-1, 4), axis=0)) > 10
+    # Axes run along with the values, and images share one scale: the mirrored one differs.
+    assert not np.array_equal(shown, _picture(dataset.preview(axes=["frame", "band"])))
 
 
-def test_the_preview_of_a_page_is_the_page(tmp_path: Path) -> None:
+def test_of_a_large_array_only_the_shown_items_are_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read = []
+
+    class Items:
+        shape, dtype = (10**9, 4), np.dtype(np.float32)
+
+        def __getitem__(self, place: int) -> np.ndarray:
+            read.append(place)
+            return np.zeros(4, dtype=np.float32)
+
+    dataset = ZarrDataset(filepath=str(tmp_path / "a.zarr"))
+    monkeypatch.setattr(dataset, "load", Items)
+    dataset.preview(n_items=3)
+
+    assert read == [0, (10**9 - 1) // 2, 10**9 - 1]
+
+
+def test_an_empty_array_has_a_preview(tmp_path: Path) -> None:
+    dataset = ZarrDataset(
+        filepath=str(tmp_path / "a.zarr"), metadata={"description": "costs $5 or $6_a"}
+    )
+    dataset.save(_array(np.zeros((0, 4), dtype=np.float32)))
+
+    assert _picture(dataset.preview()).size
+
+
+def test_the_preview_of_a_page_is_the_page_without_its_looks(tmp_path: Path) -> None:
     dataset = HtmlDataset(filepath=str(tmp_path / "a.html"))
-    dataset.save("<p>Räume</p>")
+    dataset.save("<style>\np {color: red}</style><p>Räume</p><SCRIPT src=''>a()\n</SCRIPT >")
 
-    assert dataset.load() == dataset.preview() == "<p>Räume</p>"
+    assert dataset.preview() == "<p>Räume</p>"
+
+
+def test_of_a_large_page_the_preview_says_where_it_is(tmp_path: Path) -> None:
+    dataset = HtmlDataset(filepath=str(tmp_path / "<b>.html"))
+    dataset.save("x" * 2_500_000)
+
+    shown = dataset.preview()
+    assert "2.5 MB" in shown
+    assert "&lt;b&gt;.html" in shown
+    assert len(shown) < 1000
+
+
+def test_tables_are_previewed_by_their_first_rows_and_columns(tmp_path: Path) -> None:
+    wide = pd.DataFrame({f"c{place}": [place, place + 0.5, None] for place in range(60)})
+    for dataset in (
+        ParquetDataset(filepath=str(tmp_path / "a.parquet")),
+        CSVDataset(filepath=str(tmp_path / "a.csv"), save_args={"index": False}),
+    ):
+        dataset.save(wide)
+        shown = dataset.preview(nrows=2)
+
+        assert shown["columns"] == [*wide.columns[:24], "… 36 more columns"]
+        assert shown["data"] == [[*row[:24], ""] for row in wide.head(2).to_numpy().tolist()]
+        dataset.save(wide.head(0))
+        assert dataset.preview()["data"] == []
+
+
+def test_models_and_values_are_previewed_after_their_description(tmp_path: Path) -> None:
+    metadata = {"description": "what it is"}
+    network = KerasDataset(
+        filepath=str(tmp_path / "a.keras"), custom_layers=LAYERS, metadata=metadata
+    )
+    network.save(_model())
+    estimator = SkopsDataset(filepath=str(tmp_path / "a.skops"), metadata=metadata)
+    estimator.save(StandardScaler())
+    values = JSONDataset(filepath=str(tmp_path / "a.json"), metadata=metadata)
+    values.save([1, 2])
+
+    shown = [json.loads(dataset.preview()) for dataset in (network, estimator, values)]
+    assert [next(iter(facts.items())) for facts in shown] == [("description", "what it is")] * 3
+    assert "Dense" in shown[0]["layers"].values()
+    assert shown[1]["estimator"].endswith(".StandardScaler")
+    assert shown[2]["values"] == [1, 2]
+
+
+def test_folders_say_what_they_are_for(tmp_path: Path) -> None:
+    metadata = {"description": "what it is for"}
+    work = LocalFolder(filepath=str(tmp_path), metadata=metadata)
+    raw = RecordingFolders(filepath=str(tmp_path / "raw"), read_only="/data", metadata=metadata)
+
+    assert json.loads(work.preview()) == {**metadata, "folder": str(tmp_path)}
+    assert json.loads(raw.preview()) == {**metadata, "folders": ["/data", str(tmp_path / "raw")]}
 
 
 def test_an_array_that_cannot_be_written_leaves_no_version(tmp_path: Path) -> None:

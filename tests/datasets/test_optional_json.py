@@ -1,5 +1,6 @@
 """A dataset that nobody has to have saved."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -30,3 +31,11 @@ def test_a_version_asked_for_by_name_must_be_there(tmp_path: Path) -> None:
     dataset(tmp_path).save({"a": 1})
     with pytest.raises(DatasetError):
         dataset(tmp_path, "2025-01-01T00.00.00.000Z").load()
+
+
+def test_a_preview_has_no_long_texts(tmp_path: Path) -> None:
+    saved = dataset(tmp_path)
+    assert saved.preview() == "{}"
+    saved.save({"pictures": [{"png": "a" * 5000, "text": "short"}], "n": 3})
+    shown = json.loads(saved.preview())
+    assert shown == {"pictures": [{"png": "… 5,000 characters", "text": "short"}], "n": 3}

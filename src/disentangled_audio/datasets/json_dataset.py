@@ -1,9 +1,19 @@
 """Plain values as JSON."""
 
-from kedro_datasets import json
+from json import loads
 
+from kedro_datasets import json
+from kedro_datasets._typing import JSONPreview
+
+from disentangled_audio.datasets import previews
 from disentangled_audio.datasets.atomic import AtomicFile
 
 
 class JSONDataset(AtomicFile, json.JSONDataset):
     """The dataset of kedro-datasets; a version appears whole or not at all."""
+
+    def preview(self) -> JSONPreview:
+        """The values after their description, for Kedro-Viz."""
+        values = loads(super().preview())
+        facts = values if isinstance(values, dict) else {"values": values}
+        return previews.described(self.metadata, facts)

@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from kedro.io import DatasetError, Version
+from kedro_datasets._typing import JSONPreview
 
+from disentangled_audio.datasets import previews
 from disentangled_audio.datasets.atomic import AtomicDataset
 
 STAMP_MEMBER = "stamp.json"
@@ -71,3 +73,12 @@ class KerasDataset(AtomicDataset):
         with zipfile.ZipFile(path) as archive:
             model.stamp_ = json.loads(archive.read(STAMP_MEMBER))
         return model
+
+    def preview(self) -> JSONPreview:
+        """Layers and their classes for Kedro-Viz, read without Keras."""
+        path = str(self._get_load_path())
+        with self._fs.open(path, mode="rb") as file, zipfile.ZipFile(file) as archive:
+            config = json.loads(archive.read("config.json"))["config"]
+            saved = json.loads(archive.read("metadata.json"))
+        layers = {layer["config"]["name"]: layer["class_name"] for layer in config["layers"]}
+        return previews.described(self.metadata, {**saved, "layers": layers})

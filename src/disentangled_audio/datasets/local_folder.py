@@ -4,6 +4,9 @@ from pathlib import Path
 from typing import Any
 
 from kedro.io import AbstractDataset, DatasetError
+from kedro_datasets._typing import JSONPreview
+
+from disentangled_audio.datasets import previews
 
 
 class LocalFolder(AbstractDataset[None, Path]):
@@ -30,6 +33,10 @@ class LocalFolder(AbstractDataset[None, Path]):
     def save(self, data: None) -> None:
         """Refuse: nodes write to the folder themselves."""
         raise DatasetError("a folder for unfinished work is not written through the catalog")
+
+    def preview(self) -> JSONPreview:
+        """What the folder is for, for Kedro-Viz."""
+        return previews.described(self.metadata, {"folder": str(self._folder)})
 
     def _exists(self) -> bool:
         return True

@@ -5,6 +5,9 @@ from typing import Any
 
 from kedro.io import AbstractDataset, DatasetError
 from kedro.io.core import get_protocol_and_path
+from kedro_datasets._typing import JSONPreview
+
+from disentangled_audio.datasets import previews
 
 
 class RecordingFolders(AbstractDataset[None, list[Path]]):
@@ -37,6 +40,12 @@ class RecordingFolders(AbstractDataset[None, list[Path]]):
     def save(self, data: None) -> None:
         """Refuse: recordings are put there by people, downloads and generators."""
         raise DatasetError("recording folders are not written through the catalog")
+
+    def preview(self) -> JSONPreview:
+        """What the folder is for, for Kedro-Viz."""
+        return previews.described(
+            self.metadata, {"folders": [str(folder) for folder in self.load.__wrapped__(self)]}
+        )
 
     def _exists(self) -> bool:
         return any(folder.is_dir() for folder in self.load())

@@ -1,10 +1,14 @@
 """scikit-learn estimators without pickle."""
 
+import json
+import zipfile
 from pathlib import Path
 from typing import Any
 
 from kedro.io import DatasetError
+from kedro_datasets._typing import JSONPreview
 
+from disentangled_audio.datasets import previews
 from disentangled_audio.datasets.atomic import AtomicDataset
 
 # Our own estimators; everything else in the file must be among skops's known safe types.
@@ -30,3 +34,14 @@ class SkopsDataset(AtomicDataset):
                 "It was not written by this project; delete this version."
             )
         return io.load(path, trusted=unknown)
+
+    def preview(self) -> JSONPreview:
+        """Class of the estimator for Kedro-Viz, read without making one."""
+        path = str(self._get_load_path())
+        with self._fs.open(path, mode="rb") as file, zipfile.ZipFile(file) as archive:
+            schema = json.loads(archive.read("schema.json"))
+        facts = {
+            "estimator": f"{schema['__module__']}.{schema['__class__']}",
+            "skops": schema["_skops_version"],
+        }
+        return previews.described(self.metadata, facts)

@@ -1,16 +1,16 @@
 """Arrays in zarr format."""
 
-import json
 import logging
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
-from kedro_datasets._typing import JSONPreview
+from kedro_datasets._typing import ImagePreview
 
+from disentangled_audio.datasets import previews
 from disentangled_audio.datasets.atomic import AtomicDataset
 
 if TYPE_CHECKING:
@@ -70,11 +70,29 @@ class ZarrDataset(AtomicDataset):
         )
         return zarr.open_array(store=store, mode="r")
 
-    def preview(self) -> JSONPreview:
-        """Shape, type, chunks and attributes, for Kedro-Viz."""
+    def preview(self, n_items: int = 4, axes: Sequence[str] = ("place", "value")) -> ImagePreview:
+        """Some items from the first to the last as a picture, for Kedro-Viz.
+
+        Parameters
+        ----------
+        n_items
+            Each is read with the chunk that holds it.
+        axes
+            What the two axes of the picture are, with their units.
+        """
+        import numpy as np
+
         array = self.load()
-        facts = {"shape": array.shape, "dtype": str(array.dtype), "chunks": array.chunks}
-        return JSONPreview(json.dumps({**facts, "attributes": dict(array.attrs)}))
+        last = max(array.shape[0] - 1, 0)
+        places = np.unique(np.linspace(0, last, min(n_items, array.shape[0])).astype(int))
+        shape = " × ".join(f"{length:,}" for length in array.shape)
+        description = (self.metadata or {}).get("description", self._filepath.name)
+        return previews.picture(
+            [array[place] for place in places],
+            places.tolist(),
+            axes=axes,
+            title=f"{description}\n{shape}, {array.dtype}",
+        )
 
 
 def _folder(data: Any) -> Path | None:
