@@ -182,8 +182,8 @@ def comparison_figure(
     simulated = metrics["simulated"] if simulated is None else simulated
     parts = {part: metrics[part] for part in ("models", "controls") if metrics[part]}
     looks = {
-        "models": {"color": style.BLUE, "marker": "o", "markersize": 8},
-        "controls": {"color": style.OKABE_ITO[5], "marker": "s", "markerfacecolor": "white"},
+        "models": {"color": style.MODEL, "marker": "o", "markersize": 8},
+        "controls": {"color": style.CONTROL, "marker": "s", "markerfacecolor": "white"},
     }
     sizes = [len(scores) for scores in parts.values()]
     with style.context():

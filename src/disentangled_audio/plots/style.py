@@ -22,6 +22,8 @@ OKABE_ITO = (
 HATCHES = ("", "///", "...")
 MARKERS = ("o", "^", "s")
 BLUE, ORANGE, GREEN = OKABE_ITO[:3]
+# Models, and the shortcut controls that they are set against.
+MODEL, CONTROL = BLUE, OKABE_ITO[5]
 INK = "#222222"
 GREY = "#6b6b6b"
 PALE = "#a8a8a8"
