@@ -1,6 +1,7 @@
 """Checks before a run, the manifest and the closing table after it; tracking, if wanted."""
 
 import platform
+import shlex
 import subprocess
 import time
 from pathlib import Path
@@ -40,6 +41,7 @@ class ProjectHooks:
         self._project_path = Path.cwd()
         self._started: dict[str, float] = {}
         self._seconds: dict[str, float] = {}
+        self._run: dict[str, Any] = {}
         self._lock: RunLock | None = None
 
     @hook_impl
@@ -66,6 +68,7 @@ class ProjectHooks:
             prepare_inference(run_params, pipeline, catalog)
             return
         check_run(run_params, pipeline, catalog)
+        self._run = self._run_facts(run_params)
         self._lock = _run_lock(pipeline, catalog)
         if self._lock is not None:
             self._lock.acquire()
@@ -77,9 +80,10 @@ class ProjectHooks:
 
     @hook_impl
     def before_node_run(self, node: Node, inputs: dict[str, Any]) -> dict[str, Any] | None:
-        """Start a node's clock; hand the times so far to the node that asks for them."""
+        """Start a node's clock; hand the times so far, and the run, to the node that asks."""
         self._started[node.name] = time.perf_counter()
-        return {"params:seconds": dict(self._seconds)} if "params:seconds" in inputs else None
+        known = {"params:seconds": dict(self._seconds), "params:run": dict(self._run)}
+        return {name: value for name, value in known.items() if name in inputs} or None
 
     @hook_impl
     def after_node_run(self, node: Node) -> None:
@@ -107,6 +111,19 @@ class ProjectHooks:
             self._lock.release()
         self._lock = None
 
+    def _run_facts(self, run_params: dict[str, Any]) -> dict[str, Any]:
+        """What is known of a run before its first node."""
+        return {
+            "run_id": run_params["run_id"],
+            "environment": run_params["env"],
+            "options": _options(run_params),
+            "pipelines": run_params["pipeline_names"] or ["__default__"],
+            "git": _git(self._project_path),
+            "python": platform.python_version(),
+            "machine": f"{platform.system()} {platform.machine()}",
+            "packages": package_versions(PACKAGES),
+        }
+
     def _manifest(
         self, run_params: dict[str, Any], pipeline: Pipeline, catalog: DataCatalog
     ) -> dict[str, Any]:
@@ -119,15 +136,9 @@ class ProjectHooks:
             if name in pipeline.datasets() and catalog.exists(name):
                 hashes.update(stamp_of(catalog.load(name)))
         return {
-            "run_id": run_params["run_id"],
-            "environment": run_params["env"],
-            "pipelines": run_params["pipeline_names"] or ["__default__"],
+            **self._run,
             **hashes,
             "sources": _sources(pipeline, catalog),
-            "git": _git(self._project_path),
-            "python": platform.python_version(),
-            "machine": f"{platform.system()} {platform.machine()}",
-            "packages": package_versions(PACKAGES),
             "dataset_versions": _dataset_versions(pipeline, catalog),
             **model_facts(pipeline, catalog),
             "seconds": dict(self._seconds),
@@ -212,6 +223,28 @@ def _sources(pipeline: Pipeline, catalog: DataCatalog) -> list[dict[str, Any]]:
     return source_records(corpus, catalog.load("recording_folders"))
 
 
+def _options(run_params: dict[str, Any]) -> str:
+    """What was given beside the pipelines, as one types it, so that a report can tell others."""
+    env = run_params["env"]
+    given = _dotted(run_params["runtime_params"] or {})
+    options = [f"--env={env}"] if env and env not in {"base", "local"} else []
+    if given:
+        # Kedro splits at commas: what has one cannot be typed, and is left to whoever reads it.
+        typed = {name: "…" if "," in str(value) else value for name, value in given.items()}
+        options.append("--params=" + ",".join(f"{name}={value}" for name, value in typed.items()))
+    return shlex.join(options)
+
+
+def _dotted(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    named: dict[str, Any] = {}
+    for name, value in values.items():
+        if isinstance(value, dict):
+            named |= _dotted(value, f"{prefix}{name}.")
+        else:
+            named[f"{prefix}{name}"] = value
+    return named
+
+
 def _git(project_path: Path) -> dict[str, Any] | None:
     """Revision and whether files differ from it; None outside of a git checkout."""
     try:
@@ -239,5 +272,8 @@ def _dataset_versions(pipeline: Pipeline, catalog: DataCatalog) -> dict[str, str
         if not isinstance(dataset, AbstractVersionedDataset):
             continue
         saved = name in pipeline.all_outputs()
+        if not saved and not catalog.exists(name):
+            # What a run can do without.
+            continue
         versions[name] = dataset.resolve_save_version() if saved else dataset.resolve_load_version()
     return versions

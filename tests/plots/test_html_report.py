@@ -1,6 +1,10 @@
 """The report is one escaped page that says what its figures do not show."""
 
+import io
+import wave
+from base64 import b64decode
 from html.parser import HTMLParser
+from itertools import pairwise
 
 import numpy as np
 import pandas as pd
@@ -11,12 +15,18 @@ from disentangled_audio.evaluation.summary import (
     confusion_table,
     summarise,
 )
-from disentangled_audio.plots.report import (
+from disentangled_audio.plots.page import MOST_SAMPLES, picture, player
+from disentangled_audio.plots.report import SECTIONS, render_report, report_figures
+from disentangled_audio.plots.style import new_figure
+from disentangled_audio.plots.words import (
     answer,
     cautions,
     main_model,
-    render_report,
-    report_figures,
+    on_codes,
+    on_confidence,
+    on_folds,
+    on_leakage,
+    on_swaps,
 )
 
 NASTY = "<script>alert(1)</script>"
@@ -61,8 +71,39 @@ def simple_metrics(model=0.9, control=0.4, simulated=False, **options):
     )
 
 
+SOUND = np.sin(np.arange(800) / 5.0)
+
+
+def parts_of(name=NASTY):
+    """What other pipelines give to the report, with a name that must be escaped."""
+    figure = picture(new_figure(2.0, 1.0), f"Figure of {name}")
+    sound = player(SOUND, 8000, f"input of {name}")
+    item = {"recording_id": name, "group": name, "kind": "rir", "target": name, "predicted": "a"}
+    return {
+        "mistakes": {
+            "model": "hybrid",
+            "are_mistakes": True,
+            "items": [{**item, "confidence": 0.97, "picture": figure, "player": sound}],
+        },
+        "codes": {
+            "said": [f"content tells {name}."],
+            "heat_map": figure,
+            "swaps": [{"name": f"{name} swapped", "players": [sound, sound]}],
+            "swaps_said": "",
+            "swap_picture": figure,
+        },
+        "folds": {"said": [f"Over 4 folds of {name}."], "picture": figure, "heat_map": figure},
+        "confidence": {"said": [f"The confidence of {name} is off."]},
+    }
+
+
 @pytest.fixture(scope="module")
 def page():
+    return nasty_page()
+
+
+def nasty_page():
+    """A page with everything in it, all names of which must be escaped."""
     classes = ["a", NASTY]
     predictions = predictions_of({"svm": 0.7, "hybrid": 0.9}, classes)
     metrics = metrics_of(predictions, predictions_of({"duration": 0.4}, classes), simulated=True)
@@ -77,11 +118,17 @@ def page():
             "description": f"Twin {NASTY}",
             "rights": [{"licence": "CC BY 4.0", "citation": "Someone (2020)"}],
             "findings": [f"99 of 100 expected recordings were found ({NASTY})."],
+            "verdict": [f"The duration tells {NASTY}."],
             "simulated": True,
             "counts": {"recordings": 200},
+            "run_id": "2026-01-01",
+            "packages": {"numpy": "2.0"},
+            "options": f"--env={NASTY}",
+            "seconds": {"quick": 0.1, "slow": 12.0},
         },
         {"svm": {"kernel": NASTY, "c": [1, 10]}},
         report_figures(metrics, report, confusion, history),
+        parts_of(),
     )
 
 
@@ -90,14 +137,19 @@ class Page(HTMLParser):
 
     def __init__(self, html):
         super().__init__()
-        self.tags, self.images, self.text, self.open = [], [], "", []
+        self.tags, self.images, self.sounds, self.headings = [], [], [], []
+        self.text, self.open = "", []
         self.feed(html)
 
     def handle_starttag(self, tag, attrs):
         self.tags.append(tag)
         if tag == "img":
             self.images.append(dict(attrs))
-        if tag not in {"meta", "img"}:
+        if tag == "audio":
+            self.sounds.append(dict(attrs))
+        if tag in {"h1", "h2", "h3"}:
+            self.headings.append((tag, dict(attrs).get("id")))
+        if tag not in {"meta", "img", "input"}:
             self.open.append(tag)
 
     def handle_endtag(self, tag):
@@ -117,46 +169,123 @@ def test_text_is_escaped_and_tags_are_closed(page):
 def test_page_is_self_contained(page):
     parsed = Page(page)
     assert page.startswith("<!DOCTYPE html>")
-    assert "http" not in page
-    assert not {"link", "iframe"} & set(parsed.tags)
-    # Comparison, training, and three for each of two models.
-    assert len(parsed.images) == 8
+    assert "http:" not in page
+    assert "https:" not in page
+    assert not {"link", "iframe", "script"} & set(parsed.tags)
+    # Comparison, training, three for each of two models; mistake, heat map, swaps, two of folds.
+    assert len(parsed.images) == 13
     assert all(image["src"].startswith("data:image/png;base64,") for image in parsed.images)
     assert all(image["alt"] for image in parsed.images)
+    assert len(parsed.sounds) == 3
+    assert all(sound["src"].startswith("data:audio/wav;base64,") for sound in parsed.sounds)
+    assert all(sound["aria-label"] for sound in parsed.sounds)
 
 
-def test_title_says_simulated(page):
+def test_page_lets_nothing_in_even_where_a_name_were_not_escaped(page):
+    policy = page.partition('Content-Security-Policy" content="')[2].partition('"')[0]
+    assert "default-src 'none'" in policy
+    assert "script-src" not in policy
+
+
+def test_title_says_simulated_or_real(page):
     assert "<title>Classifying database in twin (simulated recordings)</title>" in page
+    assert "<title>Classifying database in twin (real recordings)</title>" in bare_page()
 
 
-def test_order_of_the_page(page):
+@pytest.mark.parametrize("whole", [True, False])
+def test_sections_are_always_there_in_their_order(page, whole):
+    parsed = Page(page if whole else bare_page())
+    assert [name for tag, name in parsed.headings if tag == "h2"] == list(SECTIONS)
+    levels = [int(tag[1]) for tag, _ in parsed.headings]
+    assert levels[0] == 1
+    assert levels.count(1) == 1
+    assert all(after <= before + 1 for before, after in pairwise(levels))
+
+
+def test_order_of_what_is_said(page):
     text = Page(page).text
     parts = [
         "balanced accuracy of",
         "A control sees numbers of the file",
+        "Over 4 folds",
         "Most frequent errors",
-        "99 of 100 expected recordings",
+        "The duration tells",
+        "content tells",
+        "swapped",
+        "is off.",
         "found and not analysed",
+        "99 of 100 expected recordings",
+        "taken for a, confidence 0.97",
+        "loss_ablation.py",
+        "2026-01-01",
+        "slow",
+        "quick",
         "svm.kernel",
+        "Intended use",
         "CC BY 4.0",
     ]
+    assert [part for part in parts if part not in text] == []
     places = [text.index(part) for part in parts]
     assert places == sorted(places)
     assert page.index("<h3>hybrid</h3>") < page.index("<h3>svm</h3>")
 
 
-def test_the_audit_is_escaped_and_has_a_place():
-    predictions = predictions_of({"hybrid": 0.9}, ["a", "b"])
-    report, confusion = classification_report_table(predictions), confusion_table(predictions)
-    metrics = metrics_of(predictions, predictions_of({"duration": 0.4}, ["a", "b"]))
-    rejected = pd.DataFrame(columns=["path", "reason"])
-    facts = {"verdict": [f"The duration tells {NASTY}."]}
-    page = render_report(metrics, report, confusion, rejected, facts, {}, {})
-    parsed = Page(page)
-    assert f"The duration tells {NASTY}." in parsed.text
-    assert "script" not in parsed.tags
-    assert 'href="#audit"' in page
-    assert page.index('id="audit"') < page.index('id="models"')
+def test_what_was_not_run_is_told_with_its_command():
+    text = Page(bare_page(options="--env=test")).text
+    for pipelines in ("cross_validation", "audit,reporting", "disentanglement,reporting"):
+        assert f"kedro run --pipelines={pipelines} --env=test" in text
+
+
+def test_a_swap_without_example_says_why():
+    parts = parts_of("x")
+    parts["codes"] |= {"swaps": [], "no_swap": "no two test clips differ"}
+    assert "No example: no two test clips differ." in Page(bare_page(parts=parts)).text
+
+
+def test_where_nothing_is_wrong_the_doubtful_items_are_shown():
+    parts = parts_of("x")
+    parts["mistakes"]["are_mistakes"] = False
+    text = Page(bare_page(parts=parts)).text
+    assert "hybrid named every test item rightly" in text
+    assert "taken for a, confidence" not in text
+
+
+def test_a_page_with_as_much_as_it_may_hold_is_under_10_mb():
+    noise = np.random.default_rng(0).normal(size=2 * MOST_SAMPLES)
+    sound = player(noise, 48000, "noise")
+    parts = parts_of("x")
+    # Six swaps of five sounds and six mistakes, as pipelines.reporting.parts limits them.
+    parts["codes"]["swaps"] = [{"name": "x", "players": [sound] * 5}] * 6
+    parts["mistakes"]["items"] = [{**parts["mistakes"]["items"][0], "player": sound}] * 6
+    page = bare_page(parts=parts)
+    assert "the first 1.7 s" in page
+    # Figures of a real page take about 2 MB.
+    assert len(page) < 8e6
+
+
+def test_a_player_is_as_loud_as_it_goes():
+    made = player(SOUND / 1000, 8000, "quiet")
+    with wave.open(io.BytesIO(b64decode(made["wav"]))) as file:
+        samples = np.frombuffer(file.readframes(file.getnframes()), dtype="<i2")
+        assert (file.getframerate(), file.getnchannels()) == (8000, 1)
+    assert made["cut_s"] is None
+    np.testing.assert_allclose(samples / 32767, 0.9 * SOUND / np.abs(SOUND).max(), atol=1e-4)
+    assert player(np.zeros(10), 8000, "silence")["cut_s"] is None
+
+
+def bare_page(options="", parts=None):
+    metrics = simple_metrics()
+    predictions = predictions_of({"svm": 0.7, "hybrid": 0.9}, ["a", "b"])
+    return render_report(
+        metrics,
+        classification_report_table(predictions),
+        confusion_table(predictions),
+        pd.DataFrame(columns=["path", "reason"]),
+        {"options": options},
+        {},
+        {},
+        parts,
+    )
 
 
 def test_a_caution_names_few_of_many_controls():
@@ -167,25 +296,14 @@ def test_a_caution_names_few_of_many_controls():
     )
     (caution,) = (text for text in cautions(metrics) if "A shortcut does as well" in text)
     assert caution.index("control_3") < caution.index("control_2")
-    assert "and 1 other overlaps" in caution
+    assert "and 1 other overlap with" in caution
 
 
 def test_page_without_figures_or_facts():
-    metrics = simple_metrics()
-    predictions = predictions_of({"svm": 0.7, "hybrid": 0.9}, ["a", "b"])
-    page = render_report(
-        metrics,
-        classification_report_table(predictions),
-        confusion_table(predictions),
-        pd.DataFrame(columns=["path", "reason"]),
-        {},
-        {},
-        {},
-    )
+    page = bare_page()
     assert "simulated recordings" not in page
     assert "every file that was found was analysed" in page
     assert Page(page).images == []
-    assert 'id="audit"' not in page
 
 
 def test_answer_has_the_figures():
@@ -226,3 +344,51 @@ def test_main_model_is_the_hybrid_or_the_last():
     assert main_model({"models": {"cnn": {}, "svm": {}}}) == "svm"
     with pytest.raises(ValueError, match="no model"):
         main_model({"models": {}})
+
+
+def test_folds_in_words():
+    scores = {"balanced_accuracy_ci95": [0.8, 0.9], "mean_balanced_accuracy": 0.85}
+    worst = {"worst_fold": {"fold": "theo", "balanced_accuracy": 0.7}}
+    metrics = {
+        "models": {"hybrid": {**scores, **worst}},
+        "controls": {"duration": {"mean_balanced_accuracy": 0.5}},
+        "folds": {"theo": {}, "nick": {}},
+        "n_folds": 6,
+    }
+    folds, control = on_folds(metrics)
+    assert folds.startswith("Over 2 of 6 folds, hybrid reaches a mean balanced accuracy of 0.85")
+    assert "worst fold is theo with 0.70" in folds
+    assert "duration, reaches 0.50" in control
+
+
+def test_codes_in_words_beside_their_controls():
+    cells = [("content", "", 0.8), ("content", "untrained", 0.5), ("log_mel", "raw", 0.7)]
+    leakage = pd.DataFrame(
+        [
+            {"code": code, "control": control, "score": score, "chance": 0.1}
+            for code, control, score in cells
+        ]
+    ).assign(factor="target", condition="marginal")
+    assert on_leakage(leakage) == [
+        "content tells the target at 80 % (chance 10 %, an untrained encoder 50 %, the raw "
+        "spectrogram 70 %)."
+    ]
+    assert on_codes({"block_dci": None, "reason": "one factor varies"}) == [
+        "Block DCI is not defined: one factor varies."
+    ]
+    measured = {"block_dci": 0.9, "controls": {"untrained": {"block_dci": 0.3}}}
+    assert "is 0.90; untrained encoders 0.30." in on_codes(measured)[0]
+
+
+def test_swaps_in_words():
+    assert on_swaps({"swap": {"moved": None}}) == ""
+    said = on_swaps({"swap": {"moved": 0.9, "stayed": 0.8, "rebuilt": 0.95}})
+    assert "in 90 % and the others stay in 80 %" in said
+
+
+def test_confidence_in_words():
+    errors = {"ece": {"hybrid": {"before": 0.3, "after": 0.05}}, "rejection": None}
+    (said,) = on_confidence(errors, "hybrid")
+    assert "off its accuracy by 0.05 on average (0.30 before" in said
+    errors["rejection"] = {"coverage": 0.6, "accuracy": 0.99}
+    assert "60 % are kept" in on_confidence(errors, "hybrid")[1]

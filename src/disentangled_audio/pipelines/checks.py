@@ -6,6 +6,7 @@ import pandas as pd
 from kedro.io import DataCatalog
 from kedro.pipeline import Pipeline
 
+from disentangled_audio.datasets.optional_json_dataset import OptionalJSONDataset
 from disentangled_audio.errors import UserError
 from disentangled_audio.parameters import (
     Corpus,
@@ -18,6 +19,8 @@ from disentangled_audio.pipelines.stamps import digest
 
 # NumPy, scikit-learn and Keras all take it, with a little room for seeds derived from it.
 MAX_SEED = 2**31 - 1
+# Filled while a run goes on, never given.
+MEASURED = ("seconds", "run")
 PARAMETERS = (
     "seed",
     "corpus_name",
@@ -69,8 +72,7 @@ def check_run(run_params: dict[str, Any], pipeline: Pipeline, catalog: DataCatal
 
 
 def _check_names(parameters: dict[str, Any], given: dict[str, Any]) -> None:
-    # `seconds` is measured, never given.
-    names = [name for name in parameters if not name.startswith("_") and name != "seconds"]
+    names = [name for name in parameters if not name.startswith("_") and name not in MEASURED]
     unknown = [name for name in [*names, *given] if name not in PARAMETERS]
     if unknown:
         raise UserError(
@@ -100,6 +102,7 @@ def _check_earlier_pipelines(pipeline: Pipeline, catalog: DataCatalog) -> None:
         (order.index(makers[0]), makers[0], name)
         for name in sorted(pipeline.inputs())
         if not name.startswith("param") and not catalog.exists(name)
+        if not isinstance(catalog.get(name), OptionalJSONDataset)
         if (makers := [part for part in order if name in pipelines[part].all_outputs()])
     ]
     if missing:

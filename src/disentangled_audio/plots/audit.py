@@ -10,7 +10,7 @@ from disentangled_audio.plots import style
 
 # Colour and marker of what a control is found to be.
 LOOKS = {
-    "a shortcut: tells the label": (style.OKABE_ITO[5], "s"),
+    "a shortcut: tells the label": (style.CONTROL, "s"),
     "a part of the sound that tells it": (style.BLUE, "D"),
     "does not tell it significantly": (style.GREY, "o"),
 }

@@ -7,8 +7,12 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.patches import Patch
 
 from disentangled_audio.plots import style
+
+# How strong the colour of a class is in the bar of each measure.
+STRENGTHS = {"precision": 1.0, "recall": 0.45}
 
 
 def confusion_matrix_figure(
@@ -61,7 +65,7 @@ def confusion_matrix_figure(
 def precision_recall_figure(
     report: pd.DataFrame, model: str, title: str | None = None, *, simulated: bool = False
 ) -> Figure:
-    """Bars of precision and recall by class.
+    """Bars of precision (full colour) and recall (pale) by class.
 
     Parameters
     ----------
@@ -80,20 +84,30 @@ def precision_recall_figure(
     """
     rows = _rows_of(report, model)
     positions = np.arange(len(rows))
+    looks = style.class_style([str(name) for name in rows["class"]])
     with style.context():
         figure = style.new_figure(7.0, 1.9 + 0.55 * len(rows))
         axes = figure.add_subplot()
-        for offset, measure, colour in [
-            (-0.2, "precision", style.BLUE),
-            (0.2, "recall", style.ORANGE),
-        ]:
+        for offset, (measure, strength) in zip((-0.2, 0.2), STRENGTHS.items(), strict=True):
             values = rows[measure].to_numpy(dtype=float)
-            bars = np.nan_to_num(values)
-            axes.barh(positions + offset, bars, height=0.36, color=colour, label=measure)
+            for position, value, look in zip(positions, values, looks.values(), strict=True):
+                axes.barh(
+                    position + offset,
+                    np.nan_to_num(value),
+                    height=0.36,
+                    alpha=strength,
+                    edgecolor="white",
+                    **look,
+                )
             _write_values(axes, positions + offset, values)
         _class_axis(axes, rows)
         style.share_axis(axes, "precision and recall (share of items, 0–1)")
-        axes.legend(loc="lower left", bbox_to_anchor=(0.0, 1.0), ncols=2, borderaxespad=0.2)
+        handles = [
+            Patch(color=style.GREY, alpha=strength, label=measure)
+            for measure, strength in STRENGTHS.items()
+        ]
+        place = {"loc": "lower left", "bbox_to_anchor": (0.0, 1.0), "borderaxespad": 0.2}
+        axes.legend(handles=handles, ncols=2, **place)
         text = title or f"Precision and recall by class: {model}, test items"
         style.left_title(figure, style.title(text, simulated=simulated))
     return figure
@@ -168,8 +182,8 @@ def comparison_figure(
     simulated = metrics["simulated"] if simulated is None else simulated
     parts = {part: metrics[part] for part in ("models", "controls") if metrics[part]}
     looks = {
-        "models": {"color": style.BLUE, "marker": "o", "markersize": 8},
-        "controls": {"color": style.OKABE_ITO[5], "marker": "s", "markerfacecolor": "white"},
+        "models": {"color": style.MODEL, "marker": "o", "markersize": 8},
+        "controls": {"color": style.CONTROL, "marker": "s", "markerfacecolor": "white"},
     }
     sizes = [len(scores) for scores in parts.values()]
     with style.context():

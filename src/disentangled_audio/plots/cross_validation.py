@@ -26,7 +26,7 @@ def fold_comparison_figure(metrics: Mapping[str, Any], title: str | None = None)
     Returns
     -------
     Figure
-        One row for each model, then one for each control (grey), in the order of the metrics.
+        One row for each model, then one for each control, in the order of the metrics.
     """
     rows = [
         (part, name, scores)
@@ -37,9 +37,10 @@ def fold_comparison_figure(metrics: Mapping[str, Any], title: str | None = None)
     with style.context():
         figure = style.new_figure(8.4, 1.9 + 0.36 * len(rows))
         axes = figure.add_subplot()
+        colours = {"models": style.MODEL, "controls": style.CONTROL}
         for place, (part, name, scores) in enumerate(rows):
             of_folds = _of_folds(metrics, part, name)
-            _draw_row(axes, place, scores, of_folds, style.BLUE if part == "models" else style.GREY)
+            _draw_row(axes, place, scores, of_folds, colours[part])
             _write_row(axes, place, scores, of_folds, len(metrics["folds"]))
         _name_rows(axes, rows, n_models)
         _explain(figure, axes, chance_level(metrics))

@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 from disentangled_audio.plots import style
 
 UNDER_TEST = "codes"
-MARKERS = ("o", "^", "s")
 # Characters of a panel's title that stand beside each other.
 TITLE_WIDTH = 34
-MOST_NAMED_CLASSES = len(style.OKABE_ITO) * len(MARKERS)
+# Names in one column beside a panel.
+MOST_NAMED_CLASSES = 9
 
 
 def leakage_figure(
@@ -119,6 +119,7 @@ def latent_map_figure(
     factors: pd.DataFrame,
     title: str | None = None,
     *,
+    units: Mapping[str, str] | None = None,
     simulated: bool = False,
 ) -> Figure:
     """Two-dimensional maps of codes, coloured by each factor.
@@ -130,6 +131,7 @@ def latent_map_figure(
     factors : DataFrame of n_items rows
         Floating-point columns are coloured as numbers, others as classes; missing values are pale.
     title : str, optional
+    units : mapping of factor to its unit, optional
     simulated : bool
         Whether the title must say that the recordings are simulated.
 
@@ -156,7 +158,8 @@ def latent_map_figure(
                 panel.set_yticks([])
                 panel.set_aspect("equal", adjustable="datalim")
             panels[row, 0].set_ylabel(f"{style.label(factor)}\nsecond component")
-            _explain_colours(figure, panels[row], handles, factors[factor])
+            unit = (units or {}).get(factor, "")
+            _explain_colours(figure, panels[row], handles, factors[factor], unit)
         for panel, code in zip(panels[0], maps, strict=True):
             panel.set_title(style.label(code))
         for panel in panels[-1]:
@@ -342,25 +345,26 @@ def _scatter(panel: Axes, points: NDArray[np.floating], values: pd.Series) -> li
         known = values[~missing]
         low, high = np.quantile(known, [0.02, 0.98]) if len(known) else (0.0, 1.0)
         return [
-            panel.scatter(*points[~missing].T, c=known, cmap="viridis", vmin=low, vmax=high, **look)
-        ]
-    classes = sorted(values[~missing].astype(str).unique())
-    handles = []
-    for number, name in enumerate(classes):
-        chosen = ~missing & (values.astype(str) == name).to_numpy()
-        colour = style.OKABE_ITO[number % len(style.OKABE_ITO)]
-        marker = MARKERS[number // len(style.OKABE_ITO) % len(MARKERS)]
-        handles.append(
             panel.scatter(
-                *points[chosen].T, color=colour, marker=marker, label=style.label(name), **look
+                *points[~missing].T, c=known, cmap=style.NUMBERS, vmin=low, vmax=high, **look
             )
+        ]
+    handles = []
+    for name, of_class in style.class_points(sorted(values[~missing].astype(str).unique())).items():
+        chosen = ~missing & (values.astype(str) == name).to_numpy()
+        handles.append(
+            panel.scatter(*points[chosen].T, label=style.label(name), **of_class, **look)
         )
     return handles
 
 
-def _explain_colours(figure: Figure, row: NDArray, handles: list, values: pd.Series) -> None:
+def _explain_colours(
+    figure: Figure, row: NDArray, handles: list, values: pd.Series, unit: str
+) -> None:
     if pd.api.types.is_float_dtype(values):
         colour_bar = figure.colorbar(handles[0], cax=row[-1].inset_axes([1.05, 0.0, 0.05, 1.0]))
+        name = style.label(values.name)
+        colour_bar.set_label(f"{name} ({unit})" if unit else name)
         colour_bar.outline.set_visible(False)
         return
     if not handles:
@@ -374,8 +378,9 @@ def _explain_colours(figure: Figure, row: NDArray, handles: list, values: pd.Ser
         markerscale=2.0,
         handletextpad=0.2,
         labelspacing=0.2,
-        ncols=1 + (len(shown) - 1) // 10,
-        title=None if shown is handles else f"{len(handles)} classes",
+        title=None if shown is handles else f"{len(handles)} classes, such as",
+        title_fontsize=8,
+        alignment="left",
     )
 
 
@@ -388,7 +393,7 @@ def _draw_spectrum(
         levels_db,
         origin="lower",
         aspect="auto",
-        cmap="magma",
+        cmap=style.LEVELS,
         vmin=-dynamic_range_db,
         vmax=0.0,
         extent=(0.0, n_frames * hop_s, 0.5, n_mels + 0.5),

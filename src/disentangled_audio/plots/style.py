@@ -20,11 +20,17 @@ OKABE_ITO = (
 )
 # Beyond seven classes the colours repeat with another hatch.
 HATCHES = ("", "///", "...")
+MARKERS = ("o", "^", "s")
 BLUE, ORANGE, GREEN = OKABE_ITO[:3]
+# Models, and the shortcut controls that they are set against.
+MODEL, CONTROL = BLUE, OKABE_ITO[5]
 INK = "#222222"
 GREY = "#6b6b6b"
 PALE = "#a8a8a8"
 FAINT = "#dddddd"
+# Levels of spectrograms, and numbers that colour points: both grow lighter evenly.
+LEVELS = "magma"
+NUMBERS = "viridis"
 HEAT = LinearSegmentedColormap.from_list("white_to_blue", ["#ffffff", "#56B4E9", "#00406b"])
 
 SIMULATED_MARK = "(simulated recordings)"
@@ -95,11 +101,26 @@ def class_style(classes: Sequence[str]) -> dict[str, dict[str, str]]:
     dict
         Class name to the keywords ``color`` and ``hatch`` of a bar.
     """
+    return _looks(classes, "hatch", HATCHES)
+
+
+def class_points(classes: Sequence[str]) -> dict[str, dict[str, str]]:
+    """Give each class the colour that `class_style` gives it, and a marker.
+
+    Returns
+    -------
+    dict
+        Class name to the keywords ``color`` and ``marker`` of points.
+    """
+    return _looks(classes, "marker", MARKERS)
+
+
+def _looks(classes: Sequence[str], kind: str, kinds: Sequence[str]) -> dict[str, dict[str, str]]:
     n_colours = len(OKABE_ITO)
     return {
         name: {
             "color": OKABE_ITO[index % n_colours],
-            "hatch": HATCHES[index // n_colours % len(HATCHES)],
+            kind: kinds[index // n_colours % len(kinds)],
         }
         for index, name in enumerate(classes)
     }

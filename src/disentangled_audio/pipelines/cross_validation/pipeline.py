@@ -11,6 +11,7 @@ from disentangled_audio.pipelines.cross_validation.nodes import (
     score_folds,
     train_folds,
 )
+from disentangled_audio.pipelines.reporting.parts import show_folds
 from disentangled_audio.pipelines.reporting.pipeline import confidence_nodes
 
 
@@ -84,6 +85,18 @@ def create_pipeline(**kwargs) -> Pipeline:
                 inputs=["cv_leakage_matrix", "cv_disentanglement", "params:corpus"],
                 outputs="cv_leakage_plot",
                 name="plot_leakage_of_folds",
+            ),
+            Node(
+                show_folds,
+                inputs=[
+                    "cv_metrics",
+                    "cv_leakage_matrix",
+                    "cv_disentanglement",
+                    "fold_runs",
+                    "params:corpus",
+                ],
+                outputs="report_of_folds",
+                name="show_folds",
             ),
         ]
     )

@@ -140,17 +140,24 @@ def plot_disentanglement(
     leakage: pd.DataFrame, codes: pd.DataFrame, factor_table: pd.DataFrame, corpus: Corpus
 ) -> tuple[Any, Any]:
     """Heat map of what each code says, and maps of the codes coloured by each factor."""
+    from disentangled_audio.plots.disentanglement import leakage_figure
+
+    return (
+        leakage_figure(leakage, simulated=corpus.simulated),
+        plot_codes(codes, factor_table, corpus),
+    )
+
+
+def plot_codes(codes: pd.DataFrame, factor_table: pd.DataFrame, corpus: Corpus) -> Any:
+    """Maps of the codes coloured by each factor."""
     from disentangled_audio.evaluation.latent_map import latent_map
-    from disentangled_audio.plots.disentanglement import latent_map_figure, leakage_figure
+    from disentangled_audio.plots.disentanglement import latent_map_figure
 
     own = codes.set_index("recording_id").loc[factor_table["recording_id"]].reset_index()
     maps = {name: latent_map(block) for name, block in _blocks(own).items()}
     factors = factor_table.drop(columns=["recording_id", "role"])
     shown = factors.loc[:, factors.nunique() > 1]
-    return (
-        leakage_figure(leakage, simulated=corpus.simulated),
-        latent_map_figure(maps, shown, simulated=corpus.simulated),
-    )
+    return latent_map_figure(maps, shown, units=UNITS, simulated=corpus.simulated)
 
 
 def make_swap_examples(

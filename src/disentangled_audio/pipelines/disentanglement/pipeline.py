@@ -11,6 +11,7 @@ from disentangled_audio.pipelines.disentanglement.nodes import (
     score_predicted_factors,
     sound_swap_examples,
 )
+from disentangled_audio.pipelines.reporting.parts import show_codes
 
 
 def create_pipeline(**kwargs) -> Pipeline:
@@ -85,6 +86,21 @@ def create_pipeline(**kwargs) -> Pipeline:
                 inputs=["swap_examples", "swap_spectra", "params:corpus", "params:views"],
                 outputs="swap_plot",
                 name="plot_swap_examples",
+            ),
+            Node(
+                show_codes,
+                inputs=[
+                    "leakage_matrix",
+                    "disentanglement",
+                    "codes",
+                    "swap_examples",
+                    "swap_spectra",
+                    "swap_audio",
+                    "params:corpus",
+                    "params:views",
+                ],
+                outputs="report_of_codes",
+                name="show_codes",
             ),
         ]
     )

@@ -11,6 +11,8 @@ from disentangled_audio.parameters import (
     HybridParameters,
     Protocol,
 )
+from disentangled_audio.pipelines.checks import MEASURED
+from disentangled_audio.pipelines.reporting.parts import digest_of, fresh
 from disentangled_audio.pipelines.stamps import check_same, stamp, stamp_of
 
 # Those of the original report have its three plots each.
@@ -147,24 +149,46 @@ def write_report(  # noqa: PLR0913, PLR0917
     risk_coverage: pd.DataFrame,
     confidence: dict[str, Any],
     ablation: pd.DataFrame,
+    codes: pd.DataFrame,
+    factor_table: pd.DataFrame,
+    mistakes: dict[str, Any],
+    measured_codes: dict[str, Any],
+    folds: dict[str, Any],
     corpus: Corpus,
     parameters: dict[str, Any],
+    run: dict[str, Any],
+    seconds: dict[str, float],
 ) -> str:
-    """The whole result as one page."""
+    """The whole result as one page.
+
+    Of other pipelines it has what they have measured of these models or of this corpus, and where
+    that is nothing it says how to get it.
+    """
+    from disentangled_audio.pipelines.disentanglement.nodes import plot_codes
     from disentangled_audio.plots.audit import audit_figure
     from disentangled_audio.plots.report import render_report, report_figures
+    from disentangled_audio.plots.words import on_confidence
 
-    check_same(recordings, reliability, risk_coverage, ablation)
+    hashes = check_same(recordings, reliability, risk_coverage, ablation, codes, factor_table)
     of_confidence, of_ablation = plot_confidence(
         reliability, risk_coverage, confidence, ablation, corpus
     )
     figures = {
         **report_figures(metrics, classification_report, confusion, history, PLOTTED),
         "audit": audit_figure(audit),
+        "latent_map": plot_codes(codes, factor_table, corpus),
         "confidence": of_confidence,
         "ablation": of_ablation,
     }
+    parts = {
+        "mistakes": mistakes,
+        "codes": fresh(measured_codes, codes=digest_of(codes)),
+        "folds": fresh(folds, corpus_hash=hashes["corpus_hash"]),
+        "confidence": {"said": on_confidence(confidence, HYBRID)},
+    }
     facts = {
+        **run,
+        "seconds": seconds,
         "description": corpus.description,
         "rights": recordings[["licence", "citation"]].drop_duplicates().to_dict("records"),
         "findings": integrity["findings"],
@@ -177,7 +201,14 @@ def write_report(  # noqa: PLR0913, PLR0917
         },
     }
     return render_report(
-        metrics, classification_report, confusion, rejected, facts, plain(parameters), figures
+        metrics,
+        classification_report,
+        confusion,
+        rejected,
+        facts,
+        plain(parameters),
+        figures,
+        parts,
     )
 
 
@@ -186,5 +217,5 @@ def plain(parameters: dict[str, Any]) -> dict[str, Any]:
     return {
         name: value.model_dump(mode="json") if hasattr(value, "model_dump") else value
         for name, value in parameters.items()
-        if not name.startswith("_") and name != "seconds"
+        if not name.startswith("_") and name not in MEASURED
     }

@@ -18,11 +18,12 @@ from disentangled_audio.pipelines.reporting.nodes import (
     tabulate,
     write_report,
 )
+from disentangled_audio.pipelines.reporting.parts import show_mistakes
 
 
 def create_pipeline(**kwargs) -> Pipeline:
     """Predictions of every model to metrics, plots and the report."""
-    return Pipeline([*_tables(), *confidence_nodes(), *_plots(), _report()])
+    return Pipeline([*_tables(), *confidence_nodes(), *_plots(), *_report()])
 
 
 def confidence_nodes(prefix: str = "") -> list[Node]:
@@ -118,25 +119,40 @@ def _plot_of(model: str) -> Callable[..., Any]:
     return plot
 
 
-def _report() -> Node:
-    return Node(
-        write_report,
-        inputs=[
-            "metrics",
-            "classification_report",
-            "confusion_matrices",
-            "rejected_recordings",
-            "recordings",
-            "training_history",
-            "integrity",
-            "audit",
-            "reliability",
-            "risk_coverage",
-            "confidence",
-            "hybrid_ablation",
-            "params:corpus",
-            "parameters",
-        ],
-        outputs="report",
-        name="write_report",
-    )
+def _report() -> list[Node]:
+    return [
+        Node(
+            show_mistakes,
+            inputs=["predictions", "recordings", "waveforms", "params:corpus", "params:views"],
+            outputs="report_of_mistakes",
+            name="show_mistakes",
+        ),
+        Node(
+            write_report,
+            inputs=[
+                "metrics",
+                "classification_report",
+                "confusion_matrices",
+                "rejected_recordings",
+                "recordings",
+                "training_history",
+                "integrity",
+                "audit",
+                "reliability",
+                "risk_coverage",
+                "confidence",
+                "hybrid_ablation",
+                "codes",
+                "factor_table",
+                "report_of_mistakes",
+                "report_of_codes",
+                "report_of_folds",
+                "params:corpus",
+                "parameters",
+                "params:run",
+                "params:seconds",
+            ],
+            outputs="report",
+            name="write_report",
+        ),
+    ]

@@ -1,0 +1,71 @@
+"""What a page holds inside itself: pictures and players, as values that JSON can hold."""
+
+import io
+import wave
+from base64 import b64encode
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+FIGURE_DPI = 130
+CSS_DPI = 96
+# So many samples a player, so that a page with dozens of them stays under 10 MB.
+MOST_SAMPLES = 80_000
+LOUDEST = 0.9
+
+
+def picture(figure: Figure, text: str) -> dict[str, Any]:
+    """A figure as PNG.
+
+    Parameters
+    ----------
+    figure : Figure
+    text : str
+        Says in words what the figure shows.
+
+    Returns
+    -------
+    dict
+        ``png`` (base64), ``text``, and ``width`` and ``height`` in CSS pixels, at which letters
+        have the size that they were drawn for.
+    """
+    buffer = io.BytesIO()
+    # Without the library's version in it, equal figures give equal files.
+    figure.savefig(buffer, format="png", dpi=FIGURE_DPI, metadata={"Software": None})
+    width, height = (round(CSS_DPI * float(inches)) for inches in figure.get_size_inches())
+    return {"png": _base64(buffer.getvalue()), "text": text, "width": width, "height": height}
+
+
+def player(samples: NDArray[np.floating], sample_rate_hz: int, text: str) -> dict[str, Any]:
+    """Sound as a WAV file of 16 bits, as loud as it goes; the start of what is long.
+
+    Parameters
+    ----------
+    samples : (n_samples,)
+        Linear amplitude.
+    sample_rate_hz : int
+    text : str
+        Says in words what is heard.
+
+    Returns
+    -------
+    dict
+        ``wav`` (base64), ``text``, and ``cut_s``: seconds that are left of a longer sound, or None.
+    """
+    kept = np.asarray(samples[:MOST_SAMPLES], dtype=float)
+    peak = np.abs(kept).max(initial=0.0)
+    scaled = kept * (LOUDEST * np.iinfo(np.int16).max / peak) if peak > 0 else kept
+    buffer = io.BytesIO()
+    with wave.open(buffer, "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(sample_rate_hz)
+        file.writeframes(np.round(scaled).astype("<i2").tobytes())
+    cut_s = len(kept) / sample_rate_hz if len(kept) < len(samples) else None
+    return {"wav": _base64(buffer.getvalue()), "text": text, "cut_s": cut_s}
+
+
+def _base64(content: bytes) -> str:
+    return b64encode(content).decode("ascii")
