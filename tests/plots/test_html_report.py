@@ -378,6 +378,8 @@ def test_codes_in_words_beside_their_controls():
     ]
     measured = {"block_dci": 0.9, "controls": {"untrained": {"block_dci": 0.3}}}
     assert "is 0.90; untrained encoders 0.30." in on_codes(measured)[0]
+    assert "No test item" in on_codes({**measured, "voiced_share": 0.0})[1]
+    assert on_codes({**measured, "voiced_share": 0.97})[1].startswith("97 % of the test items")
 
 
 def test_swaps_in_words():

@@ -204,13 +204,26 @@ def on_leakage(leakage: pd.DataFrame) -> list[str]:
 
 
 def on_codes(disentanglement: Mapping[str, Any]) -> list[str]:
-    """Say how far each factor has a code of its own, beside untrained encoders."""
+    """Say how far each factor has a code of its own, and how much of the sound is voiced."""
+    return [_on_block_dci(disentanglement), *_on_voicing(disentanglement.get("voiced_share"))]
+
+
+def _on_block_dci(disentanglement: Mapping[str, Any]) -> str:
     own = disentanglement["block_dci"]
     if own is None:
-        return [f"Block DCI is not defined: {disentanglement['reason']}."]
+        return f"Block DCI is not defined: {disentanglement['reason']}."
     untrained = disentanglement["controls"].get("untrained", {}).get("block_dci")
     beside = "" if untrained is None else f"; untrained encoders {untrained:.2f}"
-    return [f"Block DCI, 1 where each code is about one factor alone, is {own:.2f}{beside}."]
+    return f"Block DCI, 1 where each code is about one factor alone, is {own:.2f}{beside}."
+
+
+def _on_voicing(share: float | None) -> list[str]:
+    """Nothing where no fundamental was looked for."""
+    if share is None:
+        return []
+    if share == 0:
+        return ["No test item has a voiced frame: what the pitch code says is not of voices."]
+    return [f"{_percent(share)} of the test items have a voiced frame."]
 
 
 def on_swaps(disentanglement: Mapping[str, Any]) -> str:
