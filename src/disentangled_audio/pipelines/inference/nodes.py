@@ -15,6 +15,7 @@ from disentangled_audio.pipelines.inference.features import (
     Preprocessing,
 )
 from disentangled_audio.pipelines.inference.trained_run import columns_of
+from disentangled_audio.pipelines.progress import chunk_progress
 from disentangled_audio.pipelines.svm_classification.nodes import (
     MEMBERS,
     class_shares,
@@ -62,7 +63,13 @@ def classify_recordings(  # noqa: PLR0913
     reader = FeatureReader(Preprocessing.of_run(manifest), _known(recordings, splits))
     starts = range(0, len(files), FILES_AT_ONCE)
     parts = [(start, files[start : start + FILES_AT_ONCE]) for start in starts]
-    tables = {part.position: run.predict(part) for part in in_parallel(reader, parts, parallel)}
+    tables, done = {}, 0
+    with chunk_progress("classifying", "files", passing=True) as update:
+        update(0, len(files))
+        for part in in_parallel(reader, parts, parallel):
+            tables[part.position] = run.predict(part)
+            done += part.n_files
+            update(done, len(files))
     table = pd.concat([tables[position] for position in sorted(tables)], ignore_index=True)
     table["model_version"] = manifest["run_id"]
     return table, table
