@@ -4,12 +4,13 @@ import json
 import logging
 import os
 import shlex
+import shutil
 import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 from rich.console import Console
@@ -46,8 +47,12 @@ class _Commands(click.Group):
     name="disentangled-audio",
     cls=_Commands,
     context_settings={"help_option_names": ["-h", "--help"]},
-    epilog="""\b
-Run it in the project's folder. Exit codes: 0 done, 1 not possible, 2 wrong usage.
+    epilog="""Run it in the project's folder.
+
+\b
+Exit codes: 0 done, 1 not possible, 2 wrong usage.
+
+\b
 Examples:
   disentangled-audio classify clap.wav
   disentangled-audio runs
@@ -67,7 +72,8 @@ def app(context: click.Context, debug: bool) -> None:
 Examples:
   disentangled-audio classify clap.wav
   disentangled-audio classify recordings/ more/*.wav archive.zip --top 2
-  disentangled-audio classify clap.wav --model 2026-01-31T12.00.00.000Z --json > answer.json
+  disentangled-audio classify clap.wav --json > answer.json
+  disentangled-audio classify clap.wav --model 2026-01-31T12.00.00.000Z
 
 \b
 Exit codes:
@@ -120,7 +126,8 @@ Examples:
   disentangled-audio runs
   disentangled-audio runs --json > runs.json
 
-Exit codes: 0 done, also without any run; 1 not possible.
+\b
+Exit codes: 0 done (also without any run), 1 not possible, 2 wrong usage.
 """
 )
 @click.option("--json", "as_json", is_flag=True, help="The same, as JSON.")
@@ -134,7 +141,9 @@ def runs(as_json: bool) -> None:
         if as_json:
             _print_json(found)
         elif found:
-            _print(list(found[0]), [[_shown(value) for value in row.values()] for row in found])
+            # The version has the time of day.
+            days = [{**row, "date": row["date"][:10]} for row in found]
+            _print(list(days[0]), [[_shown(value) for value in row.values()] for row in days])
             _note("hybrid: balanced accuracy on test rows")
     if not found:
         _note("No model is trained yet. Train one: kedro run")
@@ -143,10 +152,12 @@ def runs(as_json: bool) -> None:
 @app.command(
     epilog="""\b
 Examples:
-  disentangled-audio compare 2026-01-31T12.00.00.000Z 2026-02-01T09.30.00.000Z
-  disentangled-audio compare 2026-01-31T12.00.00.000Z 2026-02-01T09.30.00.000Z --json
+  disentangled-audio runs
+  disentangled-audio compare \\
+    2026-01-31T12.00.00.000Z 2026-02-01T09.30.00.000Z --json
 
-Exit codes: 0 done; 1 not possible, such as a run that is not there; 2 wrong usage.
+\b
+Exit codes: 0 done, 1 not possible (no such run), 2 wrong usage.
 """
 )
 @click.argument("first", metavar="RUN")
@@ -176,7 +187,8 @@ Examples:
   disentangled-audio init-corpus ~/birds --output birds.yml
   disentangled-audio init-corpus ~/calls --class-part 2
 
-Exit codes: 0 written; 1 not possible; 2 wrong usage.
+\b
+Exit codes: 0 written, 1 not possible, 2 wrong usage.
 """,
 )
 @click.argument("folder", type=click.Path(path_type=Path))
@@ -211,9 +223,9 @@ def init_corpus(folder: Path, output: Path, class_part: int | None) -> None:
         output.write_text(proposal.text, encoding="utf-8")
         for name, count in proposal.counts.items():
             click.echo(f"{count:>7}  {name}")
-        click.echo(proposal.reason)
+        click.echo(_wrapped(proposal.reason, sys.stdout))
         for warning in proposal.warnings:
-            click.echo(f"Warning: {warning}", err=True)
+            _note(f"Warning: {warning}")
         click.echo(f"Wrote {output}; look at it, change what is wrong, then train:")
         click.echo(f"  {_training_command(output)}")
 
@@ -338,18 +350,24 @@ def _show(table: "pd.DataFrame", top: int, run: "TrainedRun") -> None:
 
 
 def _row(row: dict[str, Any], top: int) -> list[str]:
+    path = _from_here(row["path"])
     if row.get("error"):
         remark = f"cannot be used: {row['error']} ({row['what_to_do']})"
-        return [row["path"], "-", "-", "-", "-", remark]
+        return [path, "-", "-", "-", "-", remark]
     suffix = "" if row["channel"] in _ONLY_CHANNELS else f"#{row['channel']}"
     return [
-        f"{row['path']}{suffix}",
+        f"{path}{suffix}",
         str(row["class"]),
         f"{row['confidence']:.2f}",
         f"{row['in_distribution']:.2f}",
         ", ".join(f"{name} {share:.2f}" for name, share in _best(row, top)),
         row["warnings"],
     ]
+
+
+def _from_here(path: str) -> str:
+    """As short as it was typed, where that is below the folder that one is in."""
+    return path.removeprefix(f"{Path.cwd()}{os.sep}")
 
 
 def _show_comparison(compared: dict[str, Any]) -> None:
@@ -384,7 +402,8 @@ def _print(columns: list[str], rows: list[list[str]]) -> None:
         # Without lines, so that it can be copied.
         table = Table(box=None, pad_edge=False, header_style="bold")
         for name in columns:
-            table.add_column(name, overflow="fold")
+            # To be copied as a whole.
+            table.add_column(name, overflow="fold", no_wrap=name == "version")
         for row in rows:
             table.add_row(*map(Text, row))
         Console().print(table, "")
@@ -402,4 +421,10 @@ def _print_json(content: Any) -> None:
 
 def _note(text: str) -> None:
     """Something to read that is no result."""
-    click.echo(text, err=True)
+    click.echo(_wrapped(text, sys.stderr), err=True)
+
+
+def _wrapped(text: str, stream: TextIO) -> str:
+    if not stream.isatty():
+        return text
+    return click.wrap_text(text, shutil.get_terminal_size().columns)
