@@ -292,7 +292,7 @@ def test_a_fault_of_the_program_is_a_line_without_a_traceback(
 def test_help_has_examples_and_exit_codes(name: str) -> None:
     shown = CliRunner().invoke(app, [name, "--help"])
     assert shown.exit_code == 0
-    assert f"\n  disentangled-audio {name}" in shown.output
+    assert f"  disentangled-audio {name}" in shown.output
     assert "Exit codes" in shown.output
     assert max(map(len, shown.output.splitlines())) <= N_COLUMNS
 
