@@ -172,6 +172,7 @@ def test_compare_shows_what_differs(trained: Path) -> None:
     manifest = json.loads((folder / version / folder.name).read_text())
     manifest["run_id"] = manifest["dataset_versions"]["hybrid"] = other
     manifest["parameters"]["seed"] = 123
+    manifest["parameters"]["disentangler"]["learning_rate"] = 0.00012
     (folder / other).mkdir()
     (folder / other / folder.name).write_text(json.dumps(manifest))
     try:
@@ -184,7 +185,12 @@ def test_compare_shows_what_differs(trained: Path) -> None:
     assert ["seed", "7", "123"] in [line.split() for line in result.stdout.splitlines()]
     assert "said air" in result.stdout
     assert [run["version"] for run in as_json["runs"]] == [version, other]
-    assert as_json["parameters"] == {"seed": [7, 123]}
+    trained_rate = as_json["parameters"]["disentangler.learning_rate"][0]
+    assert as_json["parameters"] == {
+        "disentangler.learning_rate": [trained_rate, 0.00012],
+        "seed": [7, 123],
+    }
+    assert "0.00012" in result.stdout
     metrics = json.loads(next(folder.parent.glob("metrics.json/*/metrics.json")).read_text())
     score = metrics["models"]["hybrid"]["accuracy"]
     assert as_json["metrics"]["hybrid"]["accuracy"] == [score, score]
@@ -269,6 +275,7 @@ def test_the_pipeline_classifies_good_files_beside_a_corrupt_one(
     shutil.copy(_recording(trained), tmp_path / "good.wav")
     result = _kedro_run(trained, monkeypatch, f"recordings={tmp_path}")
     assert result.exit_code == 0, result.output
+    assert "Predictions:" in result.output
 
 
 def test_a_fault_of_the_program_is_a_line_without_a_traceback(

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from disentangled_audio.trained_runs import TrainedRun
 
 _ONLY_CHANNELS = ("0", "mean")
+_LONGEST = 60
 
 
 class _Commands(click.Group):
@@ -360,7 +361,7 @@ def _row(row: dict[str, Any], top: int) -> list[str]:
         str(row["class"]),
         f"{row['confidence']:.2f}",
         f"{row['in_distribution']:.2f}",
-        ", ".join(f"{name} {share:.2f}" for name, share in _best(row, top)),
+        ", ".join(f"{name}: {share:.2f}" for name, share in _best(row, top)),
         row["warnings"],
     ]
 
@@ -382,7 +383,7 @@ def _show_comparison(compared: dict[str, Any]) -> None:
         for score, values in of_model.items()
     ]
     _print(["metric", *versions], facts + scores)
-    differing = [[name, *map(_shown, pair)] for name, pair in compared["parameters"].items()]
+    differing = [[name, *map(_short, pair)] for name, pair in compared["parameters"].items()]
     _print(["parameter that differs", *versions], differing or [["none", "", ""]])
     for version, counts in zip(versions, compared["confusion"], strict=True):
         said = sorted({name for row in counts.values() for name in row})
@@ -394,6 +395,12 @@ def _shown(value: Any) -> str:
     if value is None:
         return "-"
     return f"{value:.3f}" if isinstance(value, float) else str(value)
+
+
+def _short(parameter: Any) -> str:
+    """A parameter as it was written; of long ones the beginning, all of it is in the JSON."""
+    text = "-" if parameter is None else str(parameter)
+    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
 
 
 def _print(columns: list[str], rows: list[list[str]]) -> None:
