@@ -1,10 +1,17 @@
 """The command for people who do not know Kedro: answers, messages and exit codes."""
 
+import fcntl
 import json
 import os
+import pty
+import re
 import shutil
+import struct
 import subprocess
 import sys
+import termios
+import unicodedata
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +21,10 @@ from click.testing import CliRunner, Result
 
 from disentangled_audio.console import app
 from tests.conftest import make_project
+
+COMMAND = [sys.executable, "-c", "from disentangled_audio.console import app; app()"]
+ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
+N_COLUMNS = 80
 
 
 @pytest.fixture(scope="module")
@@ -60,6 +71,7 @@ def test_classify_as_json_holds_all_columns(trained: Path, tmp_path: Path) -> No
         trained, "classify", str(tmp_path), "--json", "--top", "1", "--model", _version(trained)
     )
     assert result.exit_code == 0, result.output
+    assert "1 of 2 rows are files that cannot be used" in result.stderr
     good, bad = json.loads(result.stdout)
     assert len(good["top"]) == 1
     assert good["top"] == {good["class"]: pytest.approx(good["confidence"])}
@@ -67,16 +79,80 @@ def test_classify_as_json_holds_all_columns(trained: Path, tmp_path: Path) -> No
 
 
 def test_what_is_piped_is_the_answer_alone(trained: Path) -> None:
-    code = "from disentangled_audio.console import app; app()"
     shown = subprocess.run(
-        [sys.executable, "-c", code, "classify", str(_recording(trained)), "--json"],
+        [*COMMAND, "classify", str(_recording(trained)), "--json"],
         cwd=trained,
         capture_output=True,
         text=True,
         check=True,
+        env={**os.environ, "COLUMNS": str(N_COLUMNS)},
     )
     assert [row["path"] for row in json.loads(shown.stdout)] == [str(_recording(trained))]
-    assert "\x1b" not in shown.stdout + shown.stderr
+    for text in (shown.stdout, shown.stderr):
+        assert not set("\x1b\r━") & set(text)
+
+
+def _in_terminal(project: Path, *arguments: str) -> str:
+    """What a terminal of 80 columns is sent."""
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, N_COLUMNS, 0, 0))
+    # Settings of whoever runs the tests say nothing of this terminal.
+    hidden = ("NO_COLOR", "FORCE_COLOR", "COLUMNS", "LINES", "TTY_COMPATIBLE", "CI")
+    environment = {name: value for name, value in os.environ.items() if name not in hidden}
+    with subprocess.Popen(
+        [*COMMAND, *arguments],
+        cwd=project,
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        env={**environment, "TERM": "xterm-256color"},
+    ) as process:
+        os.close(theirs)
+        sent = b"".join(_everything(ours))
+    os.close(ours)
+    assert process.returncode == 0, sent
+    return sent.decode()
+
+
+def _everything(terminal: int) -> Iterator[bytes]:
+    while True:
+        try:
+            part = os.read(terminal, 65536)
+        except OSError:
+            # So Linux says that the other end is closed.
+            return
+        if not part:
+            return
+        yield part
+
+
+def _width(line: str) -> int:
+    return sum(2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in line)
+
+
+def _lines(sent: str) -> list[str]:
+    return re.split(r"[\r\n]+", ESCAPES.sub("", sent))
+
+
+def test_a_terminal_of_80_columns_shows_a_bar_and_no_wider_line(trained: Path) -> None:
+    sent = _in_terminal(trained, "classify", str(_recording(trained)))
+    assert "classifying" in sent
+    assert "━" in sent
+    assert ESCAPES.search(sent)
+    table = [line for line in _lines(sent) if "classifying" not in line]
+    assert max(map(_width, _lines(sent))) <= N_COLUMNS
+    assert any("class" in line and "confidence" in line for line in table)
+
+
+@pytest.mark.parametrize("arguments", [["runs"], ["compare", "RUN", "RUN"], ["--help"]])
+def test_no_command_is_wider_than_80_columns(trained: Path, arguments: list[str]) -> None:
+    version = _version(trained)
+    sent = _in_terminal(trained, *(version if a == "RUN" else a for a in arguments))
+    assert max(map(_width, _lines(sent))) <= N_COLUMNS
+    piped = _call(trained, *(version if a == "RUN" else a for a in arguments))
+    assert "\x1b" not in piped.output
+    words = set("".join(_lines(sent)).split())
+    assert "balanced" in words if arguments[0] == "runs" else len(words) > 10
 
 
 def test_runs_lists_version_corpus_and_score(trained: Path) -> None:
@@ -84,6 +160,10 @@ def test_runs_lists_version_corpus_and_score(trained: Path) -> None:
     assert result.exit_code == 0
     assert _version(trained) in result.stdout
     assert "twin_tiny" in result.stdout
+    (run,) = json.loads(_call(trained, "runs", "--json").stdout)
+    assert {"version", "corpus", "protocol", "fold", "hybrid", "date"} == set(run)
+    assert run["version"] == _version(trained)
+    assert 0 <= run["hybrid"] <= 1
 
 
 def test_compare_shows_what_differs(trained: Path) -> None:
@@ -92,41 +172,136 @@ def test_compare_shows_what_differs(trained: Path) -> None:
     manifest = json.loads((folder / version / folder.name).read_text())
     manifest["run_id"] = manifest["dataset_versions"]["hybrid"] = other
     manifest["parameters"]["seed"] = 123
+    manifest["parameters"]["disentangler"]["learning_rate"] = 0.00012
     (folder / other).mkdir()
     (folder / other / folder.name).write_text(json.dumps(manifest))
     try:
         result = _call(trained, "compare", version, other)
+        as_json = json.loads(_call(trained, "compare", version, other, "--json").stdout)
     finally:
         shutil.rmtree(folder / other)
     assert result.exit_code == 0, result.output
     assert "hybrid balanced_accuracy" in result.stdout
     assert ["seed", "7", "123"] in [line.split() for line in result.stdout.splitlines()]
     assert "said air" in result.stdout
+    assert [run["version"] for run in as_json["runs"]] == [version, other]
+    trained_rate = as_json["parameters"]["disentangler.learning_rate"][0]
+    assert as_json["parameters"] == {
+        "disentangler.learning_rate": [trained_rate, 0.00012],
+        "seed": [7, 123],
+    }
+    assert "0.00012" in result.stdout
+    metrics = json.loads(next(folder.parent.glob("metrics.json/*/metrics.json")).read_text())
+    score = metrics["models"]["hybrid"]["accuracy"]
+    assert as_json["metrics"]["hybrid"]["accuracy"] == [score, score]
+    n_test = sum(sum(row.values()) for row in as_json["confusion"][0].values())
+    assert n_test == metrics["n_test"]
 
 
 @pytest.mark.parametrize(
     ("arguments", "status", "message"),
     [
         (["classify", "nothing.wav"], 1, "does not exist"),
+        (["classify", "*.nothing"], 1, "matches nothing"),
         (["classify"], 2, "Missing argument"),
         (["classify", "empty"], 1, "no recording"),
         (["classify", "bad.wav"], 1, "none of the files can be used"),
         (["classify", "bad.wav", "--model", "2020"], 1, "no trained run 2020"),
         (["classify", "bad.wav", "--corpus", "birds"], 1, "no model of corpus 'birds'"),
         (["classify", "bad.wav", "--top", "0"], 2, "0"),
+        (["runs", "extra"], 2, "unexpected extra argument"),
+        (["runs", "--jsn"], 2, "No such option"),
         (["compare", "2020", "2021"], 1, "no trained run 2020"),
+        (["compare", "2020"], 2, "Missing argument"),
+        (["init-corpus"], 2, "Missing argument"),
         (["init-corpus", "nothing"], 1, "is no folder"),
+        (["init-corpus", "bad.wav"], 1, "is no folder"),
         (["init-corpus", "empty"], 1, "no recordings"),
+        (["init-corpus", "damaged"], 1, "none of the 1 recordings"),
+        (["init-corpus", "damaged", "--output", "empty"], 2, "is a directory"),
+        (["init-corpus", "damaged", "--output", "a,b.yml"], 1, "splits --params at commas"),
+        (["init-corpus", "damaged", "--class-part", "0"], 2, "0"),
+        (["clasify", "bad.wav"], 2, "No such command"),
     ],
 )
 def test_bad_input_is_answered_by_a_message(
     trained: Path, arguments: list[str], status: int, message: str
 ) -> None:
     (trained / "empty").mkdir(exist_ok=True)
-    (trained / "bad.wav").write_bytes(b"no audio")
+    (trained / "damaged").mkdir(exist_ok=True)
+    for file in (trained / "bad.wav", trained / "damaged" / "bad.wav"):
+        file.write_bytes(b"no audio")
     result = _call(trained, *arguments)
     assert result.exit_code == status, result.output
     assert message in result.output
+    assert not result.stdout or "none of the files" in result.output
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["recordings=nothing.wav"], "nothing.wav does not exist"),
+        (["recordings=empty"], "no recording"),
+        ([], "nothing to classify"),
+        (["recordings=bad.wav", "model_version=2020-01-31"], "no model version 2020-01-31"),
+    ],
+)
+def test_bad_input_of_the_pipeline_is_answered_by_a_message(
+    trained: Path, monkeypatch: pytest.MonkeyPatch, options: list[str], message: str
+) -> None:
+    (trained / "empty").mkdir(exist_ok=True)
+    (trained / "bad.wav").write_bytes(b"no audio")
+    result = _kedro_run(trained, monkeypatch, *options)
+    assert result.exit_code == 1, result.output
+    assert message in result.output
+    assert "Traceback" not in result.output
+
+
+def _kedro_run(project: Path, monkeypatch: pytest.MonkeyPatch, *options: str) -> Result:
+    from kedro.framework.startup import bootstrap_project
+
+    from disentangled_audio.cli import cli
+
+    monkeypatch.chdir(project)
+    bootstrap_project(project)
+    given = [f"--params={','.join(f'inference.{option}' for option in options)}"] if options else []
+    return CliRunner().invoke(cli, ["run", "--env=test", "--pipelines=inference", *given])
+
+
+def test_the_pipeline_classifies_good_files_beside_a_corrupt_one(
+    trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "bad.wav").write_bytes(b"no audio")
+    shutil.copy(_recording(trained), tmp_path / "good.wav")
+    result = _kedro_run(trained, monkeypatch, f"recordings={tmp_path}")
+    assert result.exit_code == 0, result.output
+    assert "Predictions:" in result.output
+
+
+def test_a_fault_of_the_program_is_a_line_without_a_traceback(
+    trained: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from disentangled_audio import trained_runs
+
+    def broken(data: Path) -> None:
+        raise KeyError("unforeseen")
+
+    monkeypatch.setattr(trained_runs, "trained_runs", broken)
+    result = _call(trained, "runs")
+    assert result.exit_code == 1
+    assert "KeyError: 'unforeseen'" in result.output
+    assert "--debug" in result.output
+    monkeypatch.chdir(trained)
+    assert isinstance(CliRunner().invoke(app, ["--debug", "runs"]).exception, KeyError)
+
+
+@pytest.mark.parametrize("name", ["classify", "runs", "compare", "init-corpus"])
+def test_help_has_examples_and_exit_codes(name: str) -> None:
+    shown = CliRunner().invoke(app, [name, "--help"])
+    assert shown.exit_code == 0
+    assert f"  disentangled-audio {name}" in shown.output
+    assert "Exit codes" in shown.output
+    assert max(map(len, shown.output.splitlines())) <= N_COLUMNS
 
 
 def test_a_model_of_another_corpus_is_refused(trained: Path) -> None:
@@ -141,7 +316,13 @@ def test_without_a_trained_model_it_says_how_to_train(tmp_path: Path) -> None:
     assert result.exit_code == 1
     assert "no model is trained yet" in result.output
     assert "kedro run" in result.output
-    assert "kedro run" in _call(project, "runs").output
+    listed = _call(project, "runs")
+    assert listed.exit_code == 0
+    assert "No model is trained yet" in listed.stderr
+    assert json.loads(_call(project, "runs", "--json").stdout) == []
+    compared = _call(project, "compare", "2020", "2021")
+    assert compared.exit_code == 1
+    assert "no model is trained yet" in compared.output
 
 
 def test_output_that_cannot_be_written_is_named(trained: Path) -> None:
@@ -197,6 +378,7 @@ def test_init_corpus_finds_classes_and_shortcuts(trained: Path, tmp_path: Path) 
     assert "duration differs by class" in result.output
     assert "sampling rate differs by class" in result.output
     assert f"corpus_file={output}" in result.output
+    assert f"kedro run --env=folder --params=corpus_file={output}" in result.stdout
     again = _call(trained, "init-corpus", str(tmp_path / "birds"), "--output", str(output))
     assert again.exit_code == 1
     assert "exists already" in again.output
@@ -223,3 +405,92 @@ def test_init_corpus_reads_names_into_a_valid_description(trained: Path, tmp_pat
     columns = NameGrammar(corpus, []).parse("wren_sitea_0.wav")
     assert columns is not None
     assert columns["field1"] == "wren"
+
+
+def test_init_corpus_takes_the_part_that_is_named(trained: Path, tmp_path: Path) -> None:
+    for species in ("owl", "wren"):
+        for site in "ab":
+            for take in range(4):
+                end = "_again" if take == 3 else ""
+                _tones(tmp_path / "birds", f"{site}_{species}_{take}{end}.wav", 0.5, 16000)
+    output = tmp_path / "birds.yml"
+    folder = str(tmp_path / "birds")
+    result = _call(trained, "init-corpus", folder, "--output", str(output), "--class-part", "2")
+    assert result.exit_code == 0, result.output
+    assert "8  owl" in result.stdout
+    _assert_every_file_matches(output, "field2", {"owl", "wren"})
+    for part, message in (("9", "not all names have so many parts"), ("3", "Wrote")):
+        output.unlink(missing_ok=True)
+        result = _call(
+            trained, "init-corpus", folder, "--output", str(output), "--class-part", part
+        )
+        assert message in result.output
+
+
+def _assert_every_file_matches(output: Path, column: str, classes: set[str]) -> None:
+    import yaml
+
+    from disentangled_audio.corpora.names import NameGrammar
+    from disentangled_audio.parameters import Corpus
+
+    (described,) = yaml.safe_load(output.read_text())["corpora"].values()
+    grammar = NameGrammar(Corpus.model_validate(described), [])
+    folder = Path(described["sources"][0]["folder"])
+    parsed = [grammar.parse(file.relative_to(folder).as_posix()) for file in folder.rglob("*.wav")]
+    assert {columns[column] for columns in parsed} == classes
+
+
+def test_init_corpus_goes_on_without_what_it_cannot_read(trained: Path, tmp_path: Path) -> None:
+    for take in range(12):
+        _tones(tmp_path / "birds", f"owl/{take}.wav", 1.0, 16000)
+        _tones(tmp_path / "birds", f"wren/{take}.wav", 1.0, 16000)
+    (tmp_path / "birds" / "owl" / "bad.wav").write_bytes(b"no audio")
+    output = tmp_path / "birds.yml"
+    result = _call(trained, "init-corpus", str(tmp_path / "birds"), "--output", str(output))
+    assert result.exit_code == 0
+    assert "1 files cannot be read, such as owl/bad.wav" in result.stderr
+    unwritable = tmp_path / "birds" / "nowhere" / "birds.yml"
+    result = _call(trained, "init-corpus", str(tmp_path / "birds"), "--output", str(unwritable))
+    assert result.exit_code == 1
+    assert str(unwritable) in result.output
+    assert not unwritable.parent.exists()
+
+
+def test_init_corpus_of_spoken_digits(real_data: Path, trained: Path, tmp_path: Path) -> None:
+    folder, output = real_data / "fsdd" / "recordings", tmp_path / "fsdd.yml"
+    result = _call(trained, "init-corpus", str(folder), "--output", str(output))
+    assert result.exit_code == 0, result.output
+    assert result.stdout.splitlines()[:10] == [f"    300  {digit}" for digit in range(10)]
+    assert "field2 stays on one side" in result.stdout
+    _assert_every_file_matches(output, "field2", set(SPEAKERS))
+    output.unlink()
+    # How long a digit lasts tells who speaks.
+    result = _call(
+        trained, "init-corpus", str(folder), "--output", str(output), "--class-part", "2"
+    )
+    assert "duration differs by class (medians george:" in result.stderr
+
+
+SPEAKERS = ("george", "jackson", "lucas", "nicolas", "theo", "yweweler")
+
+
+def test_the_printed_command_reads_the_recordings(
+    trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Typed as printed, up to the first pipeline."""
+    import shlex
+
+    from disentangled_audio.cli import cli
+
+    for take in range(6):
+        _tones(tmp_path / "my birds", f"owl/{take}.wav", 1.0, 16000)
+        _tones(tmp_path / "my birds", f"wren/{take}.wav", 1.0, 16000)
+    project = make_project(tmp_path / "project")
+    output = tmp_path / "my birds.yml"
+    shown = _call(project, "init-corpus", str(tmp_path / "my birds"), "--output", str(output))
+    command = shlex.split(shown.stdout.splitlines()[-1])
+    assert command[:2] == ["kedro", "run"]
+    monkeypatch.chdir(project)
+    result = CliRunner().invoke(cli, [*command[1:], "--pipelines=ingestion"])
+    assert result.exit_code == 0, result.output
+    assert list((project / "data" / "02_primary" / "my_birds").glob("*/splits.parquet"))

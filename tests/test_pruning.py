@@ -128,6 +128,16 @@ def test_chunk_caches_go_that_no_kept_run_has_touched(data: Path) -> None:
     assert caches == {"old"}
 
 
+def test_predictions_of_inference_go_like_all_others(data: Path) -> None:
+    predictions = "08_inference/twin/by_room/inference_predictions.parquet"
+    for version in VERSIONS:
+        _save(data / predictions, version)
+    gone = {path for path in _paths(data, keep=2) if path.startswith("08_inference")}
+    assert gone == {f"{predictions}/{version}" for version in VERSIONS[:-2]}
+    # Of manifests there are none: inference names no versions, and keeps none of the models.
+    assert f"02_primary/twin/recordings.parquet/{VERSIONS[1]}" in _paths(data, keep=2)
+
+
 def test_it_lists_asks_and_removes(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = data / "02_primary" / "twin" / "recordings.parquet"
     listed = _prune(data.parent, "--keep=2", monkeypatch=monkeypatch)

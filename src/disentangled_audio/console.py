@@ -3,28 +3,65 @@
 import json
 import logging
 import os
+import shlex
+import shutil
 import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
-# Far more than any row is long: what is piped must not be cut or wrapped.
-_PIPED_WIDTH = 10_000
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from disentangled_audio.trained_runs import TrainedRun
+
+_ONLY_CHANNELS = ("0", "mean")
+_LONGEST = 60
+
+
+class _Commands(click.Group):
+    """Commands whose errors are a line, not a traceback."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run a command; say of what nobody expected that it is a fault of the program."""
+        try:
+            return super().invoke(ctx)
+        except (click.ClickException, click.exceptions.Exit, click.Abort, OSError):
+            raise
+        except Exception as error:
+            if ctx.params["debug"]:
+                raise
+            raise click.ClickException(
+                f"{type(error).__name__}: {error}. That is a fault of the program; "
+                "disentangled-audio --debug … shows where it is"
+            ) from error
 
 
 @click.group(
     name="disentangled-audio",
+    cls=_Commands,
     context_settings={"help_option_names": ["-h", "--help"]},
-    epilog="Run it in the project's folder. Exit codes: 0 done, 1 not possible, 2 wrong usage.",
+    epilog="""Run it in the project's folder.
+
+\b
+Exit codes: 0 done, 1 not possible, 2 wrong usage.
+
+\b
+Examples:
+  disentangled-audio classify clap.wav
+  disentangled-audio runs
+""",
 )
+@click.option("--debug", is_flag=True, help="Show where an unexpected error comes from.")
 @click.pass_context
-def app(context: click.Context) -> None:
+def app(context: click.Context, debug: bool) -> None:
     """Classify recordings with trained models, and look at what was trained."""
     # Kedro tells on the output, as soon as it is imported, which configuration it logs by.
     logging.disable(logging.INFO)
@@ -36,7 +73,14 @@ def app(context: click.Context) -> None:
 Examples:
   disentangled-audio classify clap.wav
   disentangled-audio classify recordings/ more/*.wav archive.zip --top 2
-  disentangled-audio classify clap.wav --model 2026-01-31T12.00.00.000Z --json > answer.json
+  disentangled-audio classify clap.wav --json > answer.json
+  disentangled-audio classify clap.wav --model 2026-01-31T12.00.00.000Z
+
+\b
+Exit codes:
+  0  classified; a file that cannot be used is a row that says why
+  1  not possible, or none of the files can be used
+  2  wrong usage
 """
 )
 @click.argument("paths", nargs=-1, required=True, metavar="PATH...")
@@ -67,58 +111,85 @@ def classify(
         run = find_run(project / "data", model, corpus)
         table = _classified(project, run, paths)
         if as_json:
-            click.echo(json.dumps([_plain(row, top) for row in table], indent=1, allow_nan=False))
+            _print_json([_plain(row, top) for row in _records(table)])
         else:
             _show(table, top, run)
-    if all(row.get("error") for row in table):
+    n_unusable = _n_unusable(table)
+    if n_unusable == len(table):
         raise click.ClickException("none of the files can be used")
+    if n_unusable:
+        _note(f"{n_unusable} of {len(table)} rows are files that cannot be used")
 
 
-@app.command()
-def runs() -> None:
+@app.command(
+    epilog="""\b
+Examples:
+  disentangled-audio runs
+  disentangled-audio runs --json > runs.json
+
+\b
+Exit codes: 0 done (also without any run), 1 not possible, 2 wrong usage.
+"""
+)
+@click.option("--json", "as_json", is_flag=True, help="The same, as JSON.")
+def runs(as_json: bool) -> None:
     """List trained runs, the newest first: version, corpus, protocol, hybrid score, date."""
     from disentangled_audio.cli import messages
-    from disentangled_audio.trained_runs import trained_runs
+    from disentangled_audio.trained_runs import summary, trained_runs
 
     with messages():
-        found = trained_runs(_project() / "data")
-        if not found:
-            click.echo("No model is trained yet. Train one: kedro run")
-            return
-        table = _table("version", "corpus", "protocol", "fold", "hybrid", "date")
-        for run in found:
-            metrics = run.metrics()
-            score = metrics.get("models", {}).get("hybrid", {}).get("balanced_accuracy")
-            shown = "not scored" if score is None else f"{score:.3f}"
-            date = run.version[:16].replace("T", " ").replace(".", ":")
-            fold = str(metrics.get("fold", ""))
-            table.add_row(run.version, run.corpus, run.protocol, fold, shown, date)
-        _print(table)
-        _note("hybrid: balanced accuracy on test rows")
+        found = [summary(run) for run in trained_runs(_project() / "data")]
+        if as_json:
+            _print_json(found)
+        elif found:
+            # The version has the time of day.
+            days = [{**row, "date": row["date"][:10]} for row in found]
+            _print(list(days[0]), [[_shown(value) for value in row.values()] for row in days])
+            _note("hybrid: balanced accuracy on test rows")
+    if not found:
+        _note("No model is trained yet. Train one: kedro run")
 
 
-@app.command()
+@app.command(
+    epilog="""\b
+Examples:
+  disentangled-audio runs
+  disentangled-audio compare \\
+    2026-01-31T12.00.00.000Z 2026-02-01T09.30.00.000Z --json
+
+\b
+Exit codes: 0 done, 1 not possible (no such run), 2 wrong usage.
+"""
+)
 @click.argument("first", metavar="RUN")
 @click.argument("second", metavar="RUN")
-def compare(first: str, second: str) -> None:
-    """Show metrics, differing parameters and the hybrid's confusion of two runs side by side."""
+@click.option("--json", "as_json", is_flag=True, help="The same, as JSON.")
+def compare(first: str, second: str, as_json: bool) -> None:
+    """Show metrics, differing parameters and the hybrid's confusion of two runs side by side.
+
+    RUN is a version, as `disentangled-audio runs` lists them.
+    """
     from disentangled_audio.cli import messages
-    from disentangled_audio.trained_runs import find_run
+    from disentangled_audio.trained_runs import comparison, find_run
 
     with messages():
         data = _project() / "data"
-        pair = [find_run(data, version) for version in (first, second)]
-        _print(_metrics_table(pair))
-        _print(_parameters_table(pair))
-        for run in pair:
-            _print(_confusion_table(run))
+        compared = comparison([find_run(data, version) for version in (first, second)])
+        if as_json:
+            _print_json(compared)
+        else:
+            _show_comparison(compared)
 
 
 @app.command(
     "init-corpus",
     epilog="""\b
-Example:
+Examples:
   disentangled-audio init-corpus ~/birds --output birds.yml
+  disentangled-audio init-corpus ~/calls --class-part 2
+
+\b
+Exit codes: 0 written, 1 not possible, 2 wrong usage.
 """,
 )
 @click.argument("folder", type=click.Path(path_type=Path))
@@ -129,8 +200,17 @@ Example:
     show_default=True,
     help="The corpus file to write; one that exists is not replaced.",
 )
-def init_corpus(folder: Path, output: Path) -> None:
-    """Look at a folder of recordings and write a corpus file to train on."""
+@click.option(
+    "--class-part",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Which part of the names is the class, counted from 1; guessed otherwise.",
+)
+def init_corpus(folder: Path, output: Path, class_part: int | None) -> None:
+    """Look at a folder of recordings and write a corpus file to train on.
+
+    Classes are the sub-folders; without any, a part of the names, such as owl in owl_north_3.wav.
+    """
     from disentangled_audio.cli import messages
     from disentangled_audio.corpora.propose import propose_corpus
     from disentangled_audio.errors import UserError
@@ -138,15 +218,27 @@ def init_corpus(folder: Path, output: Path) -> None:
     with messages():
         if output.exists():
             raise UserError(f"{output} exists already; remove it, or name another: --output")
-        proposal = propose_corpus(folder)
+        if "," in str(output):
+            raise UserError(f"{output}: kedro run splits --params at commas; name another file")
+        proposal = propose_corpus(folder, class_part)
         output.write_text(proposal.text, encoding="utf-8")
         for name, count in proposal.counts.items():
             click.echo(f"{count:>7}  {name}")
-        click.echo(f"{proposal.reason}")
+        click.echo(_wrapped(proposal.reason, sys.stdout))
         for warning in proposal.warnings:
-            click.echo(f"Warning: {warning}", err=True)
-        click.echo(f"Wrote {output}; look at it, change what is wrong, then:")
-        click.echo(f"  kedro run --env=folder --params=corpus_file={output}")
+            _note(f"Warning: {warning}")
+        click.echo(f"Wrote {output}; look at it, change what is wrong, then train:")
+        click.echo(f"  {_training_command(output)}")
+
+
+def _training_command(corpus_file: Path) -> str:
+    from kedro.utils import find_kedro_project
+
+    named = f"--params=corpus_file={corpus_file}"
+    if find_kedro_project(Path.cwd()) is not None:
+        return f"kedro run --env=folder {shlex.quote(named)}"
+    named = f"--params=corpus_file={corpus_file.resolve()}"
+    return f"kedro run --env=folder {shlex.quote(named)}   (in the project's folder)"
 
 
 def _project() -> Path:
@@ -160,32 +252,47 @@ def _project() -> Path:
     return project.resolve()
 
 
-def _classified(project: Path, run: Any, paths: tuple[str, ...]) -> list[dict[str, Any]]:
-    """Rows of `inference_predictions`."""
+def _classified(project: Path, run: "TrainedRun", paths: tuple[str, ...]) -> "pd.DataFrame":
+    """`inference_predictions` of some recordings."""
     # Nothing of TensorFlow's chatter is for the person who asks.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     from kedro.framework.session import KedroSession
     from kedro.framework.startup import bootstrap_project
 
     bootstrap_project(project)
-    parameters = run.manifest["parameters"]
     asked = {
         # Relative to where the person is, which need not be the project's own folder.
         "inference": {"recordings": [_absolute(p) for p in paths], "model_version": run.version},
         "corpus_name": run.corpus,
         "protocol_name": run.protocol,
     }
-    if parameters.get("corpus_file"):
-        asked["corpus_file"] = parameters["corpus_file"]
     environment = run.manifest["environment"]
     with (
+        _own_corpus_file(run) as named,
         _quiet_log(),
-        KedroSession.create(project, env=environment, runtime_params=asked) as session,
+        KedroSession.create(project, env=environment, runtime_params=asked | named) as session,
     ):
         result = session.run(pipeline_names=["inference"])
-    table = result["inference_predictions"]
-    table = table.load() if hasattr(table, "load") else table
-    return table.astype(object).where(table.notna(), None).to_dict("records")
+        table = result["inference_predictions"]
+        return table.load() if hasattr(table, "load") else table
+
+
+@contextmanager
+def _own_corpus_file(run: "TrainedRun") -> Iterator[dict[str, str]]:
+    """Parameter that names the run's corpus file as it was; the file itself may be gone by now."""
+    parameters = run.manifest["parameters"]
+    if not parameters.get("corpus_file"):
+        yield {}
+        return
+    described = {
+        "corpora": {run.corpus: parameters["corpus"]},
+        "protocols": {run.protocol: parameters["protocol"]},
+    }
+    with tempfile.TemporaryDirectory(prefix="corpus-") as folder:
+        # JSON is YAML.
+        file = Path(folder) / "corpus.yml"
+        file.write_text(json.dumps(described), encoding="utf-8")
+        yield {"corpus_file": str(file)}
 
 
 @contextmanager
@@ -208,6 +315,14 @@ def _absolute(path: str) -> str:
     return str(expanded if expanded.is_absolute() else Path.cwd() / expanded)
 
 
+def _n_unusable(table: "pd.DataFrame") -> int:
+    return int(table["error"].notna().sum()) if "error" in table else 0
+
+
+def _records(table: "pd.DataFrame") -> list[dict[str, Any]]:
+    return table.astype(object).where(table.notna(), None).to_dict("records")
+
+
 def _plain(row: dict[str, Any], top: int) -> dict[str, Any]:
     """A row without what it does not have; its best classes beside all columns."""
     known = {key: value for key, value in row.items() if value is not None}
@@ -223,98 +338,100 @@ def _best(row: dict[str, Any], top: int) -> list[tuple[str, float]]:
     return sorted(probabilities.items(), key=lambda pair: -pair[1])[:top]
 
 
-def _show(rows: list[dict[str, Any]], top: int, run: Any) -> None:
-    table = _table("file", "class", "confidence", "likeness", f"top {top}", "remarks")
-    for row in rows:
-        if row.get("error"):
-            remark = f"cannot be used: {row['error']} ({row['what_to_do']})"
-            table.add_row(escape(row["path"]), "-", "-", "-", "-", escape(remark))
-            continue
-        best = ", ".join(f"{name} {share:.2f}" for name, share in _best(row, top))
-        name = row["path"] if row["channel"] in ("0", "mean") else f"{row['path']}#{row['channel']}"
-        table.add_row(
-            escape(name),
-            escape(str(row["class"])),
-            f"{row['confidence']:.2f}",
-            f"{row['in_distribution']:.2f}",
-            escape(best),
-            escape(row["warnings"]),
-        )
-    _print(table)
+def _show(table: "pd.DataFrame", top: int, run: "TrainedRun") -> None:
+    shown = ("path", "channel", "class", "confidence", "in_distribution", "warnings")
+    shown += ("error", "what_to_do")
+    wanted = [name for name in table if name in shown or name.startswith("p_")]
+    rows = [_row(row, top) for row in _records(table[wanted])]
+    _print(["file", "class", "confidence", "likeness", f"top {top}", "remarks"], rows)
     _note(
         f"model {run.version}: {run.manifest['parameters']['protocol']['target']} of {run.corpus}; "
         "likeness: share of validation recordings as unlike training as this one, or more"
     )
 
 
-def _metrics_table(pair: list[Any]) -> Table:
-    table = _table("metric", *(run.version for run in pair))
-    table.add_row("corpus", *(run.corpus for run in pair))
-    table.add_row("protocol", *(run.protocol for run in pair))
-    metrics = [run.metrics() for run in pair]
-    table.add_row("fold", *(str(of_run.get("fold", "-")) for of_run in metrics))
-    models = dict.fromkeys(name for of_run in metrics for name in of_run.get("models", {}))
-    for model in models:
-        for score in ("balanced_accuracy", "accuracy", "log_loss", "ece"):
-            values = [of_run.get("models", {}).get(model, {}).get(score) for of_run in metrics]
-            shown = ["-" if value is None else f"{value:.3f}" for value in values]
-            table.add_row(f"{model} {score}", *shown)
-    return table
+def _row(row: dict[str, Any], top: int) -> list[str]:
+    path = _from_here(row["path"])
+    if row.get("error"):
+        remark = f"cannot be used: {row['error']} ({row['what_to_do']})"
+        return [path, "-", "-", "-", "-", remark]
+    suffix = "" if row["channel"] in _ONLY_CHANNELS else f"#{row['channel']}"
+    return [
+        f"{path}{suffix}",
+        str(row["class"]),
+        f"{row['confidence']:.2f}",
+        f"{row['in_distribution']:.2f}",
+        ", ".join(f"{name}: {share:.2f}" for name, share in _best(row, top)),
+        row["warnings"],
+    ]
 
 
-def _parameters_table(pair: list[Any]) -> Table:
-    flat = [_flat(run.manifest["parameters"]) for run in pair]
-    names = sorted(set(flat[0]) | set(flat[1]))
-    table = _table("parameter that differs", *(run.version for run in pair))
-    differing = [name for name in names if flat[0].get(name) != flat[1].get(name)]
-    for name in differing:
-        table.add_row(name, *(escape(str(of_run.get(name, "-"))) for of_run in flat))
-    if not differing:
-        table.add_row("none", "", "")
-    return table
+def _from_here(path: str) -> str:
+    """As short as it was typed, where that is below the folder that one is in."""
+    return path.removeprefix(f"{Path.cwd()}{os.sep}")
 
 
-def _flat(value: Any, prefix: str = "") -> dict[str, Any]:
-    if not isinstance(value, dict):
-        return {prefix: value}
-    parts = [_flat(v, f"{prefix}.{key}" if prefix else str(key)) for key, v in value.items()]
-    return {key: v for part in parts for key, v in part.items()}
+def _show_comparison(compared: dict[str, Any]) -> None:
+    versions = [run["version"] for run in compared["runs"]]
+    facts = [
+        [name, *(_shown(run[name]) for run in compared["runs"])]
+        for name in ("corpus", "protocol", "fold")
+    ]
+    scores = [
+        [f"{model} {score}", *map(_shown, values)]
+        for model, of_model in compared["metrics"].items()
+        for score, values in of_model.items()
+    ]
+    _print(["metric", *versions], facts + scores)
+    differing = [[name, *map(_short, pair)] for name, pair in compared["parameters"].items()]
+    _print(["parameter that differs", *versions], differing or [["none", "", ""]])
+    for version, counts in zip(versions, compared["confusion"], strict=True):
+        said = sorted({name for row in counts.values() for name in row})
+        rows = [[f"is {name}", *(str(row.get(c, 0)) for c in said)] for name, row in counts.items()]
+        _print([f"hybrid of {version}", *(f"said {name}" for name in said)], rows)
 
 
-def _confusion_table(run: Any) -> Table:
-    import pandas as pd
-
-    file = run.result("confusion_matrices.csv")
-    table = _table(f"hybrid of {run.version}")
-    if file is None:
-        return table
-    counts = pd.read_csv(file, dtype={"target": str, "predicted": str})
-    counts = counts[counts["model"] == "hybrid"]
-    matrix = counts.pivot(index="target", columns="predicted", values="count").fillna(0)
-    for name in matrix.columns:
-        table.add_column(f"said {name}")
-    for name, row in matrix.iterrows():
-        table.add_row(f"is {name}", *(str(int(count)) for count in row))
-    return table
+def _shown(value: Any) -> str:
+    if value is None:
+        return "-"
+    return f"{value:.3f}" if isinstance(value, float) else str(value)
 
 
-def _table(*columns: str) -> Table:
-    # Without lines, so that it can be piped and copied.
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in columns:
-        table.add_column(name, overflow="fold")
-    return table
+def _short(parameter: Any) -> str:
+    """A parameter as it was written; of long ones the beginning, all of it is in the JSON."""
+    text = "-" if parameter is None else str(parameter)
+    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
 
 
-def _print(table: Table) -> None:
-    piped = not sys.stdout.isatty()
-    console = Console(no_color=piped, width=_PIPED_WIDTH if piped else None)
-    with console.capture() as captured:
-        console.print(table)
-    lines = [line.rstrip() for line in captured.get().splitlines()]
-    click.echo("\n".join([*lines, ""]))
+def _print(columns: list[str], rows: list[list[str]]) -> None:
+    """A table for the eye; piped, one line a row without anything that is not in it."""
+    if sys.stdout.isatty():
+        # Without lines, so that it can be copied.
+        table = Table(box=None, pad_edge=False, header_style="bold")
+        for name in columns:
+            # To be copied as a whole.
+            table.add_column(name, overflow="fold", no_wrap=name == "version")
+        for row in rows:
+            table.add_row(*map(Text, row))
+        Console().print(table, "")
+        return
+    widths = [max(map(len, column)) for column in zip(columns, *rows, strict=True)]
+    for row in (columns, *rows):
+        line = "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+        click.echo(line.rstrip())
+    click.echo()
+
+
+def _print_json(content: Any) -> None:
+    click.echo(json.dumps(content, indent=1, allow_nan=False, ensure_ascii=False))
 
 
 def _note(text: str) -> None:
     """Something to read that is no result."""
-    click.echo(text, err=True)
+    click.echo(_wrapped(text, sys.stderr), err=True)
+
+
+def _wrapped(text: str, stream: TextIO) -> str:
+    if not stream.isatty():
+        return text
+    return click.wrap_text(text, shutil.get_terminal_size().columns)

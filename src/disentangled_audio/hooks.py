@@ -1,5 +1,6 @@
 """Checks before a run, the manifest and the closing table after it; tracking, if wanted."""
 
+import logging
 import platform
 import shlex
 import subprocess
@@ -16,6 +17,8 @@ from kedro.pipeline.node import Node
 from disentangled_audio.errors import UserError
 from disentangled_audio.locks import RUN_LOCK, RunLock
 from disentangled_audio.versions import package_versions
+
+_logger = logging.getLogger(__name__)
 
 PACKAGES = (
     "disentangled-audio",
@@ -99,6 +102,8 @@ class ProjectHooks:
 
         if is_inference(pipeline):
             # No run to go on from: the manifest that it used says how the models were made.
+            table = catalog["inference_predictions_csv"]
+            _logger.info("Predictions: %s", table._get_load_path())
             return
         try:
             catalog["run_manifest"].save(self._manifest(run_params, pipeline, catalog))

@@ -1,5 +1,6 @@
 """Runs that trained models, as their manifests in a project's data folder tell of them."""
 
+import csv
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -90,3 +91,71 @@ def find_run(data: Path, version: str | None, corpus: str | None = None) -> Trai
         raise UserError(f"run {version} is of corpus '{matching[0].corpus}', not of '{corpus}'")
     known = ", ".join(sorted({run.corpus for run in runs}))
     raise UserError(f"no model of corpus '{corpus}' is trained yet; there are models of {known}")
+
+
+_COMPARED_SCORES = ("balanced_accuracy", "accuracy", "log_loss", "ece")
+
+
+def summary(run: TrainedRun) -> dict[str, Any]:
+    """Version, corpus, protocol, fold, the hybrid's balanced accuracy and date of a run.
+
+    What is not known is None.
+    """
+    metrics = run.metrics()
+    return {
+        "version": run.version,
+        "corpus": run.corpus,
+        "protocol": run.protocol,
+        "fold": metrics.get("fold"),
+        "hybrid": metrics.get("models", {}).get("hybrid", {}).get("balanced_accuracy"),
+        "date": run.version[:16].replace("T", " ").replace(".", ":"),
+    }
+
+
+def comparison(runs: list[TrainedRun]) -> dict[str, Any]:
+    """What some runs reached, in what parameters they differ, and what they confused.
+
+    Returns
+    -------
+    dict
+        `runs`, each as in `summary`; `metrics`: by model and score, a value a run; `parameters`
+        that differ: by dotted name, a value a run; `confusion` of the hybrid, a run each: counts
+        by true and said class. What a run does not have is None.
+    """
+    models = [run.metrics().get("models", {}) for run in runs]
+    flat = [_flat(run.manifest["parameters"]) for run in runs]
+    names = sorted(set().union(*flat))
+    values = {name: [of_run.get(name) for of_run in flat] for name in names}
+    return {
+        "runs": [summary(run) for run in runs],
+        "metrics": {
+            model: {
+                score: [of_run.get(model, {}).get(score) for of_run in models]
+                for score in _COMPARED_SCORES
+            }
+            for model in dict.fromkeys(name for of_run in models for name in of_run)
+        },
+        "parameters": {
+            name: pair for name, pair in values.items() if any(v != pair[0] for v in pair)
+        },
+        "confusion": [_confusion(run) for run in runs],
+    }
+
+
+def _flat(value: Any, prefix: str = "") -> dict[str, Any]:
+    if not isinstance(value, dict):
+        return {prefix: value}
+    parts = [_flat(v, f"{prefix}.{key}" if prefix else str(key)) for key, v in value.items()]
+    return {key: v for part in parts for key, v in part.items()}
+
+
+def _confusion(run: TrainedRun) -> dict[str, dict[str, int]]:
+    file = run.result("confusion_matrices.csv")
+    if file is None:
+        return {}
+    counts: dict[str, dict[str, int]] = {}
+    with file.open(encoding="utf-8", newline="") as lines:
+        for row in csv.DictReader(lines):
+            if row["model"] == "hybrid":
+                counts.setdefault(row["target"], {})[row["predicted"]] = int(float(row["count"]))
+    return counts

@@ -13,15 +13,11 @@ import pytest
 import soundfile
 
 from disentangled_audio.errors import UserError
+from tests.classified import assert_as_then
+from tests.classified import classify as _classify
 from tests.conftest import load_catalog, run_kedro
 
 MODELS = ("svm", "mel_svm", "timbre_svm", "acoustic_svm", "code_svm", "cnn", "hybrid")
-
-
-def _classify(project: Path, *places: Path | str, params: dict[str, Any] | None = None) -> Any:
-    asked = {"inference": {"recordings": [str(place) for place in places]}}
-    run_kedro(project, pipelines=["inference"], params={**asked, **(params or {})})
-    return load_catalog(project).load("inference_predictions")
 
 
 def _raw(project: Path) -> Path:
@@ -59,19 +55,8 @@ def test_files_of_the_corpus_get_the_probabilities_of_then(
     trained: Path, predicted: pd.DataFrame
 ) -> None:
     predictions = load_catalog(trained).load("predictions")
-    test = predictions[predictions["role"] == "test"]
-    now = predicted.assign(name=predicted["path"].map(lambda path: Path(path).name))
-    now = now.set_index("name")
-    for model in MODELS:
-        then = test[test["model"] == model]
-        if then.empty:
-            continue
-        rows = now.loc[then["recording_id"].map(lambda name: Path(name).name)]
-        for column in [c for c in then if c.startswith("p_")]:
-            np.testing.assert_allclose(
-                rows[f"{model}_{column}"], then[column], atol=1e-5, err_msg=f"{model} {column}"
-            )
-    assert len(test["recording_id"].unique()) > 5
+    assert_as_then(predicted, predictions, MODELS)
+    assert predictions.loc[predictions["role"] == "test", "recording_id"].nunique() > 5
 
 
 def test_a_row_says_class_confidence_likeness_and_acoustics(predicted: pd.DataFrame) -> None:
@@ -99,6 +84,29 @@ def test_parameters_of_today_change_nothing(trained: Path, predicted: pd.DataFra
     }
     changed = _classify(trained, _raw(trained), params=today)
     pd.testing.assert_frame_equal(changed, predicted)
+
+
+def test_channels_are_taken_as_in_training(
+    trained: Path, edited_manifest: Callable[..., None], tmp_path: Path
+) -> None:
+    """A model of single channels gives each of them a row."""
+    file = next(_raw(trained).glob("RVB2014*rir*.wav"))
+    samples, rate_hz = soundfile.read(file, dtype="int16", always_2d=True)
+    for channel in (0, 2):
+        soundfile.write(tmp_path / f"{channel}.wav", samples[:, channel], rate_hz)
+    single = _classify(trained, tmp_path / "0.wav", tmp_path / "2.wav")
+    edited_manifest(
+        lambda manifest: manifest["parameters"]["corpus"]["analysis"].update(channel="each")
+    )
+    table = _classify(trained, file)
+    assert list(table["channel"]) == [str(number) for number in range(samples.shape[1])]
+    assert list(table["path"].unique()) == [str(file)]
+    columns = [name for name in table if name.startswith("svm_p_")]
+    # Noise behind the end differs with the file's bytes.
+    np.testing.assert_allclose(
+        table.loc[[0, 2], columns].to_numpy(float), single[columns].to_numpy(float), atol=0.05
+    )
+    assert table[columns].nunique().max() > 1
 
 
 def test_file_glob_and_zip_name_the_same_recordings(trained: Path, tmp_path: Path) -> None:

@@ -1,5 +1,7 @@
 """Clips longer than a window, from ingestion to the measurement of their codes."""
 
+import json
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -7,9 +9,12 @@ import pandas as pd
 import pytest
 import soundfile
 import yaml
+from click.testing import CliRunner
 
+from disentangled_audio.console import app
 from disentangled_audio.pipelines.arrays import windows_of
 from disentangled_audio.pipelines.representation_learning import nodes
+from tests.classified import assert_as_then
 from tests.conftest import load_catalog, make_project, run_kedro
 
 RATE_HZ = 8000
@@ -67,10 +72,15 @@ def params(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module")
-def birds(tmp_path_factory: pytest.TempPathFactory, params: dict[str, Any]) -> Any:
-    project = make_project(tmp_path_factory.mktemp("long") / "project")
-    run_kedro(project, params=params)
-    run_kedro(project, params=params, pipelines=["disentanglement"])
+def project(tmp_path_factory: pytest.TempPathFactory, params: dict[str, Any]) -> Path:
+    folder = make_project(tmp_path_factory.mktemp("long") / "project")
+    run_kedro(folder, params=params)
+    run_kedro(folder, params=params, pipelines=["disentanglement"])
+    return folder
+
+
+@pytest.fixture(scope="module")
+def birds(project: Path, params: dict[str, Any]) -> Any:
     return load_catalog(project, params=params)
 
 
@@ -164,3 +174,20 @@ def test_the_measurement_has_every_item_once(birds: Any) -> None:
     target = matrix[(matrix["factor"] == "target") & (matrix["condition"] == "marginal")]
     assert set(target["n_items"]) == {12}
     assert swaps.loc[swaps["swap"] == "original", "n_items"].max() == 12
+
+
+def test_long_recordings_are_classified_by_their_windows_and_without_the_corpus_file(
+    birds: Any, project: Path, params: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    predictions = birds.load("predictions")
+    file = Path(params["corpus_file"])
+    file.rename(file.with_suffix(".gone"))
+    monkeypatch.chdir(project / "conf")
+    try:
+        shown = CliRunner().invoke(app, ["classify", str(file.parent), "--json"])
+    finally:
+        file.with_suffix(".gone").rename(file)
+    assert shown.exit_code == 0, shown.output
+    table = pd.DataFrame(json.loads(shown.stdout))
+    assert len(table) == len(BIRDS) * N_SITES * N_TAKES
+    assert_as_then(table, predictions, ("svm", "code_svm", "cnn", "hybrid"))

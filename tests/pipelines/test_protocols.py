@@ -10,6 +10,7 @@ import yaml
 from scipy.signal import resample_poly
 
 from disentangled_audio.errors import UserError
+from tests.classified import assert_as_then, classify
 from tests.conftest import REPOSITORY, load_catalog, make_project, run_kedro
 
 PAPER = {"protocol_name": "paper"}
@@ -70,6 +71,16 @@ def test_the_published_protocol_keeps_long_clips_in_one_piece(paper_run: Path) -
     assert n_samples > 9 * 8000
     assert catalog.load("log_mel").shape[:2] == (n_items, -(-n_samples // 128))
     assert catalog.load("content_view").shape[:2] == (n_items, 32)
+
+
+def test_recordings_are_classified_as_the_published_protocol_prepared_them(
+    paper_run: Path,
+) -> None:
+    table = classify(paper_run, paper_run / "data" / "01_raw", params=PAPER)
+
+    predictions = load_catalog(paper_run, params=PAPER).load("predictions")
+    assert_as_then(table, predictions, ("svm", "cnn", "hybrid"))
+    assert set(table["channel"]) == {"mean"}
 
 
 def test_what_the_protocol_fixes_cannot_be_changed_by_a_run(tmp_path: Path) -> None:

@@ -171,16 +171,23 @@ def read_items(
 ) -> list[tuple[dict[str, Any], NDArray[np.float32]]]:
     """Items of one recording whose bytes are read: its rows and clips, as ingestion makes them.
 
+    The rows are without `recording_facts`, which nothing but the audit of a corpus asks for.
+
     Raises
     ------
     RejectedError
         If it cannot be used.
     """
-    return list(_items(task, content.sha256, content, analysis))
+    return list(_items(task, content.sha256, content, analysis, with_facts=False))
 
 
 def _items(
-    task: Task, fingerprint: str, content: Content | None, analysis: Analysis
+    task: Task,
+    fingerprint: str,
+    content: Content | None,
+    analysis: Analysis,
+    *,
+    with_facts: bool = True,
 ) -> Iterator[tuple[dict[str, Any], NDArray[np.float32]]]:
     recording = task.recording
     if not _is_utf8(recording.name):
@@ -205,7 +212,7 @@ def _items(
         )
     _check_hashes(task, decoded.file_sha256)
     for channel, signal in channels(decoded, analysis.channel):
-        yield _item(task, task.columns, decoded, channel, signal, analysis)
+        yield _item(task, task.columns, decoded, channel, signal, analysis, with_facts=with_facts)
 
 
 def _check_hashes(task: Task, found: tuple[str, ...]) -> None:
@@ -235,6 +242,8 @@ def _item(
     channel: int | None,
     signal: NDArray[np.float32],
     analysis: Analysis,
+    *,
+    with_facts: bool,
 ) -> tuple[dict[str, Any], NDArray[np.float32]]:
     file = task.recording
     suffix = f"#{channel}" if analysis.channel == "each" else ""
@@ -250,6 +259,7 @@ def _item(
     arrival = direct_sound_index(signal)
     # A mean of channels was never stored; the first channel was.
     stored = decoded.samples[:, 0] if channel is None else signal
+    facts = recording_facts(stored, decoded.sample_rate_hz, arrival) if with_facts else {}
     row = {
         "recording_id": recording_id,
         "path": file.name,
@@ -262,7 +272,7 @@ def _item(
         "n_bytes": decoded.n_bytes,
         "peak": float(np.abs(signal).max()),
         "rms_dbfs": 20 * float(np.log10(max(rms(signal), 1e-12))),
-        **recording_facts(stored, decoded.sample_rate_hz, arrival),
+        **facts,
         "sha256": decoded.sha256,
     }
     return row, _finished(clip, analysis)

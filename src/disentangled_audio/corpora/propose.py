@@ -43,12 +43,15 @@ class Proposal:
     warnings: list[str]
 
 
-def propose_corpus(folder: Path) -> Proposal:
+def propose_corpus(folder: Path, class_part: int | None = None) -> Proposal:
     """Look at names, sub-folders and headers.
 
     Parameters
     ----------
     folder : Path
+    class_part : int, optional
+        Part of the names that is the class, from 1; without it, sub-folders are, or else the first
+        part that may be one.
 
     Raises
     ------
@@ -63,7 +66,7 @@ def propose_corpus(folder: Path) -> Proposal:
     facts, unreadable = _headers([(file.relative, file.path) for file in found])
     if facts.empty:
         raise UserError(f"none of the {len(found)} recordings of {folder} can be read")
-    target, group, pattern, reason = _columns(facts)
+    target, group, pattern, reason = _columns(facts, class_part)
     counts = {str(name): int(n) for name, n in facts[target].value_counts().sort_index().items()}
     warnings = [*_shortcuts(facts, target), *_few(counts)]
     if unreadable:
@@ -94,33 +97,77 @@ def _headers(files: list[tuple[str, Path]]) -> tuple[pd.DataFrame, list[str]]:
     return pd.DataFrame(rows), unreadable
 
 
-def _columns(facts: pd.DataFrame) -> tuple[str, str | None, str | None, str]:
+def _columns(
+    facts: pd.DataFrame, class_part: int | None
+) -> tuple[str, str | None, str | None, str]:
     """Target, group, name pattern and why; adds the columns of names to the table."""
+    fields, are_all = _add_fields(facts)
+    pattern = _pattern(fields, are_all) if fields else None
+    kinds = _without_counter(facts, [name for name in fields if _is_class(facts[name])])
+    if class_part is None and facts["folder"].nunique() > 1:
+        group = _group(facts, "folder", kinds)
+        return (
+            "folder",
+            group,
+            pattern if group else None,
+            f"Classes are the sub-folders{_by(group)}.",
+        )
+    target = _target(facts, fields, kinds, class_part)
+    group = _group(facts, target, kinds)
+    others = [_number(name) for name in kinds if name != target]
+    also = f" (--class-part {' or '.join(others)} is possible too)" if others else ""
+    reason = f"Classes are part {_number(target)} of the names{also}{_by(group)}."
+    return target, group, pattern, reason
+
+
+def _add_fields(facts: pd.DataFrame) -> tuple[list[str], bool]:
+    """Parts that all names have, as columns, and whether these are all parts of all names."""
     stems = facts["relative"].map(lambda name: _SEPARATORS.split(Path(name).stem))
     n_fields = stems.map(len)
-    fields = []
-    if n_fields.nunique() == 1 and n_fields.iloc[0] > 1:
-        for place in range(n_fields.iloc[0]):
-            facts[f"field{place + 1}"] = stems.map(lambda parts, at=place: parts[at])
-            fields.append(f"field{place + 1}")
-    kinds = [name for name in fields if _is_class(facts[name])]
-    pattern = _pattern(facts, fields) if fields else None
-    if facts["folder"].nunique() > 1:
-        group = _group(facts, "folder", kinds)
-        own = pattern if group else None
-        return "folder", group, own, f"Classes are the sub-folders{_by(group)}."
+    if n_fields.max() == 1:
+        return [], True
+    fields = [f"field{place + 1}" for place in range(n_fields.min())]
+    for place, name in enumerate(fields):
+        facts[name] = stems.map(lambda parts, at=place: parts[at])
+    return fields, n_fields.nunique() == 1
+
+
+def _number(field: str) -> str:
+    return field.removeprefix("field")
+
+
+def _without_counter(facts: pd.DataFrame, kinds: list[str]) -> list[str]:
+    """Candidates without the one that numbers the takes of each combination of the others."""
+    digits = [name for name in kinds if facts[name].str.isdigit().all()]
+    if not digits or len(kinds) == 1:
+        return kinds
+    counter = max(digits, key=lambda name: facts[name].nunique())
+    others = [name for name in kinds if name != counter]
+    most = max(facts[name].nunique() for name in others)
+    repeats = facts.duplicated(["folder", *others, counter]).any()
+    return kinds if repeats or facts[counter].nunique() <= most else others
+
+
+def _target(
+    facts: pd.DataFrame, fields: list[str], kinds: list[str], class_part: int | None
+) -> str:
+    if class_part is not None:
+        if class_part > len(fields):
+            raise UserError(
+                f"--class-part {class_part}: not all names have so many parts, such as "
+                f"{min(facts['relative'], key=lambda name: len(_SEPARATORS.split(name)))}"
+            )
+        name = fields[class_part - 1]
+        if facts[name].nunique() < 2:
+            raise UserError(f"--class-part {class_part} is {facts[name].iloc[0]} in all names")
+        return name
     if not kinds:
         raise UserError(
             "no class can be told from sub-folders or names; put each class into a folder of its "
-            "own, or write the corpus file by hand (README, 'Your own recordings')"
+            "own, name the part of the names that is the class (--class-part), or write the corpus "
+            "file by hand (README, 'Your own recordings')"
         )
-    # Letters rather call a class by its name than digits do.
-    target = next((n for n in kinds if facts[n].str.isalpha().all()), kinds[0])
-    group = _group(facts, target, kinds)
-    others = [name for name in kinds if name != target]
-    also = f" ({', '.join(others)} may be meant instead)" if others else ""
-    shown = f"Classes are part {target.removeprefix('field')} of the names{also}{_by(group)}."
-    return target, group, pattern, shown
+    return kinds[0]
 
 
 def _by(group: str | None) -> str:
@@ -142,9 +189,10 @@ def _group(facts: pd.DataFrame, target: str, kinds: list[str]) -> str | None:
     return None
 
 
-def _pattern(facts: pd.DataFrame, fields: list[str]) -> str:
+def _pattern(fields: list[str], are_all: bool) -> str:
     groups = [f"(?P<{name}>[^/_. -]+)" for name in fields]
-    return r"[_\-. ]".join(groups) + r"\.\w+"
+    rest = "" if are_all else r"(?:[_\-. ][^/]*)?"
+    return r"[_\-. ]".join(groups) + rest + r"\.\w+"
 
 
 def _shortcuts(facts: pd.DataFrame, target: str) -> list[str]:

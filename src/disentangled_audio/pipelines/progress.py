@@ -2,7 +2,9 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
+from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 
@@ -24,9 +26,14 @@ def epoch_progress(n_epochs: int) -> Iterator[Callable[[int, dict[str, float]], 
 
 
 @contextmanager
-def chunk_progress(what: str, unit: str) -> Iterator[Callable[[int, int], None]]:
-    """A bar over files or items with their rate; gives the function to call per chunk."""
-    with _bar(what) as bar:
+def chunk_progress(
+    what: str, unit: str, *, passing: bool = False
+) -> Iterator[Callable[[int, int], None]]:
+    """A bar over files or items with their rate; gives the function to call per chunk.
+
+    A `passing` bar is on the error output, in a terminal alone, and leaves nothing behind.
+    """
+    with _passing_bar(what) if passing else _bar(what) as bar:
         task = bar.add_task("", total=None, figures="")
 
         def update(done: int, total: int) -> None:
@@ -37,11 +44,17 @@ def chunk_progress(what: str, unit: str) -> Iterator[Callable[[int, int], None]]
         yield update
 
 
-def _bar(what: str) -> Progress:
+def _passing_bar(what: str) -> Progress:
+    console = Console(stderr=True)
+    return _bar(what, console=console, transient=True, disable=not console.is_terminal)
+
+
+def _bar(what: str, **options: Any) -> Progress:
     return Progress(
         TextColumn(what),
         BarColumn(),
         MofNCompleteColumn(),
         TimeElapsedColumn(),
         TextColumn("{task.fields[figures]}"),
+        **options,
     )

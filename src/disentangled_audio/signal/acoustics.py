@@ -258,13 +258,14 @@ def _from_direct_sound(
     """Responses with a peak of one, moved to begin with their direct sound, and their lengths."""
     moved, lengths = np.zeros_like(rir), np.zeros(len(rir), dtype=int)
     for row, (signal, n_samples) in enumerate(zip(rir, n_recorded, strict=True)):
-        sounding = np.flatnonzero(signal[:n_samples])
-        if not len(sounding):
+        magnitude = np.abs(signal[:n_samples])
+        peak = magnitude.max(initial=0.0)
+        if peak == 0:
             continue
-        response = signal[: sounding[-1] + 1]
-        response = response[direct_sound_index(response) :] / np.abs(response).max()
-        moved[row, : len(response)] = response
-        lengths[row] = len(response)
+        first = direct_sound_index(magnitude)
+        last = len(magnitude) - int((magnitude[::-1] > 0).argmax())
+        lengths[row] = last - first
+        np.divide(signal[first:last], peak, out=moved[row, : last - first])
     return moved, lengths
 
 

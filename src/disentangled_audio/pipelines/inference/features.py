@@ -7,9 +7,13 @@ from disentangled_audio.parameters import (
     AcousticParameters,
     CepstraParameters,
     Corpus,
+    FolderSource,
     FourierParameters,
     ViewParameters,
 )
+
+# How files are stored that belong to no corpus: as their headers say.
+_NO_SOURCE = FolderSource(folder=".")
 
 
 @dataclass(frozen=True)
@@ -58,6 +62,7 @@ class Features:
     position : which of all parts it is.
     rows : facts of each item, with `path`, as `recordings` has them.
     rejected : path, reason and what to do of each file that cannot be used.
+    n_samples : length of the clips; 0 without items.
     values : arrays by name, of items or (views) of their windows; empty without items.
     windows : which item each row of the views is of.
     """
@@ -66,6 +71,7 @@ class Features:
     n_files: int
     rows: list[dict[str, Any]]
     rejected: list[dict[str, str]]
+    n_samples: int
     values: dict[str, Any]
     windows: Any
 
@@ -94,22 +100,20 @@ class FeatureReader:
                 text = {"path": _as_utf8(str(file)), "reason": str(error)}
                 rejected.append({**text, "what_to_do": error.what_to_do})
         if not rows:
-            return Features(position, len(files), rows, rejected, {}, None)
+            return Features(position, len(files), rows, rejected, 0, {}, None)
         values, windows = self._features(rows, clips)
-        return Features(position, len(files), rows, rejected, values, windows)
+        return Features(position, len(files), rows, rejected, len(clips[0]), values, windows)
 
     def _items(self, file: Any, grammar: Any) -> list[tuple[dict[str, Any], Any]]:
         from disentangled_audio.corpora.chunk import Task, read_items
         from disentangled_audio.corpora.decode import read_content
         from disentangled_audio.corpora.locate import Located
-        from disentangled_audio.parameters import FolderSource
 
         content = read_content([file])
         known = self.known.get(content.sha256)
         kind = known.kind if known else (grammar.parse(file.relative) or {}).get("kind")
         columns = {"kind": kind or self.preprocessing.corpus.kind}
-        source = FolderSource(folder=".")
-        recording = Located((file,), "named", _as_utf8(file.relative), source)
+        recording = Located((file,), "named", _as_utf8(file.relative), _NO_SOURCE)
         # The noise behind a short recording must not depend on what the file is called.
         noise_name = known.name if known else content.sha256
         task = Task(recording, columns, (None,), noise_name)
@@ -141,8 +145,8 @@ class FeatureReader:
         course, statistics = view_summaries(views["log_mel"], windows, own.cepstra, own.views)
         recorded = recorded_samples(pd.DataFrame(rows), own.corpus, waveforms.shape[1])
         values, reasons = measure(waveforms, rate_hz, recorded, acoustic_measures(own.acoustic))
+        # The waveforms stay here: half of all bytes, of which nothing but the length is looked at.
         features = {
-            "waveforms": waveforms,
             "fourier_spectra": log_spectrum(waveforms, own.fourier.floor_db),
             **views,
             "mel_features": course,

@@ -15,6 +15,7 @@ from disentangled_audio.pipelines.inference.features import (
     Preprocessing,
 )
 from disentangled_audio.pipelines.inference.trained_run import columns_of
+from disentangled_audio.pipelines.progress import chunk_progress
 from disentangled_audio.pipelines.svm_classification.nodes import (
     MEMBERS,
     class_shares,
@@ -62,7 +63,13 @@ def classify_recordings(  # noqa: PLR0913
     reader = FeatureReader(Preprocessing.of_run(manifest), _known(recordings, splits))
     starts = range(0, len(files), FILES_AT_ONCE)
     parts = [(start, files[start : start + FILES_AT_ONCE]) for start in starts]
-    tables = {part.position: run.predict(part) for part in in_parallel(reader, parts, parallel)}
+    tables, done = {}, 0
+    with chunk_progress("classifying", "files", passing=True) as update:
+        update(0, len(files))
+        for part in in_parallel(reader, parts, parallel):
+            tables[part.position] = run.predict(part)
+            done += part.n_files
+            update(done, len(files))
     table = pd.concat([tables[position] for position in sorted(tables)], ignore_index=True)
     table["model_version"] = manifest["run_id"]
     return table, table
@@ -111,6 +118,7 @@ class _Run:
         self._classes = training_classes(splits)
         self._shares = class_shares(splits)
         self._models = models
+        self._encoders = _encoders(models["disentangler"])
         self._novelty = novelty
 
     def predict(self, part: Features) -> pd.DataFrame:
@@ -140,7 +148,7 @@ class _Run:
             for k, c in enumerate(self._classes)
         }
         table["warnings"] = self._warnings(rows, likeness)
-        measured = acoustics.drop(columns=["recording_id", "reasons"])
+        measured = acoustics.drop(columns="recording_id")
         parts = [table, pd.DataFrame(columns), measured.where(rows["kind"] == "rir")]
         return pd.concat([pd.concat(parts, axis=1), rejected], ignore_index=True)
 
@@ -148,26 +156,19 @@ class _Run:
         """Features by name, after their schema has been compared with the run's."""
         from disentangled_audio.models.streaming_pca import project
         from disentangled_audio.models.training import encode
-        from disentangled_audio.pipelines.feature_engineering.nodes import (
-            acoustic_measures,
-            acoustic_table,
-        )
         from disentangled_audio.pipelines.representation_learning.nodes import LARGE_BATCH
         from disentangled_audio.pipelines.tables import feature_table
 
         made = part.values
-        for name in ("waveforms", "fourier_spectra", *_VIEWS):
+        self._check("waveforms", [part.n_samples])
+        for name in ("fourier_spectra", *_VIEWS):
             self._check(name, list(made[name].shape[1:]))
         views = {name: made[name] for name in _VIEWS}
         n_rows = len(made["log_mel"])
         batch_size = LARGE_BATCH if n_rows >= LARGE_BATCH else self._batch_size
-        wanted = [n for n in (*CODES, "target") if n in self._models["disentangler"].output]
-        encoded = encode(self._models["disentangler"], views, batch_size, wanted)
+        encoded = encode(self._encoders, views, batch_size)
         pooled = {name: part.windows.pooled(values) for name, values in encoded.items()}
-        measures = acoustic_measures(self._preprocessing.acoustic)
-        acoustics = acoustic_table(
-            recording_id, made["acoustic_values"], made["acoustic_reasons"], measures
-        )
+        acoustics = self._acoustics(recording_id, made["acoustic_values"])
         features = project(self._models["fourier_pca"], made["fourier_spectra"])
         tables = {
             "fourier_features": feature_table(recording_id, features, "pc"),
@@ -181,6 +182,14 @@ class _Run:
         tables["acoustic_parameters"] = decay_table(acoustics)
         spaces = {name: features_of(table) for name, table in tables.items()}
         return {**spaces, "target": pooled["target"]}, acoustics
+
+    def _acoustics(self, recording_id: pd.Series, values: Any) -> pd.DataFrame:
+        """recording_id and one column a measure."""
+        from disentangled_audio.pipelines.feature_engineering.nodes import acoustic_measures
+
+        table = pd.DataFrame(values, columns=acoustic_measures(self._preprocessing.acoustic).names)
+        table.insert(0, "recording_id", recording_id.to_numpy())
+        return table
 
     def _check(self, name: str, found: list[Any]) -> None:
         if self._schema[name] != found:
@@ -244,6 +253,14 @@ _FEATURES = {
     "acoustic_svm": "acoustic_parameters",
     "code_svm": "codes",
 }
+
+
+def _encoders(disentangler: Any) -> Any:
+    """The network without its decoder, which nobody listens to here."""
+    from keras import Model
+
+    wanted = [name for name in (*CODES, "target") if name in disentangler.output]
+    return Model(disentangler.input, {name: disentangler.output[name] for name in wanted})
 
 
 def _shown(schema: list[Any]) -> str:

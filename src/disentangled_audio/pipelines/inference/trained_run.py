@@ -52,13 +52,17 @@ def prepare_inference(run_params: dict[str, Any], pipeline: Pipeline, catalog: D
     Raises
     ------
     UserError
-        If there is no such run, or its models cannot be used; says which and why.
+        If there is no such run, its models cannot be used, or there is nothing to classify; says
+        which and why.
     """
+    from disentangled_audio.corpora.own_files import named_files
     from disentangled_audio.parameters import InferenceParameters
 
     if pipeline.outputs() != {OUTPUT, f"{OUTPUT}_csv"}:
         raise UserError("inference runs by itself: kedro run --pipelines=inference")
     asked = InferenceParameters.model_validate(catalog.load("params:inference"))
+    # Before the seconds that the models take.
+    named_files(asked.recordings)
     manifest_file = chosen_manifest(Path(catalog["run_manifest"]._filepath), asked.model_version)
     manifest = json.loads(manifest_file.read_text(encoding="utf-8"))
     _check_packages(manifest, manifest_file)

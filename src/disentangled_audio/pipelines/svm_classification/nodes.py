@@ -75,7 +75,7 @@ def decay_table(acoustics: pd.DataFrame) -> pd.DataFrame:
     """What the acoustic SVM sees of acoustic parameters."""
     from disentangled_audio.models.decay_features import decay_features
 
-    measured = acoustics.drop(columns=["recording_id", "reasons"])
+    measured = acoustics.drop(columns=["recording_id", "reasons"], errors="ignore")
     values, _ = decay_features(measured.to_numpy(dtype=float), list(measured))
     return feature_table(acoustics["recording_id"], values, "log_t")
 
