@@ -730,6 +730,8 @@ class DisentanglerParameters(Parameters):
         to sounding frames; 0 adds none.
     head_units : hidden units of the classifier head; 0 makes the head linear.
     head_codes : codes the classifier head sees.
+    round_for_head : the head sees `quantised` codes as they are after rounding; False shows it how
+        sure each dimension was, and leaves the rounded code to all who read codes.
     auxiliary_weight : weight of the cross-entropy of a second head, in training alone, on what the
         content encoder finds before its bottleneck (method `separated`); 0 leaves it out.
     dropout : share of features dropped before each code and in the head; 0 switches it off.
@@ -801,6 +803,7 @@ class DisentanglerParameters(Parameters):
     head_codes: Annotated[tuple[Code, ...], BeforeValidator(_as_list)] = Field(
         default=("content",), min_length=1
     )
+    round_for_head: bool = True
     auxiliary_weight: float = Field(default=0.0, ge=0.0)
     dropout: float = Field(default=0.2, ge=0.0, lt=1.0)
     code_noise: float = Field(default=0.0, ge=0.0)
@@ -854,6 +857,10 @@ class DisentanglerParameters(Parameters):
         if self.timbre_dim == 0:
             lacking.add("timbre")
         return tuple(name for name in CODES if name not in lacking)
+
+    def levels(self, code: Code) -> int | None:
+        """Levels that a code's dimensions are rounded to."""
+        return None if self.variational_weight else self.quantised.get(code)
 
     @property
     def terms(self) -> "CodeTerms":

@@ -169,6 +169,21 @@ def test_the_second_head_teaches_the_encoder_and_chooses_no_epoch(views, factors
         assert "auxiliary" not in build_disentangler(shapes, N_CLASSES, plain, 0).output
 
 
+def test_the_head_may_see_the_code_before_it_is_rounded(views):
+    exact = _with(quantised={"content": 2}, round_for_head=False)
+    shapes = {name: view.shape[1:] for name, view in views.items()}
+    model = build_disentangler(shapes, N_CLASSES, exact, 0)
+    for name, rounded in (("content", True), ("content_exact", False)):
+        reader = keras.Model(model.input, model.get_layer(name).output)
+        inputs = {name: views[name] for name in model.input}
+        values = np.unique(reader(inputs).numpy())
+        assert (len(values) == 2) == rounded
+    source = model.get_layer("target").input
+    assert source is model.get_layer("content_exact").output
+    rounded = build_disentangler(shapes, N_CLASSES, _with(quantised={"content": 2}), 0)
+    assert rounded.get_layer("target").input is rounded.get_layer("content").output
+
+
 def test_a_term_of_weight_zero_is_told_and_teaches_nothing(views, factors):
     off = {"content": {"weight": 0.0, "of": ["room"]}}
     without, _ = _train(views, factors, PLAIN)

@@ -98,16 +98,18 @@ def build_disentangler(
             "rhythm": (_rhythm_features, inputs["rhythm_view"]),
             "pitch": (_pitch_features, inputs["pitch_view"]),
         }
-    features, codes = {}, {}
+    features, exact = {}, {}
     for name, (encoder, view) in encoders.items():
         features[name] = layers.Flatten()(encoder(view, parameters, seeds))
-        codes[name] = _bottleneck(features[name], name, parameters, seeds)
+        exact[name] = _bottleneck(features[name], name, parameters, seeds)
     if parameters.timbre_dim:
-        codes["timbre"] = _timbre_code(next(iter(inputs.values())), parameters)
+        exact["timbre"] = _timbre_code(next(iter(inputs.values())), parameters)
+    codes = {name: _rounded(code, name, parameters) for name, code in exact.items()}
+    for_head = codes if parameters.round_for_head else exact
     outputs = {
         **codes,
         "log_mel": _decode(codes, view_shapes["log_mel"], parameters),
-        "target": _classify(codes, n_classes, parameters, seeds),
+        "target": _classify(for_head, n_classes, parameters, seeds),
         **_heads(codes, parameters, factor_columns or {}),
     }
     if parameters.auxiliary_weight and parameters.method == "separated":
@@ -253,22 +255,26 @@ def _activated(features: Any, filters: int) -> Any:
 def _bottleneck(
     features: Any, name: str, parameters: DisentanglerParameters, seeds: Iterator[int]
 ) -> Any:
+    """Code before it is rounded."""
     n_dimensions = getattr(parameters, f"{name}_dim")
     if parameters.dropout:
         features = layers.Dropout(parameters.dropout, seed=next(seeds))(features)
     if parameters.variational_weight:
         return GaussianCode(n_dimensions, seed=next(seeds), name=name)(features)
+    # Bounded, so that noise on a code limits what it can say.
     return _bounded(features, n_dimensions, name, parameters)
 
 
 def _bounded(
     features: Any, n_dimensions: int, name: str, parameters: DisentanglerParameters
 ) -> Any:
-    """Bounded, so that noise on a code limits what it can say; rounded where that is asked for."""
-    levels = parameters.quantised.get(name)
-    if levels is None:
-        return layers.Dense(n_dimensions, activation="tanh", name=name)(features)
-    return Quantise(levels, name=name)(layers.Dense(n_dimensions, activation="tanh")(features))
+    own = name if parameters.levels(name) is None else f"{name}_exact"
+    return layers.Dense(n_dimensions, activation="tanh", name=own)(features)
+
+
+def _rounded(code: Any, name: str, parameters: DisentanglerParameters) -> Any:
+    levels = parameters.levels(name)
+    return code if levels is None else Quantise(levels, name=name)(code)
 
 
 def _decode(
