@@ -33,7 +33,7 @@ MAY_IMPORT = {
 }
 FOREIGN = {
     "signal": {"numpy", "scipy"},
-    "datasets": {"fsspec", "kedro", "kedro_datasets", "keras", "numpy", "skops", "zarr"},
+    "datasets": {"fsspec", "kedro", "kedro_datasets", "keras", "numpy", "pyarrow", "skops", "zarr"},
 }
 
 
