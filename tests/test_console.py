@@ -407,6 +407,53 @@ def test_init_corpus_reads_names_into_a_valid_description(trained: Path, tmp_pat
     assert columns["field1"] == "wren"
 
 
+@pytest.mark.parametrize(
+    ("names", "target", "group", "said"),
+    [
+        (["{animal}/{site}/{take}.wav"], "level1", ["level2"], "level2 stays on one side"),
+        (["{site}/{animal}/{take}.wav"], "level2", ["level1"], "target: level1 is possible too"),
+        (["{animal}/{site}_{take}.wav"], "folder", ["field1"], "field1 stays on one side"),
+        (
+            ["train/{animal}/{site}{take}.wav", "test/{animal}/{site}{take}.wav"],
+            "level2",
+            [],
+            "level1 (test, train) names parts of a split",
+        ),
+    ],
+)
+def test_init_corpus_tells_levels_of_folders_apart(
+    trained: Path, tmp_path: Path, names: list[str], target: str, group: list[str], said: str
+) -> None:
+    import yaml
+
+    for name in names:
+        for animal in ("cat", "dog"):
+            for site in ("sitea", "siteb", "sitec", "sited", "sitee"):
+                for take in range(3):
+                    path = name.format(animal=animal, site=site, take=take)
+                    _tones(tmp_path / "animals", path, 0.2, 16000)
+    output = tmp_path / "animals.yml"
+    result = _call(trained, "init-corpus", str(tmp_path / "animals"), "--output", str(output))
+    assert result.exit_code == 0, result.output
+    assert said in result.stdout
+    (protocol,) = yaml.safe_load(output.read_text())["protocols"].values()
+    assert (protocol["target"], protocol["group_by"]) == (target, group)
+    assert protocol["split"]["strategy"] == ("grouped" if group else "random")
+    _assert_every_file_matches(output, target, {"cat", "dog"})
+
+
+def test_init_corpus_refuses_files_beside_sub_folders(trained: Path, tmp_path: Path) -> None:
+    for take in range(6):
+        _tones(tmp_path / "birds", f"owl_{take}.wav", 0.2, 16000)
+    _tones(tmp_path / "birds", "backup/owl_0.wav", 0.2, 16000)
+    output = tmp_path / "birds.yml"
+    result = _call(trained, "init-corpus", str(tmp_path / "birds"), "--output", str(output))
+    assert result.exit_code == 1
+    assert "6 recordings lie in" in result.output
+    assert "1 in sub-folders, such as backup" in result.output
+    assert not output.exists()
+
+
 def test_init_corpus_takes_the_part_that_is_named(trained: Path, tmp_path: Path) -> None:
     for species in ("owl", "wren"):
         for site in "ab":
@@ -480,6 +527,8 @@ def test_the_printed_command_reads_the_recordings(
     """Typed as printed, up to the first pipeline."""
     import shlex
 
+    from kedro.framework.startup import bootstrap_project
+
     from disentangled_audio.cli import cli
 
     for take in range(6):
@@ -491,6 +540,7 @@ def test_the_printed_command_reads_the_recordings(
     command = shlex.split(shown.stdout.splitlines()[-1])
     assert command[:2] == ["kedro", "run"]
     monkeypatch.chdir(project)
+    bootstrap_project(project)
     result = CliRunner().invoke(cli, [*command[1:], "--pipelines=ingestion"])
     assert result.exit_code == 0, result.output
     assert list((project / "data" / "02_primary" / "my_birds").glob("*/splits.parquet"))
