@@ -111,8 +111,10 @@ def trained_runs(data: Path) -> list[TrainedRun]:
     return sorted(found, key=lambda run: run.version, reverse=True)
 
 
-def find_run(data: Path, version: str | None, corpus: str | None = None) -> TrainedRun:
-    """The run of a version, or the newest one.
+def find_run(
+    data: Path, version: str | None, corpus: str | None = None, protocol: str | None = None
+) -> TrainedRun:
+    """The run of a version, or the newest one of a corpus and protocol; None stands for any.
 
     Raises
     ------
@@ -129,13 +131,19 @@ def find_run(data: Path, version: str | None, corpus: str | None = None) -> Trai
     if not matching:
         known = ", ".join(run.version for run in runs[:5])
         raise UserError(f"there is no trained run {version}; there are {known} (see: runs)")
-    of_corpus = [run for run in matching if corpus in (None, run.corpus)]
-    if of_corpus:
-        return of_corpus[0]
+    for run in matching:
+        if corpus in (None, run.corpus) and protocol in (None, run.protocol):
+            return run
+    named = {"corpus": corpus, "protocol": protocol}
+    asked = " and ".join(f"{what} '{name}'" for what, name in named.items() if name is not None)
     if version is not None:
-        raise UserError(f"run {version} is of corpus '{matching[0].corpus}', not of '{corpus}'")
-    known = ", ".join(sorted({run.corpus for run in runs}))
-    raise UserError(f"no model of corpus '{corpus}' is trained yet; there are models of {known}")
+        run = matching[0]
+        raise UserError(
+            f"run {version} is of corpus '{run.corpus}' and protocol '{run.protocol}', not of "
+            f"{asked}"
+        )
+    known = ", ".join(sorted({f"{run.corpus} ({run.protocol})" for run in runs}))
+    raise UserError(f"no model of {asked} is trained yet; there are models of {known}")
 
 
 _COMPARED_SCORES = ("balanced_accuracy", "accuracy", "log_loss", "ece")
