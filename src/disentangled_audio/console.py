@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 _ONLY_CHANNELS = ("0", "mean")
 _LONGEST = 60
 # Of a narrow terminal.
-_MATRIX_WIDTH = 80
+_NARROW = 80
 
 
 class _Commands(click.Group):
@@ -410,11 +410,11 @@ def _confusions(
     true = list(dict.fromkeys(name for of_run in counts for name in of_run))
     said = sorted({name for of_run in counts for row in of_run.values() for name in row})
     cells = {(a, b): [_count(of_run, a, b) for of_run in counts] for a in true for b in said}
-    rows = [[a, *("|".join(cells[a, b]) for b in said)] for a in true]
     head = ["hybrid: is / said", *said]
-    width = sum(2 + max(map(len, column)) for column in zip(head, *rows, strict=True))
-    if width <= _MATRIX_WIDTH:
-        return head, rows
+    for between in (" | ", "|"):
+        rows = [[a, *(between.join(cells[a, b]) for b in said)] for a in true]
+        if sum(2 + max(map(len, column)) for column in zip(head, *rows, strict=True)) <= _NARROW:
+            return head, rows
     differing = [[f"is {a}, said {b}", *pair] for (a, b), pair in cells.items() if len({*pair}) > 1]
     return ["hybrid's answers that differ", *versions], differing or [["none", "", ""]]
 
