@@ -28,7 +28,10 @@ def assert_as_then(table: pd.DataFrame, predictions: pd.DataFrame, models: tuple
         rows = now.loc[then["recording_id"].map(lambda name: Path(name).name)]
         for column in [c for c in then if c.startswith("p_")] if len(then) else []:
             np.testing.assert_allclose(
-                rows[f"{model}_{column}"], then[column], atol=1e-5, err_msg=f"{model} {column}"
+                rows[column if model == "hybrid" else f"{model}_{column}"],
+                then[column],
+                atol=1e-5,
+                err_msg=f"{model} {column}",
             )
             n_compared += len(then)
     assert n_compared > 10

@@ -12,6 +12,7 @@ import sys
 import termios
 import unicodedata
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +20,7 @@ import pytest
 import soundfile
 from click.testing import CliRunner, Result
 
-from disentangled_audio.console import app
+from disentangled_audio.console import _confusions, app
 from tests.conftest import make_project
 
 COMMAND = [sys.executable, "-c", "from disentangled_audio.console import app; app()"]
@@ -62,6 +63,9 @@ def test_classify_says_class_and_confidence(trained: Path) -> None:
     assert header.split()[:3] == ["file", "class", "confidence"]
     assert _recording(trained).name in row
     assert "\x1b" not in result.output
+    # Which model answers is said before it does.
+    assert result.stderr.startswith(f"model {_version(trained)}: database of twin_tiny")
+    assert "in_distribution" in result.stderr
 
 
 def test_classify_as_json_holds_all_columns(trained: Path, tmp_path: Path) -> None:
@@ -72,10 +76,43 @@ def test_classify_as_json_holds_all_columns(trained: Path, tmp_path: Path) -> No
     )
     assert result.exit_code == 0, result.output
     assert "1 of 2 rows are files that cannot be used" in result.stderr
-    good, bad = json.loads(result.stdout)
+    bad, good = json.loads(result.stdout)
     assert len(good["top"]) == 1
     assert good["top"] == {good["class"]: pytest.approx(good["confidence"])}
     assert "not audio" in bad["error"]
+    assert set(good) == set(bad)
+    assert good["error"] is None
+    assert bad["class"] is None
+
+
+def test_a_folder_with_brackets_in_its_name_is_meant_as_it_is(trained: Path) -> None:
+    folder = trained / "takes [1]"
+    folder.mkdir()
+    shutil.copy(_recording(trained), folder / "good.wav")
+    try:
+        for pattern in ("takes [1]/*.wav", f"{folder}/g*"):
+            result = _call(trained, "classify", pattern, "--json")
+            assert result.exit_code == 0, result.output
+            assert [row["path"] for row in json.loads(result.stdout)] == [str(folder / "good.wav")]
+        missing = _call(trained, "classify", "takes [1]/bad.wav")
+        assert "does not exist" in missing.output
+    finally:
+        shutil.rmtree(folder)
+
+
+@pytest.mark.parametrize("text", ["[]", "{"])
+def test_what_is_no_manifest_is_named_beside_the_answer(trained: Path, text: str) -> None:
+    folder = trained / "data/07_reporting/twin_tiny/database_by_room/run_manifest.json"
+    file = folder / "2126-01-31T12.00.00.000Z" / folder.name
+    file.parent.mkdir()
+    file.write_text(text)
+    try:
+        result = _call(trained, "runs", "--json")
+    finally:
+        shutil.rmtree(file.parent)
+    assert result.exit_code == 0, result.output
+    assert len(json.loads(result.stdout)) == 1
+    assert f"{file} is left out" in result.stderr
 
 
 def test_what_is_piped_is_the_answer_alone(trained: Path) -> None:
@@ -183,7 +220,12 @@ def test_compare_shows_what_differs(trained: Path) -> None:
     assert result.exit_code == 0, result.output
     assert "hybrid balanced_accuracy" in result.stdout
     assert ["seed", "7", "123"] in [line.split() for line in result.stdout.splitlines()]
-    assert "said air" in result.stdout
+    of_air = as_json["confusion"][0]["air"]
+    (row,) = [line.split() for line in result.stdout.splitlines() if line.startswith("air ")]
+    header = next(line for line in result.stdout.splitlines() if line.startswith("hybrid: is"))
+    row = " ".join(row).replace(" | ", "|").split()
+    said = dict(zip(header.removeprefix("hybrid: is / said").split(), row[1:], strict=True))
+    assert said["air"] == f"{of_air['air']}|{of_air['air']}"
     assert [run["version"] for run in as_json["runs"]] == [version, other]
     trained_rate = as_json["parameters"]["disentangler.learning_rate"][0]
     assert as_json["parameters"] == {
@@ -198,6 +240,20 @@ def test_compare_shows_what_differs(trained: Path) -> None:
     assert n_test == metrics["n_test"]
 
 
+def test_confusions_too_wide_for_a_terminal_show_what_differs() -> None:
+    names = [f"class{k}" for k in range(12)]
+    first = {a: {b: 10 if a == b else 0 for b in names} for a in names}
+    second = {**first, "class3": {**first["class3"], "class3": 9, "class5": 1}}
+    head, rows = _confusions(["RUN1", "RUN2"], [first, second])
+    assert head == ["hybrid's answers that differ", "RUN1", "RUN2"]
+    assert rows == [["is class3, said class3", "10", "9"], ["is class3, said class5", "0", "1"]]
+    assert _confusions(["RUN1", "RUN2"], [first, first])[1] == [["none", "", ""]]
+    digits = {str(k): {str(j): 30 * (j == k) for j in range(10)} for k in range(10)}
+    head, rows = _confusions(["RUN1", "RUN2"], [digits, {}])
+    assert head[1:] == list("0123456789")
+    assert rows[0][1:3] == ["30|-", "0|-"]
+
+
 @pytest.mark.parametrize(
     ("arguments", "status", "message"),
     [
@@ -208,6 +264,7 @@ def test_compare_shows_what_differs(trained: Path) -> None:
         (["classify", "bad.wav"], 1, "none of the files can be used"),
         (["classify", "bad.wav", "--model", "2020"], 1, "no trained run 2020"),
         (["classify", "bad.wav", "--corpus", "birds"], 1, "no model of corpus 'birds'"),
+        (["classify", "bad.wav", "--protocol", "by_x"], 1, "no model of protocol 'by_x'"),
         (["classify", "bad.wav", "--top", "0"], 2, "0"),
         (["runs", "extra"], 2, "unexpected extra argument"),
         (["runs", "--jsn"], 2, "No such option"),
@@ -257,14 +314,48 @@ def test_bad_input_of_the_pipeline_is_answered_by_a_message(
     assert "Traceback" not in result.output
 
 
-def _kedro_run(project: Path, monkeypatch: pytest.MonkeyPatch, *options: str) -> Result:
+def test_the_pipeline_without_a_model_says_how_to_train(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project = make_project(tmp_path / "project")
+    _tones(project, "good.wav", 1.0, 16000)
+    result = _kedro_run(project, monkeypatch, "recordings=good.wav")
+    assert result.exit_code == 1, result.output
+    assert "no model is trained: corpus 'twin_tiny'" in result.output
+    assert "Train first: kedro run" in result.output
+
+
+def test_the_pipeline_of_another_corpus_names_it(
+    trained: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _tones(trained, "good.wav", 1.0, 16000)
+    result = _kedro_run(trained, monkeypatch, "recordings=good.wav", corpus_name="twin")
+    assert result.exit_code == 1, result.output
+    assert "no model is trained: corpus 'twin'" in result.output
+
+
+def test_output_of_the_pipeline_that_cannot_be_written_is_named(
+    trained: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with _in_the_way(trained / "data" / "08_inference"):
+        result = _kedro_run(trained, monkeypatch, f"recordings={_recording(trained)}")
+    assert result.exit_code == 1, result.output
+    assert "08_inference" in result.output
+    assert "Traceback" not in result.output
+
+
+def _kedro_run(
+    project: Path, monkeypatch: pytest.MonkeyPatch, *options: str, **params: str
+) -> Result:
     from kedro.framework.startup import bootstrap_project
 
     from disentangled_audio.cli import cli
 
     monkeypatch.chdir(project)
     bootstrap_project(project)
-    given = [f"--params={','.join(f'inference.{option}' for option in options)}"] if options else []
+    named = [f"inference.{option}" for option in options]
+    named += [f"{name}={value}" for name, value in params.items()]
+    given = [f"--params={','.join(named)}"] if named else []
     return CliRunner().invoke(cli, ["run", "--env=test", "--pipelines=inference", *given])
 
 
@@ -307,7 +398,7 @@ def test_help_has_examples_and_exit_codes(name: str) -> None:
 def test_a_model_of_another_corpus_is_refused(trained: Path) -> None:
     result = _call(trained, "classify", "x.wav", "--model", _version(trained), "--corpus", "birds")
     assert result.exit_code == 1
-    assert "of corpus 'twin_tiny', not of 'birds'" in result.output
+    assert "of corpus 'twin_tiny' and protocol 'database_by_room', not of corpus" in result.output
 
 
 def test_without_a_trained_model_it_says_how_to_train(tmp_path: Path) -> None:
@@ -325,18 +416,24 @@ def test_without_a_trained_model_it_says_how_to_train(tmp_path: Path) -> None:
     assert "no model is trained yet" in compared.output
 
 
-def test_output_that_cannot_be_written_is_named(trained: Path) -> None:
-    folder = trained / "data" / "08_inference"
-    kept = trained / "data" / "kept"
+@contextmanager
+def _in_the_way(folder: Path) -> Iterator[None]:
+    """A file where a folder is to be."""
+    kept = folder.with_name("kept")
     if folder.exists():
         folder.rename(kept)
     folder.write_text("in the way")
     try:
-        result = _call(trained, "classify", str(_recording(trained)))
+        yield
     finally:
         folder.unlink()
         if kept.exists():
             kept.rename(folder)
+
+
+def test_output_that_cannot_be_written_is_named(trained: Path) -> None:
+    with _in_the_way(trained / "data" / "08_inference"):
+        result = _call(trained, "classify", str(_recording(trained)))
     assert result.exit_code == 1
     assert "08_inference" in result.output
 
@@ -405,6 +502,53 @@ def test_init_corpus_reads_names_into_a_valid_description(trained: Path, tmp_pat
     columns = NameGrammar(corpus, []).parse("wren_sitea_0.wav")
     assert columns is not None
     assert columns["field1"] == "wren"
+
+
+@pytest.mark.parametrize(
+    ("names", "target", "group", "said"),
+    [
+        (["{animal}/{site}/{take}.wav"], "level1", ["level2"], "level2 stays on one side"),
+        (["{site}/{animal}/{take}.wav"], "level2", ["level1"], "target: level1 is possible too"),
+        (["{animal}/{site}_{take}.wav"], "folder", ["field1"], "field1 stays on one side"),
+        (
+            ["train/{animal}/{site}{take}.wav", "test/{animal}/{site}{take}.wav"],
+            "level2",
+            [],
+            "level1 (test, train) names parts of a split",
+        ),
+    ],
+)
+def test_init_corpus_tells_levels_of_folders_apart(
+    trained: Path, tmp_path: Path, names: list[str], target: str, group: list[str], said: str
+) -> None:
+    import yaml
+
+    for name in names:
+        for animal in ("cat", "dog"):
+            for site in ("sitea", "siteb", "sitec", "sited", "sitee"):
+                for take in range(3):
+                    path = name.format(animal=animal, site=site, take=take)
+                    _tones(tmp_path / "animals", path, 0.2, 16000)
+    output = tmp_path / "animals.yml"
+    result = _call(trained, "init-corpus", str(tmp_path / "animals"), "--output", str(output))
+    assert result.exit_code == 0, result.output
+    assert said in result.stdout
+    (protocol,) = yaml.safe_load(output.read_text())["protocols"].values()
+    assert (protocol["target"], protocol["group_by"]) == (target, group)
+    assert protocol["split"]["strategy"] == ("grouped" if group else "random")
+    _assert_every_file_matches(output, target, {"cat", "dog"})
+
+
+def test_init_corpus_refuses_files_beside_sub_folders(trained: Path, tmp_path: Path) -> None:
+    for take in range(6):
+        _tones(tmp_path / "birds", f"owl_{take}.wav", 0.2, 16000)
+    _tones(tmp_path / "birds", "backup/owl_0.wav", 0.2, 16000)
+    output = tmp_path / "birds.yml"
+    result = _call(trained, "init-corpus", str(tmp_path / "birds"), "--output", str(output))
+    assert result.exit_code == 1
+    assert "6 recordings lie in" in result.output
+    assert "1 in sub-folders, such as backup" in result.output
+    assert not output.exists()
 
 
 def test_init_corpus_takes_the_part_that_is_named(trained: Path, tmp_path: Path) -> None:
@@ -480,6 +624,8 @@ def test_the_printed_command_reads_the_recordings(
     """Typed as printed, up to the first pipeline."""
     import shlex
 
+    from kedro.framework.startup import bootstrap_project
+
     from disentangled_audio.cli import cli
 
     for take in range(6):
@@ -491,6 +637,7 @@ def test_the_printed_command_reads_the_recordings(
     command = shlex.split(shown.stdout.splitlines()[-1])
     assert command[:2] == ["kedro", "run"]
     monkeypatch.chdir(project)
+    bootstrap_project(project)
     result = CliRunner().invoke(cli, [*command[1:], "--pipelines=ingestion"])
     assert result.exit_code == 0, result.output
     assert list((project / "data" / "02_primary" / "my_birds").glob("*/splits.parquet"))

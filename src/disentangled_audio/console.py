@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 _ONLY_CHANNELS = ("0", "mean")
 _LONGEST = 60
+# Of a narrow terminal.
+_NARROW = 80
 
 
 class _Commands(click.Group):
@@ -68,6 +70,16 @@ def app(context: click.Context, debug: bool) -> None:
     context.call_on_close(lambda: logging.disable(logging.NOTSET))
 
 
+@contextmanager
+def _answering() -> Iterator[None]:
+    """What a command says beside its answer goes to the error output, failures too."""
+    # It configures Kedro's log, which is then replaced.
+    from disentangled_audio.cli import messages
+
+    with messages(), _quiet_log():
+        yield
+
+
 @app.command(
     epilog="""\b
 Examples:
@@ -86,6 +98,7 @@ Exit codes:
 @click.argument("paths", nargs=-1, required=True, metavar="PATH...")
 @click.option("--model", metavar="VERSION", help="Version of a trained run; the newest otherwise.")
 @click.option("--corpus", metavar="NAME", help="Newest run of this corpus.")
+@click.option("--protocol", metavar="NAME", help="Newest run of this protocol.")
 @click.option("--json", "as_json", is_flag=True, help="Everything, as JSON.")
 @click.option(
     "--top",
@@ -95,7 +108,12 @@ Exit codes:
     help="How many classes are shown for each recording.",
 )
 def classify(
-    paths: tuple[str, ...], model: str | None, corpus: str | None, as_json: bool, top: int
+    paths: tuple[str, ...],
+    model: str | None,
+    corpus: str | None,
+    protocol: str | None,
+    as_json: bool,
+    top: int,
 ) -> None:
     """Say of each recording which class it is, and how sure that is.
 
@@ -103,17 +121,18 @@ def classify(
     those that the model was trained on. The whole table, with acoustic parameters, is saved as
     inference_predictions under data/08_inference.
     """
-    from disentangled_audio.cli import messages
     from disentangled_audio.trained_runs import find_run
 
-    with messages():
+    with _answering():
         project = _project()
-        run = find_run(project / "data", model, corpus)
+        run = find_run(project / "data", model, corpus, protocol)
+        target = run.manifest["parameters"]["protocol"]["target"]
+        _note(f"model {run.version}: {target} of {run.corpus}, protocol {run.protocol}")
         table = _classified(project, run, paths)
         if as_json:
             _print_json([_plain(row, top) for row in _records(table)])
         else:
-            _show(table, top, run)
+            _show(table, top)
     n_unusable = _n_unusable(table)
     if n_unusable == len(table):
         raise click.ClickException("none of the files can be used")
@@ -134,10 +153,9 @@ Exit codes: 0 done (also without any run), 1 not possible, 2 wrong usage.
 @click.option("--json", "as_json", is_flag=True, help="The same, as JSON.")
 def runs(as_json: bool) -> None:
     """List trained runs, the newest first: version, corpus, protocol, hybrid score, date."""
-    from disentangled_audio.cli import messages
     from disentangled_audio.trained_runs import summary, trained_runs
 
-    with messages():
+    with _answering():
         found = [summary(run) for run in trained_runs(_project() / "data")]
         if as_json:
             _print_json(found)
@@ -167,12 +185,12 @@ Exit codes: 0 done, 1 not possible (no such run), 2 wrong usage.
 def compare(first: str, second: str, as_json: bool) -> None:
     """Show metrics, differing parameters and the hybrid's confusion of two runs side by side.
 
+    Of confusions too wide for 80 columns only the counts that differ are shown.
     RUN is a version, as `disentangled-audio runs` lists them.
     """
-    from disentangled_audio.cli import messages
     from disentangled_audio.trained_runs import comparison, find_run
 
-    with messages():
+    with _answering():
         data = _project() / "data"
         compared = comparison([find_run(data, version) for version in (first, second)])
         if as_json:
@@ -211,11 +229,10 @@ def init_corpus(folder: Path, output: Path, class_part: int | None) -> None:
 
     Classes are the sub-folders; without any, a part of the names, such as owl in owl_north_3.wav.
     """
-    from disentangled_audio.cli import messages
     from disentangled_audio.corpora.propose import propose_corpus
     from disentangled_audio.errors import UserError
 
-    with messages():
+    with _answering():
         if output.exists():
             raise UserError(f"{output} exists already; remove it, or name another: --output")
         if "," in str(output):
@@ -269,7 +286,6 @@ def _classified(project: Path, run: "TrainedRun", paths: tuple[str, ...]) -> "pd
     environment = run.manifest["environment"]
     with (
         _own_corpus_file(run) as named,
-        _quiet_log(),
         KedroSession.create(project, env=environment, runtime_params=asked | named) as session,
     ):
         result = session.run(pipeline_names=["inference"])
@@ -324,9 +340,8 @@ def _records(table: "pd.DataFrame") -> list[dict[str, Any]]:
 
 
 def _plain(row: dict[str, Any], top: int) -> dict[str, Any]:
-    """A row without what it does not have; its best classes beside all columns."""
-    known = {key: value for key, value in row.items() if value is not None}
-    return known if "error" in known else {**known, "top": dict(_best(row, top))}
+    """All columns of a row, and its best classes; what it does not have is None."""
+    return {**row, "top": dict(_best(row, top))}
 
 
 def _best(row: dict[str, Any], top: int) -> list[tuple[str, float]]:
@@ -338,15 +353,15 @@ def _best(row: dict[str, Any], top: int) -> list[tuple[str, float]]:
     return sorted(probabilities.items(), key=lambda pair: -pair[1])[:top]
 
 
-def _show(table: "pd.DataFrame", top: int, run: "TrainedRun") -> None:
+def _show(table: "pd.DataFrame", top: int) -> None:
     shown = ("path", "channel", "class", "confidence", "in_distribution", "warnings")
     shown += ("error", "what_to_do")
     wanted = [name for name in table if name in shown or name.startswith("p_")]
     rows = [_row(row, top) for row in _records(table[wanted])]
-    _print(["file", "class", "confidence", "likeness", f"top {top}", "remarks"], rows)
+    _print(["file", "class", "confidence", "in_dist", f"top {top}", "remarks"], rows)
     _note(
-        f"model {run.version}: {run.manifest['parameters']['protocol']['target']} of {run.corpus}; "
-        "likeness: share of validation recordings as unlike training as this one, or more"
+        "in_dist: in_distribution, the share of validation recordings that are as unlike those of "
+        "training as this one, or more; near 0, do not trust the class"
     )
 
 
@@ -385,10 +400,28 @@ def _show_comparison(compared: dict[str, Any]) -> None:
     _print(["metric", *versions], facts + scores)
     differing = [[name, *map(_short, pair)] for name, pair in compared["parameters"].items()]
     _print(["parameter that differs", *versions], differing or [["none", "", ""]])
-    for version, counts in zip(versions, compared["confusion"], strict=True):
-        said = sorted({name for row in counts.values() for name in row})
-        rows = [[f"is {name}", *(str(row.get(c, 0)) for c in said)] for name, row in counts.items()]
-        _print([f"hybrid of {version}", *(f"said {name}" for name in said)], rows)
+    _print(*_confusions(versions, compared["confusion"]))
+
+
+def _confusions(
+    versions: list[str], counts: list[dict[str, dict[str, int]]]
+) -> tuple[list[str], list[list[str]]]:
+    """Columns and rows of what the runs said: a matrix, or where that is too wide what differs."""
+    true = list(dict.fromkeys(name for of_run in counts for name in of_run))
+    said = sorted({name for of_run in counts for row in of_run.values() for name in row})
+    cells = {(a, b): [_count(of_run, a, b) for of_run in counts] for a in true for b in said}
+    head = ["hybrid: is / said", *said]
+    for between in (" | ", "|"):
+        rows = [[a, *(between.join(cells[a, b]) for b in said)] for a in true]
+        if sum(2 + max(map(len, column)) for column in zip(head, *rows, strict=True)) <= _NARROW:
+            return head, rows
+    differing = [[f"is {a}, said {b}", *pair] for (a, b), pair in cells.items() if len({*pair}) > 1]
+    return ["hybrid's answers that differ", *versions], differing or [["none", "", ""]]
+
+
+def _count(counts: dict[str, dict[str, int]], true: str, said: str) -> str:
+    # A run that has no such class has no count of it.
+    return str(counts[true].get(said, 0)) if true in counts else "-"
 
 
 def _shown(value: Any) -> str:

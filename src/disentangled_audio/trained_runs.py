@@ -2,13 +2,32 @@
 
 import csv
 import json
+import logging
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
+
+from fsspec.implementations.local import LocalFileSystem
 
 from disentangled_audio.errors import UserError
 
+_logger = logging.getLogger(__name__)
+
 MANIFESTS = "07_reporting/*/*/run_manifest.json/*/run_manifest.json"
+# What new recordings are classified with, and what they are compared with.
+MODELS = (
+    *("fourier_pca", "disentangler", "hybrid"),
+    *("svm", "mel_svm", "timbre_svm", "acoustic_svm", "code_svm"),
+)
+REFERENCES = ("recordings", "splits", "fourier_features", "codes")
+# What every manifest has, and what type that is of.
+_FACTS = {
+    "run_id": str,
+    "environment": str | None,
+    "packages": dict,
+    "dataset_versions": dict,
+    "parameters": dict,
+}
 
 
 @dataclass(frozen=True)
@@ -51,23 +70,51 @@ class TrainedRun:
         return {} if file is None else json.loads(file.read_text(encoding="utf-8"))
 
 
+def read_manifest(file: PurePath, fs: Any = None) -> dict[str, Any] | None:
+    """A run's manifest; None, with a warning that names the file, if it is none.
+
+    Parameters
+    ----------
+    file : its path.
+    fs : fsspec's file system that it is on; the local disk otherwise.
+    """
+    try:
+        with (fs or LocalFileSystem()).open(str(file), "rb") as opened:
+            manifest = json.load(opened)
+    except (OSError, ValueError) as error:
+        _logger.warning("%s is left out, it cannot be read: %s", file, error)
+        return None
+    if not isinstance(manifest, dict):
+        _logger.warning("%s is left out, it is no manifest of a run", file)
+        return None
+    for name, kind in _FACTS.items():
+        if name not in manifest or not isinstance(manifest[name], kind):
+            _logger.warning("%s is left out, it does not say '%s' as it should", file, name)
+            return None
+    return manifest
+
+
+def is_trained(manifest: dict[str, Any]) -> bool:
+    """Whether a run trained a hybrid, and used or made all that classifying needs beside it."""
+    versions = manifest["dataset_versions"]
+    return versions.get("hybrid") == manifest["run_id"] and {*MODELS, *REFERENCES} <= set(versions)
+
+
 def trained_runs(data: Path) -> list[TrainedRun]:
-    """All runs that trained a hybrid, the newest first."""
-    found = []
-    for file in data.glob(MANIFESTS):
-        try:
-            manifest = json.loads(file.read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            # Half of a manifest is none; `prune` tells of it.
-            continue
-        versions = manifest.get("dataset_versions", {})
-        if versions.get("hybrid") == manifest.get("run_id") and "fourier_pca" in versions:
-            found.append(TrainedRun(file.parents[2], manifest))
+    """All runs that trained models that can classify, the newest first."""
+    manifests = {file: read_manifest(file) for file in data.glob(MANIFESTS)}
+    found = [
+        TrainedRun(file.parents[2], manifest)
+        for file, manifest in manifests.items()
+        if manifest is not None and is_trained(manifest)
+    ]
     return sorted(found, key=lambda run: run.version, reverse=True)
 
 
-def find_run(data: Path, version: str | None, corpus: str | None = None) -> TrainedRun:
-    """The run of a version, or the newest one.
+def find_run(
+    data: Path, version: str | None, corpus: str | None = None, protocol: str | None = None
+) -> TrainedRun:
+    """The run of a version, or the newest one of a corpus and protocol; None stands for any.
 
     Raises
     ------
@@ -84,13 +131,19 @@ def find_run(data: Path, version: str | None, corpus: str | None = None) -> Trai
     if not matching:
         known = ", ".join(run.version for run in runs[:5])
         raise UserError(f"there is no trained run {version}; there are {known} (see: runs)")
-    of_corpus = [run for run in matching if corpus in (None, run.corpus)]
-    if of_corpus:
-        return of_corpus[0]
+    for run in matching:
+        if corpus in (None, run.corpus) and protocol in (None, run.protocol):
+            return run
+    named = {"corpus": corpus, "protocol": protocol}
+    asked = " and ".join(f"{what} '{name}'" for what, name in named.items() if name is not None)
     if version is not None:
-        raise UserError(f"run {version} is of corpus '{matching[0].corpus}', not of '{corpus}'")
-    known = ", ".join(sorted({run.corpus for run in runs}))
-    raise UserError(f"no model of corpus '{corpus}' is trained yet; there are models of {known}")
+        run = matching[0]
+        raise UserError(
+            f"run {version} is of corpus '{run.corpus}' and protocol '{run.protocol}', not of "
+            f"{asked}"
+        )
+    known = ", ".join(sorted({f"{run.corpus} ({run.protocol})" for run in runs}))
+    raise UserError(f"no model of {asked} is trained yet; there are models of {known}")
 
 
 _COMPARED_SCORES = ("balanced_accuracy", "accuracy", "log_loss", "ece")

@@ -13,6 +13,7 @@ import pytest
 import soundfile
 
 from disentangled_audio.errors import UserError
+from disentangled_audio.trained_runs import trained_runs
 from tests.classified import assert_as_then
 from tests.classified import classify as _classify
 from tests.conftest import load_catalog, run_kedro
@@ -138,9 +139,23 @@ def test_bad_files_among_good_ones_are_rows_with_a_reason(trained: Path, tmp_pat
     assert table.loc[str(tmp_path / "bad.wav"), "what_to_do"]
 
 
-def test_only_bad_files_are_a_table_too(trained: Path, tmp_path: Path) -> None:
+def test_answers_are_in_the_order_in_which_files_are_named(trained: Path, tmp_path: Path) -> None:
+    good = next(_raw(trained).glob("air*.wav"))
+    for name in ("z.wav", "a.wav"):
+        (tmp_path / name).touch()
+    named = [tmp_path / "z.wav", good, tmp_path / "a.wav"]
+    assert list(_classify(trained, *named)["path"]) == list(map(str, named))
+
+
+def test_only_bad_files_are_a_table_too(
+    trained: Path, predicted: pd.DataFrame, tmp_path: Path
+) -> None:
     (tmp_path / "bad.wav").write_bytes(b"no audio at all")
-    assert list(_classify(trained, tmp_path)["error"].notna()) == [True]
+    table = _classify(trained, tmp_path)
+    assert list(table["error"].notna()) == [True]
+    assert list(table) == list(predicted)
+    # The hybrid's probabilities are there once.
+    assert not [name for name in table if name.startswith("hybrid_p_")]
 
 
 def test_what_is_unlike_training_is_warned_of(trained: Path, tmp_path: Path) -> None:
@@ -148,7 +163,7 @@ def test_what_is_unlike_training_is_warned_of(trained: Path, tmp_path: Path) -> 
     tone = np.sign(np.sin(2 * np.pi * 3000 * time_s))
     soundfile.write(tmp_path / "tone.wav", np.stack([tone] * 3, axis=1), 44100)
     row = _classify(trained, tmp_path / "tone.wav").iloc[0]
-    for text in ("clipped", "shorter than", "44100 Hz", "3 channels"):
+    for text in ("may be clipped", "shorter than", "44100 Hz", "3 channels"):
         assert text in row["warnings"]
     assert row["distance"] > 1.5
 
@@ -175,6 +190,71 @@ def test_another_major_version_of_a_package_is_refused(
     edited_manifest(lambda manifest: manifest["packages"].update(numpy="99.1.0"))
     with pytest.raises(UserError, match=r"numpy 99\.1\.0, installed is \d"):
         _classify(trained, _raw(trained))
+
+
+def test_models_in_a_store_are_hashed_used_and_compared(trained: Path, tmp_path: Path) -> None:
+    """README's own example of `conf/local/catalog.yml`, with the store in memory."""
+    import fsspec
+
+    from disentangled_audio.pipeline_registry import register_pipelines
+    from disentangled_audio.pipelines.inference.trained_run import model_facts
+
+    project = tmp_path / "project"
+    shutil.copytree(trained, project)
+    (file,) = project.glob("data/*/*/*/codes.parquet/*/codes.parquet")
+    content = file.read_bytes()
+    shutil.rmtree(file.parents[1])
+    store = fsspec.filesystem("memory")
+    stored = f"/codes.parquet/{file.parent.name}/codes.parquet"
+    store.pipe(stored, content)
+    entry = {
+        "type": "disentangled_audio.datasets.parquet_dataset.ParquetDataset",
+        "filepath": "memory:///codes.parquet",
+        "versioned": True,
+    }
+    (project / "conf" / "test" / "catalog.yml").write_text(json.dumps({"codes": entry}))
+    manifest = load_catalog(project).load("run_manifest")
+    facts = model_facts(register_pipelines()["__default__"], load_catalog(project))
+    assert facts["file_sha256"] == manifest["file_sha256"]
+    assert _classify(project, next(_raw(project).glob("air*.wav")))["class"].notna().all()
+    store.pipe(stored, content + b"more")
+    with pytest.raises(UserError, match=r"'codes' is not the file.*memory:///codes"):
+        _classify(project, _raw(project))
+
+
+def test_a_newer_run_of_some_pipelines_is_no_trained_run(trained: Path) -> None:
+    """As of `--pipelines=feature_engineering,svm_classification`: it has a hybrid of its own."""
+    complete = max(trained.glob("data/07_reporting/*/*/run_manifest.json/*/run_manifest.json"))
+    version = "2126-01-31T12.00.00.000Z"
+    manifest = json.loads(complete.read_text())
+    made = manifest["dataset_versions"]
+    partial = {k: version for k in made if k not in ("disentangler", "waveforms")}
+    newer = complete.parents[1] / version / complete.name
+    newer.parent.mkdir()
+    newer.write_text(json.dumps({**manifest, "run_id": version, "dataset_versions": partial}))
+    try:
+        found = [run.version for run in trained_runs(trained / "data")]
+        table = _classify(trained, next(_raw(trained).glob("air*.wav")))
+    finally:
+        shutil.rmtree(newer.parent)
+    assert found == [complete.parent.name]
+    assert list(table["model_version"].unique()) == found
+
+
+@pytest.mark.parametrize("text", ["[]", '"text"', "{}", "{", '{"run_id": 3}'])
+def test_what_is_no_manifest_is_left_out_by_name(
+    trained: Path, caplog: pytest.LogCaptureFixture, text: str
+) -> None:
+    complete = max(trained.glob("data/07_reporting/*/*/run_manifest.json/*/run_manifest.json"))
+    newer = complete.parents[1] / "2126-01-31T12.00.00.000Z" / complete.name
+    newer.parent.mkdir()
+    newer.write_text(text)
+    try:
+        found = [run.version for run in trained_runs(trained / "data")]
+    finally:
+        shutil.rmtree(newer.parent)
+    assert found == [complete.parent.name]
+    assert f"{newer} is left out" in caplog.text
 
 
 def test_a_manifest_without_hashes_says_that_the_run_must_be_repeated(

@@ -41,9 +41,14 @@ def _files(place: str) -> list[File]:
     if path.exists():
         found = _of_path(path)
     else:
-        matching = sorted(glob.glob(str(path), recursive=True)) if glob.has_magic(place) else []
+        # So are the folders of a pattern.
+        known = next(parent for parent in path.parents if parent.exists())
+        pattern = str(path.relative_to(known))
+        is_pattern = glob.has_magic(pattern)
+        escaped = Path(glob.escape(str(known))) / pattern
+        matching = sorted(glob.glob(str(escaped), recursive=True)) if is_pattern else []
         if not matching:
-            reason = "matches nothing" if glob.has_magic(place) else "does not exist"
+            reason = "matches nothing" if is_pattern else "does not exist"
             raise UserError(f"{place} {reason}; looked from {Path.cwd()}")
         found = [file for name in matching for file in _of_path(Path(name))]
     if not found:

@@ -3,7 +3,7 @@
 import re
 from collections import Counter
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import numpy as np
 import pandas as pd
@@ -23,6 +23,10 @@ _TELLS = 0.15
 _LONGEST_CLIP_S = 10.0
 _SHORTEST_CLIP_S = 0.1
 _LEAST_GROUPS = 4
+# Folders of these names alone are parts of somebody's split, whatever is in them.
+_PARTS_OF_SPLITS = frozenset(
+    {"train", "training", "test", "testing", "val", "valid", "validation", "dev", "eval"}
+)
 
 
 @dataclass(frozen=True)
@@ -50,13 +54,14 @@ def propose_corpus(folder: Path, class_part: int | None = None) -> Proposal:
     ----------
     folder : Path
     class_part : int, optional
-        Part of the names that is the class, from 1; without it, sub-folders are, or else the first
-        part that may be one.
+        Part of the names that is the class, from 1; without it, sub-folders are (of nested ones
+        the level with the fewest), or else the first part that may be one.
 
     Raises
     ------
     UserError
-        If it is no folder, has no readable recording, or no class can be told from its names.
+        If it is no folder, has no readable recording, no class can be told from its names, or
+        some recordings lie in sub-folders and others beside these.
     """
     if not folder.is_dir():
         raise UserError(f"{folder} is no folder")
@@ -66,6 +71,7 @@ def propose_corpus(folder: Path, class_part: int | None = None) -> Proposal:
     facts, unreadable = _headers([(file.relative, file.path) for file in found])
     if facts.empty:
         raise UserError(f"none of the {len(found)} recordings of {folder} can be read")
+    _check_layout(folder, facts["folder"])
     target, group, pattern, reason = _columns(facts, class_part)
     counts = {str(name): int(n) for name, n in facts[target].value_counts().sort_index().items()}
     warnings = [*_shortcuts(facts, target), *_few(counts)]
@@ -101,23 +107,60 @@ def _columns(
     facts: pd.DataFrame, class_part: int | None
 ) -> tuple[str, str | None, str | None, str]:
     """Target, group, name pattern and why; adds the columns of names to the table."""
+    levels = _add_levels(facts)
     fields, are_all = _add_fields(facts)
-    pattern = _pattern(fields, are_all) if fields else None
+    pattern = _pattern(levels, fields, are_all)
     kinds = _without_counter(facts, [name for name in fields if _is_class(facts[name])])
-    if class_part is None and facts["folder"].nunique() > 1:
-        group = _group(facts, "folder", kinds)
-        return (
-            "folder",
-            group,
-            pattern if group else None,
-            f"Classes are the sub-folders{_by(group)}.",
-        )
+    places = [name for name in levels if facts[name].nunique() > 1]
+    splits = [name for name in places if _is_split(facts[name])]
+    places = [name for name in places if name not in splits]
+    ready = "".join(_of_split(facts, name) for name in splits)
+    if class_part is None and places:
+        target = min(places, key=lambda name: facts[name].nunique())
+        group = _group(facts, target, [*places, *kinds])
+        others = " or ".join(name for name in places if name != target)
+        also = f" ({target}; target: {others} is possible too)" if others else ""
+        reason = f"Classes are the sub-folders{also}{_by(group)}.{ready}"
+        return target, group, None if target == "folder" and not group else pattern, reason
     target = _target(facts, fields, kinds, class_part)
-    group = _group(facts, target, kinds)
+    group = _group(facts, target, [*places, *kinds])
     others = [_number(name) for name in kinds if name != target]
     also = f" (--class-part {' or '.join(others)} is possible too)" if others else ""
-    reason = f"Classes are part {_number(target)} of the names{also}{_by(group)}."
+    reason = f"Classes are part {_number(target)} of the names{also}{_by(group)}.{ready}"
     return target, group, pattern, reason
+
+
+def _check_layout(folder: Path, folders: pd.Series) -> None:
+    n_beside = int((folders == ".").sum())
+    if 0 < n_beside < len(folders):
+        raise UserError(
+            f"{n_beside} recordings lie in {folder} itself, and {len(folders) - n_beside} in "
+            f"sub-folders, such as {folders[folders != '.'].iloc[0]}: what the classes are cannot "
+            "be told. Move either out of the folder, or name the sub-folder that is meant"
+        )
+
+
+def _add_levels(facts: pd.DataFrame) -> list[str]:
+    """Columns of the levels of folders that all files have; of a single one it is `folder`."""
+    parents = facts["folder"].map(lambda folder: PurePosixPath(folder).parts)
+    n_levels = parents.map(len)
+    if n_levels.max() < 2:
+        return ["folder"]
+    levels = [f"level{place + 1}" for place in range(n_levels.min())]
+    for place, name in enumerate(levels):
+        facts[name] = parents.map(lambda parts, at=place: parts[at])
+    return levels
+
+
+def _is_split(values: pd.Series) -> bool:
+    return set(values.str.lower()) <= _PARTS_OF_SPLITS
+
+
+def _of_split(facts: pd.DataFrame, name: str) -> str:
+    return (
+        f" {name} ({', '.join(sorted(set(facts[name])))}) names parts of a split, not classes; "
+        f"to use it: split: {{strategy: column, column: {name}, test: …}}."
+    )
 
 
 def _add_fields(facts: pd.DataFrame) -> tuple[list[str], bool]:
@@ -189,10 +232,18 @@ def _group(facts: pd.DataFrame, target: str, kinds: list[str]) -> str | None:
     return None
 
 
-def _pattern(fields: list[str], are_all: bool) -> str:
+def _pattern(levels: list[str], fields: list[str], are_all: bool) -> str | None:
+    """Of the path, if folders are nested, or of the name; None if neither has parts."""
+    above = "" if levels == ["folder"] else _above(levels)
+    if not fields:
+        return rf"{above}[^/]+" if above else None
     groups = [f"(?P<{name}>[^/_. -]+)" for name in fields]
     rest = "" if are_all else r"(?:[_\-. ][^/]*)?"
-    return r"[_\-. ]".join(groups) + rest + r"\.\w+"
+    return above + r"[_\-. ]".join(groups) + rest + r"\.\w+"
+
+
+def _above(levels: list[str]) -> str:
+    return "".join(f"(?P<{name}>[^/]+)/" for name in levels) + "(?:[^/]+/)*"
 
 
 def _shortcuts(facts: pd.DataFrame, target: str) -> list[str]:

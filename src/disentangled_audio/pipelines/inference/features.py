@@ -60,8 +60,9 @@ class Features:
     Attributes
     ----------
     position : which of all parts it is.
-    rows : facts of each item, with `path`, as `recordings` has them.
-    rejected : path, reason and what to do of each file that cannot be used.
+    rows : facts of each item, with `path`, as `recordings` has them, and `place`: which of the
+        part's files it is of.
+    rejected : path, reason, what to do and place of each file that cannot be used.
     n_samples : length of the clips; 0 without items.
     values : arrays by name, of items or (views) of their windows; empty without items.
     windows : which item each row of the views is of.
@@ -70,7 +71,7 @@ class Features:
     position: int
     n_files: int
     rows: list[dict[str, Any]]
-    rejected: list[dict[str, str]]
+    rejected: list[dict[str, Any]]
     n_samples: int
     values: dict[str, Any]
     windows: Any
@@ -91,14 +92,14 @@ class FeatureReader:
         position, files = part
         grammar = NameGrammar(self.preprocessing.corpus, [])
         rows, clips, rejected = [], [], []
-        for file in files:
+        for place, file in enumerate(files):
             try:
                 for row, clip in self._items(file, grammar):
-                    rows.append(row)
+                    rows.append({**row, "place": place})
                     clips.append(clip)
             except RejectedError as error:
                 text = {"path": _as_utf8(str(file)), "reason": str(error)}
-                rejected.append({**text, "what_to_do": error.what_to_do})
+                rejected.append({**text, "what_to_do": error.what_to_do, "place": place})
         if not rows:
             return Features(position, len(files), rows, rejected, 0, {}, None)
         values, windows = self._features(rows, clips)

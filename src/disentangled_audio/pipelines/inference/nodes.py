@@ -8,6 +8,7 @@ import pandas as pd
 from disentangled_audio.errors import UserError
 from disentangled_audio.evaluation.summary import HYBRID, PROBABILITY_PREFIX
 from disentangled_audio.parameters import CODES, InferenceParameters, ParallelParameters
+from disentangled_audio.pipelines.feature_engineering.nodes import acoustic_measures
 from disentangled_audio.pipelines.inference.features import (
     FeatureReader,
     Features,
@@ -27,7 +28,7 @@ from disentangled_audio.pipelines.tables import code_table, features_of, trainin
 FILES_AT_ONCE = 256
 # Share of validation rows below which a recording counts as unlike those of training.
 UNLIKE = 0.05
-CLIPPED = 0.9999
+FULL_SCALE = 0.9999
 
 
 def classify_recordings(  # noqa: PLR0913
@@ -47,9 +48,10 @@ def classify_recordings(  # noqa: PLR0913
 
     A row an item: `path`, `channel`, `class`, `confidence` (the hybrid's probability of it),
     `in_distribution` and `distance` (`evaluation.novelty`, in the spaces of Fourier features and
-    codes), `p_<class>` of the hybrid, `<model>_p_<class>` of each model, acoustic parameters of
-    impulse responses, `warnings`, and the model's version. A file that cannot be used is a row
-    with `error` and `what_to_do` in place of all that.
+    codes), `p_<class>` of the hybrid, `<model>_p_<class>` of each other model, acoustic parameters
+    of impulse responses, `warnings`, and the model's version. A file that cannot be used is a row
+    with `error` and `what_to_do` in place of all that. Rows are in the order of the files, and
+    have the same columns whatever the files are.
     """
     from disentangled_audio.corpora.own_files import named_files
     from disentangled_audio.parallel import in_parallel
@@ -71,6 +73,8 @@ def classify_recordings(  # noqa: PLR0913
             done += part.n_files
             update(done, len(files))
     table = pd.concat([tables[position] for position in sorted(tables)], ignore_index=True)
+    # Those of a file that can be used, and of one that cannot, even if all are of one sort.
+    table = table.reindex(columns=run.columns)
     table["model_version"] = manifest["run_id"]
     return table, table
 
@@ -121,14 +125,23 @@ class _Run:
         self._encoders = _encoders(models["disentangler"])
         self._novelty = novelty
 
+    @property
+    def columns(self) -> list[str]:
+        """Of the table of answers, whatever the files are."""
+        judges = [name for name in MEMBERS if name in self._models[HYBRID].members_]
+        classes = [f"{PROBABILITY_PREFIX}{name}" for name in self._classes]
+        return [
+            *("path", "channel", "kind", "class", "confidence", "in_distribution", "distance"),
+            "warnings",
+            *classes,
+            *(f"{model}_{name}" for model in judges for name in classes),
+            *acoustic_measures(self._preprocessing.acoustic).names,
+            *("error", "what_to_do"),
+        ]
+
     def predict(self, part: Features) -> pd.DataFrame:
-        """What the models say of some files, in the order of their paths within the part."""
-        rejected = pd.DataFrame(
-            [
-                {"path": row["path"], "error": row["reason"], "what_to_do": row["what_to_do"]}
-                for row in part.rejected
-            ]
-        )
+        """What the models say of some files, in the order of the files."""
+        rejected = pd.DataFrame(part.rejected).rename(columns={"reason": "error"})
         if not part.rows:
             return rejected
         rows = pd.DataFrame(part.rows)
@@ -136,7 +149,7 @@ class _Run:
         probabilities = self._probabilities(spaces, acoustics)
         distance = self._novelty.distance([spaces["fourier_features"], spaces["codes"]])
         likeness = self._novelty.in_distribution(distance)
-        table = rows[["path", "channel", "kind"]].copy()
+        table = rows[["place", "path", "channel", "kind"]].copy()
         of_hybrid = probabilities[HYBRID]
         table["class"] = np.asarray(self._classes, dtype=object)[of_hybrid.argmax(axis=1)]
         table["confidence"] = of_hybrid.max(axis=1)
@@ -145,12 +158,14 @@ class _Run:
         columns |= {
             f"{model}_{PROBABILITY_PREFIX}{c}": values[:, k]
             for model, values in probabilities.items()
+            if model != HYBRID
             for k, c in enumerate(self._classes)
         }
         table["warnings"] = self._warnings(rows, likeness)
         measured = acoustics.drop(columns="recording_id")
         parts = [table, pd.DataFrame(columns), measured.where(rows["kind"] == "rir")]
-        return pd.concat([pd.concat(parts, axis=1), rejected], ignore_index=True)
+        answers = pd.concat([pd.concat(parts, axis=1), rejected], ignore_index=True)
+        return answers.sort_values("place", kind="stable", ignore_index=True)
 
     def _tables(self, part: Features, recording_id: pd.Series) -> tuple[dict[str, Any], Any]:
         """Features by name, after their schema has been compared with the run's."""
@@ -185,8 +200,6 @@ class _Run:
 
     def _acoustics(self, recording_id: pd.Series, values: Any) -> pd.DataFrame:
         """recording_id and one column a measure."""
-        from disentangled_audio.pipelines.feature_engineering.nodes import acoustic_measures
-
         table = pd.DataFrame(values, columns=acoustic_measures(self._preprocessing.acoustic).names)
         table.insert(0, "recording_id", recording_id.to_numpy())
         return table
@@ -225,8 +238,8 @@ class _Run:
 
     def _warnings_of(self, row: dict[str, Any], likeness: float, analysis: Any) -> list[str]:
         found = []
-        if row["peak"] >= CLIPPED:
-            found.append("clipped: the peak is at full scale")
+        if row["peak"] >= FULL_SCALE:
+            found.append("its peak is at full scale: it may be clipped")
         if row["duration_s"] < analysis.duration_s:
             found.append(
                 f"{row['duration_s']:.3g} s, shorter than the clips of training "

@@ -1,22 +1,19 @@
 """The run whose models are used: which one, and whether they are still what it made."""
 
+import glob
 import hashlib
-import json
 from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
+from pathlib import PurePosixPath
 from typing import Any
 
 from kedro.io import DataCatalog, Version
+from kedro.io.core import get_filepath_str
 from kedro.pipeline import Pipeline
 
 from disentangled_audio.errors import UserError
+from disentangled_audio.trained_runs import MODELS, REFERENCES, is_trained, read_manifest
 
 OUTPUT = "inference_predictions"
-MODELS = (
-    *("fourier_pca", "disentangler", "hybrid"),
-    *("svm", "mel_svm", "timbre_svm", "acoustic_svm", "code_svm"),
-)
-REFERENCES = ("recordings", "splits", "fourier_features", "codes")
 ARRAYS = (
     *("waveforms", "fourier_spectra"),
     *("log_mel", "content_view", "rhythm_view", "pitch_view"),
@@ -35,7 +32,7 @@ def model_facts(pipeline: Pipeline, catalog: DataCatalog) -> dict[str, Any]:
     needed = {*MODELS, *REFERENCES, *ARRAYS, *TABLES}
     if not needed <= pipeline.datasets():
         return {}
-    hashes = {name: _sha256(_path(catalog, name)) for name in (*MODELS, *REFERENCES)}
+    hashes = {name: _sha256(catalog[name]) for name in (*MODELS, *REFERENCES)}
     shapes = {name: list(catalog.load(name).shape[1:]) for name in ARRAYS}
     columns = {name: columns_of(catalog.load(name)) for name in TABLES}
     return {"file_sha256": hashes, "feature_schema": {**shapes, **columns}}
@@ -63,51 +60,53 @@ def prepare_inference(run_params: dict[str, Any], pipeline: Pipeline, catalog: D
     asked = InferenceParameters.model_validate(catalog.load("params:inference"))
     # Before the seconds that the models take.
     named_files(asked.recordings)
-    manifest_file = chosen_manifest(Path(catalog["run_manifest"]._filepath), asked.model_version)
-    manifest = json.loads(manifest_file.read_text(encoding="utf-8"))
-    _check_packages(manifest, manifest_file)
-    _pin(catalog, "run_manifest", manifest_file.parent.name)
+    manifest = _chosen_manifest(catalog["run_manifest"], asked.model_version)
+    _check_packages(manifest)
+    _pin(catalog, "run_manifest", manifest["run_id"])
     for name in (*MODELS, *REFERENCES):
         _pin(catalog, name, manifest["dataset_versions"][name])
-        _check_file(_path(catalog, name), name, manifest)
+        _check_file(catalog[name], name, manifest)
 
 
-def chosen_manifest(folder: Path, wanted: str | None) -> Path:
+def _chosen_manifest(dataset: Any, wanted: str | None) -> dict[str, Any]:
     """Manifest of the newest run that trained all models, or of the one that is asked for."""
-    versions = sorted(path.name for path in folder.glob("*") if (path / folder.name).is_file())
+    folder, fs = PurePosixPath(dataset._filepath), dataset._fs
+    versions = _versions(fs, folder)
     selected = f"corpus '{folder.parts[-3]}' with protocol '{folder.parts[-2]}'"
     if wanted is not None and wanted not in versions:
-        raise UserError(_unknown_version(folder, wanted, versions, selected))
-    trained = []
-    for name in [wanted] if wanted is not None else versions:
-        file = folder / name / folder.name
-        try:
-            manifest = json.loads(file.read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
-            if wanted is None:
-                continue
-            raise UserError(f"{file} cannot be read: {error}") from error
-        if set(MODELS) <= set(manifest.get("dataset_versions", {})):
-            trained.append((file, manifest))
-    if not trained:
+        raise UserError(_unknown_version(fs, folder, wanted, versions, selected))
+    files = [folder / name / folder.name for name in ([wanted] if wanted else reversed(versions))]
+    manifests = ((file, read_manifest(file, fs)) for file in files)
+    file, manifest = next(
+        ((file, found) for file, found in manifests if found is not None and is_trained(found)),
+        (None, None),
+    )
+    if manifest is None:
         what = f"version {wanted} of {selected}" if wanted else selected
         raise UserError(
             f"no model is trained: {what} has no run of all pipelines. Train first: kedro run, "
             "with the same --env and --params"
         )
-    file, manifest = trained[-1]
     if not {"file_sha256", "feature_schema"} <= set(manifest):
         raise UserError(
             f"{file} is of an older version of this project and has no file_sha256 and "
             f"feature_schema, so its models cannot be checked. {REPEAT}."
         )
-    return file
+    return manifest
 
 
-def _unknown_version(folder: Path, wanted: str, versions: list[str], selected: str) -> str:
-    others = sorted(folder.parents[2].glob(f"*/*/{folder.name}/{wanted}/{folder.name}"))
+def _versions(fs: Any, folder: PurePosixPath) -> list[str]:
+    found = fs.glob(f"{glob.escape(str(folder))}/*/{folder.name}")
+    return sorted(PurePosixPath(path).parent.name for path in found)
+
+
+def _unknown_version(
+    fs: Any, folder: PurePosixPath, wanted: str, versions: list[str], selected: str
+) -> str:
+    corpora = glob.escape(str(folder.parents[2]))
+    others = sorted(fs.glob(f"{corpora}/*/*/{folder.name}/{wanted}/{folder.name}"))
     if others:
-        corpus, protocol = others[0].parts[-5:-3]
+        corpus, protocol = PurePosixPath(others[0]).parts[-5:-3]
         return (
             f"model version {wanted} is of corpus '{corpus}' with protocol '{protocol}', not of "
             f"{selected}; add --params=corpus_name={corpus},protocol_name={protocol}"
@@ -122,33 +121,35 @@ def _pin(catalog: DataCatalog, name: str, wanted: str) -> None:
     dataset._version = Version(wanted, None)
 
 
-def _path(catalog: DataCatalog, name: str) -> Path:
-    return Path(catalog[name]._get_load_path())
+def _location(dataset: Any) -> str:
+    return get_filepath_str(dataset._get_load_path(), dataset._protocol)
 
 
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
+def _sha256(dataset: Any) -> str:
+    with dataset._fs.open(_location(dataset), "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _check_file(path: Path, name: str, manifest: dict[str, Any]) -> None:
-    if not path.is_file():
-        raise UserError(f"{path} is missing, which the model needs. {REPEAT}.")
-    expected, found = manifest["file_sha256"].get(name), _sha256(path)
+def _check_file(dataset: Any, name: str, manifest: dict[str, Any]) -> None:
+    path, fs = _location(dataset), dataset._fs
+    place = path if dataset._protocol == "file" else fs.unstrip_protocol(path)
+    if not fs.isfile(path):
+        raise UserError(f"{place} is missing, which the model needs. {REPEAT}.")
+    expected, found = manifest["file_sha256"].get(name), _sha256(dataset)
     if expected != found:
         raise UserError(
-            f"'{name}' is not the file that run {manifest['run_id']} made: {path} has the SHA-256 "
+            f"'{name}' is not the file that run {manifest['run_id']} made: {place} has the SHA-256 "
             f"{found}, the run's manifest says {expected}. Restore it, or choose another "
             f"inference.model_version. {REPEAT}."
         )
 
 
-def _check_packages(manifest: dict[str, Any], file: Path) -> None:
+def _check_packages(manifest: dict[str, Any]) -> None:
     for name, trained in manifest["packages"].items():
         now = _installed(name)
         if now is None or now.split(".")[0] != trained.split(".")[0]:
             raise UserError(
-                f"the models of {file.parent.name} were trained with {name} {trained}, installed "
+                f"the models of {manifest['run_id']} were trained with {name} {trained}, installed "
                 f"is {now or 'none'}; another major version may compute something else. Install "
                 f"{name} {trained}, or train anew with kedro run"
             )
