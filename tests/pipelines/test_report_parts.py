@@ -67,6 +67,32 @@ def test_codes_that_were_measured_are_reported_until_others_are_trained(
     assert NOT_MEASURED in load_catalog(project).load("report")
 
 
+def test_a_later_report_tells_of_the_run_that_made_the_models(
+    tiny_run: Path, tmp_path: Path
+) -> None:
+    project = tmp_path / "project"
+    shutil.copytree(tiny_run, project)
+    trained = load_catalog(project).load("run_manifest")
+    run_kedro(project, pipelines=["reporting"], params={"disentangler": {"epochs": 99}})
+    catalog = load_catalog(project)
+    written_by, text = catalog.load("run_manifest")["run_id"], catalog.load("report")
+    epochs = trained["parameters"]["disentangler"]["epochs"]
+    assert f"<code>disentangler.epochs</code></th><td><code>{epochs}<" in text
+    assert f"<dt>run</dt><dd>{trained['run_id']}</dd>" in text
+    assert f"<dt>page written by run</dt><dd>{written_by}</dd>" in text
+    assert f"classify PATH --model {trained['run_id']}<" in text
+    assert "<code>train_disentangler</code>" in text
+
+    run_folder = project / "data/07_reporting/twin_tiny"
+    (manifest,) = run_folder.glob(f"*/run_manifest.json/{trained['run_id']}")
+    shutil.rmtree(manifest)
+    run_kedro(project, pipelines=["reporting"], params={"disentangler": {"epochs": 99}})
+    text = load_catalog(project).load("report")
+    assert f"<dt>run</dt><dd>{trained['run_id']}</dd>" in text
+    assert "That run has left no manifest" in text
+    assert "disentangler.epochs" not in text
+
+
 def test_a_part_of_something_else_is_not_fresh() -> None:
     part = {"said": [], "codes": "a"}
     assert fresh(part, codes="a") == part

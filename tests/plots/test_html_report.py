@@ -236,6 +236,17 @@ def test_what_was_not_run_is_told_with_its_command():
         assert f"kedro run --pipelines={pipelines} --env=test" in text
 
 
+def test_values_with_spaces_are_quoted_once_and_left_out_where_they_do_not_belong():
+    text = Page(bare_page(options="--env=fsdd '--params=corpus_file=my birds.yml'")).text
+    assert "--pipelines=audit,reporting --env=fsdd '--params=corpus_file=my birds.yml'\n" in text
+    assert "python benchmarks/loss_ablation.py --env=fsdd\n" in text
+
+
+def test_the_command_to_classify_names_the_run_that_made_the_models(page):
+    assert "disentangled-audio classify PATH --model 2026-01-01\n" in Page(page).text
+    assert "disentangled-audio classify PATH\n" in Page(bare_page()).text
+
+
 def test_a_swap_without_example_says_why():
     parts = parts_of("x")
     parts["codes"] |= {"swaps": [], "no_swap": "no two test clips differ"}

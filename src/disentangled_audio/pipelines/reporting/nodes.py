@@ -155,11 +155,13 @@ def write_report(  # noqa: PLR0913, PLR0917
     measured_codes: dict[str, Any],
     folds: dict[str, Any],
     corpus: Corpus,
-    parameters: dict[str, Any],
     run: dict[str, Any],
-    seconds: dict[str, float],
+    trained: dict[str, Any],
 ) -> str:
     """The whole result as one page.
+
+    Parameters, versions and times are those of the run that made the models (`trained`), which
+    may be an earlier one than the one that writes the page (`run`).
 
     Of other pipelines it has what they have measured of these models or of this corpus, and where
     that is nothing it says how to get it.
@@ -187,8 +189,10 @@ def write_report(  # noqa: PLR0913, PLR0917
         "confidence": {"said": on_confidence(confidence, HYBRID)},
     }
     facts = {
-        **run,
-        "seconds": seconds,
+        **trained,
+        "written_by": run["run_id"],
+        # Of a run without a manifest nothing else is known; the corpus is the same.
+        "options": trained.get("options", run["options"]),
         "description": corpus.description,
         "rights": recordings[["licence", "citation"]].drop_duplicates().to_dict("records"),
         "findings": integrity["findings"],
@@ -206,7 +210,7 @@ def write_report(  # noqa: PLR0913, PLR0917
         confusion,
         rejected,
         facts,
-        plain(parameters),
+        trained.get("parameters", {}),
         figures,
         parts,
     )
