@@ -90,7 +90,7 @@ def test_a_later_report_tells_of_the_run_that_made_the_models(
     text = load_catalog(project).load("report")
     assert f"<dt>run</dt><dd>{trained['run_id']}</dd>" in text
     assert "That run has left no manifest" in text
-    assert "disentangler.epochs" not in text
+    assert "<code>disentangler.epochs</code>" not in text
 
 
 def test_a_part_of_something_else_is_not_fresh() -> None:
