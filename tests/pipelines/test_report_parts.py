@@ -15,7 +15,7 @@ from disentangled_audio.hooks import _options
 from disentangled_audio.parameters import ViewParameters
 from disentangled_audio.pipelines.reporting.parts import (
     MOST_MISTAKES,
-    _sound,
+    sound_of,
     digest_of,
     fresh,
 )
@@ -111,7 +111,7 @@ def test_a_response_decays_as_it_was_made_to() -> None:
     time_s = np.arange(rate_hz) / rate_hz
     response = np.random.default_rng(0).normal(size=rate_hz) * 10 ** (-3 * time_s / t60_s)
     response[0] = 5.0
-    sound = _sound(response.astype(np.float32), rate_hz, VIEWS, is_response=True)
+    sound = sound_of(response.astype(np.float32), rate_hz, VIEWS, is_response=True)
     fall_db = sound.decay_db[800] - sound.decay_db[2400]
     assert fall_db == pytest.approx(60 * 0.2 / t60_s, abs=1.5)
     assert sound.level_db.max() == 0.0
@@ -122,14 +122,14 @@ def test_a_response_decays_as_it_was_made_to() -> None:
 def test_silence_can_be_drawn(is_response: bool) -> None:
     from disentangled_audio.plots.recording import recording_figure
 
-    sound = _sound(np.zeros(4000, dtype=np.float32), 8000, VIEWS, is_response=is_response)
+    sound = sound_of(np.zeros(4000, dtype=np.float32), 8000, VIEWS, is_response=is_response)
     assert sound.decay_db is None
     assert recording_figure(sound).axes[1].get_ylabel() == "amplitude (share of the peak)"
 
 
 def test_a_long_clip_has_no_more_columns_than_can_be_seen() -> None:
     samples = np.random.default_rng(0).normal(size=8000 * 60).astype(np.float32)
-    sound = _sound(samples, 8000, VIEWS, is_response=False)
+    sound = sound_of(samples, 8000, VIEWS, is_response=False)
     assert len(sound.level_db) <= 401
 
 

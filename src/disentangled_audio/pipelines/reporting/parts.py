@@ -39,7 +39,7 @@ def show_mistakes(
     shown = []
     for row, item in zip(rows, items.to_dict("records"), strict=True):
         samples, is_response = waveforms[int(row)], item["kind"] == "rir"
-        figure = recording_figure(_sound(samples, rate_hz, views, is_response=is_response))
+        figure = recording_figure(sound_of(samples, rate_hz, views, is_response=is_response))
         text = "Spectrogram and " + ("energy decay" if is_response else "waveform")
         name = item["recording_id"]
         shown.append(
@@ -52,7 +52,8 @@ def show_mistakes(
     return {"model": HYBRID, "are_mistakes": are_mistakes, "items": shown, **hashes}
 
 
-def _sound(samples: Any, rate_hz: int, views: ViewParameters, *, is_response: bool) -> Any:
+def sound_of(samples: Any, rate_hz: int, views: ViewParameters, *, is_response: bool) -> Any:
+    """A clip ready for `recording_figure`: its spectrogram, and of a response its decay."""
     import numpy as np
 
     from disentangled_audio.plots.recording import Sound
