@@ -194,7 +194,7 @@ def write_report(  # noqa: PLR0913, PLR0917
         # Of a run without a manifest nothing else is known; the corpus is the same.
         "options": trained.get("options", run["options"]),
         "description": corpus.description,
-        "rights": recordings[["licence", "citation"]].drop_duplicates().to_dict("records"),
+        "rights": rights_of(recordings),
         "findings": integrity["findings"],
         "verdict": audit["verdict"],
         "simulated": corpus.simulated,
@@ -214,6 +214,15 @@ def write_report(  # noqa: PLR0913, PLR0917
         figures,
         parts,
     )
+
+
+def rights_of(recordings: pd.DataFrame) -> list[dict[str, Any]]:
+    """Each licence and citation once, with the folders of recordings that it is of."""
+    rights = recordings.groupby(["licence", "citation"], dropna=False, sort=False)["folder"]
+    return [
+        {"licence": licence, "citation": citation, "folders": sorted(map(str, folders.unique()))}
+        for (licence, citation), folders in rights
+    ]
 
 
 def plain(parameters: dict[str, Any]) -> dict[str, Any]:

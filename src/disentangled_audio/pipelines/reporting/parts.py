@@ -3,6 +3,7 @@
 Each is a mapping that JSON can hold: sentences, pictures and players (`plots.page`).
 """
 
+from collections import Counter
 from typing import Any
 
 import pandas as pd
@@ -83,7 +84,7 @@ def show_codes(
     views: ViewParameters,
 ) -> dict[str, Any]:
     """What the codes say beside controls, in words and as a heat map; swaps to see and hear."""
-    from disentangled_audio.evaluation.swap_examples import shown_swaps
+    from disentangled_audio.evaluation.swap_examples import shown_swaps, told_change
     from disentangled_audio.pipelines.disentanglement.nodes import plot_swap_examples
     from disentangled_audio.plots.disentanglement import leakage_figure
     from disentangled_audio.plots.page import picture, player
@@ -93,13 +94,17 @@ def show_codes(
     figure = leakage_figure(leakage, simulated=corpus.simulated)
     sounds = swap_audio[:]
     rate_hz = swap_audio.attrs["sample_rate_hz"]
-    swaps = [
-        {
-            "name": name,
-            "players": [player(sounds[row], rate_hz, text) for text, row in panels.items()],
-        }
-        for name, panels in shown_swaps(swap_examples)[:MOST_SWAPS]
-    ]
+    swaps: list[dict[str, Any]] = []
+    n_named: Counter[str] = Counter()
+    for name, panels in shown_swaps(swap_examples)[:MOST_SWAPS]:
+        n_named[name] += 1
+        change = told_change(swap_examples, panels)
+        swaps.append(
+            {
+                "name": f"{name}, example {n_named[name]}: {change}",
+                "players": [player(sounds[row], rate_hz, text) for text, row in panels.items()],
+            }
+        )
     swap_figure = plot_swap_examples(swap_examples, swap_spectra, corpus, views)
     return {
         "codes": digest_of(codes),
