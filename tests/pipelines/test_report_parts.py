@@ -15,9 +15,9 @@ from disentangled_audio.hooks import _options
 from disentangled_audio.parameters import ViewParameters
 from disentangled_audio.pipelines.reporting.parts import (
     MOST_MISTAKES,
-    sound_of,
     digest_of,
     fresh,
+    sound_of,
 )
 from tests.conftest import load_catalog, run_kedro
 
