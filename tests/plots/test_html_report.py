@@ -116,7 +116,10 @@ def nasty_page():
         pd.DataFrame({"path": [f"{NASTY}.wav"], "reason": ["matches no pattern"]}),
         {
             "description": f"Twin {NASTY}",
-            "rights": [{"licence": "CC BY 4.0", "citation": "Someone (2020)"}],
+            "rights": [
+                {"licence": "CC BY 4.0", "citation": "Someone (2020)", "folders": ["halls"]},
+                {"licence": None, "citation": None, "folders": [NASTY, *"bcdef"]},
+            ],
             "findings": [f"99 of 100 expected recordings were found ({NASTY})."],
             "verdict": [f"The duration tells {NASTY}."],
             "simulated": True,
@@ -138,6 +141,7 @@ class Page(HTMLParser):
     def __init__(self, html):
         super().__init__()
         self.tags, self.images, self.sounds, self.headings = [], [], [], []
+        self.figures = []
         self.text, self.open = "", []
         self.feed(html)
 
@@ -145,6 +149,8 @@ class Page(HTMLParser):
         self.tags.append(tag)
         if tag == "img":
             self.images.append(dict(attrs))
+        if tag == "figure":
+            self.figures.append(dict(attrs))
         if tag == "audio":
             self.sounds.append(dict(attrs))
         if tag in {"h1", "h2", "h3"}:
@@ -245,6 +251,23 @@ def test_values_with_spaces_are_quoted_once_and_left_out_where_they_do_not_belon
 def test_the_command_to_classify_names_the_run_that_made_the_models(page):
     assert "disentangled-audio classify PATH --model 2026-01-01\n" in Page(page).text
     assert "disentangled-audio classify PATH\n" in Page(bare_page()).text
+
+
+def test_the_card_says_whose_each_licence_is(page):
+    card = Page(page).text.partition("Recordings, licences and citations")[2]
+    assert (
+        card.index("halls") < card.index("CC BY 4.0") < card.index(f"{NASTY}, b, c, d and 2 more")
+    )
+    assert card.index("and 2 more folders") < card.index("not stated")
+
+
+def test_figures_are_announced_by_what_they_show_and_stop_the_tab_key_where_they_scroll(page):
+    parsed = Page(page)
+    labels = [figure["aria-label"] for figure in parsed.figures]
+    assert labels == [image["alt"] for image in parsed.images]
+    stops = {label: "tabindex" in figure for label, figure in zip(labels, parsed.figures)}
+    assert stops["Confusion matrix of svm: true classes in rows, predicted in columns."]
+    assert not stops[f"Figure of {NASTY}"]
 
 
 def test_a_swap_without_example_says_why():
