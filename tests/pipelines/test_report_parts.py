@@ -13,6 +13,7 @@ import pytest
 
 from disentangled_audio.hooks import _options
 from disentangled_audio.parameters import ViewParameters
+from disentangled_audio.pipelines.reporting.nodes import rights_of
 from disentangled_audio.pipelines.reporting.parts import (
     MOST_MISTAKES,
     digest_of,
@@ -91,6 +92,14 @@ def test_a_later_report_tells_of_the_run_that_made_the_models(
     assert f"<dt>run</dt><dd>{trained['run_id']}</dd>" in text
     assert "That run has left no manifest" in text
     assert "<code>disentangler.epochs</code>" not in text
+
+
+def test_a_licence_is_named_once_with_the_folders_that_it_is_of() -> None:
+    rows = [("b", "CC0", None), ("a", "CC0", None), ("b", "CC0", None), ("c", "MIT", "Someone")]
+    recordings = pd.DataFrame(rows, columns=["folder", "licence", "citation"])
+    first, second = rights_of(recordings)
+    assert (first["licence"], first["folders"]) == ("CC0", ["a", "b"])
+    assert second == {"licence": "MIT", "citation": "Someone", "folders": ["c"]}
 
 
 def test_a_part_of_something_else_is_not_fresh() -> None:
