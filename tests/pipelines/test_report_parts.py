@@ -94,12 +94,12 @@ def test_a_later_report_tells_of_the_run_that_made_the_models(
     assert "<code>disentangler.epochs</code>" not in text
 
 
-def test_a_licence_is_named_once_with_the_folders_that_it_is_of() -> None:
-    rows = [("b", "CC0", None), ("a", "CC0", None), ("b", "CC0", None), ("c", "MIT", "Someone")]
-    recordings = pd.DataFrame(rows, columns=["folder", "licence", "citation"])
+def test_a_licence_is_named_once_with_the_sources_that_it_is_of() -> None:
+    rows = [("b/1", "CC0", None), ("a/1", "CC0", None), ("b/2", "CC0", None), ("c", "MIT", "A")]
+    recordings = pd.DataFrame(rows, columns=["path", "licence", "citation"])
     first, second = rights_of(recordings)
-    assert (first["licence"], first["folders"]) == ("CC0", ["a", "b"])
-    assert second == {"licence": "MIT", "citation": "Someone", "folders": ["c"]}
+    assert (first["licence"], first["sources"]) == ("CC0", ["a", "b"])
+    assert second == {"licence": "MIT", "citation": "A", "sources": ["c"]}
 
 
 def test_a_part_of_something_else_is_not_fresh() -> None:

@@ -117,8 +117,8 @@ def nasty_page():
         {
             "description": f"Twin {NASTY}",
             "rights": [
-                {"licence": "CC BY 4.0", "citation": "Someone (2020)", "folders": ["halls"]},
-                {"licence": None, "citation": None, "folders": [NASTY, *"bcdef"]},
+                {"licence": "CC BY 4.0", "citation": "Someone (2020)", "sources": ["halls"]},
+                {"licence": None, "citation": None, "sources": [NASTY, *"bcdef"]},
             ],
             "findings": [f"99 of 100 expected recordings were found ({NASTY})."],
             "verdict": [f"The duration tells {NASTY}."],
@@ -255,7 +255,7 @@ def test_the_command_to_classify_names_the_run_that_made_the_models(page):
 
 def test_the_card_says_whose_each_licence_is(page):
     card = Page(page).text.partition("Recordings, licences and citations")[2]
-    parts = ("halls", "CC BY 4.0", f"{NASTY}, b, c, d and 2 more folders", "not stated")
+    parts = ("halls", "CC BY 4.0", f"{NASTY}, b, c, d and 2 more", "not stated")
     assert [card.index(part) for part in parts] == sorted(card.index(part) for part in parts)
 
 

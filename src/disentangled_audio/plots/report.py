@@ -123,7 +123,7 @@ def render_report(
         Files that were not analysed, with the reason; any columns.
     facts : mapping
         Of the corpus: ``description`` (text), ``rights`` (``licence``, ``citation`` and
-        ``folders`` of each part), ``findings`` (sentences on its integrity), ``verdict``
+        ``sources`` of each part), ``findings`` (sentences on its integrity), ``verdict``
         (sentences of the audit), ``simulated`` (bool), ``counts`` (what to how many).
         Of the run that made the models: ``run_id``, ``git``, ``python``, ``machine``,
         ``packages``, ``options`` (as they were typed), ``seconds`` by step. Of the one that writes

@@ -217,11 +217,15 @@ def write_report(  # noqa: PLR0913, PLR0917
 
 
 def rights_of(recordings: pd.DataFrame) -> list[dict[str, Any]]:
-    """Each licence and citation once, with the folders of recordings that it is of."""
-    rights = recordings.groupby(["licence", "citation"], dropna=False, sort=False)["folder"]
+    """Each licence and citation once, with the sources of recordings that it is of."""
+    # A path begins with what its source is called.
+    source = recordings["path"].str.partition("/")[0]
+    rights = source.groupby(
+        [recordings["licence"], recordings["citation"]], dropna=False, sort=False
+    )
     return [
-        {"licence": licence, "citation": citation, "folders": sorted(map(str, folders.unique()))}
-        for (licence, citation), folders in rights
+        {"licence": licence, "citation": citation, "sources": sorted(sources.unique())}
+        for (licence, citation), sources in rights
     ]
 
 
