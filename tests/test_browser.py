@@ -144,6 +144,39 @@ def test_a_phone_scrolls_tables_and_not_the_page(measured_report: Path, browser:
         assert boxes > 0
 
 
+def test_on_a_phone_models_and_controls_are_seen_whole(measured_report: Path, browser: Any) -> None:
+    with visit(browser, measured_report.as_uri(), viewport=PHONE) as visited:
+        box = visited.page.locator("section[aria-labelledby=comparison] .picture").first
+        assert box.evaluate("box => box.scrollWidth <= box.clientWidth")
+
+
+def test_on_a_desktop_no_figure_is_cut(opened: Visit) -> None:
+    cut = opened.page.evaluate(
+        """[...document.querySelectorAll(".picture")].filter(
+            box => box.scrollWidth > box.clientWidth).map(box => box.ariaLabel)"""
+    )
+    assert cut == []
+
+
+def test_what_scrolls_can_be_scrolled_by_keyboard(measured_report: Path, browser: Any) -> None:
+    with visit(browser, measured_report.as_uri(), viewport=PHONE) as visited:
+        unreached = visited.page.evaluate(
+            """[...document.querySelectorAll(".picture, .scroll")].filter(box =>
+                box.scrollWidth > box.clientWidth && box.tabIndex < 0).length"""
+        )
+        assert unreached == 0
+
+
+def test_on_a_phone_parameters_unfold_and_have_room(measured_report: Path, browser: Any) -> None:
+    with visit(browser, measured_report.as_uri(), viewport=PHONE) as visited:
+        page = visited.page
+        value = page.locator("details td").first
+        assert not value.is_visible()
+        page.locator("summary").click()
+        assert value.bounding_box()["width"] > 0.8 * PHONE["width"]
+        assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
+
+
 def test_print_fits_the_paper(measured_report: Path, browser: Any, tmp_path: Path) -> None:
     # A4 less 15 mm at each side, in CSS pixels.
     with visit(

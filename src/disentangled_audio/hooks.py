@@ -1,5 +1,6 @@
 """Checks before a run, the manifest and the closing table after it; tracking, if wanted."""
 
+import json
 import logging
 import platform
 import shlex
@@ -82,11 +83,17 @@ class ProjectHooks:
         self._release_lock()
 
     @hook_impl
-    def before_node_run(self, node: Node, inputs: dict[str, Any]) -> dict[str, Any] | None:
-        """Start a node's clock; hand the times so far, and the run, to the node that asks."""
+    def before_node_run(
+        self, node: Node, catalog: DataCatalog, inputs: dict[str, Any]
+    ) -> dict[str, Any] | None:
+        """Start a node's clock; hand what is known of runs to the node that asks."""
         self._started[node.name] = time.perf_counter()
-        known = {"params:seconds": dict(self._seconds), "params:run": dict(self._run)}
-        return {name: value for name, value in known.items() if name in inputs} or None
+        known = {
+            "params:seconds": lambda: dict(self._seconds),
+            "params:run": lambda: dict(self._run),
+            "params:trained": lambda: self._trained(catalog),
+        }
+        return {name: tell() for name, tell in known.items() if name in inputs} or None
 
     @hook_impl
     def after_node_run(self, node: Node) -> None:
@@ -129,11 +136,33 @@ class ProjectHooks:
             "packages": package_versions(PACKAGES),
         }
 
+    def _trained(self, catalog: DataCatalog) -> dict[str, Any]:
+        """Manifest of the run that made the predictions; of this one, what there is so far."""
+        version = catalog["predictions"].resolve_load_version()
+        if version == self._run["run_id"]:
+            return {**self._run, **self._measured(catalog)}
+        manifests = catalog["run_manifest"]
+        path = manifests._get_versioned_path(version)
+        try:
+            with manifests._fs.open(str(path), encoding="utf-8") as file:
+                return json.load(file)
+        except (OSError, ValueError):
+            # That run broke off after its predictions: this one's parameters need not be its own.
+            return {"run_id": version}
+
+    def _measured(self, catalog: DataCatalog) -> dict[str, Any]:
+        """What only the run itself can tell: its times so far, and its parameters."""
+        from disentangled_audio.pipelines.reporting.nodes import plain
+
+        return {
+            "seconds": dict(self._seconds),
+            "parameters": plain(catalog.load("parameters")),
+        }
+
     def _manifest(
         self, run_params: dict[str, Any], pipeline: Pipeline, catalog: DataCatalog
     ) -> dict[str, Any]:
         from disentangled_audio.pipelines.inference.trained_run import model_facts
-        from disentangled_audio.pipelines.reporting.nodes import plain
         from disentangled_audio.pipelines.stamps import stamp_of
 
         hashes = {}
@@ -146,8 +175,7 @@ class ProjectHooks:
             "sources": _sources(pipeline, catalog),
             "dataset_versions": _dataset_versions(pipeline, catalog),
             **model_facts(pipeline, catalog),
-            "seconds": dict(self._seconds),
-            "parameters": plain(catalog.load("parameters")),
+            **self._measured(catalog),
         }
 
 

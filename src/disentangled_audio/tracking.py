@@ -20,6 +20,7 @@ from pydantic import BaseModel
 from disentangled_audio.datasets.keras_dataset import KerasDataset
 from disentangled_audio.datasets.matplotlib_dataset import MatplotlibDataset
 from disentangled_audio.datasets.skops_dataset import SkopsDataset
+from disentangled_audio.pipelines.checks import MEASURED
 
 logger = logging.getLogger(__name__)
 
@@ -59,8 +60,8 @@ class RunTracking(MlflowHook):
         asked = {
             name: value.model_dump(mode="json") if isinstance(value, BaseModel) else value
             for name, value in inputs.items()
-            # Times of earlier nodes are no parameter, and differ from node to node.
-            if name.startswith("params:") and name != "params:seconds"
+            # What a run measures of itself is no parameter, and differs from node to node.
+            if name.startswith("params:") and name.removeprefix("params:") not in MEASURED
         }
         super().before_node_run(node=node, catalog=catalog, inputs=asked, is_async=is_async)
 

@@ -9,6 +9,7 @@ from disentangled_audio.evaluation.swap_examples import (
     name_examples,
     plan_examples,
     shown_swaps,
+    told_change,
 )
 from disentangled_audio.evaluation.swaps import DONOR, INPUT, REBUILT, RECOMBINED
 from tests.evaluation.constructed_codes import balanced_factors
@@ -190,6 +191,9 @@ def test_what_is_shown_of_a_swap(factors):
         f"content {own['attribute_content']}, rhythm {own['attribute_rhythm']}, "
         f"pitch {second['attribute_pitch']}"
     )
+    change = f"{own['attribute_pitch']} ← {second['attribute_pitch']}"
+    assert told_change(table, shown["pitch swapped"]) == change
+    assert told_change(table, shown[RECOMBINED]).endswith(f", {change}")
     titles = [text.splitlines()[0] for text in shown[RECOMBINED]]
     assert titles[2:4] == ["donor of rhythm", "donor of pitch"]
     assert list(shown[RECOMBINED].values()) == [0, 3, 1, 2, 7]

@@ -13,11 +13,12 @@ import pytest
 
 from disentangled_audio.hooks import _options
 from disentangled_audio.parameters import ViewParameters
+from disentangled_audio.pipelines.reporting.nodes import rights_of
 from disentangled_audio.pipelines.reporting.parts import (
     MOST_MISTAKES,
-    _sound,
     digest_of,
     fresh,
+    sound_of,
 )
 from tests.conftest import load_catalog, run_kedro
 
@@ -67,6 +68,40 @@ def test_codes_that_were_measured_are_reported_until_others_are_trained(
     assert NOT_MEASURED in load_catalog(project).load("report")
 
 
+def test_a_later_report_tells_of_the_run_that_made_the_models(
+    tiny_run: Path, tmp_path: Path
+) -> None:
+    project = tmp_path / "project"
+    shutil.copytree(tiny_run, project)
+    trained = load_catalog(project).load("run_manifest")
+    run_kedro(project, pipelines=["reporting"], params={"disentangler": {"epochs": 99}})
+    catalog = load_catalog(project)
+    written_by, text = catalog.load("run_manifest")["run_id"], catalog.load("report")
+    epochs = trained["parameters"]["disentangler"]["epochs"]
+    assert f"<code>disentangler.epochs</code></th><td><code>{epochs}<" in text
+    assert f"<dt>run</dt><dd>{trained['run_id']}</dd>" in text
+    assert f"<dt>page written by run</dt><dd>{written_by}</dd>" in text
+    assert f"classify PATH --model {trained['run_id']}<" in text
+    assert "<code>train_disentangler</code>" in text
+
+    run_folder = project / "data/07_reporting/twin_tiny"
+    (manifest,) = run_folder.glob(f"*/run_manifest.json/{trained['run_id']}")
+    shutil.rmtree(manifest)
+    run_kedro(project, pipelines=["reporting"], params={"disentangler": {"epochs": 99}})
+    text = load_catalog(project).load("report")
+    assert f"<dt>run</dt><dd>{trained['run_id']}</dd>" in text
+    assert "That run has left no manifest" in text
+    assert "<code>disentangler.epochs</code>" not in text
+
+
+def test_a_licence_is_named_once_with_the_sources_that_it_is_of() -> None:
+    rows = [("b/1", "CC0", None), ("a/1", "CC0", None), ("b/2", "CC0", None), ("c", "MIT", "A")]
+    recordings = pd.DataFrame(rows, columns=["path", "licence", "citation"])
+    first, second = rights_of(recordings)
+    assert (first["licence"], first["sources"]) == ("CC0", ["a", "b"])
+    assert second == {"licence": "MIT", "citation": "A", "sources": ["c"]}
+
+
 def test_a_part_of_something_else_is_not_fresh() -> None:
     part = {"said": [], "codes": "a"}
     assert fresh(part, codes="a") == part
@@ -85,7 +120,7 @@ def test_a_response_decays_as_it_was_made_to() -> None:
     time_s = np.arange(rate_hz) / rate_hz
     response = np.random.default_rng(0).normal(size=rate_hz) * 10 ** (-3 * time_s / t60_s)
     response[0] = 5.0
-    sound = _sound(response.astype(np.float32), rate_hz, VIEWS, is_response=True)
+    sound = sound_of(response.astype(np.float32), rate_hz, VIEWS, is_response=True)
     fall_db = sound.decay_db[800] - sound.decay_db[2400]
     assert fall_db == pytest.approx(60 * 0.2 / t60_s, abs=1.5)
     assert sound.level_db.max() == 0.0
@@ -96,14 +131,14 @@ def test_a_response_decays_as_it_was_made_to() -> None:
 def test_silence_can_be_drawn(is_response: bool) -> None:
     from disentangled_audio.plots.recording import recording_figure
 
-    sound = _sound(np.zeros(4000, dtype=np.float32), 8000, VIEWS, is_response=is_response)
+    sound = sound_of(np.zeros(4000, dtype=np.float32), 8000, VIEWS, is_response=is_response)
     assert sound.decay_db is None
     assert recording_figure(sound).axes[1].get_ylabel() == "amplitude (share of the peak)"
 
 
 def test_a_long_clip_has_no_more_columns_than_can_be_seen() -> None:
     samples = np.random.default_rng(0).normal(size=8000 * 60).astype(np.float32)
-    sound = _sound(samples, 8000, VIEWS, is_response=False)
+    sound = sound_of(samples, 8000, VIEWS, is_response=False)
     assert len(sound.level_db) <= 401
 
 

@@ -47,7 +47,7 @@ def test_leakage_shows_scores_intervals_and_chance():
     matrix = matrix_of()
     matrix.loc[0, ["score", "low", "high"]] = [0.98, 0.95, 1.0]
     figure = leakage_figure(matrix, simulated=True)
-    codes, _, controls, _ = figure.axes[:4]
+    codes, controls, *others = figure.axes[:4]
     assert texts(codes) == ["98", "95–100"] + ["60", "50–70"] * 3
     # Colour is the share of the way from chance to perfect.
     np.testing.assert_allclose(codes.images[0].get_array(), [[0.975, 0.5], [0.5, 0.5]])
@@ -58,6 +58,7 @@ def test_leakage_shows_scores_intervals_and_chance():
     ]
     assert (codes.get_ylabel(), controls.get_ylabel()) == ("codes", "raw")
     assert codes.get_title(loc="left") == "marginal"
+    assert [panel.get_title(loc="left") for panel in others] == ["within target", ""]
     assert figure.axes[-1].get_ylabel() == "from chance (0) to perfect (1)"
     assert style.SIMULATED_MARK in figure.get_suptitle()
     draw(figure)
@@ -96,8 +97,16 @@ def test_a_control_without_cells_in_a_condition_is_not_shown():
     matrix = matrix_of(controls=("", "one_hot"))
     matrix = matrix[(matrix["control"] == "") | (matrix["condition"] == "marginal")]
     figure = leakage_figure(matrix)
-    assert [panel.get_visible() for panel in figure.axes[:4]] == [True, True, True, False]
+    assert [panel.get_ylabel() for panel in figure.axes[:3]] == ["codes", "one-hot", "codes"]
+    # Beside them only the colour bar.
+    assert len(figure.axes) == 4
     draw(figure)
+
+
+def test_leakage_under_several_conditions_is_no_wider_than_a_page():
+    factors = [f"factor_{number}" for number in range(7)]
+    # Inches that a page of the report shows without scrolling.
+    assert leakage_figure(matrix_of(factors=factors)).get_figwidth() < 11
 
 
 @pytest.mark.parametrize("n_factors", [1, 8])

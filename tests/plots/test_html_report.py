@@ -116,7 +116,10 @@ def nasty_page():
         pd.DataFrame({"path": [f"{NASTY}.wav"], "reason": ["matches no pattern"]}),
         {
             "description": f"Twin {NASTY}",
-            "rights": [{"licence": "CC BY 4.0", "citation": "Someone (2020)"}],
+            "rights": [
+                {"licence": "CC BY 4.0", "citation": "Someone (2020)", "sources": ["halls"]},
+                {"licence": None, "citation": None, "sources": [NASTY, *"bcdef"]},
+            ],
             "findings": [f"99 of 100 expected recordings were found ({NASTY})."],
             "verdict": [f"The duration tells {NASTY}."],
             "simulated": True,
@@ -138,6 +141,7 @@ class Page(HTMLParser):
     def __init__(self, html):
         super().__init__()
         self.tags, self.images, self.sounds, self.headings = [], [], [], []
+        self.figures = []
         self.text, self.open = "", []
         self.feed(html)
 
@@ -145,6 +149,8 @@ class Page(HTMLParser):
         self.tags.append(tag)
         if tag == "img":
             self.images.append(dict(attrs))
+        if tag == "figure":
+            self.figures.append(dict(attrs))
         if tag == "audio":
             self.sounds.append(dict(attrs))
         if tag in {"h1", "h2", "h3"}:
@@ -236,6 +242,32 @@ def test_what_was_not_run_is_told_with_its_command():
         assert f"kedro run --pipelines={pipelines} --env=test" in text
 
 
+def test_values_with_spaces_are_quoted_once_and_left_out_where_they_do_not_belong():
+    text = Page(bare_page(options="--env=fsdd '--params=corpus_file=my birds.yml'")).text
+    assert "--pipelines=audit,reporting --env=fsdd '--params=corpus_file=my birds.yml'\n" in text
+    assert "python benchmarks/loss_ablation.py --env=fsdd\n" in text
+
+
+def test_the_command_to_classify_names_the_run_that_made_the_models(page):
+    assert "disentangled-audio classify PATH --model 2026-01-01\n" in Page(page).text
+    assert "disentangled-audio classify PATH\n" in Page(bare_page()).text
+
+
+def test_the_card_says_whose_each_licence_is(page):
+    card = Page(page).text.partition("Recordings, licences and citations")[2]
+    parts = ("halls", "CC BY 4.0", f"{NASTY}, b, c, d and 2 more", "not stated")
+    assert [card.index(part) for part in parts] == sorted(card.index(part) for part in parts)
+
+
+def test_figures_are_announced_by_what_they_show_and_stop_the_tab_key_where_they_scroll(page):
+    parsed = Page(page)
+    labels = [figure["aria-label"] for figure in parsed.figures]
+    assert labels == [image["alt"] for image in parsed.images]
+    stops = {figure["aria-label"]: "tabindex" in figure for figure in parsed.figures}
+    assert stops["Confusion matrix of svm: true classes in rows, predicted in columns."]
+    assert not stops[f"Figure of {NASTY}"]
+
+
 def test_a_swap_without_example_says_why():
     parts = parts_of("x")
     parts["codes"] |= {"swaps": [], "no_swap": "no two test clips differ"}
@@ -258,9 +290,9 @@ def test_a_page_with_as_much_as_it_may_hold_is_under_10_mb():
     parts["codes"]["swaps"] = [{"name": "x", "players": [sound] * 5}] * 6
     parts["mistakes"]["items"] = [{**parts["mistakes"]["items"][0], "player": sound}] * 6
     page = bare_page(parts=parts)
-    assert "the first 1.7 s" in page
-    # Figures of a real page take about 2 MB.
-    assert len(page) < 8e6
+    assert "the first 1.2 s" in page
+    # Figures of a real page take up to 4 MB.
+    assert len(page) < 6e6
 
 
 def test_a_player_is_as_loud_as_it_goes():

@@ -215,6 +215,22 @@ def shown_swaps(table: pd.DataFrame) -> list[tuple[str, dict[str, int]]]:
     ]
 
 
+def told_change(table: pd.DataFrame, panels: Mapping[str, int]) -> str:
+    """What the input is and what the result should be instead, such as "dog ← cat".
+
+    Parameters
+    ----------
+    table : DataFrame
+        From `name_examples`.
+    panels : mapping of text to row
+        One of `shown_swaps`: the input first, the result last.
+    """
+    attributes = table.loc[:, table.columns.str.startswith(ATTRIBUTE)]
+    rows = list(panels.values())
+    changed = zip(attributes.iloc[rows[0]], attributes.iloc[rows[-1]], strict=True)
+    return ", ".join(f"{own} ← {given}" for own, given in changed if own != given)
+
+
 def _heading(kind: str) -> str:
     return kind if kind == RECOMBINED else f"{kind} swapped"
 

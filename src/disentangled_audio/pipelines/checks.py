@@ -20,7 +20,7 @@ from disentangled_audio.pipelines.stamps import digest
 # NumPy, scikit-learn and Keras all take it, with a little room for seeds derived from it.
 MAX_SEED = 2**31 - 1
 # Filled while a run goes on, never given.
-MEASURED = ("seconds", "run")
+MEASURED = ("seconds", "run", "trained")
 PARAMETERS = (
     "seed",
     "corpus_name",

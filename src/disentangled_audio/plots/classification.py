@@ -11,6 +11,8 @@ from matplotlib.patches import Patch
 
 from disentangled_audio.plots import style
 
+# In inches: a phone shows it whole. Cut at its right, a good model would look like none.
+COMPARISON_WIDTH = 5.2
 # How strong the colour of a class is in the bar of each measure.
 STRENGTHS = {"precision": 1.0, "recall": 0.45}
 
@@ -187,7 +189,7 @@ def comparison_figure(
     }
     sizes = [len(scores) for scores in parts.values()]
     with style.context():
-        figure = style.new_figure(8.0, 1.6 + 0.42 * sum(sizes))
+        figure = style.new_figure(COMPARISON_WIDTH, 2.0 + 0.42 * sum(sizes))
         panels = figure.subplots(
             len(parts), 1, sharex=True, squeeze=False, height_ratios=[n + 0.4 for n in sizes]
         ).ravel()
@@ -195,7 +197,7 @@ def comparison_figure(
             _draw_scores(panel, scores, looks[part])
             panel.set_ylabel(part)
             _mark_chance(panel, chance_level(metrics), named=panel is panels[0])
-        panels[-1].set_xlabel("balanced accuracy (mean recall, 0–1) with 95 % interval")
+        panels[-1].set_xlabel("balanced accuracy (mean recall, 0–1)\nwith 95 % interval")
         figure.align_ylabels()
         text = title or _comparison_title(metrics)
         style.left_title(figure, style.title(text, simulated=simulated))
@@ -212,7 +214,9 @@ def chance_level(metrics: Mapping[str, Any]) -> float | None:
 
 
 def _comparison_title(metrics: Mapping[str, Any]) -> str:
-    return f"Target {metrics['target']}, corpus {metrics['corpus']}, {metrics['n_test']} test items"
+    # In two lines, for the figure is narrow.
+    asked = f"Target {metrics['target']}, corpus {metrics['corpus']}"
+    return f"{asked},\n{metrics['n_test']} test items"
 
 
 def _rows_of(table: pd.DataFrame, model: str) -> pd.DataFrame:

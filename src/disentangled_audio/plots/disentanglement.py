@@ -37,7 +37,7 @@ def leakage_figure(
     Returns
     -------
     Figure
-        One column of panels a condition, one row of panels for the codes and for each control.
+        For each condition, from top to bottom, a panel of the codes and one of each control.
         Numbers are balanced accuracies in percent with their interval; colour is the share of the
         way from chance to perfect. Hatched cells could not be scored; a letter gives the reason.
 
@@ -52,45 +52,44 @@ def leakage_figure(
     texts = matrix[["control", "reason"]].astype(object).fillna("")
     table = matrix.assign(control=texts["control"], reason=texts["reason"])
     conditions = list(dict.fromkeys(table["condition"]))
-    parts = {
-        control: list(dict.fromkeys(table.loc[table["control"] == control, "code"]))
-        for control in dict.fromkeys(table["control"])
-    }
     factors = {
         name: list(dict.fromkeys(table.loc[table["condition"] == name, "factor"]))
         for name in conditions
     }
+    # One beneath the other: side by side they are wider than a page.
+    parts = [
+        (condition, control, cells, list(dict.fromkeys(cells["code"])))
+        for condition in conditions
+        for control in dict.fromkeys(table["control"])
+        if not (cells := _cells_of(table, condition, control)).empty
+    ]
     reasons = [reason for reason in dict.fromkeys(table["reason"]) if reason]
     letters = {reason: chr(ord("a") + number) for number, reason in enumerate(reasons)}
-    n_rows = sum(map(len, parts.values()))
-    n_columns = sum(map(len, factors.values()))
+    n_rows = sum(len(codes) for *_, codes in parts)
+    n_columns = max(map(len, factors.values()))
     with style.context():
         figure = style.new_figure(
-            2.6 + 0.82 * n_columns, 2.0 + 0.5 * n_rows + 0.3 * len(parts) + 0.2 * len(reasons)
+            2.6 + 0.82 * n_columns,
+            1.2 + 0.42 * n_rows + 0.15 * len(parts) + 0.7 * len(conditions) + 0.2 * len(reasons),
         )
         panels = figure.subplots(
-            len(parts),
-            len(conditions),
-            squeeze=False,
-            height_ratios=[len(codes) for codes in parts.values()],
-            width_ratios=[len(names) for names in factors.values()],
-        )
-        for row, (control, codes) in enumerate(parts.items()):
-            for column, condition in enumerate(conditions):
-                cells = table[(table["control"] == control) & (table["condition"] == condition)]
-                panel = panels[row, column]
-                names = factors[condition]
-                panel.set_visible(row == 0 or not cells.empty)
-                image = _draw_cells(panel, cells, codes, names, letters)
-                _name_cells(
-                    panel,
-                    codes if column == 0 else [""] * len(codes),
-                    _with_chance(table, condition, names) if row == 0 else [""] * len(names),
-                )
-            panels[row, 0].set_ylabel(control.replace("_", "-") or UNDER_TEST, fontweight="bold")
-        for panel, condition in zip(panels[0], conditions, strict=True):
-            panel.set_title(condition)
-        figure.align_ylabels(panels[:, 0])
+            len(parts), 1, squeeze=False, height_ratios=[len(codes) for *_, codes in parts]
+        )[:, 0]
+        titled = set()
+        for panel, (condition, control, cells, codes) in zip(panels, parts, strict=True):
+            names = factors[condition]
+            image = _draw_cells(panel, cells, codes, names, letters)
+            is_first = condition not in titled
+            _name_cells(
+                panel,
+                codes,
+                _with_chance(table, condition, names) if is_first else [""] * len(names),
+            )
+            panel.set_ylabel(control.replace("_", "-") or UNDER_TEST, fontweight="bold")
+            if is_first:
+                panel.set_title(condition)
+                titled.add(condition)
+        figure.align_ylabels(panels)
         colour_bar = figure.colorbar(image, ax=panels, shrink=0.6, aspect=25, pad=0.02)
         colour_bar.set_label("from chance (0) to perfect (1)")
         colour_bar.outline.set_visible(False)
@@ -100,6 +99,10 @@ def leakage_figure(
         text = title or "What each code says of each factor (balanced accuracy, %)"
         style.left_title(figure, style.title(text, simulated=simulated))
     return figure
+
+
+def _cells_of(table: pd.DataFrame, condition: str, control: str) -> pd.DataFrame:
+    return table[(table["condition"] == condition) & (table["control"] == control)]
 
 
 def nothing_measured_figure(reason: str, *, simulated: bool = False) -> Figure:

@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 
 FIGURE_DPI = 130
 CSS_DPI = 96
-# So many samples a player, so that a page with dozens of them stays under 10 MB.
-MOST_SAMPLES = 80_000
+# So many samples a player: 36 of them (six mistakes, six swaps of five sounds) take 5.8 MB as
+# base64, which leaves a page under 10 MB another 4 for its figures.
+MOST_SAMPLES = 60_000
 LOUDEST = 0.9
 
 

@@ -1,6 +1,7 @@
 """One self-contained HTML page: the answer first, then what it rests on."""
 
-from collections.abc import Collection, Mapping
+import shlex
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 import pandas as pd
@@ -121,13 +122,15 @@ def render_report(
     rejected : DataFrame
         Files that were not analysed, with the reason; any columns.
     facts : mapping
-        Of the corpus: ``description`` (text), ``rights`` (``licence`` and ``citation`` of each
-        part), ``findings`` (sentences on its integrity), ``verdict`` (sentences of the audit),
-        ``simulated`` (bool), ``counts`` (what to how many). Of the run: ``run_id``, ``git``,
-        ``python``, ``machine``, ``packages``, ``options`` (as they were typed), ``seconds`` by
-        step. Each may be missing.
+        Of the corpus: ``description`` (text), ``rights`` (``licence``, ``citation`` and
+        ``sources`` of each part), ``findings`` (sentences on its integrity), ``verdict``
+        (sentences of the audit), ``simulated`` (bool), ``counts`` (what to how many).
+        Of the run that made the models: ``run_id``, ``git``, ``python``, ``machine``,
+        ``packages``, ``options`` (as they were typed), ``seconds`` by step. Of the one that writes
+        the page: ``written_by``, its run id.
+        Each may be missing.
     parameters : mapping
-        Nested parameters of the run.
+        Nested parameters of the run that made the models.
     figures : mapping
         Name to figure: ``comparison``, ``training_curves``, ``audit``, ``confidence``,
         ``ablation``, ``latent_map``, ``confusion_matrix_<model>``, ``precision_recall_<model>``,
@@ -157,6 +160,7 @@ def render_report(
         },
     }
     seconds = facts.get("seconds") or metrics.get("seconds") or {}
+    options = shlex.split(facts.get("options") or "")
     return (
         _environment()
         .get_template(TEMPLATE)
@@ -164,7 +168,8 @@ def render_report(
             sections=SECTIONS,
             metrics=metrics,
             facts=facts,
-            options=f" {facts['options']}" if facts.get("options") else "",
+            options=_typed(options),
+            environment=_typed(word for word in options if word.startswith("--env=")),
             simulated=bool(metrics["simulated"] or facts.get("simulated")),
             main=main,
             answer=answer(metrics),
@@ -180,6 +185,11 @@ def render_report(
             parts=parts or {},
         )
     )
+
+
+def _typed(words: Iterable[str]) -> str:
+    """Options to put behind a command, quoted as a shell needs them."""
+    return "".join(f" {shlex.quote(word)}" for word in words)
 
 
 def _comparison_text(metrics: Mapping[str, Any]) -> str:

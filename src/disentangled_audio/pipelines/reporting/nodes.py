@@ -155,11 +155,13 @@ def write_report(  # noqa: PLR0913, PLR0917
     measured_codes: dict[str, Any],
     folds: dict[str, Any],
     corpus: Corpus,
-    parameters: dict[str, Any],
     run: dict[str, Any],
-    seconds: dict[str, float],
+    trained: dict[str, Any],
 ) -> str:
     """The whole result as one page.
+
+    Parameters, versions and times are those of the run that made the models (`trained`), which
+    may be an earlier one than the one that writes the page (`run`).
 
     Of other pipelines it has what they have measured of these models or of this corpus, and where
     that is nothing it says how to get it.
@@ -187,10 +189,12 @@ def write_report(  # noqa: PLR0913, PLR0917
         "confidence": {"said": on_confidence(confidence, HYBRID)},
     }
     facts = {
-        **run,
-        "seconds": seconds,
+        **trained,
+        "written_by": run["run_id"],
+        # Of a run without a manifest nothing else is known; the corpus is the same.
+        "options": trained.get("options", run["options"]),
         "description": corpus.description,
-        "rights": recordings[["licence", "citation"]].drop_duplicates().to_dict("records"),
+        "rights": rights_of(recordings),
         "findings": integrity["findings"],
         "verdict": audit["verdict"],
         "simulated": corpus.simulated,
@@ -206,10 +210,23 @@ def write_report(  # noqa: PLR0913, PLR0917
         confusion,
         rejected,
         facts,
-        plain(parameters),
+        trained.get("parameters", {}),
         figures,
         parts,
     )
+
+
+def rights_of(recordings: pd.DataFrame) -> list[dict[str, Any]]:
+    """Each licence and citation once, with the sources of recordings that it is of."""
+    # A path begins with what its source is called.
+    source = recordings["path"].str.partition("/")[0]
+    rights = source.groupby(
+        [recordings["licence"], recordings["citation"]], dropna=False, sort=False
+    )
+    return [
+        {"licence": licence, "citation": citation, "sources": sorted(sources.unique())}
+        for (licence, citation), sources in rights
+    ]
 
 
 def plain(parameters: dict[str, Any]) -> dict[str, Any]:

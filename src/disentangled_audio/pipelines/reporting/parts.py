@@ -3,6 +3,7 @@
 Each is a mapping that JSON can hold: sentences, pictures and players (`plots.page`).
 """
 
+from collections import Counter
 from typing import Any
 
 import pandas as pd
@@ -39,7 +40,7 @@ def show_mistakes(
     shown = []
     for row, item in zip(rows, items.to_dict("records"), strict=True):
         samples, is_response = waveforms[int(row)], item["kind"] == "rir"
-        figure = recording_figure(_sound(samples, rate_hz, views, is_response=is_response))
+        figure = recording_figure(sound_of(samples, rate_hz, views, is_response=is_response))
         text = "Spectrogram and " + ("energy decay" if is_response else "waveform")
         name = item["recording_id"]
         shown.append(
@@ -52,7 +53,8 @@ def show_mistakes(
     return {"model": HYBRID, "are_mistakes": are_mistakes, "items": shown, **hashes}
 
 
-def _sound(samples: Any, rate_hz: int, views: ViewParameters, *, is_response: bool) -> Any:
+def sound_of(samples: Any, rate_hz: int, views: ViewParameters, *, is_response: bool) -> Any:
+    """A clip ready for `recording_figure`: its spectrogram, and of a response its decay."""
     import numpy as np
 
     from disentangled_audio.plots.recording import Sound
@@ -82,7 +84,7 @@ def show_codes(
     views: ViewParameters,
 ) -> dict[str, Any]:
     """What the codes say beside controls, in words and as a heat map; swaps to see and hear."""
-    from disentangled_audio.evaluation.swap_examples import shown_swaps
+    from disentangled_audio.evaluation.swap_examples import shown_swaps, told_change
     from disentangled_audio.pipelines.disentanglement.nodes import plot_swap_examples
     from disentangled_audio.plots.disentanglement import leakage_figure
     from disentangled_audio.plots.page import picture, player
@@ -92,13 +94,17 @@ def show_codes(
     figure = leakage_figure(leakage, simulated=corpus.simulated)
     sounds = swap_audio[:]
     rate_hz = swap_audio.attrs["sample_rate_hz"]
-    swaps = [
-        {
-            "name": name,
-            "players": [player(sounds[row], rate_hz, text) for text, row in panels.items()],
-        }
-        for name, panels in shown_swaps(swap_examples)[:MOST_SWAPS]
-    ]
+    swaps: list[dict[str, Any]] = []
+    n_named: Counter[str] = Counter()
+    for name, panels in shown_swaps(swap_examples)[:MOST_SWAPS]:
+        n_named[name] += 1
+        change = told_change(swap_examples, panels)
+        swaps.append(
+            {
+                "name": f"{name}, example {n_named[name]}: {change}",
+                "players": [player(sounds[row], rate_hz, text) for text, row in panels.items()],
+            }
+        )
     swap_figure = plot_swap_examples(swap_examples, swap_spectra, corpus, views)
     return {
         "codes": digest_of(codes),
