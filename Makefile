@@ -6,14 +6,17 @@ INSTALLED := .venv/.installed
 # What MLflow needs on top, and its older versions of what .venv has, are kept apart from it.
 TRACKING := .venv-tracking
 
-.PHONY: run test test-tracking fuzz install lint viz prune clean help
+.PHONY: run test coverage test-tracking fuzz install lint viz prune clean help
 
 run: install ## the default pipeline on the simulated twin; prints where the results are
 	$(BIN)/kedro run
 
-test: install ## the tests, with coverage
-	$(BIN)/python -m pytest --numprocesses=logical --maxprocesses=4 --dist=loadfile \
-	  --no-loadscope-reorder --cov --cov-report=term
+PARALLEL := --numprocesses=logical --maxprocesses=4 --dist=loadfile --no-loadscope-reorder
+test: install ## the tests, a file of them on each core
+	$(BIN)/python -m pytest $(PARALLEL)
+
+coverage: install ## the same, and which lines they run; slower
+	$(BIN)/python -m pytest $(PARALLEL) --cov --cov-report=term
 
 test-tracking: $(TRACKING)/.installed ## the tests of tracking by MLflow, with that installed
 	$(TRACKING)/bin/python -m pytest tests/test_tracking.py

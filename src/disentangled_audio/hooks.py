@@ -194,8 +194,11 @@ class TrackingHooks:
         loader = context.config_loader
         loader.config_patterns.setdefault("mlflow", ["mlflow*", "mlflow*/**", "**/mlflow*"])
         try:
-            loader["mlflow"]
+            configured = loader["mlflow"]
         except MissingConfigException:
+            return
+        # Of the base environment alone, a file that is not there is an empty one to Kedro.
+        if not configured:
             return
         try:
             from disentangled_audio.tracking import RunTracking

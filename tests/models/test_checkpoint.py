@@ -89,6 +89,12 @@ def interrupted(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+def _said(caplog: pytest.LogCaptureFixture) -> list[str]:
+    """Without what TensorFlow says of that which other tests of the process have traced."""
+    own = [record for record in caplog.records if record.name.startswith("disentangled_audio")]
+    return [record.getMessage() for record in own]
+
+
 def test_a_resumed_training_ends_with_the_bits_of_an_undisturbed_one(
     undisturbed, interrupted: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -99,7 +105,7 @@ def test_a_resumed_training_ends_with_the_bits_of_an_undisturbed_one(
         result = _train(tmp_path, lambda epoch, row: seen.append(epoch))
 
     assert seen == [3, 4, 5, 6]
-    assert caplog.messages == ["training is resumed from epoch 3"]
+    assert _said(caplog) == ["training is resumed from epoch 3"]
     _assert_same(result, undisturbed)
 
 
@@ -145,7 +151,7 @@ def test_a_finished_training_is_reused(
         result = _train(tmp_path, lambda epoch, row: seen.append(epoch))
 
     assert seen == [6]
-    assert caplog.messages == ["training had finished after epoch 6; its result is reused"]
+    assert _said(caplog) == ["training had finished after epoch 6; its result is reused"]
     _assert_same(result, undisturbed)
 
 
