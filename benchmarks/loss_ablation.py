@@ -63,6 +63,10 @@ def variants(parameters: DisentanglerParameters) -> dict[str, list[str]]:
         found["no timbre code"] = ["disentangler.timbre_dim=0"]
     if parameters.stretch:
         found["no time resampling"] = ["disentangler.stretch=0"]
+    if parameters.auxiliary_weight:
+        found["second head: 0"] = ["disentangler.auxiliary_weight=0"]
+    if parameters.pitch_spectrum_units:
+        found["no spectrum of pitch alone"] = ["disentangler.pitch_spectrum_units=0"]
     found["reconstruction: 0"] = ["disentangler.reconstruction_weight=0"]
     found["variational, not quantised"] = [
         "disentangler.variational_weight=0.01",
