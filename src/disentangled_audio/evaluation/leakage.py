@@ -64,9 +64,8 @@ def thirds_of_training(values: ArrayLike, training: NDArray[np.bool_]) -> NDArra
     """Lowest, middle and highest third of a number, between bounds that training rows set.
 
     The thirds are of the number itself, not relative to a speaker or a room: they are to be read
-    from one spectrogram, which does not know whose it is. (Readers fitted to five speakers of FSDD
-    name thirds of median F0 of the sixth at 59 to 100 %, of its ratio to the speaker's median at
-    20 to 70 %.) So rows of an unseen group may all lie in one third.
+    from one spectrogram, which does not know whose it is. So rows of an unseen group may all lie
+    in one third.
 
     Parameters
     ----------

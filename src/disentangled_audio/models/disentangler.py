@@ -268,6 +268,7 @@ def _bottleneck(
 def _bounded(
     features: Any, n_dimensions: int, name: str, parameters: DisentanglerParameters
 ) -> Any:
+    """Code between -1 and 1, so that noise on it limits what it can say."""
     own = name if parameters.levels(name) is None else f"{name}_exact"
     return layers.Dense(n_dimensions, activation="tanh", name=own)(features)
 
