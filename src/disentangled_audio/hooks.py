@@ -46,6 +46,7 @@ class ProjectHooks:
         self._started: dict[str, float] = {}
         self._seconds: dict[str, float] = {}
         self._run: dict[str, Any] = {}
+        self._trains_all = False
         self._lock: RunLock | None = None
 
     @hook_impl
@@ -62,6 +63,7 @@ class ProjectHooks:
         from disentangled_audio.pipelines.inference.trained_run import (
             is_inference,
             prepare_inference,
+            trains_all,
         )
 
         # An interrupted run of this process (a notebook's, say) has not told any hook of its end.
@@ -73,6 +75,7 @@ class ProjectHooks:
             return
         check_run(run_params, pipeline, catalog)
         self._run = self._run_facts(run_params)
+        self._trains_all = trains_all(pipeline)
         self._lock = _run_lock(pipeline, catalog)
         if self._lock is not None:
             self._lock.acquire()
@@ -137,18 +140,28 @@ class ProjectHooks:
         }
 
     def _trained(self, catalog: DataCatalog) -> dict[str, Any]:
-        """Manifest of the run that made the predictions; of this one, what there is so far."""
+        """Manifest of the run that made the predictions; of this one, what there is so far.
+
+        `can_classify` beside it tells whether `classify` takes the run's models.
+        """
+        from disentangled_audio.trained_runs import is_trained
+
         version = catalog["predictions"].resolve_load_version()
         if version == self._run["run_id"]:
-            return {**self._run, **self._measured(catalog)}
+            return {
+                **self._run,
+                **self._measured(catalog),
+                "can_classify": self._trains_all,
+            }
         manifests = catalog["run_manifest"]
         path = manifests._get_versioned_path(version)
         try:
             with manifests._fs.open(str(path), encoding="utf-8") as file:
-                return json.load(file)
+                manifest = json.load(file)
         except (OSError, ValueError):
             # That run broke off after its predictions: this one's parameters need not be its own.
-            return {"run_id": version}
+            return {"run_id": version, "can_classify": False}
+        return {**manifest, "can_classify": is_trained(manifest)}
 
     def _measured(self, catalog: DataCatalog) -> dict[str, Any]:
         """What only the run itself can tell: its times so far, and its parameters."""

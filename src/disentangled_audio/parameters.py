@@ -777,6 +777,10 @@ class DisentanglerParameters(Parameters):
         off.
     epochs : passes over the training rows (or `max_epoch_rows` of them), at most.
     patience_epochs : epochs without a better validation loss before training stops.
+    refit_epochs : further epochs, from the weights that validation chose, on training and
+        validation rows together; the step size rises and falls once more. The model after them is
+        kept, the one before them only tells how good such a model is (its answers for validation
+        rows are what the hybrid is set on). 0 leaves them out.
     batch_size : rows a step.
     learning_rate : largest step size; it rises over the first epochs and falls to zero along a
         half cosine over `epochs`.
@@ -831,6 +835,7 @@ class DisentanglerParameters(Parameters):
     view_noise: float = Field(default=0.1, ge=0.0)
     epochs: int = Field(default=30, ge=1)
     patience_epochs: int = Field(default=20, ge=1)
+    refit_epochs: int = Field(default=0, ge=0)
     batch_size: int = Field(default=64, ge=1)
     learning_rate: float = Field(default=3e-3, gt=0.0)
     weight_decay: float = Field(default=1e-3, ge=0.0)

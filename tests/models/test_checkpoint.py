@@ -109,6 +109,31 @@ def test_a_resumed_training_ends_with_the_bits_of_an_undisturbed_one(
     _assert_same(result, undisturbed)
 
 
+def test_a_refit_is_resumed_too(tmp_path: Path) -> None:
+    parameters = PLAIN.model_copy(update={"epochs": 1, "refit_epochs": 3})
+    first, _ = _train(None, parameters=parameters)
+    weights = first.get_weights()
+
+    def refit(folder: Path | None, progress=None):
+        rows = (_views(), LABELS, TRAIN_ROWS, VALIDATION_ROWS, N_CLASSES)
+        return training.refit_disentangler(
+            first, *rows, parameters, 0, progress=progress, checkpoint_folder=folder
+        )
+
+    def stop(epoch: int, row: dict[str, float]) -> None:
+        raise _StopError
+
+    with pytest.raises(_StopError):
+        refit(tmp_path, stop)
+    seen = []
+    resumed = refit(tmp_path, lambda epoch, row: seen.append(epoch))
+
+    assert seen == [1, 2, 3]
+    _assert_same(resumed, refit(None))
+    for weight, before in zip(first.get_weights(), weights, strict=True):
+        np.testing.assert_array_equal(weight, before)
+
+
 def test_what_is_restored_matters(
     undisturbed, interrupted: Path, tmp_path: Path, monkeypatch
 ) -> None:

@@ -20,6 +20,7 @@ from disentangled_audio.models.training import (  # noqa: E402
     NO_LABEL,
     _Rows,
     encode,
+    refit_disentangler,
     train_disentangler,
 )
 from tests.arrays import chunked  # noqa: E402
@@ -266,6 +267,29 @@ def test_best_epoch_is_kept_and_training_stops_early(views) -> None:
     validation = {name: view[VALIDATION_ROWS] for name, view in views.items()}
     accuracy = (encode(model, validation)["target"].argmax(1) == LABELS[VALIDATION_ROWS]).mean()
     assert accuracy == pytest.approx(history["validation_accuracy"][best])
+
+
+def test_a_refit_learns_from_validation_rows_too_and_has_none_to_judge_it(views, trained) -> None:
+    parameters = TINY.model_copy(update={"refit_epochs": 2})
+    first = trained[0]
+
+    def refit(views):
+        rows = (LABELS, TRAIN_ROWS, VALIDATION_ROWS, N_CLASSES)
+        return refit_disentangler(first, views, *rows, parameters, 0)
+
+    model, history = refit(views)
+
+    assert history["epoch"].tolist() == [1, 2]
+    assert [name for name in history if name.startswith("validation")] == []
+    kernels = []
+    for changed in (TEST_ROWS, VALIDATION_ROWS):
+        other = {name: view.copy() for name, view in views.items()}
+        for view in other.values():
+            view[changed] = 1.0
+        kernels.append(_kernel(refit(other)[0], "content"))
+    np.testing.assert_array_equal(kernels[0], _kernel(model, "content"))
+    assert not np.array_equal(kernels[1], _kernel(model, "content"))
+    assert not np.array_equal(_kernel(first, "content"), _kernel(model, "content"))
 
 
 def test_another_seed_gives_other_weights(views) -> None:

@@ -89,6 +89,7 @@ def test_a_later_report_tells_of_the_run_that_made_the_models(
     shutil.rmtree(manifest)
     run_kedro(project, pipelines=["reporting"], params={"disentangler": {"epochs": 99}})
     text = load_catalog(project).load("report")
+    assert "classify PATH" not in text
     assert f"<dt>run</dt><dd>{trained['run_id']}</dd>" in text
     assert "That run has left no manifest" in text
     assert "<code>disentangler.epochs</code>" not in text

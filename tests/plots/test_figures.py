@@ -161,6 +161,17 @@ def test_training_has_a_panel_for_each_term_and_marks_the_best_epoch():
     draw(figure)
 
 
+def test_epochs_of_a_refit_have_no_validation():
+    history = history_of(9)
+    history.loc[6:, ["validation_loss", "val_accuracy"]] = np.nan
+    figure = training_curves_figure(history)
+    lines = {line.get_label(): line for line in figure.axes[0].lines}
+    assert lines["training"].get_xdata()[-1] == 9
+    assert lines["refit from epoch 7 on"].get_xdata()[0] == 6.5
+    assert "best epoch (4)" in lines
+    draw(figure)
+
+
 def test_training_of_one_epoch_and_of_a_given_best_epoch():
     draw(training_curves_figure(history_of(1), best_epoch=1))
     draw(training_curves_figure(history_of()[["epoch", "training_loss"]]))

@@ -125,6 +125,7 @@ def nasty_page():
             "simulated": True,
             "counts": {"recordings": 200},
             "run_id": "2026-01-01",
+            "can_classify": True,
             "packages": {"numpy": "2.0"},
             "options": f"--env={NASTY}",
             "seconds": {"quick": 0.1, "slow": 12.0},
@@ -250,7 +251,13 @@ def test_values_with_spaces_are_quoted_once_and_left_out_where_they_do_not_belon
 
 def test_the_command_to_classify_names_the_run_that_made_the_models(page):
     assert "disentangled-audio classify PATH --model 2026-01-01\n" in Page(page).text
-    assert "disentangled-audio classify PATH\n" in Page(bare_page()).text
+
+
+def test_a_run_that_cannot_classify_is_not_named_in_a_command():
+    text = Page(bare_page(options="--env=test")).text
+    assert "classify PATH" not in text
+    assert "made only a part of what naming recordings of your own needs" in text
+    assert "kedro run --env=test\n" in text
 
 
 def test_the_card_says_whose_each_licence_is(page):

@@ -19,7 +19,8 @@ class FactorTarget:
     ----------
     values : (n_items, n_columns)
         A number in one column, at zero mean and unit variance in the training rows; or a class,
-        one-hot over the classes of the training rows. Rows without a value are zero.
+        one-hot over the classes of the training rows, then those of other rows that are trained
+        on. Rows without a value are zero.
     known : (n_items,)
         1 where the row has a value, else 0.
     cells : (n_items, n_cells)
@@ -37,8 +38,10 @@ class FactorTarget:
         return self.values.shape[1] == 1
 
 
-def factor_target(values: pd.Series, train_rows: NDArray[np.bool_]) -> FactorTarget | None:
-    """Prepare a factor; only training rows decide its scale, thirds and classes.
+def factor_target(
+    values: pd.Series, train_rows: NDArray[np.bool_], rows: NDArray[np.bool_] | None = None
+) -> FactorTarget | None:
+    """Prepare a factor; only training rows decide its scale, thirds and first classes.
 
     Parameters
     ----------
@@ -46,6 +49,8 @@ def factor_target(values: pd.Series, train_rows: NDArray[np.bool_]) -> FactorTar
         Floating-point values are a number, NaN where there is none; others are classes. A number
         that is positive in all training rows is taken by its logarithm.
     train_rows : (n_items,)
+    rows : (n_items,), optional
+        Training rows and others that are trained on beside them: their further classes follow.
 
     Returns
     -------
@@ -54,7 +59,7 @@ def factor_target(values: pd.Series, train_rows: NDArray[np.bool_]) -> FactorTar
     """
     if pd.api.types.is_float_dtype(values):
         return _number(values.to_numpy(dtype=np.float64), train_rows)
-    return _classes(values.astype("string"), train_rows)
+    return _classes(values.astype("string"), train_rows, train_rows if rows is None else rows)
 
 
 def _number(values: NDArray[np.float64], train_rows: NDArray[np.bool_]) -> FactorTarget | None:
@@ -77,10 +82,13 @@ def _number(values: NDArray[np.float64], train_rows: NDArray[np.bool_]) -> Facto
     return FactorTarget(scaled.astype(np.float32)[:, None], known, cells)
 
 
-def _classes(values: pd.Series, train_rows: NDArray[np.bool_]) -> FactorTarget | None:
+def _classes(
+    values: pd.Series, train_rows: NDArray[np.bool_], rows: NDArray[np.bool_]
+) -> FactorTarget | None:
     classes = sorted(values[train_rows].dropna().unique())
     if len(classes) < 2:
         return None
+    classes += sorted(set(values[rows].dropna()) - set(classes))
     one_hot = np.stack([(values == name).fillna(False) for name in classes], axis=1)
     one_hot = one_hot.astype(np.float32)
     return FactorTarget(one_hot, one_hot.sum(axis=1), one_hot)

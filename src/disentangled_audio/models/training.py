@@ -118,24 +118,111 @@ def train_disentangler(  # noqa: PLR0913
         If rows do not fit each other, a view has NaN, a part is empty, the parts overlap, a class
         has no training row, or a loss names a factor that is not there.
     """
-    _check_rows(views, labels, train_rows, validation_rows, n_classes)
-    tf.config.experimental.enable_op_determinism()
+    rows = {"training": train_rows, "validation": validation_rows}
+    _check_rows(views, labels, rows, n_classes)
     shapes = {name: views[name].shape[1:] for name in VIEW_NAMES}
-    targets = _factor_targets(factors, labels, train_rows, parameters)
+    targets = _factor_targets(factors, labels, train_rows, train_rows, parameters)
     columns = {name: target.values.shape[1] for name, target in targets.items()}
     model = build_disentangler(shapes, n_classes, parameters, seed, columns)
-    validation_rows = _some(validation_rows, parameters.max_epoch_rows, seed)
     sample = _some(train_rows, parameters.max_epoch_rows, seed)
     _standardise(model, {name: views[name][sample] for name in VIEW_NAMES})
-    training = _Rows(views, labels, train_rows, n_classes, parameters, targets)
-    validation = _Rows(views, labels, validation_rows, n_classes, parameters, targets)
+    scored = _some(validation_rows, parameters.max_epoch_rows, seed)
+    training, validation = (
+        _Rows(views, labels, of, n_classes, parameters, targets) for of in (train_rows, scored)
+    )
     trainer = _Trainer(model, training, views["log_mel"][sample], parameters, targets)
+    data = (labels, train_rows, scored)
+    checkpoint = _checkpoint(checkpoint_folder, views, data, targets, parameters, seed)
+    history = _train(trainer, training, validation, seed, progress, checkpoint)
+    return model, history
+
+
+def refit_disentangler(  # noqa: PLR0913
+    model: keras.Model,
+    views: Views,
+    labels: NDArray[np.integer],
+    train_rows: NDArray[np.bool_],
+    validation_rows: NDArray[np.bool_],
+    n_classes: int,
+    parameters: DisentanglerParameters,
+    seed: int,
+    *,
+    progress: Progress | None = None,
+    checkpoint_folder: Path | None = None,
+    factors: pd.DataFrame | None = None,
+) -> tuple[keras.Model, pd.DataFrame]:
+    """Go on for `refit_epochs` epochs, on validation rows too; nothing is chosen.
+
+    What the model that is given says of its validation rows tells how good it is; the one that is
+    made may learn from these rows.
+
+    Parameters
+    ----------
+    model : keras.Model
+        From `train_disentangler`, of the same rows and parameters; it stays as it is.
+    views, labels, train_rows, validation_rows, n_classes, parameters, seed, progress, \
+    checkpoint_folder, factors
+        As in `train_disentangler`.
+
+    Returns
+    -------
+    model : keras.Model
+        With the weights after the last epoch, averaged over recent epochs if `weight_averaging`
+        is on.
+    history : pandas.DataFrame
+        As in `train_disentangler`, without validation.
+
+    Raises
+    ------
+    ValueError
+        As in `train_disentangler`.
+    """
+    parts = {"training": train_rows, "validation": validation_rows}
+    _check_rows(views, labels, parts, n_classes)
+    rows = train_rows | validation_rows
+    # Separation does not come in gradually again.
+    schedule = {"epochs": parameters.refit_epochs, "ramp_epochs": 0}
+    parameters = parameters.model_copy(update=schedule)
+    targets = _factor_targets(factors, labels, train_rows, rows, parameters)
+    weights = model.get_weights()
+    refitted = keras.models.clone_model(model)
+    refitted.set_weights(weights)
+    sample = _some(rows, parameters.max_epoch_rows, seed)
+    training = _Rows(views, labels, rows, n_classes, parameters, targets)
+    trainer = _Trainer(refitted, training, views["log_mel"][sample], parameters, targets)
+    data = (labels, rows, *weights)
+    checkpoint = _checkpoint(checkpoint_folder, views, data, targets, parameters, seed)
+    return refitted, _train(trainer, training, None, seed, progress, checkpoint)
+
+
+def _checkpoint(
+    folder: Path | None,
+    views: Views,
+    data: tuple[NDArray[Any], ...],
+    targets: dict[str, FactorTarget],
+    parameters: DisentanglerParameters,
+    seed: int,
+) -> Checkpoint | None:
+    """Of a training of some data; targets are data too."""
+    if folder is None:
+        return None
+    data += tuple(target.values for target in targets.values())
+    return Checkpoint(folder, _digest(views, data, parameters, seed))
+
+
+def _train(
+    trainer: _Trainer,
+    training: _Rows,
+    validation: _Rows | None,
+    seed: int,
+    progress: Progress | None,
+    checkpoint: Checkpoint | None,
+) -> pd.DataFrame:
+    """Train, give the model its best weights (the last without validation), and tell of it."""
+    tf.config.experimental.enable_op_determinism()
+    model, parameters = trainer.model, trainer.parameters
     state = _State(np.random.default_rng(seed), _values(model))
-    checkpoint = None
-    if checkpoint_folder is not None:
-        rows = (labels, train_rows, validation_rows)
-        rows += tuple(target.values for target in targets.values())
-        checkpoint = Checkpoint(checkpoint_folder, _digest(views, rows, parameters, seed))
+    if checkpoint is not None:
         _resume(checkpoint, state, trainer, progress, parameters)
 
     while not state.finished(parameters):
@@ -145,16 +232,17 @@ def train_disentangler(  # noqa: PLR0913
         averages = _moving_average(
             state.averages, latest, state.epoch + 1, parameters.weight_averaging
         )
-        _assign(model, averages)
-        row |= _prefixed("validation", trainer.score(validation))
-        _assign(model, latest)
+        if validation is not None:
+            _assign(model, averages)
+            row |= _prefixed("validation", trainer.score(validation))
+            _assign(model, latest)
         state.add(row, averages)
         if checkpoint is not None:
             checkpoint.save(*state.saved(trainer))
         if progress is not None:
             progress(state.epoch, row)
     _assign(model, state.best_weights)
-    return model, pd.DataFrame(state.history)
+    return pd.DataFrame(state.history)
 
 
 def encode(
@@ -291,11 +379,12 @@ class _State:
         return len(self.history)
 
     def add(self, row: dict[str, float], averages: list[NDArray[np.float32]]) -> None:
-        """Take in a complete epoch."""
+        """Take in a complete epoch; one that nothing judges is better than those before it."""
         self.history.append(row)
         self.averages = averages
-        if row["validation_loss"] < self.best_loss:
-            self.best_loss, self.best_epoch = row["validation_loss"], self.epoch
+        loss = row.get("validation_loss", self.best_loss)
+        if loss < self.best_loss or "validation_loss" not in row:
+            self.best_loss, self.best_epoch = loss, self.epoch
             self.best_weights = averages
 
     def finished(self, parameters: DisentanglerParameters) -> bool:
@@ -503,6 +592,9 @@ class _Trainer:
         if self.targets[factor].is_number:
             losses = ops.mean(ops.square(guessed - values), axis=1)
         else:
+            # A refit may meet classes that the head does not have.
+            values = values[:, : guessed.shape[1]]
+            known = ops.sum(values, axis=1)
             losses = ops.categorical_crossentropy(values, guessed) / np.log(values.shape[1])
         return ops.sum(known * losses) / ops.maximum(ops.sum(known), 1.0)
 
@@ -525,9 +617,10 @@ def _factor_targets(
     factors: pd.DataFrame | None,
     labels: NDArray[np.integer],
     train_rows: NDArray[np.bool_],
+    rows: NDArray[np.bool_],
     parameters: DisentanglerParameters,
 ) -> dict[str, FactorTarget]:
-    """What the losses need of each factor that varies in the training rows."""
+    """What the losses of some rows need of each factor that varies in the training rows."""
     table = pd.DataFrame(index=range(len(labels))) if factors is None else factors
     table = table.assign(target=pd.Series(labels, index=table.index).astype("string"))
     table.loc[labels == NO_LABEL, "target"] = pd.NA
@@ -538,7 +631,7 @@ def _factor_targets(
                 f"a loss of the disentangler names the factor '{name}'; there are "
                 f"{', '.join(map(str, table))}"
             )
-        target = factor_target(table[name], train_rows)
+        target = factor_target(table[name], train_rows, rows)
         if target is None:
             _logger.warning(
                 "factor '%s' does not vary in the training rows: its losses are left out", name
@@ -594,30 +687,25 @@ def _class_weights(labels: NDArray[np.integer], n_classes: int) -> NDArray[np.fl
 def _check_rows(
     views: Views,
     labels: NDArray[np.integer],
-    train_rows: NDArray[np.bool_],
-    validation_rows: NDArray[np.bool_],
+    parts: dict[str, NDArray[np.bool_]],
     n_classes: int,
 ) -> None:
     lengths = {name: len(views[name]) for name in VIEW_NAMES}
-    lengths |= {
-        "labels": len(labels),
-        "train_rows": len(train_rows),
-        "validation_rows": len(validation_rows),
-    }
+    lengths |= {"labels": len(labels), **{f"{name}_rows": len(of) for name, of in parts.items()}}
     if len(set(lengths.values())) > 1:
         raise ValueError(f"rows do not fit each other: {lengths}")
-    for name, rows in (("training", train_rows), ("validation", validation_rows)):
+    for name, rows in parts.items():
         if not rows.any():
             raise ValueError(f"there is no {name} row")
-    if (train_rows & validation_rows).any():
-        raise ValueError("some rows are both training and validation rows")
+    if sum(rows.astype(int) for rows in parts.values()).max() > 1:
+        raise ValueError(f"some rows are both {' and '.join(parts)} rows")
     _check_finite(views)
-    used = labels[train_rows | validation_rows]
+    used = labels[np.any(list(parts.values()), axis=0)]
     if used.min() < NO_LABEL or used.max() >= n_classes:
         raise ValueError(f"labels must lie between 0 and {n_classes - 1}, or be {NO_LABEL}")
-    if (labels[validation_rows] == NO_LABEL).any():
+    if "validation" in parts and (labels[parts["validation"]] == NO_LABEL).any():
         raise ValueError("a validation row has no label; only training rows may have none")
-    missing = sorted(set(range(n_classes)) - set(labels[train_rows].tolist()))
+    missing = sorted(set(range(n_classes)) - set(labels[parts["training"]].tolist()))
     if missing:
         raise ValueError(f"no training row of class {', '.join(map(str, missing))}")
 

@@ -10,17 +10,17 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 @contextmanager
 def epoch_progress(n_epochs: int) -> Iterator[Callable[[int, dict[str, float]], None]]:
-    """A bar over epochs with the validation figures; gives the function to call per epoch."""
+    """A bar over epochs with the validation figures; gives the function to call per epoch.
+
+    Where nothing is validated, with the loss of training.
+    """
     with _bar("training") as bar:
         task = bar.add_task("", total=n_epochs, figures="")
 
         def update(epoch: int, figures: dict[str, float]) -> None:
-            shown = [
-                f"{name.removeprefix('validation_')} {value:.3f}"
-                for name, value in figures.items()
-                if name in ("validation_loss", "validation_accuracy")
-            ]
-            bar.update(task, completed=epoch, figures="validation: " + ", ".join(shown))
+            part = "validation" if "validation_loss" in figures else "training"
+            shown = [f"{name} {figures[f'{part}_{name}']:.3f}" for name in ("loss", "accuracy")]
+            bar.update(task, completed=epoch, figures=f"{part}: {', '.join(shown)}")
 
         yield update
 

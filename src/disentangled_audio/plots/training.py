@@ -29,6 +29,7 @@ def training_curves_figure(
     history : DataFrame
         One row per epoch: ``epoch``, and for each term ``<term>`` or ``training_<term>``, and
         ``validation_<term>`` where it was measured. Columns that are not numbers are left out.
+        Epochs at the end without a validation loss, where others have one, are of the refit.
     title : str, optional
     best_epoch : int, optional
         The epoch whose weights were kept; by default the one of lowest ``validation_loss``, and
@@ -91,6 +92,14 @@ def _best_epoch(history: pd.DataFrame) -> int | None:
     return None
 
 
+def _first_of_refit(history: pd.DataFrame) -> int | None:
+    """The epoch with which training went on, on validation rows too."""
+    losses = history.get("validation_loss")
+    if losses is None or losses.notna().all() or losses.isna().all():
+        return None
+    return int(history["epoch"].iloc[losses.notna().to_numpy().nonzero()[0][-1] + 1])
+
+
 def _draw_term(
     panel: Axes, history: pd.DataFrame, term: str, columns: dict[str, str], best: int | None
 ) -> None:
@@ -106,6 +115,10 @@ def _draw_term(
         panel.plot(history["epoch"], values, label=part, marker=marker, linewidth=1.6, **look)
     if best is not None:
         panel.axvline(best, color=style.GREY, linestyle="--", label=f"best epoch ({best})")
+    refit = _first_of_refit(history)
+    if refit is not None:
+        name = f"refit from epoch {refit} on"
+        panel.axvline(refit - 0.5, color=style.GREY, linestyle=":", label=name)
     panel.set_title(style.label(term.replace("_", " ")))
     panel.set_ylabel(_unit(term))
     panel.xaxis.set_major_locator(MaxNLocator(nbins=5, integer=True))

@@ -27,10 +27,15 @@ def is_inference(pipeline: Pipeline) -> bool:
     return OUTPUT in pipeline.all_outputs()
 
 
+def trains_all(pipeline: Pipeline) -> bool:
+    """Whether a run trains a hybrid, and uses or makes all that classifying needs beside it."""
+    needed = {*MODELS, *REFERENCES, *ARRAYS, *TABLES}
+    return needed <= pipeline.datasets() and "hybrid" in pipeline.all_outputs()
+
+
 def model_facts(pipeline: Pipeline, catalog: DataCatalog) -> dict[str, Any]:
     """Hashes of models, and what features they take, for the manifest of a run that trained all."""
-    needed = {*MODELS, *REFERENCES, *ARRAYS, *TABLES}
-    if not needed <= pipeline.datasets():
+    if not trains_all(pipeline):
         return {}
     hashes = {name: _sha256(catalog[name]) for name in (*MODELS, *REFERENCES)}
     shapes = {name: list(catalog.load(name).shape[1:]) for name in ARRAYS}

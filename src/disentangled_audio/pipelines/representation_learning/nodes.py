@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from disentangled_audio.errors import UserError
@@ -47,14 +48,21 @@ def train_disentangler_on_views(  # noqa: PLR0913
     parameters: DisentanglerParameters,
     seed: int,
     training_checkpoint: Path | None = None,
-) -> tuple[Any, pd.DataFrame]:
+) -> tuple[Any, Any, pd.DataFrame]:
     """Train encoders, decoder and head on training rows; stop early on validation rows.
+
+    With `refit_epochs`, the model that is kept goes on learning from both, and the first one beside
+    it tells how good it is; the history goes on without validation.
 
     Unlabelled rows are training rows whose class nobody knows: they are only rebuilt. A training
     that was interrupted goes on from its checkpoint. Each window of a long clip is a row with the
     label and the role of its clip.
     """
-    from disentangled_audio.models.training import NO_LABEL, train_disentangler
+    from disentangled_audio.models.training import (
+        NO_LABEL,
+        refit_disentangler,
+        train_disentangler,
+    )
 
     sources = (log_mel, content_view, rhythm_view, pitch_view, factor_table, splits)
     check_same(*sources)
@@ -76,39 +84,45 @@ def train_disentangler_on_views(  # noqa: PLR0913
     number_of = {name: number for number, name in enumerate(classes)}
     factors = factor_table.set_index("recording_id").drop(columns="role")
     labels = splits.loc[used, "target"].map(number_of).fillna(NO_LABEL).to_numpy(dtype=int)
+    validation = role[used] == "validation"
+    rows = (views, labels, ~validation, validation, len(classes), parameters, seed)
+    known = factors.reindex(splits.loc[used, "recording_id"])
     with epoch_progress(parameters.epochs) as progress:
-        model, history = train_disentangler(
-            views,
-            labels,
-            role[used] != "validation",
-            role[used] == "validation",
-            len(classes),
-            parameters,
-            seed,
-            factors=factors.reindex(splits.loc[used, "recording_id"]),
-            progress=progress,
-            checkpoint_folder=training_checkpoint,
+        first, history = train_disentangler(
+            *rows, progress=progress, checkpoint_folder=training_checkpoint, factors=known
         )
-    return stamp(model, *sources), stamp(history, *sources)
+    model = first
+    if parameters.refit_epochs:
+        folder = training_checkpoint and training_checkpoint / "refit"
+        with epoch_progress(parameters.refit_epochs) as progress:
+            model, of_refit = refit_disentangler(
+                first, *rows, progress=progress, checkpoint_folder=folder, factors=known
+            )
+        of_refit["epoch"] += len(history)
+        history = pd.concat([history, of_refit], ignore_index=True)
+    return tuple(stamp(made, *sources) for made in (model, first, history))
 
 
 def encode_views(
     disentangler: Any,
+    provisional_disentangler: Any,
     log_mel: Any,
     content_view: Any,
     rhythm_view: Any,
     pitch_view: Any,
     splits: pd.DataFrame,
     parameters: DisentanglerParameters,
-) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame, pd.DataFrame]:
     """Codes and class probabilities of every item, means over its windows if there are several.
 
     What is decoded needs codes of one spectrogram: beside the means, those of the loudest window.
+    Probabilities of validation rows, and the provisional codes of all rows, are those of the model
+    that was not trained on validation rows.
     """
     from disentangled_audio.models.training import encode
 
     sources = (disentangler, log_mel, content_view, rhythm_view, pitch_view, splits)
-    check_same(*sources)
+    check_same(*sources, provisional_disentangler)
     views = named_views(
         splits,
         log_mel=log_mel,
@@ -124,13 +138,18 @@ def encode_views(
     windows = windows_of(log_mel)
     pooled = {name: windows.pooled(values) for name, values in encoded.items()}
     loudest = {name: values[windows.loudest] for name, values in encoded.items()}
-    codes = code_table(splits["recording_id"], pooled)
-    loudest_codes = code_table(splits["recording_id"], loudest)
+    provisional = pooled
+    if parameters.refit_epochs:
+        encoded = encode(provisional_disentangler, views, batch_size, wanted)
+        provisional = {name: windows.pooled(values) for name, values in encoded.items()}
+    validation = (splits["role"] == "validation").to_numpy()[:, None]
+    target = np.where(validation, provisional["target"], pooled["target"])
+    made = [code_table(splits["recording_id"], codes) for codes in (pooled, loudest, provisional)]
     # As the head gives them; the hybrid calibrates them.
-    probabilities = probability_table(
-        splits["recording_id"], pooled["target"], training_classes(splits), temperature=1.0
+    made.append(
+        probability_table(splits["recording_id"], target, training_classes(splits), temperature=1.0)
     )
-    return tuple(stamp(table, *sources) for table in (codes, loudest_codes, probabilities))
+    return tuple(stamp(table, *sources) for table in made)
 
 
 def _check_factors(parameters: DisentanglerParameters, factor_table: pd.DataFrame) -> None:

@@ -31,13 +31,19 @@ def create_pipeline(**kwargs) -> Pipeline:
                     "params:seed",
                     "training_checkpoint",
                 ],
-                outputs=["disentangler", "training_history"],
+                outputs=["disentangler", "provisional_disentangler", "training_history"],
                 name="train_disentangler",
             ),
             Node(
                 encode_views,
-                inputs=["disentangler", *VIEWS, "splits", "params:disentangler"],
-                outputs=["codes", "loudest_codes", "cnn_probabilities"],
+                inputs=[
+                    "disentangler",
+                    "provisional_disentangler",
+                    *VIEWS,
+                    "splits",
+                    "params:disentangler",
+                ],
+                outputs=["codes", "loudest_codes", "provisional_codes", "cnn_probabilities"],
                 name="encode_views",
             ),
         ]

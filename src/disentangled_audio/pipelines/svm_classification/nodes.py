@@ -43,10 +43,14 @@ def train_svm(
 
 
 def train_code_svm(
-    codes: pd.DataFrame, splits: pd.DataFrame, parameters: SvmParameters, seed: int
+    codes: pd.DataFrame,
+    provisional_codes: pd.DataFrame,
+    splits: pd.DataFrame,
+    parameters: SvmParameters,
+    seed: int,
 ) -> tuple[Any, pd.DataFrame]:
-    """SVM on the codes."""
-    return _train(codes, None, splits, parameters, seed)
+    """SVM on the codes; those of encoders that have not seen validation rows judge it."""
+    return _train(codes, None, splits, parameters, seed, provisional_codes)
 
 
 def train_mel_svm(
@@ -103,12 +107,14 @@ def _train(
     splits: pd.DataFrame,
     parameters: SvmParameters,
     seed: int,
+    provisional_features: pd.DataFrame | None = None,
 ) -> tuple[Any, pd.DataFrame]:
     """Choose and fit on training rows; refit with the choice on training and validation rows.
 
     The first fit is calibrated on the validation rows and gives their probabilities, so that the
     hybrid is set on rows that its members have not seen. The refit takes over the temperature;
-    it is what is kept and what predicts all other rows.
+    it is what is kept and what predicts all other rows. Features that were themselves learnt, from
+    validation rows too, are given to it alone; the first fit then has provisional ones.
     """
     from disentangled_audio.models.svm import (
         CalibratedSvm,
@@ -120,12 +126,15 @@ def _train(
         search_svm,
     )
 
-    sources = (features, splits) if augmented is None else (features, augmented, splits)
+    optional = [table for table in (augmented, provisional_features) if table is not None]
+    sources = (features, *optional, splits)
     check_same(*sources)
     role = splits["role"].to_numpy()
     values = features_of(features)
-    rows = Rows(values, splits["target"].to_numpy(dtype=object), splits["group"].to_numpy(object))
+    first = values if provisional_features is None else features_of(provisional_features)
     known = has_features(values)
+    target, group = splits["target"].to_numpy(dtype=object), splits["group"].to_numpy(object)
+    rows = Rows(first, target, group)
     training, validation = rows[known & (role == "train")], rows[known & (role == "validation")]
     classes = training_classes(splits)
     _check_known(training, validation, classes)
@@ -136,9 +145,9 @@ def _train(
     n_landmarks = n_landmarks_for(n_fitted, parameters)
     provisional = fit_svm(training, chosen, extra, n_landmarks, seed)
     temperature = calibrated_temperature(provisional, validation)
-    final = CalibratedSvm(
-        fit_svm(training + validation, chosen, extra, n_landmarks, seed), temperature
-    )
+    both = Rows(values, target, group)
+    both = both[known & (role == "train")] + both[known & (role == "validation")]
+    final = CalibratedSvm(fit_svm(both, chosen, extra, n_landmarks, seed), temperature)
     probabilities = final.predict_proba(values)
     on_validation = CalibratedSvm(provisional, temperature).predict_proba(validation.features)
     probabilities[known & (role == "validation")] = on_validation

@@ -25,7 +25,7 @@ def create_pipeline(**kwargs) -> Pipeline:
             _member("mel_svm", train_mel_svm, "mel_features"),
             _member("timbre_svm", train_timbre_svm, "timbre_features"),
             _member("acoustic_svm", train_acoustic_svm, "acoustic_parameters"),
-            _member("code_svm", train_code_svm, "codes"),
+            _member("code_svm", train_code_svm, "codes", "provisional_codes"),
             Node(
                 train_hybrid,
                 inputs=["splits", "params:hybrid", *(f"{name}_probabilities" for name in MEMBERS)],
