@@ -6,10 +6,15 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
+from kedro.io import DataCatalog, MemoryDataset
+from kedro.pipeline import Node, Pipeline
 
+from disentangled_audio.datasets.json_dataset import JSONDataset
 from disentangled_audio.errors import UserError
+from disentangled_audio.hooks import _run_lock
 from disentangled_audio.locks import RUN_LOCK, RunLock
 from tests.conftest import load_catalog, run_kedro
 from tests.pipelines.test_end_to_end import _with_same_recordings
@@ -116,3 +121,15 @@ def test_a_forked_child_does_not_keep_the_lock_of_its_dead_parent(tmp_path: Path
                 pass
         finally:
             os.kill(child, signal.SIGKILL)
+
+
+def test_jobs_of_one_fold_wait_for_each_other_only_with_the_same_parameters(tmp_path: Path) -> None:
+    folds = Pipeline([Node(list, None, "fold_runs", name="train_folds")])
+
+    def lock(**parameters: Any) -> RunLock:
+        manifest = JSONDataset(filepath=str(tmp_path / "run_manifest.json"))
+        known = {"run_manifest": manifest, "parameters": MemoryDataset(parameters)}
+        return _run_lock(folds, DataCatalog(known))
+
+    with lock(seed=7), lock(seed=8), pytest.raises(UserError, match="the same folds"):
+        lock(seed=7).acquire()

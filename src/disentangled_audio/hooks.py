@@ -252,8 +252,9 @@ def _run_lock(pipeline: Pipeline, catalog: DataCatalog) -> RunLock | None:
     if pipeline.all_outputs() == {"fold_runs"}:
         from disentangled_audio.pipelines.stamps import digest
 
-        folds = catalog.load("params:cross_validation")
-        return RunLock(folder / f"{RUN_LOCK}-{digest(folds)}", "another run of the same folds")
+        # Folds of another seed or other parameters are kept elsewhere.
+        own = digest(catalog.load("parameters"))
+        return RunLock(folder / f"{RUN_LOCK}-{own}", "another run of the same folds")
     purpose = (
         f"another run of corpus '{catalog.load('params:corpus_name')}' with protocol "
         f"'{catalog.load('params:protocol_name')}'"
