@@ -19,7 +19,7 @@ MODELS = (
     *("fourier_pca", "disentangler", "hybrid"),
     *("svm", "mel_svm", "timbre_svm", "acoustic_svm", "code_svm"),
 )
-REFERENCES = ("recordings", "splits", "fourier_features", "codes")
+REFERENCES = ("recordings", "splits", "fourier_features", "codes", "provisional_codes")
 # What every manifest has, and what type that is of.
 _FACTS = {
     "run_id": str,

@@ -13,6 +13,8 @@ import pytest
 import soundfile
 
 from disentangled_audio.errors import UserError
+from disentangled_audio.pipelines.inference.nodes import UNLIKE, _novelty
+from disentangled_audio.pipelines.tables import feature_table
 from disentangled_audio.trained_runs import trained_runs
 from tests.classified import assert_as_then
 from tests.classified import classify as _classify
@@ -292,3 +294,29 @@ def test_a_place_without_recordings_is_named(
 def test_inference_runs_by_itself(trained: Path) -> None:
     with pytest.raises(UserError, match="by itself"):
         run_kedro(trained, pipelines=["inference", "reporting"])
+
+
+def test_what_is_usual_is_told_by_encoders_that_have_not_seen_validation_rows() -> None:
+    """Codes of rows that were trained on lie close to their class, those of others further off."""
+    rng = np.random.default_rng(0)
+    splits = pd.DataFrame({"role": ["train"] * 60 + ["validation"] * 30})
+    names = pd.Series([f"r{number}" for number in range(len(splits))])
+    classes = np.eye(3)
+
+    def codes(n_rows: int, spread: float) -> np.ndarray:
+        return classes[np.arange(n_rows) % 3] + spread * rng.standard_normal((n_rows, 3))
+
+    training, new = codes(60, 0.01), codes(40, 0.1)
+    kept, first = (
+        feature_table(names, np.concatenate([training, codes(30, spread)]), "content")
+        for spread in (0.01, 0.1)
+    )
+    silent = feature_table(names, np.zeros((90, 1)), "pc")
+
+    def n_unusual(provisional: pd.DataFrame) -> int:
+        novelty = _novelty(splits, silent, kept, provisional, 0)
+        likeness = novelty.in_distribution(novelty.distance([np.zeros((40, 1)), new]))
+        return int((likeness <= UNLIKE).sum())
+
+    assert n_unusual(kept) > 30
+    assert n_unusual(first) < 10

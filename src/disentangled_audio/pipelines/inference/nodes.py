@@ -1,5 +1,6 @@
 """Adapters of inference."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -23,6 +24,7 @@ from disentangled_audio.pipelines.svm_classification.nodes import (
     decay_table,
 )
 from disentangled_audio.pipelines.tables import code_table, features_of, training_classes
+from disentangled_audio.trained_runs import MODELS
 
 # Enough for the encoders' large batch, few enough to hold the views of all workers.
 FILES_AT_ONCE = 256
@@ -31,7 +33,7 @@ UNLIKE = 0.05
 FULL_SCALE = 0.9999
 
 
-def classify_recordings(  # noqa: PLR0913
+def classify_recordings(
     inference: InferenceParameters,
     parallel: ParallelParameters,
     manifest: dict[str, Any],
@@ -39,10 +41,8 @@ def classify_recordings(  # noqa: PLR0913
     splits: pd.DataFrame,
     fourier_features: pd.DataFrame,
     codes: pd.DataFrame,
-    fourier_pca: Any,
-    disentangler: Any,
-    hybrid: Any,
-    *svms: Any,
+    provisional_codes: pd.DataFrame,
+    *models: Any,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Classify recordings by the models of a run, preprocessed as that run's manifest says.
 
@@ -57,11 +57,10 @@ def classify_recordings(  # noqa: PLR0913
     from disentangled_audio.parallel import in_parallel
 
     files = named_files(inference.recordings)
-    models = {"fourier_pca": fourier_pca, "disentangler": disentangler, HYBRID: hybrid}
-    models |= dict(zip([name for name in MEMBERS if name != "cnn"], svms, strict=True))
-    run = _Run(
-        manifest, recordings, splits, models, _novelty(manifest, splits, fourier_features, codes)
-    )
+    seed = manifest["parameters"]["seed"]
+    novelty = _novelty(splits, fourier_features, codes, provisional_codes, seed)
+    by_name = dict(zip(MODELS, models, strict=True))
+    run = _Run(manifest, recordings, splits, by_name, novelty)
     reader = FeatureReader(Preprocessing.of_run(manifest), _known(recordings, splits))
     starts = range(0, len(files), FILES_AT_ONCE)
     parts = [(start, files[start : start + FILES_AT_ONCE]) for start in starts]
@@ -88,19 +87,30 @@ def _known(recordings: pd.DataFrame, splits: pd.DataFrame) -> dict[str, Known]:
 
 
 def _novelty(
-    manifest: dict[str, Any],
     splits: pd.DataFrame,
     fourier_features: pd.DataFrame,
     codes: pd.DataFrame,
+    provisional_codes: pd.DataFrame,
+    seed: int,
 ) -> Any:
+    """What is usual; a refit's encoders know validation rows, so the first ones' codes tell that.
+
+    Distances have no unit, so those in the one space of codes are compared with the other's.
+    """
     from disentangled_audio.evaluation.novelty import fit_novelty
 
-    spaces = [features_of(fourier_features), features_of(codes)]
     role = splits["role"].to_numpy()
-    training, validation = (
-        [values[role == part] for values in spaces] for part in ("train", "validation")
-    )
-    return fit_novelty(training, validation, manifest["parameters"]["seed"])
+
+    def fitted(own: pd.DataFrame) -> Any:
+        spaces = [features_of(fourier_features), features_of(own)]
+        parts = ([values[role == part] for values in spaces] for part in ("train", "validation"))
+        return fit_novelty(*parts, seed)
+
+    novelty = fitted(codes)
+    if provisional_codes.equals(codes):
+        return novelty
+    first = fitted(provisional_codes)
+    return replace(novelty, typical=first.typical, validation=first.validation)
 
 
 class _Run:

@@ -3,15 +3,7 @@
 from kedro.pipeline import Node, Pipeline
 
 from disentangled_audio.pipelines.inference.nodes import classify_recordings
-from disentangled_audio.pipelines.svm_classification.nodes import MEMBERS
-
-MODEL_INPUTS = [
-    "fourier_pca",
-    "disentangler",
-    "hybrid",
-    *(name for name in MEMBERS if name != "cnn"),
-]
-REFERENCE_INPUTS = ["recordings", "splits", "fourier_features", "codes"]
+from disentangled_audio.trained_runs import MODELS, REFERENCES
 
 
 def create_pipeline(**kwargs) -> Pipeline:
@@ -24,8 +16,8 @@ def create_pipeline(**kwargs) -> Pipeline:
                     "params:inference",
                     "params:parallel",
                     "run_manifest",
-                    *REFERENCE_INPUTS,
-                    *MODEL_INPUTS,
+                    *REFERENCES,
+                    *MODELS,
                 ],
                 outputs=["inference_predictions", "inference_predictions_csv"],
                 name="classify_recordings",
