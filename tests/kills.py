@@ -38,6 +38,7 @@ COMPARED = (
     "fourier_features.parquet",
     "training_history.csv",
     "codes.parquet",
+    "provisional_codes.parquet",
     "cnn_probabilities.parquet",
     "predictions.parquet",
 )

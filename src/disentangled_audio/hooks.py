@@ -1,6 +1,5 @@
 """Checks before a run, the manifest and the closing table after it; tracking, if wanted."""
 
-import json
 import logging
 import platform
 import shlex
@@ -144,7 +143,7 @@ class ProjectHooks:
 
         `can_classify` beside it tells whether `classify` takes the run's models.
         """
-        from disentangled_audio.trained_runs import is_trained
+        from disentangled_audio.trained_runs import is_trained, read_manifest
 
         version = catalog["predictions"].resolve_load_version()
         if version == self._run["run_id"]:
@@ -155,10 +154,8 @@ class ProjectHooks:
             }
         manifests = catalog["run_manifest"]
         path = manifests._get_versioned_path(version)
-        try:
-            with manifests._fs.open(str(path), encoding="utf-8") as file:
-                manifest = json.load(file)
-        except (OSError, ValueError):
+        manifest = read_manifest(path, manifests._fs) if manifests._fs.exists(str(path)) else None
+        if manifest is None:
             # That run broke off after its predictions: this one's parameters need not be its own.
             return {"run_id": version, "can_classify": False}
         return {**manifest, "can_classify": is_trained(manifest)}

@@ -775,12 +775,13 @@ class DisentanglerParameters(Parameters):
         off.
     view_noise : standard deviation of Gaussian noise on the standardised views; 0 switches it
         off.
-    epochs : passes over the training rows (or `max_epoch_rows` of them), at most.
+    epochs : passes over the training rows (or `max_epoch_rows` of them), at most, before the refit.
     patience_epochs : epochs without a better validation loss before training stops.
     refit_epochs : further epochs, from the weights that validation chose, on training and
         validation rows together; the step size rises and falls once more. The model after them is
-        kept, the one before them only tells how good such a model is (its answers for validation
-        rows are what the hybrid is set on). 0 leaves them out.
+        kept, the one before them only tells how good such a model is: its answers for validation
+        rows are what temperatures, weights and thresholds are set on, as if the other were no
+        surer of itself. 0 leaves them out.
     batch_size : rows a step.
     learning_rate : largest step size; it rises over the first epochs and falls to zero along a
         half cosine over `epochs`.

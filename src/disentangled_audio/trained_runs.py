@@ -20,6 +20,8 @@ MODELS = (
     *("svm", "mel_svm", "timbre_svm", "acoustic_svm", "code_svm"),
 )
 REFERENCES = ("recordings", "splits", "fourier_features", "codes", "provisional_codes")
+# What runs of older versions lack.
+_LATER = ("provisional_codes",)
 # What every manifest has, and what type that is of.
 _FACTS = {
     "run_id": str,
@@ -97,7 +99,14 @@ def read_manifest(file: PurePath, fs: Any = None) -> dict[str, Any] | None:
 def is_trained(manifest: dict[str, Any]) -> bool:
     """Whether a run trained a hybrid, and used or made all that classifying needs beside it."""
     versions = manifest["dataset_versions"]
-    return versions.get("hybrid") == manifest["run_id"] and {*MODELS, *REFERENCES} <= set(versions)
+    needed = {*MODELS, *REFERENCES} - set(_LATER)
+    return versions.get("hybrid") == manifest["run_id"] and needed <= set(versions)
+
+
+def is_complete(manifest: dict[str, Any]) -> bool:
+    """Whether the manifest of a trained run knows all that its models are checked by."""
+    known = {"file_sha256", "feature_schema"} <= set(manifest)
+    return known and set(_LATER) <= set(manifest["file_sha256"])
 
 
 def trained_runs(data: Path) -> list[TrainedRun]:

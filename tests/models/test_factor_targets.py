@@ -64,3 +64,11 @@ def test_other_rows_change_nothing_of_training_rows():
     for name in ("values", "known", "cells"):
         first, second = (getattr(factor_target(of, TRAINING), name) for of in (values, changed))
         assert np.array_equal(first[TRAINING], second[TRAINING])
+
+
+def test_classes_of_further_rows_follow_those_of_training_rows() -> None:
+    values = pd.Series(["b", "c", "a", "c"], dtype="string")
+    training = np.array([True, True, False, False])
+    target = factor_target(values, training, np.array([True, True, True, False]))
+    np.testing.assert_array_equal(target.values, np.eye(3)[[0, 1, 2, 1]])
+    assert factor_target(values, training).values.shape == (4, 2)

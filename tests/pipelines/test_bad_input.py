@@ -230,10 +230,11 @@ def test_nan_in_a_view_names_view_and_recording(unvoiced: Any, role: str) -> Non
             nodes.train_disentangler_on_views(
                 *views, unvoiced.load("factor_table"), splits, parameters, 1
             )
+    model = unvoiced.load("disentangler")
     with pytest.raises(UserError, match=message):
-        nodes.encode_views(unvoiced.load("disentangler"), *views, splits, parameters)
+        nodes.encode_views(model, model, *views, splits, parameters)
     with pytest.raises(UserError, match=message):
-        encode_without_training(unvoiced.load("disentangler"), *views, splits, parameters, 1)
+        encode_without_training(model, *views, splits, parameters, 1)
 
 
 def test_nan_in_a_test_row_does_not_reach_the_training(unvoiced: Any) -> None:
@@ -241,7 +242,7 @@ def test_nan_in_a_test_row_does_not_reach_the_training(unvoiced: Any) -> None:
     item = int(np.flatnonzero(splits["role"] == "test")[0])
     views = _damaged(unvoiced, row=2 * item)
 
-    _, history = nodes.train_disentangler_on_views(
+    *_, history = nodes.train_disentangler_on_views(
         *views, unvoiced.load("factor_table"), splits, DisentanglerParameters(epochs=1), 1
     )
 

@@ -259,11 +259,19 @@ def test_what_is_no_manifest_is_left_out_by_name(
     assert f"{newer} is left out" in caplog.text
 
 
-def test_a_manifest_without_hashes_says_that_the_run_must_be_repeated(
-    trained: Path, edited_manifest: Callable[..., None]
+def _without_provisional_codes(manifest: dict[str, Any]) -> None:
+    for part in ("dataset_versions", "file_sha256"):
+        del manifest[part]["provisional_codes"]
+
+
+@pytest.mark.parametrize(
+    "lacking", [lambda manifest: manifest.pop("file_sha256"), _without_provisional_codes]
+)
+def test_a_manifest_of_an_older_version_says_that_the_run_must_be_repeated(
+    trained: Path, edited_manifest: Callable[..., None], lacking: Callable[..., None]
 ) -> None:
-    edited_manifest(lambda manifest: manifest.pop("file_sha256"))
-    with pytest.raises(UserError, match=r"no file_sha256.*kedro run"):
+    edited_manifest(lacking)
+    with pytest.raises(UserError, match=r"of an older version.*kedro run"):
         _classify(trained, _raw(trained))
 
 

@@ -171,6 +171,10 @@ def test_epochs_of_a_refit_have_no_validation():
     assert "best epoch (4)" in lines
     draw(figure)
 
+    history.loc[0, "validation_loss"] = np.nan
+    labels = [line.get_label() for line in training_curves_figure(history[:6]).axes[0].lines]
+    assert labels == ["training", "validation", "best epoch (4)"]
+
 
 def test_training_of_one_epoch_and_of_a_given_best_epoch():
     draw(training_curves_figure(history_of(1), best_epoch=1))

@@ -52,7 +52,8 @@ class Novelty:
 
         It is the conformal p-value (1 + #{validation ≥ distance}) / (1 + n_validation): among
         recordings that are like those of training, a value below q comes up about q of the time.
-        With n validation rows the lowest value is 1 / (n + 1).
+        With n validation rows the lowest value is 1 / (n + 1). Where codes of validation rows are
+        those of encoders before their refit, this holds as far as both spread codes alike.
 
         References
         ----------

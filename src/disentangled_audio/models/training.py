@@ -118,8 +118,7 @@ def train_disentangler(  # noqa: PLR0913
         If rows do not fit each other, a view has NaN, a part is empty, the parts overlap, a class
         has no training row, or a loss names a factor that is not there.
     """
-    rows = {"training": train_rows, "validation": validation_rows}
-    _check_rows(views, labels, rows, n_classes)
+    _check_rows(views, labels, train_rows, validation_rows, n_classes)
     shapes = {name: views[name].shape[1:] for name in VIEW_NAMES}
     targets = _factor_targets(factors, labels, train_rows, train_rows, parameters)
     columns = {name: target.values.shape[1] for name, target in targets.items()}
@@ -171,20 +170,14 @@ def refit_disentangler(  # noqa: PLR0913
         is on.
     history : pandas.DataFrame
         As in `train_disentangler`, without validation.
-
-    Raises
-    ------
-    ValueError
-        As in `train_disentangler`.
     """
-    parts = {"training": train_rows, "validation": validation_rows}
-    _check_rows(views, labels, parts, n_classes)
     rows = train_rows | validation_rows
     # Separation does not come in gradually again.
     schedule = {"epochs": parameters.refit_epochs, "ramp_epochs": 0}
     parameters = parameters.model_copy(update=schedule)
     targets = _factor_targets(factors, labels, train_rows, rows, parameters)
     weights = model.get_weights()
+    # Generators of noise are no weights: the clone's begin anew.
     refitted = keras.models.clone_model(model)
     refitted.set_weights(weights)
     sample = _some(rows, parameters.max_epoch_rows, seed)
@@ -382,8 +375,8 @@ class _State:
         """Take in a complete epoch; one that nothing judges is better than those before it."""
         self.history.append(row)
         self.averages = averages
-        loss = row.get("validation_loss", self.best_loss)
-        if loss < self.best_loss or "validation_loss" not in row:
+        loss = row.get("validation_loss", -float(self.epoch))
+        if loss < self.best_loss:
             self.best_loss, self.best_epoch = loss, self.epoch
             self.best_weights = averages
 
@@ -446,7 +439,8 @@ def _digest(
     """Of everything that changes the result of a training."""
     here = Path(__file__).parent
     facts = {
-        "parameters": parameters.model_dump(mode="json"),
+        # A refit has its epochs as `epochs`.
+        "parameters": parameters.model_dump(mode="json", exclude={"refit_epochs"}),
         "terms": repr(parameters.terms),
         "seed": seed,
         "versions": [keras.__version__, tf.__version__, version("numpy")],
@@ -687,25 +681,30 @@ def _class_weights(labels: NDArray[np.integer], n_classes: int) -> NDArray[np.fl
 def _check_rows(
     views: Views,
     labels: NDArray[np.integer],
-    parts: dict[str, NDArray[np.bool_]],
+    train_rows: NDArray[np.bool_],
+    validation_rows: NDArray[np.bool_],
     n_classes: int,
 ) -> None:
     lengths = {name: len(views[name]) for name in VIEW_NAMES}
-    lengths |= {"labels": len(labels), **{f"{name}_rows": len(of) for name, of in parts.items()}}
+    lengths |= {
+        "labels": len(labels),
+        "train_rows": len(train_rows),
+        "validation_rows": len(validation_rows),
+    }
     if len(set(lengths.values())) > 1:
         raise ValueError(f"rows do not fit each other: {lengths}")
-    for name, rows in parts.items():
+    for name, rows in (("training", train_rows), ("validation", validation_rows)):
         if not rows.any():
             raise ValueError(f"there is no {name} row")
-    if sum(rows.astype(int) for rows in parts.values()).max() > 1:
-        raise ValueError(f"some rows are both {' and '.join(parts)} rows")
+    if (train_rows & validation_rows).any():
+        raise ValueError("some rows are both training and validation rows")
     _check_finite(views)
-    used = labels[np.any(list(parts.values()), axis=0)]
+    used = labels[train_rows | validation_rows]
     if used.min() < NO_LABEL or used.max() >= n_classes:
         raise ValueError(f"labels must lie between 0 and {n_classes - 1}, or be {NO_LABEL}")
-    if "validation" in parts and (labels[parts["validation"]] == NO_LABEL).any():
+    if (labels[validation_rows] == NO_LABEL).any():
         raise ValueError("a validation row has no label; only training rows may have none")
-    missing = sorted(set(range(n_classes)) - set(labels[parts["training"]].tolist()))
+    missing = sorted(set(range(n_classes)) - set(labels[train_rows].tolist()))
     if missing:
         raise ValueError(f"no training row of class {', '.join(map(str, missing))}")
 

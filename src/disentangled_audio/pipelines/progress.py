@@ -9,12 +9,14 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 
 @contextmanager
-def epoch_progress(n_epochs: int) -> Iterator[Callable[[int, dict[str, float]], None]]:
+def epoch_progress(
+    n_epochs: int, what: str = "training"
+) -> Iterator[Callable[[int, dict[str, float]], None]]:
     """A bar over epochs with the validation figures; gives the function to call per epoch.
 
     Where nothing is validated, with the loss of training.
     """
-    with _bar("training") as bar:
+    with _bar(what) as bar:
         task = bar.add_task("", total=n_epochs, figures="")
 
         def update(epoch: int, figures: dict[str, float]) -> None:

@@ -22,7 +22,7 @@ TEMPLATE = "report.html"
 COMPARISON, TRAINING = "comparison", "training_curves"
 # Name of a figure and its alternative text; those of single models end in the model's name.
 TEXTS = {
-    TRAINING: "Loss terms by epoch, training and validation; the best epoch is marked.",
+    TRAINING: "Loss terms by epoch, training and validation; best epoch and refit are marked.",
     "audit": "Balanced accuracy of each shortcut control over all folds.",
     "confidence": (
         "Reliability of the hybrid before and after calibration, and error rate by share of items "

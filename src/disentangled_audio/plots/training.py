@@ -32,8 +32,8 @@ def training_curves_figure(
         Epochs at the end without a validation loss, where others have one, are of the refit.
     title : str, optional
     best_epoch : int, optional
-        The epoch whose weights were kept; by default the one of lowest ``validation_loss``, and
-        none is marked where there is no such column.
+        The epoch whose weights were kept, or went into the refit; by default the one of lowest
+        ``validation_loss``, and none is marked where there is no such column.
     simulated : bool
         Whether the title must say that the recordings are simulated.
 
@@ -45,14 +45,14 @@ def training_curves_figure(
     terms = _terms(history)
     if history.empty or not terms:
         raise ValueError("The training history has no epoch or no loss term")
-    best = _best_epoch(history) if best_epoch is None else best_epoch
+    marks = _marks(history, best_epoch)
     n_columns = min(N_COLUMNS, len(terms))
     n_rows = ceil(len(terms) / n_columns)
     with style.context():
         figure = style.new_figure(max(3.1 * n_columns, 5.0), 0.9 + 2.3 * n_rows)
         panels = figure.subplots(n_rows, n_columns, squeeze=False, sharex=True).ravel()
         for panel, (term, columns) in zip(panels, terms.items(), strict=False):
-            _draw_term(panel, history, term, columns, best)
+            _draw_term(panel, history, term, columns, marks)
         for panel in panels[len(terms) :]:
             panel.set_visible(False)
         # The lowest visible panel of each column carries the shared axis.
@@ -92,16 +92,29 @@ def _best_epoch(history: pd.DataFrame) -> int | None:
     return None
 
 
+def _marks(history: pd.DataFrame, best: int | None) -> list[tuple[float, str, str]]:
+    """Where a vertical line is, how it looks, and what it is called."""
+    best = _best_epoch(history) if best is None else best
+    marks = [] if best is None else [(float(best), "--", f"best epoch ({best})")]
+    refit = _first_of_refit(history)
+    if refit is not None:
+        marks.append((refit - 0.5, ":", f"refit from epoch {refit} on"))
+    return marks
+
+
 def _first_of_refit(history: pd.DataFrame) -> int | None:
     """The epoch with which training went on, on validation rows too."""
-    losses = history.get("validation_loss")
-    if losses is None or losses.notna().all() or losses.isna().all():
-        return None
-    return int(history["epoch"].iloc[losses.notna().to_numpy().nonzero()[0][-1] + 1])
+    judged = [name for name in history if name in {f"{p}loss" for p in VALIDATION_PREFIXES}]
+    later = history.loc[history[judged].bfill().isna().all(axis=1), "epoch"]
+    return int(later.iloc[0]) if 0 < len(later) < len(history) else None
 
 
 def _draw_term(
-    panel: Axes, history: pd.DataFrame, term: str, columns: dict[str, str], best: int | None
+    panel: Axes,
+    history: pd.DataFrame,
+    term: str,
+    columns: dict[str, str],
+    marks: list[tuple[float, str, str]],
 ) -> None:
     looks = {
         "training": {"color": style.BLUE, "linestyle": "-"},
@@ -113,12 +126,8 @@ def _draw_term(
             continue
         values = history[columns[part]]
         panel.plot(history["epoch"], values, label=part, marker=marker, linewidth=1.6, **look)
-    if best is not None:
-        panel.axvline(best, color=style.GREY, linestyle="--", label=f"best epoch ({best})")
-    refit = _first_of_refit(history)
-    if refit is not None:
-        name = f"refit from epoch {refit} on"
-        panel.axvline(refit - 0.5, color=style.GREY, linestyle=":", label=name)
+    for place, linestyle, name in marks:
+        panel.axvline(place, color=style.GREY, linestyle=linestyle, label=name)
     panel.set_title(style.label(term.replace("_", " ")))
     panel.set_ylabel(_unit(term))
     panel.xaxis.set_major_locator(MaxNLocator(nbins=5, integer=True))

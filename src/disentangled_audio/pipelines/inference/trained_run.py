@@ -11,7 +11,13 @@ from kedro.io.core import get_filepath_str
 from kedro.pipeline import Pipeline
 
 from disentangled_audio.errors import UserError
-from disentangled_audio.trained_runs import MODELS, REFERENCES, is_trained, read_manifest
+from disentangled_audio.trained_runs import (
+    MODELS,
+    REFERENCES,
+    is_complete,
+    is_trained,
+    read_manifest,
+)
 
 OUTPUT = "inference_predictions"
 ARRAYS = (
@@ -92,10 +98,10 @@ def _chosen_manifest(dataset: Any, wanted: str | None) -> dict[str, Any]:
             f"no model is trained: {what} has no run of all pipelines. Train first: kedro run, "
             "with the same --env and --params"
         )
-    if not {"file_sha256", "feature_schema"} <= set(manifest):
+    if not is_complete(manifest):
         raise UserError(
-            f"{file} is of an older version of this project and has no file_sha256 and "
-            f"feature_schema, so its models cannot be checked. {REPEAT}."
+            f"{file} is of an older version of this project and does not tell all that its models "
+            f"are checked by. {REPEAT}."
         )
     return manifest
 

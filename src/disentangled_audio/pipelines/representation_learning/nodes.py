@@ -85,18 +85,18 @@ def train_disentangler_on_views(  # noqa: PLR0913
     factors = factor_table.set_index("recording_id").drop(columns="role")
     labels = splits.loc[used, "target"].map(number_of).fillna(NO_LABEL).to_numpy(dtype=int)
     validation = role[used] == "validation"
-    rows = (views, labels, ~validation, validation, len(classes), parameters, seed)
-    known = factors.reindex(splits.loc[used, "recording_id"])
+    given = (views, labels, ~validation, validation, len(classes), parameters, seed)
+    factors = factors.reindex(splits.loc[used, "recording_id"])
     with epoch_progress(parameters.epochs) as progress:
         first, history = train_disentangler(
-            *rows, progress=progress, checkpoint_folder=training_checkpoint, factors=known
+            *given, progress=progress, checkpoint_folder=training_checkpoint, factors=factors
         )
     model = first
     if parameters.refit_epochs:
         folder = training_checkpoint and training_checkpoint / "refit"
-        with epoch_progress(parameters.refit_epochs) as progress:
+        with epoch_progress(parameters.refit_epochs, "refit") as progress:
             model, of_refit = refit_disentangler(
-                first, *rows, progress=progress, checkpoint_folder=folder, factors=known
+                first, *given, progress=progress, checkpoint_folder=folder, factors=factors
             )
         of_refit["epoch"] += len(history)
         history = pd.concat([history, of_refit], ignore_index=True)
@@ -121,8 +121,9 @@ def encode_views(
     """
     from disentangled_audio.models.training import encode
 
-    sources = (disentangler, log_mel, content_view, rhythm_view, pitch_view, splits)
-    check_same(*sources, provisional_disentangler)
+    models = (disentangler, provisional_disentangler)
+    sources = (*models, log_mel, content_view, rhythm_view, pitch_view, splits)
+    check_same(*sources)
     views = named_views(
         splits,
         log_mel=log_mel,
@@ -134,22 +135,32 @@ def encode_views(
     # Several times faster for many rows; for few, codes keep the bits of smaller batches.
     many = log_mel.shape[0] > parameters.max_epoch_rows
     batch_size = max(parameters.batch_size, LARGE_BATCH) if many else parameters.batch_size
-    encoded = encode(disentangler, views, batch_size, wanted)
     windows = windows_of(log_mel)
-    pooled = {name: windows.pooled(values) for name, values in encoded.items()}
+
+    def pooled(encoded: dict[str, Any]) -> dict[str, Any]:
+        return {name: windows.pooled(values) for name, values in encoded.items()}
+
+    encoded = encode(disentangler, views, batch_size, wanted)
+    kept = provisional = pooled(encoded)
+    if not _same_weights(*models):
+        provisional = pooled(encode(provisional_disentangler, views, batch_size, wanted))
     loudest = {name: values[windows.loudest] for name, values in encoded.items()}
-    provisional = pooled
-    if parameters.refit_epochs:
-        encoded = encode(provisional_disentangler, views, batch_size, wanted)
-        provisional = {name: windows.pooled(values) for name, values in encoded.items()}
-    validation = (splits["role"] == "validation").to_numpy()[:, None]
-    target = np.where(validation, provisional["target"], pooled["target"])
-    made = [code_table(splits["recording_id"], codes) for codes in (pooled, loudest, provisional)]
-    # As the head gives them; the hybrid calibrates them.
-    made.append(
-        probability_table(splits["recording_id"], target, training_classes(splits), temperature=1.0)
+    codes, loudest_codes, provisional_codes = (
+        code_table(splits["recording_id"], own) for own in (kept, loudest, provisional)
     )
+    validation = (splits["role"] == "validation").to_numpy()[:, None]
+    target = np.where(validation, provisional["target"], kept["target"])
+    # As the head gives them; the hybrid calibrates them.
+    probabilities = probability_table(
+        splits["recording_id"], target, training_classes(splits), temperature=1.0
+    )
+    made = (codes, loudest_codes, provisional_codes, probabilities)
     return tuple(stamp(table, *sources) for table in made)
+
+
+def _same_weights(first: Any, second: Any) -> bool:
+    weights = zip(first.get_weights(), second.get_weights(), strict=True)
+    return all(np.array_equal(one, other) for one, other in weights)
 
 
 def _check_factors(parameters: DisentanglerParameters, factor_table: pd.DataFrame) -> None:

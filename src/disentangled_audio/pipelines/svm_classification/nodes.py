@@ -145,9 +145,9 @@ def _train(
     n_landmarks = n_landmarks_for(n_fitted, parameters)
     provisional = fit_svm(training, chosen, extra, n_landmarks, seed)
     temperature = calibrated_temperature(provisional, validation)
-    both = Rows(values, target, group)
-    both = both[known & (role == "train")] + both[known & (role == "validation")]
-    final = CalibratedSvm(fit_svm(both, chosen, extra, n_landmarks, seed), temperature)
+    rows = Rows(values, target, group)
+    rows = rows[known & (role == "train")] + rows[known & (role == "validation")]
+    final = CalibratedSvm(fit_svm(rows, chosen, extra, n_landmarks, seed), temperature)
     probabilities = final.predict_proba(values)
     on_validation = CalibratedSvm(provisional, temperature).predict_proba(validation.features)
     probabilities[known & (role == "validation")] = on_validation
