@@ -62,6 +62,20 @@ def test_files_of_the_corpus_get_the_probabilities_of_then(
     assert predictions.loc[predictions["role"] == "test", "recording_id"].nunique() > 5
 
 
+def test_the_network_that_was_refitted_is_the_one_that_answers(
+    tiny_run: Path, tmp_path: Path
+) -> None:
+    project = tmp_path / "project"
+    shutil.copytree(tiny_run, project)
+    run_kedro(project, params={"disentangler": {"refit_epochs": 1}})
+
+    catalog = load_catalog(project)
+    codes, provisional = catalog.load("codes"), catalog.load("provisional_codes")
+    assert not codes.equals(provisional)
+    assert catalog.load("training_history")["validation_loss"].isna().tolist()[-2:] == [False, True]
+    assert_as_then(_classify(project, _raw(project)), catalog.load("predictions"), MODELS)
+
+
 def test_a_row_says_class_confidence_likeness_and_acoustics(predicted: pd.DataFrame) -> None:
     classes = [c.removeprefix("p_") for c in predicted if c.startswith("p_")]
     probabilities = predicted[[f"p_{name}" for name in classes]]

@@ -37,6 +37,11 @@ DISENTANGLER = DisentanglerParameters(
     epochs=2,
     refit_epochs=1,
     batch_size=8,
+    content_channels=(8, 8),
+    pitch_channels=(4,),
+    rhythm_channels=(4,),
+    decoder_units=16,
+    decoder_channels=(8,),
     # The refit meets a group that the head of a readout does not know.
     readouts={"rhythm": {"of": ["level"]}, "pitch": {"of": ["group"]}},
     independence={"content": {"of": ["level", "group"]}},
