@@ -12,6 +12,8 @@ from disentangled_audio.plots import style
 
 TRAINING_PREFIX = "training_"
 VALIDATION_PREFIXES = ("validation_", "val_")
+# Losses of a code and a factor, named <kind>_<code>_<factor>.
+CODE_TERMS = ("readout", "independence", "compactness", "adversary")
 N_COLUMNS = 3
 
 
@@ -128,11 +130,20 @@ def _draw_term(
         panel.plot(history["epoch"], values, label=part, marker=marker, linewidth=1.6, **look)
     for place, linestyle, name in marks:
         panel.axvline(place, color=style.GREY, linestyle=linestyle, label=name)
-    panel.set_title(style.label(term.replace("_", " ")))
+    panel.set_title(_title(term))
     panel.set_ylabel(_unit(term))
     panel.xaxis.set_major_locator(MaxNLocator(nbins=5, integer=True))
     panel.yaxis.set_major_locator(MaxNLocator(nbins=4))
     panel.grid(axis="y")
+
+
+def _title(term: str) -> str:
+    """Terms of a code and a factor on two lines, which a panel is wide enough for."""
+    kind, _, rest = term.partition("_")
+    if kind not in CODE_TERMS:
+        return style.label(term.replace("_", " "))
+    code, _, factor = rest.partition("_")
+    return f"{kind}\n{code}: {style.label(factor.replace('_', ' '))}"
 
 
 def _unit(term: str) -> str:

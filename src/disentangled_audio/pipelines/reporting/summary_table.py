@@ -16,8 +16,7 @@ def print_summary(metrics: dict[str, Any], n_rejected: int, report: Path) -> Non
     table = Table(
         title=(
             f"{metrics['target']} of {metrics['corpus']} ({simulated}protocol "
-            f"{metrics['protocol']}, fold {metrics['fold']}, {metrics['n_test']} test items of "
-            f"{metrics['n_test_groups']} groups)"
+            f"{metrics['protocol']}, fold {metrics['fold']}, {_tested(metrics)})"
         ),
         title_justify="left",
         title_style="bold",
@@ -57,8 +56,7 @@ def print_folds(metrics: dict[str, Any], path: Path) -> None:
     table = Table(
         title=(
             f"{metrics['target']} of {metrics['corpus']} ({simulated}protocol "
-            f"{metrics['protocol']}, {folds}, {metrics['n_test']} test items of "
-            f"{metrics['n_test_groups']} groups): balanced accuracy"
+            f"{metrics['protocol']}, {folds}, {_tested(metrics)}): balanced accuracy"
         ),
         title_justify="left",
         title_style="bold",
@@ -92,3 +90,8 @@ def _fold_row(name: str, scores: dict[str, Any]) -> tuple[str, str, str, str, st
         f"{worst['balanced_accuracy']:.3f}",
         str(worst["fold"]),
     )
+
+
+def _tested(metrics: dict[str, Any]) -> str:
+    n_groups = metrics["n_test_groups"]
+    return f"{metrics['n_test']} test items of {n_groups} group{'s' if n_groups != 1 else ''}"
