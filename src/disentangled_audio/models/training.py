@@ -467,11 +467,14 @@ class _Trainer:
         self.optimiser.build(model.trainable_variables)
         variance = tf.reduce_mean(tf.math.reduce_variance(tf.constant(log_mel), axis=0))
         self.log_mel_variance = max(float(variance), 1e-6)
-        # One signature for full and last batches: tracing twice costs as much as some epochs.
+        # One signature for full and last batches: tracing twice costs as much as some epochs. No
+        # control flow hangs on a tensor, and without a search for it tracing is quicker.
         signature = [training.specification()]
         ramp = tf.TensorSpec([], tf.float32)
-        self.train_step = tf.function(self._train_step, input_signature=[*signature, ramp])
-        self.score_step = tf.function(self._score_step, input_signature=signature)
+        self.train_step = tf.function(
+            self._train_step, input_signature=[*signature, ramp], autograph=False
+        )
+        self.score_step = tf.function(self._score_step, input_signature=signature, autograph=False)
 
     @property
     def variables(self) -> list[keras.Variable]:
