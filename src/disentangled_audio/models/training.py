@@ -42,6 +42,8 @@ _WARM_UP_SHARE = 0.05
 _MAX_GRADIENT_NORM = 1.0
 _VALIDATION_BATCH = 256
 _ENCODED_ROWS = 4096
+# Batches that take longer than a trace.
+_COMPILED_FROM = 6
 # What a training comes out of, beside its inputs.
 _SOURCE_FILES = (
     *("disentangler.py", "factor_targets.py", "independence.py", "layers.py", "training.py"),
@@ -238,8 +240,48 @@ def _train(
     return pd.DataFrame(state.history)
 
 
+@dataclass(frozen=True)
+class CompiledNetwork:
+    """A network for many batches of one size, traced once; what is not wanted is not computed."""
+
+    input: dict[str, Any]
+    call: Callable[[dict[str, tf.Tensor]], dict[str, tf.Tensor]]
+
+    def __call__(self, batch: dict[str, tf.Tensor], *, training: bool) -> dict[str, tf.Tensor]:
+        """Outputs of a batch, as the network's in inference."""
+        return self.call(batch)
+
+
+def compile_network(
+    model: keras.Model, batch_size: int, outputs: Collection[str] | None = None
+) -> CompiledNetwork:
+    """Trace a network, which takes as long as some five batches without.
+
+    Parameters
+    ----------
+    model : keras.Model
+    batch_size : int
+        The only one that it can then take.
+    outputs : names, optional
+        Which outputs are wanted; all by default.
+    """
+    wanted = list(outputs or model.output)
+
+    def call(batch: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        encoded = model(batch, training=False)
+        return {name: encoded[name] for name in wanted}
+
+    specification = {
+        name: tf.TensorSpec((batch_size, *tensor.shape[1:]), tf.float32)
+        for name, tensor in model.input.items()
+    }
+    # A function of one signature: TensorFlow would warn of others that are traced again and again.
+    function = tf.function(call, autograph=False).get_concrete_function(specification)
+    return CompiledNetwork(model.input, function)
+
+
 def encode(
-    model: keras.Model,
+    model: keras.Model | CompiledNetwork,
     views: dict[str, Any],
     batch_size: int = 256,
     outputs: Collection[str] | None = None,
@@ -251,8 +293,8 @@ def encode(
 
     Parameters
     ----------
-    model : keras.Model
-        From `train_disentangler`.
+    model : keras.Model or CompiledNetwork
+        From `train_disentangler`; it is compiled where there are many batches.
     views : dict
         The model's inputs at least (`content_view`, `rhythm_view` and `pitch_view`, or `log_mel`),
         each (n_items, n_frames, n_bands), NumPy or zarr arrays; a part of their rows is read at a
@@ -276,6 +318,8 @@ def encode(
     n_items = views[next(iter(model.input))].shape[0]
     if n_items == 0:
         raise ValueError("no rows to encode")
+    if isinstance(model, keras.Model) and n_items > _COMPILED_FROM * batch_size:
+        model = compile_network(model, batch_size, outputs)
     # Whole batches, so that each is the same as if all rows were read at once.
     n_read = max(1, _ENCODED_ROWS // batch_size) * batch_size
     parts = [
@@ -286,7 +330,7 @@ def encode(
 
 
 def _encode_part(
-    model: keras.Model,
+    model: keras.Model | CompiledNetwork,
     views: dict[str, Any],
     part: slice,
     batch_size: int,
@@ -299,7 +343,6 @@ def _encode_part(
     for start in range(0, n_items, batch_size):
         rows = np.minimum(np.arange(start, start + batch_size), n_items - 1)
         batch = {name: tf.constant(view[rows]) for name, view in inputs.items()}
-        # Not compiled: tracing costs more than the calls, and TensorFlow warns when it recurs.
         encoded = model(batch, training=False)
         batches.append({name: encoded[name].numpy() for name in outputs or encoded})
     return {

@@ -1,6 +1,7 @@
 """Adapters of inference."""
 
 from dataclasses import replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -135,6 +136,13 @@ class _Run:
         self._encoders = _encoders(models["disentangler"])
         self._novelty = novelty
 
+    @cached_property
+    def _compiled(self) -> Any:
+        from disentangled_audio.models.training import compile_network
+        from disentangled_audio.pipelines.representation_learning.nodes import LARGE_BATCH
+
+        return compile_network(self._encoders, LARGE_BATCH)
+
     @property
     def columns(self) -> list[str]:
         """Of the table of answers, whatever the files are."""
@@ -191,7 +199,8 @@ class _Run:
         views = {name: made[name] for name in _VIEWS}
         n_rows = len(made["log_mel"])
         batch_size = LARGE_BATCH if n_rows >= LARGE_BATCH else self._batch_size
-        encoded = encode(self._encoders, views, batch_size)
+        network = self._compiled if batch_size == LARGE_BATCH else self._encoders
+        encoded = encode(network, views, batch_size)
         pooled = {name: part.windows.pooled(values) for name, values in encoded.items()}
         acoustics = self._acoustics(recording_id, made["acoustic_values"])
         features = project(self._models["fourier_pca"], made["fourier_spectra"])
