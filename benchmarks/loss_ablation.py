@@ -65,6 +65,8 @@ def variants(parameters: DisentanglerParameters) -> dict[str, list[str]]:
         found["no time resampling"] = ["disentangler.stretch=0"]
     if parameters.auxiliary_weight:
         found["second head: 0"] = ["disentangler.auxiliary_weight=0"]
+    if parameters.refit_epochs:
+        found["no refit"] = ["disentangler.refit_epochs=0"]
     if parameters.pitch_spectrum_units:
         found["no spectrum of pitch alone"] = ["disentangler.pitch_spectrum_units=0"]
     found["reconstruction: 0"] = ["disentangler.reconstruction_weight=0"]
