@@ -255,5 +255,7 @@ def test_summaries_over_folds():
     assert mean["reason"] == "no factor has two classes"
     assert list(found["folds"]) == ["0", "1", "2"]
     assert summary_over_folds({"2": none})["mean"]["block_dci"] is None
+    left_out = {"0": {"left_out": ["a"]}, "1": {"left_out": []}, "2": {"left_out": ["b", "a"]}}
+    assert summary_over_folds(left_out)["mean"] == {"left_out": ["a", "b"]}
     assert summary_over_folds({}) == {"mean": {}, "folds": {}}
     json.dumps(found, allow_nan=False)

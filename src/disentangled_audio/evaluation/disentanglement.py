@@ -292,7 +292,7 @@ def summary_over_folds(folds: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]
 
 
 def _mean_of(values: Sequence[Any]) -> Any:
-    """Mean of numbers, in nested mappings of them; what differs in words is told one by one."""
+    """Mean of numbers, in nested mappings of them; words and names are told one by one."""
     values = [value for value in values if value is not None]
     if not values:
         return None
@@ -301,6 +301,8 @@ def _mean_of(values: Sequence[Any]) -> Any:
         return {
             name: _mean_of([value[name] for value in values if name in value]) for name in names
         }
+    if isinstance(values[0], list):
+        return list(dict.fromkeys(name for value in values for name in value))
     if isinstance(values[0], str):
         return ", ".join(dict.fromkeys(value for value in values if value))
     return float(np.mean(values))
