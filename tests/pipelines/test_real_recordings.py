@@ -6,7 +6,10 @@ import pytest
 
 from tests.conftest import load_catalog, make_project, run_kedro
 
-QUICK = {"disentangler": {"epochs": 2}, "svm": {"C": [1.0], "gamma_scale": [1.0]}}
+QUICK = {
+    "disentangler": {"epochs": 2, "refit_epochs": 1},
+    "svm": {"C": [1.0], "gamma_scale": [1.0]},
+}
 
 
 @pytest.fixture
