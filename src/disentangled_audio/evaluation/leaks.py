@@ -34,7 +34,7 @@ def shares_in_training(
         `path` and the columns, in the order of `splits`.
     splits : DataFrame
         ``target``, ``group`` and ``role``. Validation rows count as training rows: the final
-        final models are refitted with them.
+        models are refitted with them.
     columns : list of str
         A value counts within its class: a speaker who says the other digits in training does
         not tell this one.

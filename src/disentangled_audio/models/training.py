@@ -161,8 +161,9 @@ def refit_disentangler(  # noqa: PLR0913
     ----------
     model : keras.Model
         From `train_disentangler`, of the same rows and parameters; it stays as it is.
-    views, labels, train_rows, validation_rows, n_classes, parameters, seed, progress, \
-    checkpoint_folder, factors
+    views, labels, train_rows, validation_rows, n_classes, parameters, seed
+        As in `train_disentangler`.
+    progress, checkpoint_folder, factors
         As in `train_disentangler`.
 
     Returns
