@@ -143,7 +143,7 @@ class ProjectHooks:
 
         `can_classify` beside it tells whether `classify` takes the run's models.
         """
-        from disentangled_audio.trained_runs import is_trained, read_manifest
+        from disentangled_audio.trained_runs import is_complete, is_trained, read_manifest
 
         version = catalog["predictions"].resolve_load_version()
         if version == self._run["run_id"]:
@@ -158,7 +158,7 @@ class ProjectHooks:
         if manifest is None:
             # That run broke off after its predictions: this one's parameters need not be its own.
             return {"run_id": version, "can_classify": False}
-        return {**manifest, "can_classify": is_trained(manifest)}
+        return {**manifest, "can_classify": is_trained(manifest) and is_complete(manifest)}
 
     def _measured(self, catalog: DataCatalog) -> dict[str, Any]:
         """What only the run itself can tell: its times so far, and its parameters."""
