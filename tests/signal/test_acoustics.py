@@ -11,7 +11,7 @@ from disentangled_audio.signal.acoustics import (
     measure,
     reason_texts,
 )
-from disentangled_audio.signal.decay import octave_bands
+from disentangled_audio.signal.decay import octave_bands, reverberation_time_s
 
 RATE_HZ = 16_000
 MEASURES = AcousticMeasures()
@@ -217,6 +217,36 @@ def test_third_octaves_are_narrower() -> None:
     octaves = octave_bands(noise_like(0.5), RATE_HZ, (1000.0,))
     ratio = np.sum(thirds**2) / np.sum(octaves**2)
     assert ratio == pytest.approx(0.2316 / 0.7071, rel=0.15)
+
+
+@pytest.mark.parametrize("bands_per_octave", [1, 3])
+def test_a_band_does_not_depend_on_those_it_shares_a_transform_with(bands_per_octave: int) -> None:
+    rir = noise_like(0.5)
+    centre_hz = (4000.0, 125.0, 1000.0, 500.0)
+    together = AcousticMeasures(centre_hz, bands_per_octave)
+    values, _ = measure(rir, RATE_HZ, measures=together)
+    assert np.isfinite(values).mean() > 0.9
+    for centre in centre_hz:
+        alone = AcousticMeasures((centre,), bands_per_octave)
+        own, _ = measure(rir, RATE_HZ, measures=alone)
+        for name in (f"t20_{centre:g}hz_s", f"c50_{centre:g}hz_db", f"edt_{centre:g}hz_s"):
+            np.testing.assert_allclose(
+                values[:, together.names.index(name)], own[:, alone.names.index(name)], rtol=1e-3
+            )
+
+
+def test_what_a_band_is_thinned_by_does_not_bend_its_decay() -> None:
+    rir = noise_like(0.5, length_s=1.5)
+    measures = AcousticMeasures((125.0, 400.0, 1000.0, 1600.0), 3)
+    values, _ = measure(rir, RATE_HZ, measures=measures)
+    # The same bands at the full rate, each measured as a response of its own.
+    bands = octave_bands(rir, RATE_HZ, measures.centre_hz, 3)
+    for place, centre in enumerate(measures.centre_hz):
+        found = values[:, measures.names.index(f"t20_{centre:g}hz_s")]
+        expected = reverberation_time_s(bands[:, place], RATE_HZ)
+        clear = np.isfinite(found)
+        assert clear.sum() >= 19
+        np.testing.assert_allclose(found[clear], expected[clear], rtol=0.05)
 
 
 def test_bandwidth_is_where_the_energy_ends() -> None:

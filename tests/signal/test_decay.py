@@ -99,6 +99,15 @@ def test_octave_bands_are_3_db_down_at_their_edges() -> None:
     assert 10 * np.log10(np.mean(band**2) / 0.5) == pytest.approx(-3.01, abs=0.05)
 
 
+@pytest.mark.parametrize("bands_per_octave", [1, 3])
+def test_a_filter_is_so_far_down_where_it_says(bands_per_octave: int) -> None:
+    place_hz = 1000 * decay.attenuated_ratio(50.0, bands_per_octave)
+    # One bin of a transform of so many seconds.
+    gains = decay.band_gains(16_000, 16_000, (1000.0,), bands_per_octave)[0]
+    around_db = 20 * np.log10(gains[[int(place_hz), int(place_hz) + 1]])
+    assert around_db[0] > -50 > around_db[1]
+
+
 def test_each_band_has_its_own_reverberation_time() -> None:
     rng = np.random.default_rng(0)
     fast = decay.octave_bands(rng.standard_normal((20, 24_000)), SAMPLE_RATE_HZ, (1000.0,))[:, 0]

@@ -13,6 +13,7 @@ from disentangled_audio.signal.blocks import row_blocks
 from disentangled_audio.signal.clip import direct_sound_index
 from disentangled_audio.signal.decay import (
     Decay,
+    attenuated_ratio,
     band_gains,
     compensated_decay,
     relative_bandwidth,
@@ -51,6 +52,11 @@ _SHORTEST_S = 0.1
 _BLOCK_SHARE = 16
 # ISO 3382-1, 5.3.3: what is measured ends 10 dB above the noise.
 _MARGIN = 10.0
+# What a band's filter weakens by more is cut off.
+_CUT_OFF_DB = 50.0
+# So many times the lowest centre and more, filters ring for so much less that they get a shorter
+# transform of their own.
+_HIGH_BANDS = 8.0
 # A band this far below the whole response holds rounding errors.
 _SILENT_BAND_SHARE = 1e-12
 
@@ -171,9 +177,10 @@ def _measure_rows(
     columns = whole.measured(measures)
     energy = np.square(response).sum(axis=1)
     # Single precision is 130 dB deep and takes half the time.
-    spectrum = fft.rfft(response.astype(np.float32), filters.n_fft)
+    single = response.astype(np.float32)
+    spectra = {transform: fft.rfft(single, transform.n_fft) for transform in filters.transforms}
     for own in filters.bands:
-        band = own.band(spectrum, n_samples, filters)
+        band = own.band(spectra[own.transform], n_samples)
         measured = band.measured(measures)
         silent = band.total <= _SILENT_BAND_SHARE * energy
         measured = [_refused(column, silent, _SILENT_BAND) for column in measured]
@@ -181,75 +188,90 @@ def _measure_rows(
             every = np.ones(len(rir), dtype=bool)
             measured = [_refused(column, every, _BAND_TOO_HIGH) for column in measured]
         columns += measured
-    columns += [whole.early_db(measures.direct_s), _bandwidth(spectrum, filters)]
+    bandwidth = _bandwidth(spectra[filters.transforms[0]], rate_hz, measures.bandwidth_share)
+    columns += [whole.early_db(measures.direct_s), bandwidth]
     columns = [_refused(column, energy == 0, _SILENT) for column in columns]
     return np.stack([c[0] for c in columns], axis=1), np.stack([c[1] for c in columns], axis=1)
 
 
 class _Filters:
-    """Filters of all bands for responses of some length; what they share is computed once.
-
-    A band is given back at a rate of at least eight times its centre: what its filter passes two
-    octaves above the centre is 43 dB down and is cut off.
-    """
+    """Filters of all bands for responses of some length; what they share is computed once."""
 
     def __init__(self, n_samples: int, sample_rate_hz: float, measures: AcousticMeasures) -> None:
         self.sample_rate_hz, self.measures = sample_rate_hz, measures
-        self.n_samples = n_samples
-        every = [_kept_every(centre, sample_rate_hz) for centre in measures.centre_hz]
-        self.ringing = ringing_samples(
-            sample_rate_hz, measures.centre_hz, measures.bands_per_octave
-        )
-        longest = -(-(n_samples + self.ringing) // max(every))
-        self.n_fft = max(every) * fft.next_fast_len(2 * (-(-longest // 2)), real=True)
-        self.n_fft += self.n_fft % 2
-        gains = band_gains(
-            self.n_fft, sample_rate_hz, measures.centre_hz, measures.bands_per_octave
-        )
+        width = measures.bands_per_octave
+        high_from_hz = _HIGH_BANDS * min(measures.centre_hz)
+        is_high = [centre >= high_from_hz for centre in measures.centre_hz]
+        groups = [
+            [c for c, own in zip(measures.centre_hz, is_high, strict=True) if own is high]
+            for high in (False, True)
+        ]
+        self.transforms = [
+            _Transform(n_samples, min(group), sample_rate_hz, width) for group in groups if group
+        ]
         self.bands = [
-            _BandFilter(centre, gain, keep, self)
-            for centre, gain, keep in zip(measures.centre_hz, gains, every, strict=True)
+            _BandFilter(centre, self.transforms[high], sample_rate_hz, width)
+            for centre, high in zip(measures.centre_hz, is_high, strict=True)
         ]
 
 
-def _kept_every(centre_hz: float, sample_rate_hz: float) -> int:
-    """Greatest power of two that leaves eight times the centre as rate."""
-    return 2 ** max(0, int(np.log2(sample_rate_hz / (8 * centre_hz))))
+class _Transform:
+    """A Fourier transform in which responses fit, and the filters of their bands ring out."""
+
+    def __init__(
+        self, n_samples: int, lowest_hz: float, sample_rate_hz: float, bands_per_octave: int
+    ) -> None:
+        self.n_samples = n_samples
+        self.ringing = ringing_samples(sample_rate_hz, (lowest_hz,), bands_per_octave)
+        every = _kept_every(lowest_hz, sample_rate_hz, bands_per_octave)
+        n_kept = -(-(n_samples + self.ringing) // every)
+        self.n_fft = every * fft.next_fast_len(2 * (-(-n_kept // 2)), real=True)
+        self.n_fft += self.n_fft % 2
+
+
+def _kept_every(centre_hz: float, sample_rate_hz: float, bands_per_octave: int) -> int:
+    """Greatest power of two that leaves a rate which holds all that the filter passes."""
+    highest_hz = centre_hz * attenuated_ratio(_CUT_OFF_DB, bands_per_octave)
+    return 2 ** max(0, int(np.log2(sample_rate_hz / (2 * highest_hz))))
 
 
 class _BandFilter:
-    """One band of the responses' spectrum."""
+    """One band of the responses' spectrum, given back at a rate that suits it."""
 
     def __init__(
-        self, centre_hz: float, gain: NDArray[np.float64], every: int, filters: _Filters
+        self,
+        centre_hz: float,
+        transform: _Transform,
+        sample_rate_hz: float,
+        bands_per_octave: int,
     ) -> None:
-        width = relative_bandwidth(filters.measures.bands_per_octave)
-        rate_hz = filters.sample_rate_hz
-        self.is_too_high = centre_hz * (1 + width / 2) > rate_hz / 2
+        width = relative_bandwidth(bands_per_octave)
+        self.transform = transform
+        self.is_too_high = centre_hz * (1 + width / 2) > sample_rate_hz / 2
         self._centre_hz = centre_hz
-        self._every = every
+        self._every = _kept_every(centre_hz, sample_rate_hz, bands_per_octave)
+        self._rate_hz = sample_rate_hz / self._every
         # Where the response ends, the filter rings.
-        self._edge = round(rate_hz / (width * centre_hz))
-        self._n_bins = filters.n_fft // every // 2 + 1
-        bins = np.arange(self._n_bins)
+        self._edge = round(sample_rate_hz / (width * centre_hz))
+        self._n_bins = transform.n_fft // self._every // 2 + 1
+        (gain,) = band_gains(transform.n_fft, sample_rate_hz, (centre_hz,), bands_per_octave)
         # Each kept sample stands for `every` ones, of which it is the middle.
-        delay = np.exp(1j * np.pi * bins * (every - 1) / filters.n_fft)
-        self._gain = (gain[: self._n_bins] * delay / np.sqrt(every)).astype(np.complex64)
+        middle = np.pi * (self._every - 1) / transform.n_fft
+        delay = np.exp(1j * middle * np.arange(self._n_bins))
+        self._gain = (gain[: self._n_bins] * delay / np.sqrt(self._every)).astype(np.complex64)
 
-    def band(
-        self, spectrum: NDArray[np.complex128], n_samples: NDArray[np.integer], filters: _Filters
-    ) -> _Band:
+    def band(self, spectrum: NDArray[np.complex64], n_samples: NDArray[np.integer]) -> _Band:
         """The band's energy over time; what lies before the direct sound is counted as direct."""
-        rate_hz = filters.sample_rate_hz / self._every
-        kept = fft.irfft(spectrum[:, : self._n_bins] * self._gain, filters.n_fft // self._every)
-        step = max(1, round(_BAND_POINT_S * rate_hz))
-        points = _points(kept[:, : filters.n_samples // self._every], step)
+        transform, every = self.transform, self._every
+        kept = fft.irfft(spectrum[:, : self._n_bins] * self._gain, transform.n_fft // every)
+        step = max(1, round(_BAND_POINT_S * self._rate_hz))
+        points = _points(kept[:, : transform.n_samples // every], step)
         # The transform is circular: its end is what lies before the direct sound. Half of the
         # ringing is left for each side; it is 90 dB down by then.
-        before = kept[:, -(filters.ringing // (2 * self._every)) :]
+        before = kept[:, -(transform.ringing // (2 * every)) :]
         points[:, 0] += np.einsum("ij,ij->i", before, before, dtype=np.float64)
-        n_points = np.maximum(n_samples - self._edge, 0) // (self._every * step)
-        return _Band(points, n_points, step / rate_hz, self._centre_hz)
+        n_points = np.maximum(n_samples - self._edge, 0) // (every * step)
+        return _Band(points, n_points, step / self._rate_hz, self._centre_hz)
 
 
 def _from_direct_sound(
@@ -273,7 +295,8 @@ def _points(signal: NDArray[np.float64], step: int) -> NDArray[np.float64]:
     """Energy of each `step` samples, (n_items, n_points)."""
     n_points = signal.shape[1] // step
     pieces = signal[:, : n_points * step].reshape(len(signal), n_points, step)
-    return np.einsum("ijk,ijk->ij", pieces, pieces, dtype=np.float64)
+    # So few values lose nothing in single precision; widening each takes three times as long.
+    return np.einsum("ijk,ijk->ij", pieces, pieces).astype(np.float64, copy=False)
 
 
 # A value for each item, and the code of the reason where there is none.
@@ -412,11 +435,13 @@ def _summed(values: NDArray[np.float64]) -> NDArray[np.float64]:
     return sums
 
 
-def _bandwidth(spectrum: NDArray[np.complex128], filters: _Filters) -> Column:
+def _bandwidth(spectrum: NDArray[np.complex64], sample_rate_hz: float, share: float) -> Column:
     """Frequency below which the given share of the energy lies."""
     energy = np.cumsum(np.square(np.abs(spectrum)), axis=1)
-    bins = np.argmax(energy >= filters.measures.bandwidth_share * energy[:, -1:], axis=1)
-    return bins * filters.sample_rate_hz / filters.n_fft, np.zeros(len(spectrum), dtype=np.uint8)
+    bins = np.argmax(energy >= share * energy[:, -1:], axis=1)
+    # All of these transforms are of an even length.
+    bin_hz = sample_rate_hz / (2 * (spectrum.shape[1] - 1))
+    return bins * bin_hz, np.zeros(len(spectrum), dtype=np.uint8)
 
 
 def _refused(column: Column, rows: NDArray[np.bool_], code: int) -> Column:

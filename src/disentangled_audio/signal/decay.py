@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -157,6 +158,13 @@ def band_gains(
     gains = np.zeros((len(centre_hz), n_fft // 2 + 1))
     gains[:, 1:] = 1 / np.sqrt(1 + detuning ** (2 * _BAND_ORDER))
     return gains
+
+
+def attenuated_ratio(attenuation_db: float, bands_per_octave: int) -> float:
+    """Frequency over a band's centre, above it, at which the filter is so far down."""
+    detuning = (10 ** (attenuation_db / 10) - 1) ** (1 / (2 * _BAND_ORDER))
+    half = detuning * relative_bandwidth(bands_per_octave) / 2
+    return half + math.sqrt(half**2 + 1)
 
 
 def relative_bandwidth(bands_per_octave: int) -> float:
