@@ -179,7 +179,7 @@ def test_what_is_unlike_training_is_warned_of(trained: Path, tmp_path: Path) -> 
     tone = np.sign(np.sin(2 * np.pi * 3000 * time_s))
     soundfile.write(tmp_path / "tone.wav", np.stack([tone] * 3, axis=1), 44100)
     row = _classify(trained, tmp_path / "tone.wav").iloc[0]
-    for text in ("may be clipped", "shorter than", "44100 Hz", "3 channels"):
+    for text in ("at full scale: it is clipped", "shorter than", "44100 Hz", "3 channels"):
         assert text in row["warnings"]
     assert row["distance"] > 1.5
 

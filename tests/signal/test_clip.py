@@ -9,6 +9,7 @@ from disentangled_audio.signal.clip import (
     band_limit,
     cut,
     direct_sound_index,
+    full_scale_run,
     normalise_energy,
     rms,
 )
@@ -176,3 +177,31 @@ def test_a_band_up_to_half_the_sampling_rate_leaves_the_top_open() -> None:
 
 def test_a_clip_shorter_than_the_filter_is_still_filtered() -> None:
     assert band_limit(np.ones((2, 5), np.float32), SAMPLE_RATE_HZ, 300.0, 3000.0).shape == (2, 5)
+
+
+@given(st.floats(1.01, 10), st.sampled_from([1.0, -1.0]))
+def test_clipping_leaves_a_run_at_full_scale(gain: float, sign: float) -> None:
+    tone = sign * _tone(100.0)
+    clipped = np.clip(gain * tone, -1.0, 1.0)
+    # A sine is beyond 1 / gain for this share of half a period, which is 80 samples.
+    expected = 80 * (1 - 2 / np.pi * np.arcsin(1 / gain))
+    assert full_scale_run(clipped) == pytest.approx(expected, abs=2.5)
+
+
+@pytest.mark.parametrize(
+    ("signal", "run"),
+    [
+        ([0.0, 0.5], 0),
+        ([1.0], 1),
+        ([0.2, 1.0, 0.3, -1.0], 1),
+        ([1.0, -1.0, 1.0, -1.0], 1),
+        ([0.0, -1.0, -1.0, -1.0, 0.0, 1.0, 1.0], 3),
+        ([1.0, 1.0, -1.0, -1.0, -1.0, -1.0], 4),
+    ],
+)
+def test_a_peak_that_was_scaled_to_full_scale_is_no_run(signal: list[float], run: int) -> None:
+    assert full_scale_run(np.array(signal, np.float32)) == run
+
+
+def test_a_normalised_tone_has_no_run() -> None:
+    assert full_scale_run(_tone(1000.0)) <= 2

@@ -2,9 +2,10 @@
 
 import numpy as np
 import pytest
+from scipy.signal import get_window
 
 from disentangled_audio.signal.blocks import BLOCK_SAMPLES
-from disentangled_audio.signal.fourier import log_spectrum
+from disentangled_audio.signal.fourier import hann_window, log_spectrum
 
 N_SAMPLES = 1000
 
@@ -85,3 +86,8 @@ def test_levels_agree_with_a_transform_in_double_precision(n_samples: int) -> No
 
 def test_no_rows_give_no_rows() -> None:
     assert log_spectrum(np.empty((0, 10), np.float32)).shape == (0, 6)
+
+
+@pytest.mark.parametrize("n_samples", [2, 3, 205, 400, 1024])
+def test_the_window_is_that_of_scipy_to_the_bit(n_samples: int) -> None:
+    np.testing.assert_array_equal(hann_window(n_samples), get_window("hann", n_samples))

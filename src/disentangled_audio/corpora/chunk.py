@@ -23,7 +23,13 @@ from disentangled_audio.corpora.decode import (
 from disentangled_audio.corpora.locate import Located
 from disentangled_audio.corpora.readers import RejectedError
 from disentangled_audio.parameters import Analysis
-from disentangled_audio.signal.clip import band_limit, direct_sound_index, normalise_energy, rms
+from disentangled_audio.signal.clip import (
+    band_limit,
+    direct_sound_index,
+    full_scale_run,
+    normalise_energy,
+    rms,
+)
 from disentangled_audio.signal.shortcuts import recording_facts
 from disentangled_audio.temporaries import write_whole
 
@@ -271,6 +277,7 @@ def _item(
         "first_arrival_s": arrival / decoded.sample_rate_hz,
         "n_bytes": decoded.n_bytes,
         "peak": float(np.abs(signal).max()),
+        "full_scale_run": full_scale_run(signal),
         "rms_dbfs": 20 * float(np.log10(max(rms(signal), 1e-12))),
         **facts,
         "sha256": decoded.sha256,

@@ -7,7 +7,6 @@ from pathlib import Path
 from rich.progress import Progress
 
 from disentangled_audio.corpora.factors import factors_files, generate_factors
-from disentangled_audio.corpora.simulate import generate_twin, twin_files
 from disentangled_audio.parameters import FactorsSource, Source, TwinSource
 
 logger = logging.getLogger(__name__)
@@ -23,6 +22,8 @@ def generated_files(source: TwinSource | FactorsSource) -> dict[str, int]:
     """Channels of every file that a generator makes, by name, without making any."""
     if isinstance(source, FactorsSource):
         return dict.fromkeys(factors_files(source), 1)
+    from disentangled_audio.corpora.simulate import twin_files
+
     return {name: group.n_channels for name, group in twin_files(source.files_per_group).items()}
 
 
@@ -56,6 +57,9 @@ def _generate(
     if isinstance(source, FactorsSource):
         generate_factors(target, source, progress)
         return
+    # The filters of its synthesis take every worker a second to import.
+    from disentangled_audio.corpora.simulate import generate_twin
+
     generate_twin(
         target,
         seed=source.seed,

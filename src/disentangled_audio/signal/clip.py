@@ -2,10 +2,11 @@
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.signal import butter, sosfiltfilt
 
 # ISO 3382-1, 5.3.3: a response starts where it first rises to within 20 dB of its maximum.
 ONSET_DB = -20.0
+# A file's greatest value is one step of its format below one.
+FULL_SCALE = 0.9999
 
 
 def direct_sound_index(rir: NDArray[np.float32]) -> int:
@@ -73,6 +74,17 @@ def cut(
     return clip
 
 
+def full_scale_run(signal: NDArray[np.floating]) -> int:
+    """Most samples in a row at full scale, on one side of zero.
+
+    Clipping leaves several; a recording that was scaled until its peak is full scale has one.
+    """
+    side = np.sign(signal) * (np.abs(signal) >= FULL_SCALE)
+    starts = np.flatnonzero(np.diff(side, prepend=0.0, append=0.0))
+    at_full_scale = side[starts[:-1]] != 0
+    return int(np.diff(starts)[at_full_scale].max(initial=0))
+
+
 def rms(signal: NDArray[np.floating]) -> float:
     """Root mean square over all samples."""
     return float(np.sqrt(np.mean(np.square(signal, dtype=np.float64))))
@@ -127,6 +139,9 @@ def band_limit(
     (n_items, n_samples)
         float32
     """
+    # Takes every worker a second to import, for what few corpora ask.
+    from scipy.signal import butter, sosfiltfilt
+
     if high_hz >= sample_rate_hz / 2:
         sos = butter(4, low_hz, "highpass", fs=sample_rate_hz, output="sos")
     else:

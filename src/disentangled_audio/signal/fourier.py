@@ -1,10 +1,20 @@
-"""Spectrum of the whole clip."""
+"""Spectrum of the whole clip, and the window of those of parts."""
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import fft
 
 from disentangled_audio.signal.blocks import row_blocks
+
+
+def hann_window(n_samples: int) -> NDArray[np.float64]:
+    """Periodic Hann window, (n_samples,).
+
+    That of `scipy.signal.get_window`, to the bit; importing that module takes every worker a
+    second.
+    """
+    phase = np.linspace(-np.pi, np.pi, n_samples + 1)[:-1]
+    return 0.5 + 0.5 * np.cos(phase)
 
 
 def log_spectrum(waveforms: NDArray[np.float32], floor_db: float = -80.0) -> NDArray[np.float32]:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 from scipy import fft
-from scipy.signal import get_window
 from scipy.sparse import csr_array
 
+from disentangled_audio.signal.fourier import hann_window
 from disentangled_audio.signal.mel import centred_frames
 
 # Perraudin et al. (2013) found 0.99 best on speech and music.
@@ -128,7 +128,7 @@ def short_time_spectra(
     (n_items, ceil(n_samples / hop_samples), n_bins)
     """
     frames = centred_frames(waveforms, hop_samples, window_samples)
-    return fft.rfft(frames * get_window("hann", window_samples), n=2 * (n_bins - 1), axis=-1)
+    return fft.rfft(frames * hann_window(window_samples), n=2 * (n_bins - 1), axis=-1)
 
 
 def inverse_spectra(
@@ -150,7 +150,7 @@ def inverse_spectra(
     Griffin and Lim (1984), eq. 6.
     """
     n_items, n_frames, n_bins = spectra.shape
-    window = get_window("hann", window_samples)
+    window = hann_window(window_samples)
     frames = fft.irfft(spectra, n=2 * (n_bins - 1), axis=-1)[..., :window_samples] * window
     added = np.zeros((n_items, (n_frames - 1) * hop_samples + window_samples))
     weight = np.zeros(added.shape[1])

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
-
 import numpy as np
 from numpy.typing import NDArray
-from scipy.signal import get_window
 from scipy.sparse import csr_array
+
+from disentangled_audio.signal.fourier import hann_window
 
 # Below this a band counts as silent; it keeps the logarithm finite.
 _SMALLEST_POWER = 1e-20
@@ -185,17 +184,12 @@ def mel_power(frames: NDArray[np.float32], filters: csr_array) -> NDArray[np.flo
         Linear power.
     """
     # In double precision: in single, a strong tone's rounding drowns bands 80 dB below it.
-    windowed = frames * _hann_window(frames.shape[-1])
+    windowed = frames * hann_window(frames.shape[-1])
     spectra = np.fft.rfft(windowed, n=2 * (filters.shape[1] - 1), axis=-1)
     power = spectra.real**2
     power += spectra.imag**2
     bands = (filters @ power.reshape(-1, power.shape[-1]).T).T
     return np.ascontiguousarray(bands, dtype=np.float32).reshape(*frames.shape[:2], -1)
-
-
-@lru_cache(maxsize=4)
-def _hann_window(window_samples: int) -> NDArray[np.float64]:
-    return get_window("hann", window_samples)
 
 
 def relative_db(power: NDArray[np.floating], axes: tuple[int, ...]) -> NDArray[np.float32]:

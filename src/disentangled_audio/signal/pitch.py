@@ -7,7 +7,8 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 from scipy import fft
-from scipy.signal import get_window
+
+from disentangled_audio.signal.fourier import hann_window
 
 # A perfectly periodic signal repeats at every multiple of its period; each octave down costs
 # this much, so that the shortest period wins (Boersma 1993, "OctaveCost").
@@ -82,7 +83,7 @@ def f0_salience(
             f"frames of {window_samples} samples hold less than two periods of {grid_hz[0]:g} Hz "
             f"at {sample_rate_hz} Hz; raise the lowest fundamental or lengthen the frames"
         )
-    window = get_window("hann", window_samples).astype(np.float32)
+    window = hann_window(window_samples).astype(np.float32)
     # Twice the length, so that the circular autocorrelation does not wrap.
     n_fft = fft.next_fast_len(2 * window_samples, real=True)
     lags = np.concatenate([[0.0], sample_rate_hz / grid_hz])
@@ -207,7 +208,7 @@ def _modal_basis(
     """Hann-windowed cosines, then sines: (window_samples, 2 * n_frequencies)."""
     times_s = np.arange(window_samples) / sample_rate_hz
     phases = 2.0 * np.pi * times_s[:, None] * np.asarray(frequencies_hz)
-    window = get_window("hann", window_samples)[:, None]
+    window = hann_window(window_samples)[:, None]
     return (window * np.hstack([np.cos(phases), np.sin(phases)])).astype(np.float32)
 
 

@@ -31,7 +31,8 @@ from disentangled_audio.trained_runs import MODELS
 FILES_AT_ONCE = 256
 # Share of validation rows below which a recording counts as unlike those of training.
 UNLIKE = 0.05
-FULL_SCALE = 0.9999
+# Fewer samples in a row at full scale happen by themselves.
+CLIPPED_RUN = 3
 
 
 def classify_recordings(
@@ -232,21 +233,18 @@ class _Run:
             )
 
     def _probabilities(self, spaces: dict[str, Any], acoustics: Any) -> dict[str, Any]:
-        members = {
-            name: self._models[name].predict_proba(spaces[source])
-            for name, source in _FEATURES.items()
-        }
-        members["cnn"] = np.asarray(spaces["target"], dtype=float)
-        members = {name: members[name] for name in MEMBERS}
-        fused = {name: members[name] for name in self._models[HYBRID].members_}
-        members[HYBRID] = self._models[HYBRID].predict_proba(fused)
+        fused = {name: self._judged(name, spaces) for name in self._models[HYBRID].members_}
+        members = {**fused, HYBRID: self._models[HYBRID].predict_proba(fused)}
         shares = np.array([self._shares[f"{PROBABILITY_PREFIX}{c}"] for c in self._classes])
         # As in `predictions`: who cannot judge says how frequent the classes were.
         return {
-            name: np.where(np.isnan(values), shares, values)
-            for name, values in members.items()
-            if name == HYBRID or name in fused
+            name: np.where(np.isnan(values), shares, values) for name, values in members.items()
         }
+
+    def _judged(self, member: str, spaces: dict[str, Any]) -> Any:
+        if member == "cnn":
+            return np.asarray(spaces["target"], dtype=float)
+        return self._models[member].predict_proba(spaces[_FEATURES[member]])
 
     def _warnings(self, rows: pd.DataFrame, likeness: Any) -> list[str]:
         analysis = self._preprocessing.corpus.analysis
@@ -257,8 +255,8 @@ class _Run:
 
     def _warnings_of(self, row: dict[str, Any], likeness: float, analysis: Any) -> list[str]:
         found = []
-        if row["peak"] >= FULL_SCALE:
-            found.append("its peak is at full scale: it may be clipped")
+        if row["full_scale_run"] >= CLIPPED_RUN:
+            found.append(f"{row['full_scale_run']} samples in a row at full scale: it is clipped")
         if row["duration_s"] < analysis.duration_s:
             found.append(
                 f"{row['duration_s']:.3g} s, shorter than the clips of training "
