@@ -16,7 +16,7 @@ import numpy as np
 import soundfile
 
 from disentangled_audio.models.checkpoint import _read
-from tests.conftest import REPOSITORY
+from tests.conftest import REPOSITORY, TRAINING
 
 N_FILES = 400
 RATE_HZ = 8000
@@ -76,7 +76,10 @@ def start(project: Path, corpus: Path) -> subprocess.Popen[str]:
     """`kedro run` in a process group of its own."""
     params = f"corpus_file={corpus / 'my_corpus.yml'},{QUICK}"
     return subprocess.Popen(
-        [sys.executable, "-m", "kedro", "run", "--env=folder", f"--params={params}"],
+        [
+            *(sys.executable, "-m", "kedro", "run", "--env=folder"),
+            *(f"--params={params}", f"--pipelines={','.join(TRAINING)}"),
+        ],
         cwd=project,
         env={**os.environ, "COLUMNS": "250", "PYTHONPATH": str(REPOSITORY / "src")},
         stdout=subprocess.PIPE,

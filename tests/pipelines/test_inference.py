@@ -18,7 +18,7 @@ from disentangled_audio.pipelines.tables import feature_table
 from disentangled_audio.trained_runs import trained_runs
 from tests.classified import assert_as_then
 from tests.classified import classify as _classify
-from tests.conftest import load_catalog, run_kedro
+from tests.conftest import TRAINING, load_catalog, run_kedro
 
 MODELS = ("svm", "mel_svm", "timbre_svm", "acoustic_svm", "code_svm", "cnn", "hybrid")
 
@@ -67,7 +67,7 @@ def test_the_network_that_was_refitted_is_the_one_that_answers(
 ) -> None:
     project = tmp_path / "project"
     shutil.copytree(tiny_run, project)
-    run_kedro(project, params={"disentangler": {"refit_epochs": 1}})
+    run_kedro(project, pipelines=TRAINING, params={"disentangler": {"refit_epochs": 1}})
 
     catalog = load_catalog(project)
     codes, provisional = catalog.load("codes"), catalog.load("provisional_codes")

@@ -15,7 +15,7 @@ from disentangled_audio.console import app
 from disentangled_audio.pipelines.arrays import windows_of
 from disentangled_audio.pipelines.representation_learning import nodes
 from tests.classified import assert_as_then
-from tests.conftest import load_catalog, make_project, run_kedro
+from tests.conftest import TRAINING, load_catalog, make_project, run_kedro
 
 RATE_HZ = 8000
 DURATION_S = 10
@@ -74,8 +74,7 @@ def params(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory, params: dict[str, Any]) -> Path:
     folder = make_project(tmp_path_factory.mktemp("long") / "project")
-    run_kedro(folder, params=params)
-    run_kedro(folder, params=params, pipelines=["disentanglement"])
+    run_kedro(folder, params=params, pipelines=[*TRAINING, "disentanglement"])
     return folder
 
 

@@ -11,7 +11,7 @@ from scipy.signal import resample_poly
 
 from disentangled_audio.errors import UserError
 from tests.classified import assert_as_then, classify
-from tests.conftest import REPOSITORY, load_catalog, make_project, run_kedro
+from tests.conftest import REPOSITORY, TRAINING, load_catalog, make_project, run_kedro
 
 PAPER = {"protocol_name": "paper"}
 
@@ -156,7 +156,7 @@ def test_simulated_rows_may_be_a_class_of_their_own(tmp_path: Path) -> None:
     params = {**_write_corpus(tmp_path), "protocol_name": "database_by_room"}
     params["protocol"] = {"split": {"n_folds": 3}}
 
-    run_kedro(project, params=params)
+    run_kedro(project, params=params, pipelines=TRAINING)
 
     predictions = load_catalog(project, params=params).load("predictions")
     assert "p_simulated" in predictions
