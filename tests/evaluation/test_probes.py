@@ -4,8 +4,15 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sklearn.linear_model import RidgeClassifier, RidgeCV
+from sklearn.model_selection import GroupKFold
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 from disentangled_audio.evaluation.probes import (
+    KERNEL_RIDGE,
+    RIDGE_ALPHAS,
+    _least_squares,
     better_by_other_folds,
     lookup_decisions,
     probe_features,
@@ -197,3 +204,37 @@ def test_the_penalty_is_chosen_by_groups():
         errors[how] = np.mean((np.array(told) - number) ** 2)
     assert errors["rooms"] < 0.8 * errors["rows"]
     assert errors["one group"] > errors["rooms"]
+
+
+@pytest.mark.parametrize("n_classes", [2, 4])
+def test_the_kernel_probe_is_a_balanced_ridge_classifier(n_classes: int) -> None:
+    rng = np.random.default_rng(4)
+    values, unseen = rng.standard_normal((80, 12)), rng.standard_normal((30, 12))
+    # Few of the last class: its rows must weigh as much.
+    labels = np.minimum(rng.integers(0, 3 * n_classes, 80), n_classes - 1)
+    reference = RidgeClassifier(alpha=KERNEL_RIDGE, class_weight="balanced").fit(values, labels)
+    expected = reference.decision_function(unseen)
+
+    found = _least_squares(values, labels, unseen)
+
+    if n_classes == 2:
+        expected = np.column_stack([-expected, expected])
+    np.testing.assert_allclose(found, expected, atol=1e-9)
+
+
+def test_the_penalty_is_that_of_a_search_over_groups() -> None:
+    rng = np.random.default_rng(5)
+    groups = np.repeat(np.arange(8), 10)
+    values = rng.standard_normal(8)[groups]
+    code = np.column_stack([values + rng.standard_normal(80), rng.standard_normal((80, 5))])
+    search = RidgeCV(
+        alphas=RIDGE_ALPHAS,
+        cv=list(GroupKFold(8).split(code, groups=groups)),
+        scoring="neg_mean_squared_error",
+    )
+    reference = make_pipeline(StandardScaler(), search).fit(code, values)
+
+    found = ridge_predictions(code, values, code, groups)
+
+    assert RIDGE_ALPHAS[0] < reference[-1].alpha_ < RIDGE_ALPHAS[-1]
+    np.testing.assert_allclose(found, reference.predict(code), atol=1e-9)
