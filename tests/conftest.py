@@ -7,8 +7,10 @@ if "PYTEST_XDIST_WORKER" in os.environ:
     for _name in ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"):
         os.environ.setdefault(_name, "1")
 
+import json
 import shutil
 from collections.abc import Callable, Iterator
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -52,10 +54,21 @@ def run_kedro(
 
 
 def load_catalog(project: Path, *, env: str = "test", params: dict[str, Any] | None = None) -> Any:
-    """The catalog of a project, as a notebook sees it."""
+    """The catalog of a project, as a notebook sees it: the newest version of everything."""
+    conf = sorted((file, file.stat().st_mtime_ns) for file in (project / "conf").rglob("*.yml"))
+    catalog = _catalog(project, env, json.dumps(params), tuple(conf))
+    for name in catalog:
+        if not name.startswith("param"):
+            catalog.release(name)
+    return catalog
+
+
+@lru_cache(maxsize=16)
+def _catalog(project: Path, env: str, params: str, conf: tuple[Any, ...]) -> Any:
+    """Made once of the same configuration, which takes a second and is asked for in every test."""
     bootstrap_project(project)
     configure_project("disentangled_audio")
-    with KedroSession.create(project, env=env, runtime_params=params or {}) as session:
+    with KedroSession.create(project, env=env, runtime_params=json.loads(params) or {}) as session:
         return session.load_context().catalog
 
 
