@@ -79,7 +79,10 @@ def full_scale_run(signal: NDArray[np.floating]) -> int:
 
     Clipping leaves several; a recording that was scaled until its peak is full scale has one.
     """
-    side = np.sign(signal) * (np.abs(signal) >= FULL_SCALE)
+    reaches = np.abs(signal) >= FULL_SCALE
+    if not reaches.any():
+        return 0
+    side = np.sign(signal) * reaches
     starts = np.flatnonzero(np.diff(side, prepend=0.0, append=0.0))
     at_full_scale = side[starts[:-1]] != 0
     return int(np.diff(starts)[at_full_scale].max(initial=0))
