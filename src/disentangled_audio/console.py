@@ -357,7 +357,8 @@ def _show(table: "pd.DataFrame", top: int) -> None:
     shown = ("path", "channel", "class", "confidence", "in_distribution", "warnings")
     shown += ("error", "what_to_do")
     wanted = [name for name in table if name in shown or name.startswith("p_")]
-    rows = [_row(row, top) for row in _records(table[wanted])]
+    below = f"{Path.cwd()}{os.sep}"
+    rows = [_row(row, top, below) for row in _records(table[wanted])]
     _print(["file", "class", "confidence", "in_dist", f"top {top}", "remarks"], rows)
     _note(
         "in_dist: in_distribution, the share of validation recordings that are as unlike those of "
@@ -365,8 +366,9 @@ def _show(table: "pd.DataFrame", top: int) -> None:
     )
 
 
-def _row(row: dict[str, Any], top: int) -> list[str]:
-    path = _from_here(row["path"])
+def _row(row: dict[str, Any], top: int, below: str) -> list[str]:
+    # As short as it was typed, where that is below the folder that one is in.
+    path = row["path"].removeprefix(below)
     if row.get("error"):
         remark = f"cannot be used: {row['error']} ({row['what_to_do']})"
         return [path, "-", "-", "-", "-", remark]
@@ -379,11 +381,6 @@ def _row(row: dict[str, Any], top: int) -> list[str]:
         ", ".join(f"{name}: {share:.2f}" for name, share in _best(row, top)),
         row["warnings"],
     ]
-
-
-def _from_here(path: str) -> str:
-    """As short as it was typed, where that is below the folder that one is in."""
-    return path.removeprefix(f"{Path.cwd()}{os.sep}")
 
 
 def _show_comparison(compared: dict[str, Any]) -> None:
@@ -449,10 +446,11 @@ def _print(columns: list[str], rows: list[list[str]]) -> None:
         Console().print(table, "")
         return
     widths = [max(map(len, column)) for column in zip(columns, *rows, strict=True)]
-    for row in (columns, *rows):
-        line = "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))
-        click.echo(line.rstrip())
-    click.echo()
+    lines = (
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in (columns, *rows)
+    )
+    click.echo("\n".join((*lines, "")))
 
 
 def _print_json(content: Any) -> None:

@@ -42,12 +42,13 @@ def in_parallel(
         If the scheduler of a cluster cannot be reached, its packages are missing, or several of
         its workers died of a chunk.
     """
-    here = 0
+    here, last = 0, []
     if parallel.backend != "dask":
         for result in _first_chunks(work, chunks, parallel):
-            here += 1
-            yield result
+            yield from last
+            here, last = here + 1, [result]
     if here == len(chunks):
+        yield from last
         return
     jobs = (delayed(_with_one_thread)(work, chunk) for chunk in chunks[here:])
     with _cluster(parallel) as options:
@@ -55,6 +56,8 @@ def in_parallel(
         with parallel_config(parallel.backend, n_jobs=_n_jobs(parallel), **options):
             workers = Parallel(return_as="generator_unordered")
         results = _started(workers, jobs, parallel)
+        # What is done with it here, others use to start.
+        yield from last
         yield from results if parallel.backend != "dask" else _from_cluster(results)
 
 
