@@ -4,16 +4,26 @@ import numpy as np
 import pytest
 from scipy.stats import kstest
 
-from disentangled_audio.evaluation.novelty import fit_novelty
+from disentangled_audio.evaluation.novelty import Novelty, Space, fit_space
 
 
 def _rows(n_rows: int, seed: int, shift: float = 0.0, n_features: int = 4) -> np.ndarray:
     return shift + np.random.default_rng(seed).standard_normal((n_rows, n_features))
 
 
+def _space(training: np.ndarray, validation: np.ndarray, seed: int = 0) -> Space:
+    """Of rows that are a group each."""
+    values = np.concatenate([training, validation])
+    is_training = np.arange(len(values)) < len(training)
+    return fit_space(values, is_training, ~is_training, np.arange(len(values)), seed)
+
+
+def _in_distribution(space: Space, rows: np.ndarray) -> np.ndarray:
+    return Novelty([space]).in_distribution([rows])
+
+
 def test_rows_as_those_of_training_have_uniform_values() -> None:
-    novelty = fit_novelty([_rows(400, 0)], [_rows(1000, 1)], seed=0)
-    values = novelty.in_distribution(novelty.distance([_rows(1000, 2)]))
+    values = _in_distribution(_space(_rows(400, 0), _rows(1000, 1)), _rows(1000, 2))
     # Uniform but for the 1,000 validation rows they are compared with.
     assert kstest(values, "uniform").statistic < 0.08
     assert (values <= 0.05).mean() == pytest.approx(0.05, abs=0.03)
@@ -22,49 +32,96 @@ def test_rows_as_those_of_training_have_uniform_values() -> None:
 def test_values_are_conformal_on_average_over_validation_rows() -> None:
     shares = []
     for seed in range(60):
-        novelty = fit_novelty([_rows(60, 3 * seed)], [_rows(19, 3 * seed + 1)], seed=0)
-        shares.append(novelty.in_distribution(novelty.distance([_rows(50, 3 * seed + 2)])) <= 0.1)
+        space = _space(_rows(60, 3 * seed), _rows(19, 3 * seed + 1))
+        shares.append(_in_distribution(space, _rows(50, 3 * seed + 2)) <= 0.1)
     # 2 of 20 ranks: exactly a tenth.
     assert np.mean(shares) == pytest.approx(0.1, abs=0.025)
 
 
+def _rooms(n_rooms: int, seed: int, rows_each: int = 20) -> tuple[np.ndarray, np.ndarray]:
+    """Rows that lie close together in each room, and rooms far apart."""
+    rng = np.random.default_rng(seed)
+    room = np.repeat(np.arange(n_rooms), rows_each)
+    return rng.standard_normal((n_rooms, 3))[room] + 0.05 * rng.standard_normal(
+        (len(room), 3)
+    ), room
+
+
+def test_rows_of_new_groups_are_as_unlike_as_they_claim() -> None:
+    shares = []
+    for seed in range(120):
+        values, room = _rooms(41, seed)
+        known = room < 40
+        space = fit_space(values, known, known, room, seed=0)
+        shares.append((_in_distribution(space, values[~known]) <= 0.05).mean())
+    assert np.mean(shares) == pytest.approx(0.05, abs=0.04)
+
+
+def test_without_groups_every_new_group_would_be_unlike() -> None:
+    values, room = _rooms(41, 0)
+    known = room < 40
+    space = fit_space(values, known, known, np.arange(len(room)), seed=0)
+    assert (_in_distribution(space, values[~known]) <= 0.05).all()
+
+
+def test_known_rows_are_not_unlike_themselves() -> None:
+    values, room = _rooms(20, 1)
+    known = np.ones(len(room), dtype=bool)
+    space = fit_space(values, known, known, room, seed=0)
+    assert (_in_distribution(space, values) > 0.05).all()
+
+
+def test_one_group_alone_is_compared_with_itself() -> None:
+    values = _rows(50, 0)
+    known = np.ones(50, dtype=bool)
+    space = fit_space(values, known, known, np.zeros(50), seed=0)
+    assert np.isfinite(space.usual).all()
+    assert len(space.usual) == 50
+
+
 def test_shifted_rows_get_the_lowest_value() -> None:
-    novelty = fit_novelty([_rows(200, 0)], [_rows(99, 1)], seed=0)
-    distance = novelty.distance([_rows(50, 2, shift=8.0)])
-    assert (distance > 5).all()
-    assert novelty.in_distribution(distance) == pytest.approx(1 / 100)
+    space = _space(_rows(200, 0), _rows(99, 1))
+    strange = _rows(50, 2, shift=8.0)
+    assert (Novelty([space]).distance([strange]) > 5).all()
+    assert _in_distribution(space, strange) == pytest.approx(1 / 100)
 
 
-def test_one_strange_space_is_enough() -> None:
-    spaces = [_rows(200, 0), _rows(200, 1, n_features=2)]
-    novelty = fit_novelty(spaces, [_rows(99, 2), _rows(99, 3, n_features=2)], seed=0)
-    strange = novelty.distance([_rows(20, 4), _rows(20, 5, shift=8.0, n_features=2)])
-    assert novelty.in_distribution(strange) == pytest.approx(1 / 100)
+def test_one_strange_space_is_enough_and_two_are_asked_twice() -> None:
+    spaces = [
+        _space(_rows(200, 0), _rows(99, 2)),
+        _space(_rows(200, 1, n_features=2), _rows(99, 3, n_features=2)),
+    ]
+    strange = [_rows(20, 4), _rows(20, 5, shift=8.0, n_features=2)]
+    assert Novelty(spaces).in_distribution(strange) == pytest.approx(2 / 100)
+    usual = [np.zeros((1, 4)), np.zeros((1, 2))]
+    assert Novelty(spaces).in_distribution(usual) == pytest.approx(1.0)
 
 
-def test_distance_is_to_the_fifth_neighbour_in_units_of_a_typical_validation_row() -> None:
+def test_distance_is_to_the_fifth_neighbour_in_units_of_what_is_usual() -> None:
     training = np.arange(11.0)[:, None]
     # Of 0 to 10 the fifth nearest is 4 away from either end, and 8 from 14 and from -4.
-    novelty = fit_novelty([training], [np.array([[0.0], [10.0]])], seed=0)
+    space = _space(training, np.array([[0.0], [10.0]]))
+    novelty = Novelty([space])
     assert novelty.distance([np.array([[0.0], [14.0], [-4.0]])]) == pytest.approx([1, 2, 2])
-    assert novelty.validation == pytest.approx([1, 1])
-    assert novelty.in_distribution(np.array([0.5, 1.0, 1.01])) == pytest.approx([1, 1, 1 / 3])
+    assert space.usual == pytest.approx([4 / training.std()] * 2)
+    asked = np.array([0.5, 1.0, 1.01]) * space.usual[0]
+    assert space.p_value(asked) == pytest.approx([1, 1, 1 / 3])
 
 
 def test_units_and_features_that_never_vary_do_not_matter() -> None:
     training, validation, new = _rows(100, 0), _rows(50, 1), _rows(20, 2, shift=1.0)
-    plain = fit_novelty([training], [validation], seed=0).distance([new])
+    plain = Novelty([_space(training, validation)]).distance([new])
 
     def changed(rows: np.ndarray) -> np.ndarray:
-        return np.hstack([1e6 * rows + 3, np.full((len(rows), 1), len(rows))])
+        return np.hstack([1e6 * rows + 3, np.full((len(rows), 1), 7.0)])
 
-    novelty = fit_novelty([changed(training)], [changed(validation)], seed=0)
-    np.testing.assert_allclose(novelty.distance([changed(new)]), plain, rtol=1e-9)
+    space = _space(changed(training), changed(validation))
+    np.testing.assert_allclose(Novelty([space]).distance([changed(new)]), plain, rtol=1e-9)
 
 
 def test_of_many_training_rows_a_seeded_part_is_kept() -> None:
-    training, validation = [_rows(6000, 0, n_features=2)], [_rows(20, 1, n_features=2)]
-    first, again, other = (fit_novelty(training, validation, seed=s) for s in (1, 1, 2))
-    assert len(first.training[0]) == 5000
-    np.testing.assert_array_equal(first.training[0], again.training[0])
-    assert not np.array_equal(first.training[0], other.training[0])
+    training, validation = _rows(6000, 0, n_features=2), _rows(20, 1, n_features=2)
+    first, again, other = (_space(training, validation, seed=s) for s in (1, 1, 2))
+    assert len(first.training) == 5000
+    np.testing.assert_array_equal(first.training, again.training)
+    assert not np.array_equal(first.training, other.training)

@@ -143,16 +143,18 @@ def test_acoustics_without_middle_bands_give_no_t20(measured_run: Path) -> None:
         ("adversarial", {"content", "pitch"}),
     ],
 )
-def test_the_baselines_have_the_same_reports(
+def test_the_baselines_are_refitted_and_have_the_same_reports(
     measured_run: Path, tmp_path: Path, method: str, codes: set[str]
 ) -> None:
     project = Path(shutil.copytree(measured_run, tmp_path / "project"))
+    asked = {"method": method, "head_codes": ["content", "rhythm"], "refit_epochs": 1}
     run_kedro(
         project,
         pipelines=["representation_learning", "disentanglement"],
-        params={"disentangler": {"method": method, "head_codes": ["content", "rhythm"]}},
+        params={"disentangler": asked},
     )
     catalog = load_catalog(project)
+    assert not catalog.load("codes").equals(catalog.load("provisional_codes"))
     matrix = catalog.load("leakage_matrix")
     for control in (None, "untrained"):
         rows = matrix[matrix["control"].isna() if control is None else matrix["control"] == control]

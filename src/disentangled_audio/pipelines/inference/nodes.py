@@ -29,7 +29,7 @@ from disentangled_audio.trained_runs import MODELS
 
 # Enough for the encoders' large batch, few enough to hold the views of all workers.
 FILES_AT_ONCE = 256
-# Share of validation rows below which a recording counts as unlike those of training.
+# How usual a recording is at most that counts as unlike those of training.
 UNLIKE = 0.05
 # Fewer samples in a row at full scale happen by themselves.
 CLIPPED_RUN = 3
@@ -95,24 +95,24 @@ def _novelty(
     provisional_codes: pd.DataFrame,
     seed: int,
 ) -> Any:
-    """What is usual; a refit's encoders know validation rows, so the first ones' codes tell that.
+    """What is usual, in the space of Fourier features and in that of codes.
 
-    Distances have no unit, so those in the one space of codes are compared with the other's.
+    Spectra are fitted to no label, so that training rows, seen by the other groups, are usual too.
+    Codes of training rows lie where training put them: there validation rows alone are usual, by
+    encoders that had not seen them.
     """
-    from disentangled_audio.evaluation.novelty import fit_novelty
+    from disentangled_audio.evaluation.novelty import Novelty, fit_space
 
-    role = splits["role"].to_numpy()
-
-    def fitted(own: pd.DataFrame) -> Any:
-        spaces = [features_of(fourier_features), features_of(own)]
-        parts = ([values[role == part] for values in spaces] for part in ("train", "validation"))
-        return fit_novelty(*parts, seed)
-
-    novelty = fitted(codes)
-    if provisional_codes.equals(codes):
-        return novelty
-    first = fitted(provisional_codes)
-    return replace(novelty, typical=first.typical, validation=first.validation)
+    role, group = splits["role"].to_numpy(), splits["group"].to_numpy()
+    training, validation = role == "train", role == "validation"
+    of_spectra = fit_space(
+        features_of(fourier_features), training, training | validation, group, seed
+    )
+    first, kept = (
+        fit_space(features_of(table), training, validation, group, seed)
+        for table in (provisional_codes, codes)
+    )
+    return Novelty([of_spectra, replace(kept, usual=first.usual)])
 
 
 class _Run:
@@ -166,8 +166,9 @@ class _Run:
         rows = pd.DataFrame(part.rows)
         spaces, acoustics = self._tables(part, rows["recording_id"])
         probabilities = self._probabilities(spaces, acoustics)
-        distance = self._novelty.distance([spaces["fourier_features"], spaces["codes"]])
-        likeness = self._novelty.in_distribution(distance)
+        compared = [spaces["fourier_features"], spaces["codes"]]
+        distance = self._novelty.distance(compared)
+        likeness = self._novelty.in_distribution(compared)
         table = rows[["place", "path", "channel", "kind"]].copy()
         of_hybrid = probabilities[HYBRID]
         table["class"] = np.asarray(self._classes, dtype=object)[of_hybrid.argmax(axis=1)]
@@ -272,7 +273,7 @@ class _Run:
             found.append(f"{row['n_channels']} channels, training recordings have {trained}")
         if row["seen_as"] in ("train", "validation"):
             found.append("a recording that the model was trained on")
-        if likeness <= UNLIKE:
+        elif likeness <= UNLIKE:
             found.append("unlike the training recordings")
         return found
 
