@@ -187,9 +187,21 @@ def test_what_is_unlike_training_is_warned_of(trained: Path, tmp_path: Path) -> 
     tone = np.sign(np.sin(2 * np.pi * 3000 * time_s))
     soundfile.write(tmp_path / "tone.wav", np.stack([tone] * 3, axis=1), 44100)
     row = _classify(trained, tmp_path / "tone.wav").iloc[0]
-    for text in ("at full scale: it is clipped", "shorter than", "44100 Hz", "3 channels"):
+    for text in ("at full scale: perhaps clipped", "shorter than", "44100 Hz", "3 channels"):
         assert text in row["warnings"]
     assert row["distance"] > 1.5
+
+
+def test_a_recording_that_was_scaled_to_full_scale_is_not_called_clipped(
+    trained: Path, tmp_path: Path
+) -> None:
+    samples, rate_hz = soundfile.read(next(_raw(trained).glob("RVB2014*rir*.wav")))
+    loud = samples / np.abs(samples).max()
+    soundfile.write(tmp_path / "scaled.wav", loud, rate_hz, subtype="PCM_24")
+    soundfile.write(tmp_path / "clipped.wav", np.clip(8 * loud, -1, 1), rate_hz)
+    warnings = _classify(trained, tmp_path).set_index("path")["warnings"]
+    assert "clipped" not in warnings[str(tmp_path / "scaled.wav")]
+    assert "clipped" in warnings[str(tmp_path / "clipped.wav")]
 
 
 def test_another_file_than_the_manifest_names_is_refused(

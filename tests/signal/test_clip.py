@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 
 from disentangled_audio.signal.clip import (
     band_limit,
+    clipped_run,
     cut,
     direct_sound_index,
-    full_scale_run,
     normalise_energy,
     rms,
 )
@@ -181,27 +181,39 @@ def test_a_clip_shorter_than_the_filter_is_still_filtered() -> None:
 
 @given(st.floats(1.01, 10), st.sampled_from([1.0, -1.0]))
 def test_clipping_leaves_a_run_at_full_scale(gain: float, sign: float) -> None:
-    tone = sign * _tone(100.0)
-    clipped = np.clip(gain * tone, -1.0, 1.0)
+    clipped = np.clip(gain * sign * _tone(100.0), -1.0, 1.0)
     # A sine is beyond 1 / gain for this share of half a period, which is 80 samples.
     expected = 80 * (1 - 2 / np.pi * np.arcsin(1 / gain))
-    assert full_scale_run(clipped) == pytest.approx(expected, abs=2.5)
+    assert clipped_run(clipped) == pytest.approx(expected, abs=2.5)
+
+
+@given(
+    rate_hz=st.sampled_from([8000, 16_000, 44_100, 48_000, 96_000]),
+    frequency_hz=st.floats(20, 3000),
+    phase=st.floats(0, 2 * np.pi),
+    n_bits=st.sampled_from([8, 16, 24]),
+)
+def test_a_tone_that_was_scaled_to_full_scale_is_not_clipped(
+    rate_hz: int, frequency_hz: float, phase: float, n_bits: int
+) -> None:
+    tone = np.sin(2 * np.pi * frequency_hz * np.arange(9600) / rate_hz + phase)
+    most = 2 ** (n_bits - 1) - 1
+    stored = np.round(tone / np.abs(tone).max() * most) / (most + 1)
+    assert clipped_run(stored) == 0
 
 
 @pytest.mark.parametrize(
     ("signal", "run"),
     [
         ([0.0, 0.5], 0),
-        ([1.0], 1),
-        ([0.2, 1.0, 0.3, -1.0], 1),
-        ([1.0, -1.0, 1.0, -1.0], 1),
+        ([1.0], 0),
+        ([0.2, 1.0, 0.3, -1.0], 0),
+        ([1.0, -1.0, 1.0, -1.0], 0),
         ([0.0, -1.0, -1.0, -1.0, 0.0, 1.0, 1.0], 3),
         ([1.0, 1.0, -1.0, -1.0, -1.0, -1.0], 4),
+        ([0.5, 1.0, 1.0, 1.0], 3),
+        ([1.0, 1.0, 1.0], 0),
     ],
 )
-def test_a_peak_that_was_scaled_to_full_scale_is_no_run(signal: list[float], run: int) -> None:
-    assert full_scale_run(np.array(signal, np.float32)) == run
-
-
-def test_a_normalised_tone_has_no_run() -> None:
-    assert full_scale_run(_tone(1000.0)) <= 2
+def test_runs_of_either_sign_are_counted_one_by_one(signal: list[float], run: int) -> None:
+    assert clipped_run(np.array(signal, np.float32)) == run

@@ -25,8 +25,8 @@ from disentangled_audio.corpora.readers import RejectedError
 from disentangled_audio.parameters import Analysis
 from disentangled_audio.signal.clip import (
     band_limit,
+    clipped_run,
     direct_sound_index,
-    full_scale_run,
     normalise_energy,
     rms,
 )
@@ -177,7 +177,8 @@ def read_items(
 ) -> list[tuple[dict[str, Any], NDArray[np.float32]]]:
     """Items of one recording whose bytes are read: its rows and clips, as ingestion makes them.
 
-    The rows are without `recording_facts`, which nothing but the audit of a corpus asks for.
+    The rows are without `recording_facts`, which nothing but the audit of a corpus asks for, and
+    have `clipped_run`, which only those who send recordings of their own are told.
 
     Raises
     ------
@@ -265,7 +266,11 @@ def _item(
     arrival = direct_sound_index(signal)
     # A mean of channels was never stored; the first channel was.
     stored = decoded.samples[:, 0] if channel is None else signal
-    facts = recording_facts(stored, decoded.sample_rate_hz, arrival) if with_facts else {}
+    if with_facts:
+        facts = recording_facts(stored, decoded.sample_rate_hz, arrival)
+    else:
+        heard = decoded.samples.T if channel is None else [signal]
+        facts = {"clipped_run": max(map(clipped_run, heard))}
     row = {
         "recording_id": recording_id,
         "path": file.name,
@@ -277,7 +282,6 @@ def _item(
         "first_arrival_s": arrival / decoded.sample_rate_hz,
         "n_bytes": decoded.n_bytes,
         "peak": float(np.abs(signal).max()),
-        "full_scale_run": full_scale_run(signal),
         "rms_dbfs": 20 * float(np.log10(max(rms(signal), 1e-12))),
         **facts,
         "sha256": decoded.sha256,

@@ -21,7 +21,6 @@ MEASURED_COLUMNS = (
     "first_arrival_s",
     "n_bytes",
     "peak",
-    "full_scale_run",
     "rms_dbfs",
     "tail_dbfs",
     "noise_floor_db",

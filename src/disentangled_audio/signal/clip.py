@@ -7,6 +7,10 @@ from numpy.typing import NDArray
 ONSET_DB = -20.0
 # A file's greatest value is one step of its format below one.
 FULL_SCALE = 0.9999
+# Fewer samples in a row reach it by themselves.
+_CLIPPED_RUN = 3
+# Of a sinusoid of which three samples do, the next but one lies less than 0.0009 below.
+_CORNER = 0.001
 
 
 def direct_sound_index(rir: NDArray[np.float32]) -> int:
@@ -74,18 +78,26 @@ def cut(
     return clip
 
 
-def full_scale_run(signal: NDArray[np.floating]) -> int:
-    """Most samples in a row at full scale, on one side of zero.
+def clipped_run(signal: NDArray[np.floating]) -> int:
+    """Most samples in a row that were clipped at full scale; 0 if none were.
 
-    Clipping leaves several; a recording that was scaled until its peak is full scale has one.
+    Clipping leaves a run of them with a corner: what is beside it lies clearly below. The peak of a
+    smooth sound that was scaled to full scale has a short run or none, and no corner.
     """
     reaches = np.abs(signal) >= FULL_SCALE
     if not reaches.any():
         return 0
     side = np.sign(signal) * reaches
-    starts = np.flatnonzero(np.diff(side, prepend=0.0, append=0.0))
-    at_full_scale = side[starts[:-1]] != 0
-    return int(np.diff(starts)[at_full_scale].max(initial=0))
+    edges = np.flatnonzero(np.diff(side, prepend=0.0, append=0.0))
+    starts, ends = edges[:-1], edges[1:]
+    at_full_scale = side[starts] != 0
+    starts, ends = starts[at_full_scale], ends[at_full_scale]
+    # Beyond the file's ends nothing is known. The first sample beside a run may be just below it.
+    around = np.pad(signal, 2, mode="edge")
+    beside = np.minimum(side[starts] * around[starts], side[starts] * around[ends + 3])
+    lengths = (ends - starts)[beside < FULL_SCALE - _CORNER]
+    longest = int(lengths.max(initial=0))
+    return longest if longest >= _CLIPPED_RUN else 0
 
 
 def rms(signal: NDArray[np.floating]) -> float:

@@ -31,8 +31,6 @@ from disentangled_audio.trained_runs import MODELS
 FILES_AT_ONCE = 256
 # How usual a recording is at most that counts as unlike those of training.
 UNLIKE = 0.05
-# Fewer samples in a row at full scale happen by themselves.
-CLIPPED_RUN = 3
 
 
 def classify_recordings(
@@ -258,8 +256,8 @@ class _Run:
 
     def _warnings_of(self, row: dict[str, Any], likeness: float, analysis: Any) -> list[str]:
         found = []
-        if row["full_scale_run"] >= CLIPPED_RUN:
-            found.append(f"{row['full_scale_run']} samples in a row at full scale: it is clipped")
+        if row["clipped_run"]:
+            found.append(f"{row['clipped_run']} samples in a row at full scale: perhaps clipped")
         if row["duration_s"] < analysis.duration_s:
             found.append(
                 f"{row['duration_s']:.3g} s, shorter than the clips of training "
