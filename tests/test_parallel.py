@@ -56,6 +56,18 @@ def test_much_work_is_shared_and_each_chunk_is_done_once(backend: str) -> None:
     assert (os.getpid() in others) == (backend == "threading")
 
 
+@pytest.mark.usefixtures("_at_once")
+def test_others_start_before_the_first_result_is_used(tmp_path: Path) -> None:
+    where = ParallelParameters(backend="threading", n_jobs=2)
+    results = parallel.in_parallel(partial(_fail_at, bad=99, folder=tmp_path), CHUNKS, where)
+    next(results)
+    end = time.monotonic() + 10
+    while not (tmp_path / "1").exists() and time.monotonic() < end:
+        time.sleep(0.01)
+    assert (tmp_path / "1").exists()
+    assert len(list(results)) == len(CHUNKS) - 1
+
+
 def test_no_chunks_are_no_work() -> None:
     assert list(parallel.in_parallel(_process_of, [], TWO)) == []
 

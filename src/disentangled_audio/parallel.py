@@ -44,11 +44,13 @@ def in_parallel(
     """
     here, last = 0, []
     if parallel.backend != "dask":
-        for result in _first_chunks(work, chunks, parallel):
-            yield from last
-            here, last = here + 1, [result]
+        for result, others_pay in _first_chunks(work, chunks, parallel):
+            here += 1
+            if others_pay:
+                last = [result]
+                break
+            yield result
     if here == len(chunks):
-        yield from last
         return
     jobs = (delayed(_with_one_thread)(work, chunk) for chunk in chunks[here:])
     with _cluster(parallel) as options:
@@ -56,7 +58,7 @@ def in_parallel(
         with parallel_config(parallel.backend, n_jobs=_n_jobs(parallel), **options):
             workers = Parallel(return_as="generator_unordered")
         results = _started(workers, jobs, parallel)
-        # What is done with it here, others use to start.
+        # Not before: while it is used here, the others start.
         yield from last
         yield from results if parallel.backend != "dask" else _from_cluster(results)
 
@@ -87,14 +89,13 @@ def _from_cluster(results: Iterator[Any]) -> Iterator[Any]:
 
 def _first_chunks(
     work: Callable[[Chunk], Result], chunks: Sequence[Chunk], parallel: ParallelParameters
-) -> Iterator[Result]:
-    """Work in this process until so much is known to remain that others earn their start."""
+) -> Iterator[tuple[Result, bool]]:
+    """Work in this process, and whether so much remains by then that others earn their start."""
     begin = time.monotonic()
     for done, chunk in enumerate(chunks, start=1):
-        yield _with_one_thread(work, chunk)
+        result = _with_one_thread(work, chunk)
         remaining_s = (time.monotonic() - begin) / done * (len(chunks) - done)
-        if parallel.n_jobs > 1 and remaining_s > _START_UP_S:
-            return
+        yield result, parallel.n_jobs > 1 and remaining_s > max(_START_UP_S, 0.0)
 
 
 def _with_one_thread(work: Callable[[Chunk], Result], chunk: Chunk) -> Result:
