@@ -11,6 +11,7 @@ import subprocess
 import sys
 import termios
 import unicodedata
+import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -65,7 +66,23 @@ def test_classify_says_class_and_confidence(trained: Path) -> None:
     assert "\x1b" not in result.output
     # Which model answers is said before it does.
     assert result.stderr.startswith(f"model {_version(trained)}: database of twin_tiny")
+    assert ", of simulated recordings, protocol" in result.stderr
+    assert "taken as impulse response" in result.stderr
     assert "in_distribution" in result.stderr
+
+
+def test_classify_takes_names_in_any_case_and_leaves_out_what_macos_adds(
+    trained: Path, tmp_path: Path
+) -> None:
+    shutil.copy(_recording(trained), tmp_path / "Clap.Wav")
+    with zipfile.ZipFile(tmp_path / "mac.zip", "w") as archive:
+        archive.write(_recording(trained), "in/room.WAV")
+        archive.writestr("__MACOSX/in/._room.WAV", b"\x00\x05\x16\x07 no sound")
+    result = _call(trained, "classify", str(tmp_path), str(tmp_path / "mac.zip"), "--json")
+    assert result.exit_code == 0, result.output
+    rows = json.loads(result.stdout)
+    assert [Path(row["path"]).name for row in rows] == ["Clap.Wav", "room.WAV"]
+    assert all(row["class"] for row in rows)
 
 
 def test_classify_as_json_holds_all_columns(trained: Path, tmp_path: Path) -> None:
@@ -598,6 +615,22 @@ def test_init_corpus_goes_on_without_what_it_cannot_read(trained: Path, tmp_path
     assert result.exit_code == 1
     assert str(unwritable) in result.output
     assert not unwritable.parent.exists()
+
+
+def test_init_corpus_counts_a_name_that_is_not_utf8_as_unreadable(
+    trained: Path, tmp_path: Path
+) -> None:
+    for name in ("owl", "wren"):
+        for take in range(12):
+            _tones(tmp_path / "birds", f"{name}/{take}.wav", 1.0, 16000)
+    try:
+        os.link(tmp_path / "birds/owl/0.wav", os.fsencode(tmp_path / "birds/owl/a") + b"\xff.wav")
+    except OSError as error:
+        pytest.skip(f"no such names on this disk: {error}")
+    output = tmp_path / "birds.yml"
+    result = _call(trained, "init-corpus", str(tmp_path / "birds"), "--output", str(output))
+    assert result.exit_code == 0, result.output
+    assert "1 files cannot be read, such as owl/a?.wav" in result.stderr
 
 
 def test_init_corpus_of_spoken_digits(real_data: Path, trained: Path, tmp_path: Path) -> None:

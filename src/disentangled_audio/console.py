@@ -126,8 +126,7 @@ def classify(
     with _answering():
         project = _project()
         run = find_run(project / "data", model, corpus, protocol)
-        target = run.manifest["parameters"]["protocol"]["target"]
-        _note(f"model {run.version}: {target} of {run.corpus}, protocol {run.protocol}")
+        _note(_about(run))
         table = _classified(project, run, paths)
         if as_json:
             _print_json([_plain(row, top) for row in _records(table)])
@@ -248,6 +247,17 @@ def init_corpus(folder: Path, output: Path, class_part: int | None) -> None:
         click.echo(f"  {_training_command(output)}")
 
 
+def _about(run: "TrainedRun") -> str:
+    """What a model was trained for and on."""
+    parameters = run.manifest["parameters"]
+    corpus, target = parameters["corpus"], parameters["protocol"]["target"]
+    simulated = ", of simulated recordings" if corpus.get("simulated") else ""
+    said = f"model {run.version}: {target} of {run.corpus}{simulated}, protocol {run.protocol}"
+    if corpus.get("kind") != "rir":
+        return said
+    return f"{said}; a recording whose name does not say its kind is taken as impulse response"
+
+
 def _training_command(corpus_file: Path) -> str:
     from kedro.utils import find_kedro_project
 
@@ -361,8 +371,8 @@ def _show(table: "pd.DataFrame", top: int) -> None:
     rows = [_row(row, top, below) for row in _records(table[wanted])]
     _print(["file", "class", "confidence", "in_dist", f"top {top}", "remarks"], rows)
     _note(
-        "in_dist: in_distribution, the share of validation recordings that are as unlike those of "
-        "training as this one, or more; near 0, do not trust the class"
+        "in_dist: in_distribution, how usual such a recording is among those that are known, 0 to "
+        "1; at 0.05 or less, do not trust the class"
     )
 
 

@@ -35,6 +35,10 @@ Texts = Annotated[list[str], BeforeValidator(_as_texts)]
 Numbers = Annotated[list[float], BeforeValidator(_as_list)]
 Counts = Annotated[tuple[int, ...], BeforeValidator(_as_list)]
 AUDIO_FILES = ("wav", "flac", "ogg", "mp3")
+# In any case: some recorders write `.WAV`, some people `.Wav`.
+AUDIO_PATTERNS = [
+    f"**/*.{''.join(f'[{letter}{letter.upper()}]' for letter in name)}" for name in AUDIO_FILES
+]
 _HASH = "^(md5:[0-9a-f]{32}|sha1:[0-9a-f]{40}|sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128})$"
 
 
@@ -373,7 +377,7 @@ class Corpus(Parameters):
 
     description: str = ""
     sources: list[AnySource] = Field(min_length=1)
-    files: Texts = [f"**/*.{e}" for name in AUDIO_FILES for e in (name, name.upper())]
+    files: Texts = AUDIO_PATTERNS
     name_patterns: Texts = []
     lower_case_names: bool = False
     metadata: str | None = None

@@ -2,14 +2,15 @@
 
 import glob
 from collections.abc import Sequence
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from disentangled_audio.corpora.archive_source import limits_of
 from disentangled_audio.corpora.files import File, files_in_folder, files_in_zip
 from disentangled_audio.errors import UserError
-from disentangled_audio.parameters import AUDIO_FILES, ArchiveSource
+from disentangled_audio.parameters import AUDIO_FILES, AUDIO_PATTERNS, ArchiveSource
 
-AUDIO_PATTERNS = [f"**/*.{e}" for name in AUDIO_FILES for e in (name, name.upper())]
+# Of macOS, beside every file of an archive: no sound, whatever their names end in.
+_RESOURCE_FORK = "._"
 _ARCHIVES = (".zip",)
 
 
@@ -58,8 +59,10 @@ def _files(place: str) -> list[File]:
 
 def _of_path(path: Path) -> list[File]:
     if path.is_dir():
-        return sorted(files_in_folder(path, AUDIO_PATTERNS), key=lambda file: file.relative)
-    if path.suffix.lower() in _ARCHIVES:
+        found = sorted(files_in_folder(path, AUDIO_PATTERNS), key=lambda file: file.relative)
+    elif path.suffix.lower() in _ARCHIVES:
         limits = limits_of(ArchiveSource(archive=[str(path)]))
-        return files_in_zip(path, [""], ["*"], AUDIO_PATTERNS, limits)
-    return [File(path, path.name)]
+        found = files_in_zip(path, [""], ["*"], AUDIO_PATTERNS, limits)
+    else:
+        return [File(path, path.name)]
+    return [f for f in found if not PurePath(f.relative).name.startswith(_RESOURCE_FORK)]

@@ -12,8 +12,8 @@ import yaml
 from scipy.stats import kruskal
 
 from disentangled_audio.corpora.files import files_in_folder
-from disentangled_audio.corpora.own_files import AUDIO_PATTERNS
 from disentangled_audio.errors import UserError
+from disentangled_audio.parameters import AUDIO_PATTERNS
 
 _SEPARATORS = re.compile(r"[_\-. ]")
 # A field with more values than this share of the files is a number, not a class.
@@ -76,7 +76,8 @@ def propose_corpus(folder: Path, class_part: int | None = None) -> Proposal:
     counts = {str(name): int(n) for name, n in facts[target].value_counts().sort_index().items()}
     warnings = [*_shortcuts(facts, target), *_few(counts)]
     if unreadable:
-        warnings.append(f"{len(unreadable)} files cannot be read, such as {unreadable[0]}")
+        example = unreadable[0].encode("utf-8", "replace").decode("utf-8")
+        warnings.append(f"{len(unreadable)} files cannot be read, such as {example}")
     text = _yaml(folder, facts, target, group, pattern)
     return Proposal(text, counts, reason, warnings)
 
@@ -86,7 +87,8 @@ def _headers(files: list[tuple[str, Path]]) -> tuple[pd.DataFrame, list[str]]:
     for relative, path in files:
         try:
             info = soundfile.info(path)
-        except (soundfile.LibsndfileError, OSError):
+        # Names that are not UTF-8 are rejected by ingestion too.
+        except (soundfile.LibsndfileError, OSError, UnicodeEncodeError):
             unreadable.append(relative)
             continue
         rows.append(

@@ -60,6 +60,7 @@ class Features:
     Attributes
     ----------
     position : which of all parts it is.
+    n_files : how many files it is of.
     rows : facts of each item, with `path`, as `recordings` has them, and `place`: which of the
         part's files it is of.
     rejected : path, reason, what to do and place of each file that cannot be used.
@@ -145,7 +146,7 @@ class FeatureReader:
         views = make_views(windowed, rate_hz, own.views)
         course, statistics = view_summaries(views["log_mel"], windows, own.cepstra, own.views)
         recorded = recorded_samples(pd.DataFrame(rows), own.corpus, waveforms.shape[1])
-        values, reasons = measure(waveforms, rate_hz, recorded, acoustic_measures(own.acoustic))
+        values, _ = measure(waveforms, rate_hz, recorded, acoustic_measures(own.acoustic))
         # The waveforms stay here: half of all bytes, of which nothing but the length is looked at.
         features = {
             "fourier_spectra": log_spectrum(waveforms, own.fourier.floor_db),
@@ -153,7 +154,6 @@ class FeatureReader:
             "mel_features": course,
             "timbre_features": statistics,
             "acoustic_values": values,
-            "acoustic_reasons": reasons,
         }
         return features, windows
 
