@@ -11,14 +11,17 @@ import pandas as pd
 import pytest
 
 from disentangled_audio.evaluation.summary import (
+    HYBRID,
     classification_report_table,
     confusion_table,
     summarise,
 )
+from disentangled_audio.pipelines.svm_classification.nodes import MEMBERS
 from disentangled_audio.plots.page import MOST_SAMPLES, picture, player
 from disentangled_audio.plots.report import SECTIONS, render_report, report_figures
 from disentangled_audio.plots.style import new_figure
 from disentangled_audio.plots.words import (
+    MODEL_WORDS,
     answer,
     cautions,
     main_model,
@@ -235,6 +238,12 @@ def test_order_of_what_is_said(page):
     places = [text.index(part) for part in parts]
     assert places == sorted(places)
     assert page.index("<h3>hybrid</h3>") < page.index("<h3>svm</h3>")
+
+
+def test_models_are_explained(page):
+    assert set(MODEL_WORDS) == {*MEMBERS, HYBRID}
+    assert MODEL_WORDS["svm"] in Page(page).text
+    assert MODEL_WORDS["cnn"] not in Page(page).text
 
 
 def test_what_was_not_run_is_told_with_its_command():

@@ -16,7 +16,14 @@ from disentangled_audio.plots.classification import (
 )
 from disentangled_audio.plots.page import picture
 from disentangled_audio.plots.training import training_curves_figure
-from disentangled_audio.plots.words import answer, cautions, interval, main_model, number_text
+from disentangled_audio.plots.words import (
+    MODEL_WORDS,
+    answer,
+    cautions,
+    interval,
+    main_model,
+    number_text,
+)
 
 TEMPLATE = "report.html"
 COMPARISON, TRAINING = "comparison", "training_curves"
@@ -176,6 +183,7 @@ def render_report(
             cautions=cautions(metrics),
             pictures={name: picture(figures[name], texts[name]) for name in figures},
             scores=_score_rows(metrics),
+            explained={name: what for name, what in MODEL_WORDS.items() if name in models},
             models=[
                 _model_part(name, metrics, classification_report, confusion) for name in models
             ],

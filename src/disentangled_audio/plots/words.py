@@ -8,6 +8,15 @@ import pandas as pd
 from disentangled_audio.plots.classification import chance_level
 
 PREFERRED_MODEL = "hybrid"
+MODEL_WORDS = {
+    "hybrid": "the others' calibrated probabilities, weighed by how sure each may be",
+    "svm": "support vector machine on the principal components of the clip's Fourier spectrum",
+    "mel_svm": "support vector machine on cepstra over time",
+    "timbre_svm": "support vector machine on statistics of the spectrum over the clip",
+    "acoustic_svm": "support vector machine on how the sound decays by band (impulse responses)",
+    "code_svm": "support vector machine on the codes for content, rhythm and pitch",
+    "cnn": "the network that makes these codes, by the layer behind them",
+}
 # Controls that a caution names; the table has all.
 MOST_NAMED = 3
 # Intervals from fewer resampled groups are known to be too narrow (Cameron et al. 2008).
