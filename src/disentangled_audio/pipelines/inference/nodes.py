@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from functools import cached_property
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -27,8 +28,10 @@ from disentangled_audio.pipelines.svm_classification.nodes import (
 from disentangled_audio.pipelines.tables import code_table, features_of, training_classes
 from disentangled_audio.trained_runs import MODELS
 
-# Enough for the encoders' large batch, few enough to hold the views of all workers.
-FILES_AT_ONCE = 256
+# Enough for the encoders' large batch, and soon done: others start after the first part.
+FIRST_FILES = 256
+# What a part costs beside its files is shared by more; few enough to hold the views of all workers.
+FILES_AT_ONCE = 512
 # How usual a recording is at most that counts as unlike those of training.
 UNLIKE = 0.05
 
@@ -62,8 +65,8 @@ def classify_recordings(
     by_name = dict(zip(MODELS, models, strict=True))
     run = _Run(manifest, recordings, splits, by_name, novelty)
     reader = FeatureReader(Preprocessing.of_run(manifest), _known(recordings, splits))
-    starts = range(0, len(files), FILES_AT_ONCE)
-    parts = [(start, files[start : start + FILES_AT_ONCE]) for start in starts]
+    starts = [0, *range(FIRST_FILES, len(files), FILES_AT_ONCE)]
+    parts = [(start, files[start:end]) for start, end in pairwise([*starts, len(files)])]
     tables, done = {}, 0
     with chunk_progress("classifying", "files", passing=True) as update:
         update(0, len(files))
