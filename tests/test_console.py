@@ -633,6 +633,18 @@ def test_init_corpus_counts_a_name_that_is_not_utf8_as_unreadable(
     assert "1 files cannot be read, such as owl/a?.wav" in result.stderr
 
 
+def test_init_corpus_names_the_parts_among_which_no_class_is(trained: Path, tmp_path: Path) -> None:
+    for name in ("a_x", "a_y", "b_z"):
+        _tones(tmp_path / "birds", f"{name}.wav", 1.0, 16000)
+    output = tmp_path / "birds.yml"
+    result = _call(trained, "init-corpus", str(tmp_path / "birds"), "--output", str(output))
+    assert result.exit_code == 1
+    assert "--class-part and its number (the parts are 1: a, b; 2: x, y, z)" in " ".join(
+        result.output.split()
+    )
+    assert not output.exists()
+
+
 def test_init_corpus_of_spoken_digits(real_data: Path, trained: Path, tmp_path: Path) -> None:
     folder, output = real_data / "fsdd" / "recordings", tmp_path / "fsdd.yml"
     result = _call(trained, "init-corpus", str(folder), "--output", str(output))

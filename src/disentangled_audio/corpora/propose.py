@@ -207,12 +207,19 @@ def _target(
             raise UserError(f"--class-part {class_part} is {facts[name].iloc[0]} in all names")
         return name
     if not kinds:
+        parts = [f"{n}: {_examples(facts[name])}" for n, name in enumerate(fields, start=1)]
+        seen = f" (the parts are {'; '.join(parts)})" if parts else ""
         raise UserError(
             "no class can be told from sub-folders or names; put each class into a folder of its "
-            "own, name the part of the names that is the class (--class-part), or write the corpus "
-            "file by hand (README, 'Your own recordings')"
+            "own, name the part of the names that is the class by --class-part and its number"
+            f"{seen}, or write the corpus file by hand (README, 'Your own recordings')"
         )
     return kinds[0]
+
+
+def _examples(values: pd.Series) -> str:
+    names = values.unique()
+    return ", ".join(names[:3]) + (", …" if len(names) > 3 else "")
 
 
 def _by(group: str | None) -> str:

@@ -317,7 +317,7 @@ def _reached(audit: Mapping[str, Any], name: str) -> str:
     """Balanced accuracy of a control, and which classes it finds if not all."""
     scores = audit["controls"][name]
     given = scores["gives_away"]
-    some = f" ({', '.join(given)} alone)" if 0 < len(given) < len(audit["classes"]) else ""
+    some = f" (finds {' and '.join(given)} only)" if 0 < len(given) < len(audit["classes"]) else ""
     return f"{scores['balanced_accuracy']:.2f}{some}"
 
 
@@ -360,7 +360,7 @@ def _on_margins(margins: Mapping[str, Any]) -> list[str]:
         main = HYBRID if HYBRID in of["models"] else next(reversed(of["models"]))
         sentences.append(_on_margin(main, of["models"][main], control))
         others = {name: row for name, row in of["models"].items() if name != main}
-        above = [f"{name} {row['difference']:+.2f}" for name, row in others.items()]
+        above = [f"{name} {_signed(row['difference'])}" for name, row in others.items()]
         if above and kind == "shortcut":
             sure = [name for name, row in others.items() if row["significant"]]
             sentences.append(
@@ -382,9 +382,13 @@ def _on_margin(model: str, of: Mapping[str, Any], control: str) -> str:
         care = " With so few groups, that p is too small."
     return (
         f"On the test items of this fold, the margin of {model} over {control} is "
-        f"{of['difference']:+.2f} (95 % interval {low:+.2f} to {high:+.2f}), {word} ({how}, "
-        f"adjusted p = {of['p_holm']:.3f}).{care}"
+        f"{_signed(of['difference'])} (95 % interval {_signed(low)} to {_signed(high)}), {word} "
+        f"({how}, adjusted p = {of['p_holm']:.3f}).{care}"
     )
+
+
+def _signed(value: float) -> str:
+    return f"{value:+.2f}".replace("-", "\N{MINUS SIGN}")
 
 
 def _on_leakage(leakage: Mapping[str, Any]) -> list[str]:

@@ -381,7 +381,7 @@ def _explain_colours(
         markerscale=2.0,
         handletextpad=0.2,
         labelspacing=0.2,
-        title=None if shown is handles else f"{len(handles)} classes, such as",
+        title=None if shown is handles else f"{len(handles)} values, such as",
         title_fontsize=8,
         alignment="left",
     )
