@@ -54,7 +54,10 @@ def run_kedro(
 
 
 def load_catalog(project: Path, *, env: str = "test", params: dict[str, Any] | None = None) -> Any:
-    """The catalog of a project, as a notebook sees it: the newest version of everything."""
+    """The catalog of a project, as a notebook sees it: the newest version of everything.
+
+    The same one each time: change nothing of it.
+    """
     conf = sorted((file, file.stat().st_mtime_ns) for file in (project / "conf").rglob("*.yml"))
     catalog = _catalog(project, env, json.dumps(params), tuple(conf))
     for name in catalog:

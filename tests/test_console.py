@@ -279,6 +279,7 @@ def test_confusions_too_wide_for_a_terminal_show_what_differs() -> None:
         (["classify"], 2, "Missing argument"),
         (["classify", "empty"], 1, "no recording"),
         (["classify", "bad.wav"], 1, "none of the files can be used"),
+        (["classify", "bad.zip"], 1, "bad.zip is no zip archive"),
         (["classify", "bad.wav", "--model", "2020"], 1, "no trained run 2020"),
         (["classify", "bad.wav", "--corpus", "birds"], 1, "no model of corpus 'birds'"),
         (["classify", "bad.wav", "--protocol", "by_x"], 1, "no model of protocol 'by_x'"),
@@ -303,7 +304,7 @@ def test_bad_input_is_answered_by_a_message(
 ) -> None:
     (trained / "empty").mkdir(exist_ok=True)
     (trained / "damaged").mkdir(exist_ok=True)
-    for file in (trained / "bad.wav", trained / "damaged" / "bad.wav"):
+    for file in (trained / "bad.wav", trained / "bad.zip", trained / "damaged" / "bad.wav"):
         file.write_bytes(b"no audio")
     result = _call(trained, *arguments)
     assert result.exit_code == status, result.output

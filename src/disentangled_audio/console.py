@@ -350,8 +350,8 @@ def _records(table: "pd.DataFrame") -> list[dict[str, Any]]:
 
 
 def _plain(row: dict[str, Any], top: int) -> dict[str, Any]:
-    """All columns of a row, and its best classes; what it does not have is None."""
-    return {**row, "top": dict(_best(row, top))}
+    """A row's best classes, and all columns; what it does not have is None."""
+    return {"path": row["path"], "top": dict(_best(row, top)), **row}
 
 
 def _best(row: dict[str, Any], top: int) -> list[tuple[str, float]]:

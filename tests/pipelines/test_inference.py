@@ -212,6 +212,17 @@ def test_another_file_than_the_manifest_names_is_refused(
         _classify(trained, _raw(trained))
 
 
+def test_other_code_than_the_training_had_is_told(
+    trained: Path, edited_manifest: Callable[..., None], caplog: pytest.LogCaptureFixture
+) -> None:
+    file = next(_raw(trained).glob("air*.wav"))
+    first = _classify(trained, file)
+    assert "has changed since" not in caplog.text
+    edited_manifest(lambda manifest: manifest.update(feature_code="0" * 64))
+    pd.testing.assert_frame_equal(_classify(trained, file), first)
+    assert "the code that computes features has changed since" in caplog.text
+
+
 def test_another_feature_schema_is_refused(
     trained: Path, edited_manifest: Callable[..., None]
 ) -> None:

@@ -1,6 +1,7 @@
 """Recordings that a person names on the command line: files, folders, glob patterns, zips."""
 
 import glob
+import zipfile
 from collections.abc import Sequence
 from pathlib import Path, PurePath
 
@@ -61,6 +62,8 @@ def _of_path(path: Path) -> list[File]:
     if path.is_dir():
         found = sorted(files_in_folder(path, AUDIO_PATTERNS), key=lambda file: file.relative)
     elif path.suffix.lower() in _ARCHIVES:
+        if not zipfile.is_zipfile(path):
+            raise UserError(f"{path} is no zip archive, whatever its name says; get it again")
         limits = limits_of(ArchiveSource(archive=[str(path)]))
         found = files_in_zip(path, [""], ["*"], AUDIO_PATTERNS, limits)
     else:

@@ -2,8 +2,9 @@
 
 import glob
 import hashlib
+import logging
 from importlib.metadata import PackageNotFoundError, version
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from kedro.io import DataCatalog, Version
@@ -19,12 +20,19 @@ from disentangled_audio.trained_runs import (
     read_manifest,
 )
 
+_logger = logging.getLogger(__name__)
+
 OUTPUT = "inference_predictions"
 ARRAYS = (
     *("waveforms", "fourier_spectra"),
     *("log_mel", "content_view", "rhythm_view", "pitch_view"),
 )
 TABLES = ("fourier_features", "mel_features", "timbre_features", "acoustic_parameters", "codes")
+# What turns a file into features, below the package.
+_FEATURE_CODE = (
+    *("signal/*.py", "models/views.py", "models/windows.py", "models/mel_features.py"),
+    *("corpora/chunk.py", "corpora/decode.py", "corpora/readers.py"),
+)
 REPEAT = "Train anew with kedro run (same --env and --params)"
 
 
@@ -46,7 +54,17 @@ def model_facts(pipeline: Pipeline, catalog: DataCatalog) -> dict[str, Any]:
     hashes = {name: _sha256(catalog[name]) for name in (*MODELS, *REFERENCES)}
     shapes = {name: list(catalog.load(name).shape[1:]) for name in ARRAYS}
     columns = {name: columns_of(catalog.load(name)) for name in TABLES}
-    return {"file_sha256": hashes, "feature_schema": {**shapes, **columns}}
+    return {
+        "file_sha256": hashes,
+        "feature_schema": {**shapes, **columns},
+        "feature_code": _feature_code(),
+    }
+
+
+def _feature_code() -> str:
+    package = Path(__file__).parents[2]
+    files = [file for pattern in _FEATURE_CODE for file in sorted(package.glob(pattern))]
+    return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
 
 
 def columns_of(table: Any) -> list[str]:
@@ -73,6 +91,14 @@ def prepare_inference(run_params: dict[str, Any], pipeline: Pipeline, catalog: D
     named_files(asked.recordings)
     manifest = _chosen_manifest(catalog["run_manifest"], asked.model_version)
     _check_packages(manifest)
+    # Manifests of older versions do not say.
+    if manifest.get("feature_code", _feature_code()) != _feature_code():
+        _logger.warning(
+            "the code that computes features has changed since %s was trained: its answers may "
+            "differ a little from what they were. %s to be sure",
+            manifest["run_id"],
+            REPEAT,
+        )
     _pin(catalog, "run_manifest", manifest["run_id"])
     for name in (*MODELS, *REFERENCES):
         _pin(catalog, name, manifest["dataset_versions"][name])
