@@ -73,7 +73,7 @@ def write_corpus(project: Path) -> None:
 
 
 def start(project: Path, corpus: Path) -> subprocess.Popen[str]:
-    """`kedro run` in a process group of its own."""
+    """`kedro run` of what predictions need, in a process group of its own."""
     params = f"corpus_file={corpus / 'my_corpus.yml'},{QUICK}"
     return subprocess.Popen(
         [
