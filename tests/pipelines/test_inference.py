@@ -198,7 +198,7 @@ def test_a_recording_that_was_scaled_to_full_scale_is_not_called_clipped(
     samples, rate_hz = soundfile.read(next(_raw(trained).glob("RVB2014*rir*.wav")))
     loud = samples / np.abs(samples).max()
     soundfile.write(tmp_path / "scaled.wav", loud, rate_hz, subtype="PCM_24")
-    soundfile.write(tmp_path / "clipped.wav", np.clip(8 * loud, -1, 1), rate_hz)
+    soundfile.write(tmp_path / "clipped.wav", np.clip(100 * loud, -1, 1), rate_hz)
     warnings = _classify(trained, tmp_path).set_index("path")["warnings"]
     assert "clipped" not in warnings[str(tmp_path / "scaled.wav")]
     assert "clipped" in warnings[str(tmp_path / "clipped.wav")]

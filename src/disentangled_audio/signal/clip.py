@@ -82,7 +82,9 @@ def clipped_run(signal: NDArray[np.floating]) -> int:
     """Most samples in a row that were clipped at full scale; 0 if none were.
 
     Clipping leaves a run of them with a corner: what is beside it lies clearly below. The peak of a
-    smooth sound that was scaled to full scale has a short run or none, and no corner.
+    smooth sound that was scaled to full scale has a short run or none, and no corner. A single
+    sample that was clipped, as of a response's direct sound, cannot be told from one that was
+    scaled.
     """
     reaches = np.abs(signal) >= FULL_SCALE
     if not reaches.any():
