@@ -67,7 +67,7 @@ def test_classify_says_class_and_confidence(trained: Path) -> None:
     # Which model answers is said before it does.
     assert result.stderr.startswith(f"model {_version(trained)}: database of twin_tiny")
     assert ", of simulated recordings, protocol" in result.stderr
-    assert "taken as impulse response" in result.stderr
+    assert "taken as an impulse response" in result.stderr
     assert "in_distribution" in result.stderr
 
 

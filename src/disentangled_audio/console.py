@@ -255,7 +255,7 @@ def _about(run: "TrainedRun") -> str:
     said = f"model {run.version}: {target} of {run.corpus}{simulated}, protocol {run.protocol}"
     if corpus.get("kind") != "rir":
         return said
-    return f"{said}; a recording whose name does not say its kind is taken as impulse response"
+    return f"{said}; a recording whose name does not say its kind is taken as an impulse response"
 
 
 def _training_command(corpus_file: Path) -> str:
