@@ -19,7 +19,7 @@ def _space(training: np.ndarray, validation: np.ndarray, seed: int = 0) -> Space
 
 
 def _in_distribution(space: Space, rows: np.ndarray) -> np.ndarray:
-    return Novelty([space]).in_distribution([rows])
+    return Novelty([space]).compare([rows])[1]
 
 
 def test_rows_as_those_of_training_have_uniform_values() -> None:
@@ -82,7 +82,7 @@ def test_one_group_alone_is_compared_with_itself() -> None:
 def test_shifted_rows_get_the_lowest_value() -> None:
     space = _space(_rows(200, 0), _rows(99, 1))
     strange = _rows(50, 2, shift=8.0)
-    assert (Novelty([space]).distance([strange]) > 5).all()
+    assert (Novelty([space]).compare([strange])[0] > 5).all()
     assert _in_distribution(space, strange) == pytest.approx(1 / 100)
 
 
@@ -92,9 +92,9 @@ def test_one_strange_space_is_enough_and_two_are_asked_twice() -> None:
         _space(_rows(200, 1, n_features=2), _rows(99, 3, n_features=2)),
     ]
     strange = [_rows(20, 4), _rows(20, 5, shift=8.0, n_features=2)]
-    assert Novelty(spaces).in_distribution(strange) == pytest.approx(2 / 100)
+    assert Novelty(spaces).compare(strange)[1] == pytest.approx(2 / 100)
     usual = [np.zeros((1, 4)), np.zeros((1, 2))]
-    assert Novelty(spaces).in_distribution(usual) == pytest.approx(1.0)
+    assert Novelty(spaces).compare(usual)[1] == pytest.approx(1.0)
 
 
 def test_distance_is_to_the_fifth_neighbour_in_units_of_what_is_usual() -> None:
@@ -102,7 +102,7 @@ def test_distance_is_to_the_fifth_neighbour_in_units_of_what_is_usual() -> None:
     # Of 0 to 10 the fifth nearest is 4 away from either end, and 8 from 14 and from -4.
     space = _space(training, np.array([[0.0], [10.0]]))
     novelty = Novelty([space])
-    assert novelty.distance([np.array([[0.0], [14.0], [-4.0]])]) == pytest.approx([1, 2, 2])
+    assert novelty.compare([np.array([[0.0], [14.0], [-4.0]])])[0] == pytest.approx([1, 2, 2])
     assert space.usual == pytest.approx([4 / training.std()] * 2)
     asked = np.array([0.5, 1.0, 1.01]) * space.usual[0]
     assert space.p_value(asked) == pytest.approx([1, 1, 1 / 3])
@@ -110,13 +110,13 @@ def test_distance_is_to_the_fifth_neighbour_in_units_of_what_is_usual() -> None:
 
 def test_units_and_features_that_never_vary_do_not_matter() -> None:
     training, validation, new = _rows(100, 0), _rows(50, 1), _rows(20, 2, shift=1.0)
-    plain = Novelty([_space(training, validation)]).distance([new])
+    plain = Novelty([_space(training, validation)]).compare([new])[0]
 
     def changed(rows: np.ndarray) -> np.ndarray:
         return np.hstack([1e6 * rows + 3, np.full((len(rows), 1), 7.0)])
 
     space = _space(changed(training), changed(validation))
-    np.testing.assert_allclose(Novelty([space]).distance([changed(new)]), plain, rtol=1e-9)
+    np.testing.assert_allclose(Novelty([space]).compare([changed(new)])[0], plain, rtol=1e-9)
 
 
 def test_of_many_training_rows_a_seeded_part_is_kept() -> None:

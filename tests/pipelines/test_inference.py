@@ -368,7 +368,7 @@ def test_what_is_usual_is_told_by_encoders_that_have_not_seen_validation_rows() 
 
     def n_unusual(provisional: pd.DataFrame) -> int:
         novelty = _novelty(splits, silent, kept, provisional, 0)
-        likeness = novelty.in_distribution([np.zeros((40, 1)), new])
+        _, likeness = novelty.compare([np.zeros((40, 1)), new])
         return int((likeness <= UNLIKE).sum())
 
     assert n_unusual(kept) > 30

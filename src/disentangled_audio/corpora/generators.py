@@ -22,6 +22,7 @@ def generated_files(source: TwinSource | FactorsSource) -> dict[str, int]:
     """Channels of every file that a generator makes, by name, without making any."""
     if isinstance(source, FactorsSource):
         return dict.fromkeys(factors_files(source), 1)
+    # The filters of its synthesis take every worker a second to import.
     from disentangled_audio.corpora.simulate import twin_files
 
     return {name: group.n_channels for name, group in twin_files(source.files_per_group).items()}
@@ -57,7 +58,6 @@ def _generate(
     if isinstance(source, FactorsSource):
         generate_factors(target, source, progress)
         return
-    # The filters of its synthesis take every worker a second to import.
     from disentangled_audio.corpora.simulate import generate_twin
 
     generate_twin(

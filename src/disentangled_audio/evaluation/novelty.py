@@ -6,6 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial.distance import cdist
 
+from disentangled_audio.evaluation.probes import drawn_rows
+
 # Neighbours among training rows; one alone may be an odd recording.
 _NEIGHBOUR = 5
 _MAX_ROWS = 5000
@@ -46,20 +48,25 @@ class Novelty:
 
     spaces: list[Space]
 
-    def distance(self, values: list[NDArray[np.floating]]) -> NDArray[np.float64]:
-        """How many times further from training rows than is usual, (n_rows,).
+    def compare(
+        self, values: list[NDArray[np.floating]]
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """How far rows are from those of training, and how usual that is.
 
-        The distance in a space over the median of its `usual`; of several spaces the largest.
-        """
-        parts = [
-            space.distance(rows) / max(float(np.median(space.usual)), np.finfo(float).tiny)
-            for space, rows in zip(self.spaces, values, strict=True)
-        ]
-        return np.max(parts, axis=0)
+        Parameters
+        ----------
+        values : list of (n_rows, n_features)
+            One array a space.
 
-    def in_distribution(self, values: list[NDArray[np.floating]]) -> NDArray[np.float64]:
-        """How usual rows are, from 0 to 1, (n_rows,).
+        Returns
+        -------
+        distance : (n_rows,)
+            That in a space over the median of its `usual`; of several spaces the largest.
+        in_distribution : (n_rows,)
+            From 0 to 1.
 
+        Notes
+        -----
         The smallest p-value of the spaces, times their number (Bonferroni), at most 1: among
         recordings of new groups that are like the known ones, a value below q comes up about q of
         the time or less.
@@ -69,11 +76,17 @@ class Novelty:
         Bates, Candès, Lei, Romano and Sesia (2023), "Testing for outliers with conformal
         p-values", Annals of Statistics 51.
         """
-        parts = [
-            space.p_value(space.distance(rows))
-            for space, rows in zip(self.spaces, values, strict=True)
+        found = [space.distance(rows) for space, rows in zip(self.spaces, values, strict=True)]
+        tiny = np.finfo(float).tiny
+        relative = [
+            distance / max(float(np.median(space.usual)), tiny)
+            for space, distance in zip(self.spaces, found, strict=True)
         ]
-        return np.minimum(len(parts) * np.min(parts, axis=0), 1.0)
+        p_values = [
+            space.p_value(distance) for space, distance in zip(self.spaces, found, strict=True)
+        ]
+        usual = np.minimum(len(p_values) * np.min(p_values, axis=0), 1.0)
+        return np.max(relative, axis=0), usual
 
 
 def fit_space(
@@ -103,20 +116,19 @@ def fit_space(
     centre = values[training].mean(axis=0)
     spread = values[training].std(axis=0)
     # A feature that never varies says nothing of distance.
-    scaled = (values - centre) / np.where(spread > 0, spread, np.inf)
+    spread = np.where(spread > 0, spread, np.inf)
+    scaled = (values - centre) / spread
     _, numbers = np.unique(np.asarray(group).astype(str), return_inverse=True)
     usual = _to_neighbour(scaled[known], scaled[training], numbers[known], numbers[training])
     if not np.isfinite(usual).any():
         usual = _to_neighbour(scaled[known], scaled[training])
     usual = np.sort(usual[np.isfinite(usual)])
-    return Space(scaled[training], centre, np.where(spread > 0, spread, np.inf), usual)
+    return Space(scaled[training], centre, spread, usual)
 
 
 def _some(rows: NDArray[np.bool_], seed: int) -> NDArray[np.intp]:
     places = np.flatnonzero(rows)
-    if len(places) <= _MAX_ROWS:
-        return places
-    return np.sort(np.random.default_rng(seed).choice(places, _MAX_ROWS, replace=False))
+    return places[drawn_rows(len(places), _MAX_ROWS, seed)]
 
 
 def _to_neighbour(

@@ -167,9 +167,7 @@ class _Run:
         rows = pd.DataFrame(part.rows)
         spaces, acoustics = self._tables(part, rows["recording_id"])
         probabilities = self._probabilities(spaces, acoustics)
-        compared = [spaces["fourier_features"], spaces["codes"]]
-        distance = self._novelty.distance(compared)
-        likeness = self._novelty.in_distribution(compared)
+        distance, likeness = self._novelty.compare([spaces["fourier_features"], spaces["codes"]])
         table = rows[["place", "path", "channel", "kind"]].copy()
         of_hybrid = probabilities[HYBRID]
         table["class"] = np.asarray(self._classes, dtype=object)[of_hybrid.argmax(axis=1)]

@@ -91,14 +91,7 @@ def prepare_inference(run_params: dict[str, Any], pipeline: Pipeline, catalog: D
     named_files(asked.recordings)
     manifest = _chosen_manifest(catalog["run_manifest"], asked.model_version)
     _check_packages(manifest)
-    # Manifests of older versions do not say.
-    if manifest.get("feature_code", _feature_code()) != _feature_code():
-        _logger.warning(
-            "the code that computes features has changed since %s was trained: its answers may "
-            "differ a little from what they were. %s to be sure",
-            manifest["run_id"],
-            REPEAT,
-        )
+    _tell_changed_code(manifest)
     _pin(catalog, "run_manifest", manifest["run_id"])
     for name in (*MODELS, *REFERENCES):
         _pin(catalog, name, manifest["dataset_versions"][name])
@@ -190,6 +183,18 @@ def _check_packages(manifest: dict[str, Any]) -> None:
                 f"is {now or 'none'}; another major version may compute something else. Install "
                 f"{name} {trained}, or train anew with kedro run"
             )
+
+
+def _tell_changed_code(manifest: dict[str, Any]) -> None:
+    now = _feature_code()
+    # Manifests of older versions do not say.
+    if manifest.get("feature_code", now) != now:
+        _logger.warning(
+            "the code that computes features has changed since %s was trained: its answers may "
+            "differ a little from what they were. %s to be sure",
+            manifest["run_id"],
+            REPEAT,
+        )
 
 
 def _installed(name: str) -> str | None:
