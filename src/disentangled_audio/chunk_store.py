@@ -4,15 +4,11 @@ A chunk is a file of its own that is written whole or not at all. A run that is 
 chunks that were done; the next one with the same key computes the others.
 """
 
-import hashlib
-import json
 import logging
 import os
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import cache
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +27,6 @@ Compute = Callable[[Rows], dict[str, NDArray[Any]]]
 Files = Callable[[Rows], dict[str, Path]]
 # Large enough to be read quickly, small enough for several workers to hold a few.
 CHUNK_BYTES = 2**22
-_LIBRARIES = ("numpy", "scipy", "soundfile", "soxr")
 
 
 def no_files(rows: Rows) -> dict[str, Path]:
@@ -46,20 +41,6 @@ def unseen(n_done: int, n_all: int) -> None:
 def rows_per_chunk(item_bytes: int) -> int:
     """Items of one chunk of about `CHUNK_BYTES`."""
     return max(1, CHUNK_BYTES // max(item_bytes, 1))
-
-
-def short_hash(content: Any) -> str:
-    """Part of the SHA-256 of anything that JSON can hold; tells what a folder was made from."""
-    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
-
-
-@cache
-def code_hash() -> str:
-    """What a result depends on beside its inputs: this package's code and the libraries'."""
-    package = Path(__file__).parent
-    files = sorted(package.rglob("*.py"))
-    code = hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()
-    return short_hash([code, [version(name) for name in _LIBRARIES]])
 
 
 def is_complete(folder: Path) -> bool:

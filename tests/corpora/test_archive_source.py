@@ -13,7 +13,7 @@ import soundfile
 from omegaconf import OmegaConf
 from pydantic import ValidationError
 
-from disentangled_audio.corpora.fetch import hash_of
+from disentangled_audio.corpora.file_hash import hash_of
 from disentangled_audio.corpora.ingest import Ingested
 from disentangled_audio.corpora.locate import locate
 from disentangled_audio.errors import UserError

@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from omegaconf import OmegaConf
 from scipy.io import savemat
 
-from disentangled_audio.corpora.fetch import hash_of
+from disentangled_audio.corpora.file_hash import hash_of
 from disentangled_audio.corpora.ingest import Ingested
 from disentangled_audio.corpora.integrity import integrity_report, linked_recordings
 from disentangled_audio.corpora.locate import locate, source_records

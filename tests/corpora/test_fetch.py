@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 
 from disentangled_audio.corpora import fetch as module
-from disentangled_audio.corpora.fetch import Transfer, fetch, recorded_hash
+from disentangled_audio.corpora.fetch import Transfer, fetch
+from disentangled_audio.corpora.file_hash import recorded_hash
 from disentangled_audio.errors import UserError
 from tests.corpora.conftest import Answer, Server
 

@@ -2,6 +2,8 @@
 
 import json
 import shutil
+import subprocess
+import sys
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -169,6 +171,31 @@ def test_answers_are_in_the_order_in_which_files_are_named(trained: Path, tmp_pa
         (tmp_path / name).touch()
     named = [tmp_path / "z.wav", good, tmp_path / "a.wav"]
     assert list(_classify(trained, *named)["path"]) == list(map(str, named))
+
+
+def test_a_worker_imports_no_more_than_it_needs(trained: Path) -> None:
+    """Each pays for its imports before its first recording."""
+    manifest = max(trained.glob("data/07_reporting/*/*/run_manifest.json/*/run_manifest.json"))
+    code = (
+        "import json, sys\n"
+        "from pathlib import Path\n"
+        "from disentangled_audio.corpora.files import File\n"
+        "from disentangled_audio.pipelines.inference.features import FeatureReader, Preprocessing\n"
+        "manifest, recording = map(Path, sys.argv[1:])\n"
+        "own = Preprocessing.of_run(json.loads(manifest.read_text()))\n"
+        "features = FeatureReader(own, {})((0, [File(recording, recording.name)]))\n"
+        "print(json.dumps([len(features.rows), [m for m in sys.modules if '.' not in m]]))"
+    )
+    recording = next(_raw(trained).rglob("*.wav"))
+    shown = subprocess.run(
+        [sys.executable, "-c", code, manifest, recording],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    n_rows, loaded = json.loads(shown.stdout)
+    assert n_rows > 0
+    assert set(loaded).isdisjoint({"tensorflow", "sklearn", "pandas", "zarr", "requests", "kedro"})
 
 
 def test_only_bad_files_are_a_table_too(

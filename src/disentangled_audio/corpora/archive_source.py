@@ -4,13 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from disentangled_audio.corpora.archives import Limits, extract_members, extraction_folder, stem
-from disentangled_audio.corpora.fetch import (
-    UnavailableError,
-    check_hash,
-    fetch,
-    hash_of,
-    recorded_hash,
-)
+from disentangled_audio.corpora.file_hash import check_hash, hash_of, recorded_hash
 from disentangled_audio.errors import UserError
 from disentangled_audio.parameters import ArchiveSource
 
@@ -171,6 +165,9 @@ def _obtained(source: ArchiveSource, how_to_get: str, folders: list[Path]) -> Pa
 
 def _fetched(source: ArchiveSource, folder: Path) -> Path:
     """The first of the source's archives that can be had."""
+    # Those who only read files import no network.
+    from disentangled_audio.corpora.fetch import UnavailableError, fetch
+
     unavailable = []
     for name, urls in source.mirrors.items():
         try:

@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from disentangled_audio.chunk_store import code_hash, short_hash
 from disentangled_audio.corpora.decode import (
     Content,
     Decoded,
@@ -31,6 +30,7 @@ from disentangled_audio.signal.clip import (
     rms,
 )
 from disentangled_audio.signal.shortcuts import recording_facts
+from disentangled_audio.store_keys import code_hash, short_hash
 from disentangled_audio.temporaries import write_whole
 
 # Of the files of a chunk; larger ones are read a second time instead.
@@ -177,8 +177,9 @@ def read_items(
 ) -> list[tuple[dict[str, Any], NDArray[np.float32]]]:
     """Items of one recording whose bytes are read: its rows and clips, as ingestion makes them.
 
-    The rows are without `recording_facts`, which nothing but the audit of a corpus asks for, and
-    have `clipped_run`, which only those who send recordings of their own are told.
+    The rows are without levels and `recording_facts`, which nothing but the table and the audit of
+    a corpus asks for, and have `clipped_run`, which only those who send recordings of their own
+    are told.
 
     Raises
     ------
@@ -267,7 +268,11 @@ def _item(
     # A mean of channels was never stored; the first channel was.
     stored = decoded.samples[:, 0] if channel is None else signal
     if with_facts:
-        facts = recording_facts(stored, decoded.sample_rate_hz, arrival)
+        facts = {
+            "peak": float(np.abs(signal).max()),
+            "rms_dbfs": 20 * float(np.log10(max(rms(signal), 1e-12))),
+            **recording_facts(stored, decoded.sample_rate_hz, arrival),
+        }
     else:
         heard = decoded.samples.T if channel is None else [signal]
         facts = {"clipped_run": max(map(clipped_run, heard))}
@@ -281,8 +286,6 @@ def _item(
         "duration_s": decoded.duration_s,
         "first_arrival_s": arrival / decoded.sample_rate_hz,
         "n_bytes": decoded.n_bytes,
-        "peak": float(np.abs(signal).max()),
-        "rms_dbfs": 20 * float(np.log10(max(rms(signal), 1e-12))),
         **facts,
         "sha256": decoded.sha256,
     }

@@ -1,7 +1,6 @@
 """Downloads one file, whole and checked, or says why it cannot be had."""
 
 import errno
-import functools
 import json
 import logging
 import os
@@ -10,6 +9,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,13 @@ from rich.progress import (
 from urllib3.exceptions import HTTPError
 
 from disentangled_audio.corpora.disk import require_free
+from disentangled_audio.corpora.file_hash import (
+    check_hash,
+    computed_hash,
+    how_to_accept,
+    record_hash,
+    recorded_hash,
+)
 from disentangled_audio.errors import UserError
 
 try:
@@ -132,77 +139,17 @@ def fetch(
                 check_hash(path, known_hash)
                 if known_hash is None and recorded_hash(path) is None:
                     # It came under a known hash, which is no longer asked for.
-                    _record_hash(path)
+                    record_hash(path)
                 return path
             _from_mirrors(urls, path, known_hash or recorded_hash(path), transfer or Transfer())
             if known_hash is None and recorded_hash(path) is None:
-                _record_hash(path)
+                record_hash(path)
     except OSError as error:
         raise UserError(
             f"{name} from {urls[0]} cannot be written to {folder}: {error.strerror or error}; "
             + ("make room there" if error.errno == errno.ENOSPC else "check its permissions")
         ) from error
     return path
-
-
-def check_hash(path: Path, known_hash: str | None) -> None:
-    """Compare a file with its known hash, or else with the recorded one.
-
-    Raises
-    ------
-    UserError
-        If they differ; names the file, both values and how to proceed.
-    """
-    expected = known_hash or recorded_hash(path)
-    if expected is None:
-        return
-    found = hash_of(path, expected.partition(":")[0])
-    if found != expected:
-        raise UserError(
-            f"{path} is not the file that is expected: its hash is {found}, expected is "
-            f"{expected}.\nDelete it to have it downloaded again. {_how_to_accept(path, found)}"
-        )
-
-
-def recorded_hash(path: Path) -> str | None:
-    """Hash of the first download, `sha256:…`, if it was recorded beside the file.
-
-    Raises
-    ------
-    UserError
-        If the record holds no such hash.
-    """
-    record = _record_of(path)
-    if not record.is_file():
-        return None
-    match = re.match(r"[0-9a-f]{64}(?=\s|$)", record.read_text(encoding="utf-8", errors="replace"))
-    if match is None:
-        raise UserError(f"{record} holds no SHA-256; delete it to trust the next download")
-    return f"sha256:{match[0]}"
-
-
-def hash_of(path: Path, algorithm: str = "sha256") -> str:
-    """Hash of a file as `algorithm:hexadecimal`; computed once while the file is unchanged.
-
-    Raises
-    ------
-    UserError
-        If the file cannot be read.
-    """
-    try:
-        status = path.stat()
-        return _known_hash_of(path, algorithm, status.st_size, status.st_mtime_ns)
-    except OSError as error:
-        raise UserError(f"{path} cannot be read: {error.strerror}") from error
-
-
-@functools.lru_cache(maxsize=256)
-def _known_hash_of(path: Path, algorithm: str, n_bytes: int, modified_ns: int) -> str:
-    return _hash_of(path, algorithm)
-
-
-def _hash_of(path: Path, algorithm: str) -> str:
-    return f"{algorithm}:{pooch.file_hash(str(path), alg=algorithm)}"
 
 
 @contextmanager
@@ -229,29 +176,6 @@ def _lock(descriptor: int, folder: Path) -> None:
         logger.debug("%s takes no locks, as some network disks", folder)
 
 
-def _record_of(path: Path) -> Path:
-    return path.with_name(f"{path.name}.sha256")
-
-
-def _record_hash(path: Path) -> None:
-    # The format of sha256sum, so that `sha256sum --check` reads it too.
-    record = _record_of(path)
-    temporary = record.with_name(f".{record.name}")
-    hexadecimal = hash_of(path).partition(":")[2]
-    temporary.write_text(f"{hexadecimal}  {path.name}\n", encoding="utf-8")
-    temporary.replace(record)
-
-
-def _how_to_accept(path: Path, found: str) -> str:
-    record = _record_of(path)
-    recorded = f" and delete {record}" if record.is_file() else ""
-    return (
-        f"If you trust it, set 'hash: {found}', or 'hash: null' to take any file{recorded}; hash "
-        "belongs to the corpus's source, in conf/base/parameters_corpora.yml (for SLR28 it is "
-        "_slr28_hash there) or in your corpus file."
-    )
-
-
 def _from_mirrors(urls: list[str], path: Path, expected: str | None, transfer: Transfer) -> None:
     failures = []
     for number, url in enumerate(urls, start=1):
@@ -275,7 +199,7 @@ def _from_mirrors(urls: list[str], path: Path, expected: str | None, transfer: T
     told = f"{path.name} could not be downloaded:\n{reasons}\n"
     wrong = next((error for _, error in failures if isinstance(error, _MismatchError)), None)
     if wrong:
-        raise UserError(told + _how_to_accept(path, str(wrong.args[1]))) from wrong
+        raise UserError(told + how_to_accept(path, str(wrong.args[1]))) from wrong
     raise UnavailableError(
         f"{told}Check the address, the network and the proxy (HTTP_PROXY, HTTPS_PROXY), and run "
         f"again; or download it by other means and put it at {path}."
@@ -432,7 +356,7 @@ class _Download:
         if self._expected is None:
             return None
         # Not the remembered hash: a small part can be written twice in one tick of the clock.
-        found = _hash_of(self._part, self._expected.partition(":")[0])
+        found = computed_hash(self._part, self._expected.partition(":")[0])
         return None if found == self._expected else found
 
     def _discard(self) -> None:
@@ -479,4 +403,4 @@ def _progress(name: str, n_had: int, total: int | None) -> Iterator[Any]:
     )
     with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
         task = bar.add_task(name, total=total, completed=n_had)
-        yield functools.partial(bar.advance, task)
+        yield partial(bar.advance, task)

@@ -16,7 +16,6 @@ from disentangled_audio.chunk_store import (
     Progress,
     is_complete,
     rows_per_chunk,
-    short_hash,
     stored_arrays,
     unseen,
 )
@@ -29,6 +28,7 @@ from disentangled_audio.corpora.readers import RejectedError
 from disentangled_audio.errors import UserError
 from disentangled_audio.parallel import in_parallel
 from disentangled_audio.parameters import Analysis, Corpus, ParallelParameters
+from disentangled_audio.store_keys import short_hash
 from disentangled_audio.temporaries import remove_leftovers
 
 logger = logging.getLogger(__name__)

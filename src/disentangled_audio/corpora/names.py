@@ -2,10 +2,9 @@
 
 import re
 from collections.abc import Iterable
+from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path, PurePosixPath
-
-import pandas as pd
 
 from disentangled_audio.errors import UserError
 from disentangled_audio.parameters import AnySource, Corpus
@@ -57,8 +56,6 @@ class NameGrammar:
             _check_reserved(source.columns, "the columns of a source")
             self._patterns(source)
         self._table = None if corpus.metadata is None else _table(corpus.metadata, folders)
-        # A row of a table takes a hundred times as long to get as one of a dictionary.
-        self._rows = {} if self._table is None else self._table.to_dict("index")
 
     @cached_property
     def columns(self) -> list[str]:
@@ -68,7 +65,7 @@ class NameGrammar:
             names += [n for pattern in self._patterns(source) for n in pattern.groupindex]
             names += source.columns
         if self._table is not None:
-            names += list(self._table.columns)
+            names += self._table.columns
         return list(dict.fromkeys([*names, "folder", "kind", "licence", "citation"]))
 
     def parse(
@@ -100,7 +97,7 @@ class NameGrammar:
         row = self._row(name)
         if row is not None:
             found = True
-            columns.update({k: v for k, v in row.items() if pd.notna(v)})
+            columns.update(row)
         return columns if found else None
 
     def _patterns(self, source: AnySource) -> list[re.Pattern[str]]:
@@ -112,11 +109,21 @@ class NameGrammar:
         return {key: value or getattr(self._corpus, key) for key, value in own.items()}
 
     def _row(self, name: str) -> dict[str, str] | None:
-        if not self._rows:
+        if self._table is None:
             return None
+        rows = self._table.rows
         parts = PurePosixPath(name).parts
         keys = ("/".join(parts[first:]) for first in range(len(parts)))
-        return next((self._rows[key] for key in keys if key in self._rows), None)
+        return next((rows[key] for key in keys if key in rows), None)
+
+
+@dataclass(frozen=True)
+class _Metadata:
+    """Columns of a table, and the values of each file that has any, by its path or name."""
+
+    columns: list[str]
+    # A row of a data frame takes a hundred times as long to get as one of a dictionary.
+    rows: dict[str, dict[str, str]]
 
 
 def _check_reserved(columns: Iterable[str], what: str) -> None:
@@ -136,7 +143,10 @@ def _compile(pattern: str) -> re.Pattern[str]:
     return compiled
 
 
-def _table(metadata: str, folders: list[Path]) -> pd.DataFrame:
+def _table(metadata: str, folders: list[Path]) -> _Metadata:
+    # Workers that know no such table do without.
+    import pandas as pd
+
     candidates = [folder / metadata for folder in folders]
     path = next((candidate for candidate in candidates if candidate.is_file()), None)
     if path is None:
@@ -155,4 +165,9 @@ def _table(metadata: str, folders: list[Path]) -> pd.DataFrame:
     if len(duplicated):
         raise UserError(f"metadata table {path} names {duplicated.iloc[0]!r} more than once")
     _check_reserved(set(table.columns) - {key}, f"metadata table {path}")
-    return table.set_index(key)
+    rows = table.set_index(key).to_dict("index")
+    known = {
+        name: {column: value for column, value in row.items() if pd.notna(value)}
+        for name, row in rows.items()
+    }
+    return _Metadata([column for column in table if column != key], known)

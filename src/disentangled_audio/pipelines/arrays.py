@@ -48,7 +48,8 @@ def computed(
     beside : (n_items,), optional
         Something of each row that `work` takes as its second argument; hashed with `parameters`.
     """
-    from disentangled_audio.chunk_store import code_hash, short_hash, stored_arrays
+    from disentangled_audio.chunk_store import stored_arrays
+    from disentangled_audio.store_keys import code_hash, short_hash
 
     known = [] if beside is None else beside.tolist()
     key = short_hash([code_hash(), stamp_of(source), source.shape, parameters, known])

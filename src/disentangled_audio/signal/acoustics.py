@@ -331,8 +331,11 @@ class _Band:
         window_s = 0.01 + (0.8 / centre_hz if centre_hz else 0.0)
         self._decay: Decay = compensated_decay(energy, n_points, round(window_s / point_s))
         self._first = np.maximum(self._decay.remaining[:, 0], np.finfo(float).tiny)
-        remaining = np.maximum(self._decay.remaining, np.finfo(float).tiny)
-        self._level_db = 10 * np.log10(remaining / self._first[:, None])
+        level_db = np.maximum(self._decay.remaining, np.finfo(float).tiny)
+        level_db /= self._first[:, None]
+        np.log10(level_db, out=level_db)
+        level_db *= 10
+        self._level_db = level_db
         self._sums = _RunningSums(self._level_db)
 
     def measured(self, measures: AcousticMeasures) -> list[Column]:

@@ -73,7 +73,9 @@ def cut(
     clip = np.zeros(length, dtype=np.float32)
     if fill == "noise_floor":
         tail = signal[-max(len(signal) // 10, 1) :]
-        clip[:] = rms(tail) * rng.standard_normal(length, dtype=np.float32)
+        # Most clips need noise before the signal alone.
+        n_drawn = before if before + len(inside) >= length else length
+        clip[:n_drawn] = rms(tail) * rng.standard_normal(n_drawn, dtype=np.float32)
     clip[before : before + len(inside)] = inside[: length - before]
     return clip
 

@@ -245,9 +245,13 @@ def compensated_decay(
     # The windows from the knee on are a geometric series.
     at_knee = window * 10 ** ((offset + slope * knee / window) / 10)
     beyond = np.where(is_found, at_knee / (1 - 10 ** (slope / 10)), 0.0)
-    before_knee = np.arange(energy.shape[1]) < knee[:, None]
-    kept = np.where(before_knee, energy - np.where(reaches_floor, noise, 0.0)[:, None], 0.0)
-    remaining = np.where(before_knee, _remaining(kept) + beyond[:, None], 0.0)
+    behind_knee = np.arange(energy.shape[1]) >= knee[:, None]
+    # In place: as much time goes to new arrays as to what is computed.
+    kept = energy - np.where(reaches_floor, noise, 0.0)[:, None]
+    kept[behind_knee] = 0.0
+    remaining = _remaining(kept)
+    remaining += beyond[:, None]
+    remaining[behind_knee] = 0.0
     return Decay(remaining, beyond, noise, reaches_floor, is_found)
 
 

@@ -195,7 +195,8 @@ def modal_power(
     Kuttruff (2016), "Room Acoustics", 6th ed., section 3.2.
     """
     basis = _modal_basis(frames.shape[-1], sample_rate_hz, tuple(frequencies_hz.tolist()))
-    projected = frames @ basis
+    # One product of all frames: that of each item would be of a few rows, and read the basis anew.
+    projected = (frames.reshape(-1, frames.shape[-1]) @ basis).reshape(*frames.shape[:2], -1)
     real, imaginary = np.split(projected, 2, axis=-1)
     return real**2 + imaginary**2
 

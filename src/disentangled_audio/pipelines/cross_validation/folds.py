@@ -91,7 +91,7 @@ def run_fold(
         The fold's folder, with its predictions and facts (seconds by node), and a folder with
         those of the measurement, named by `measurement_name`.
     """
-    from disentangled_audio.chunk_store import code_hash, short_hash
+    from disentangled_audio.store_keys import code_hash, short_hash
 
     what = [stamp_of(splits), parameters]
     name = re.sub(r"[^A-Za-z0-9]+", "-", str(splits["fold"].iloc[0])).strip("-")
@@ -115,7 +115,7 @@ def run_fold(
 
 def measurement_name(measurement: Any) -> str:
     """Folder of a measurement within that of its fold."""
-    from disentangled_audio.chunk_store import short_hash
+    from disentangled_audio.store_keys import short_hash
 
     return f"disentanglement-{short_hash(measurement)}"
 

@@ -17,11 +17,14 @@ from disentangled_audio.parameters import (
     ViewParameters,
 )
 from disentangled_audio.pipelines.arrays import computed, note_windows, windows_of
+from disentangled_audio.pipelines.feature_engineering.feature_values import (
+    ROWS_AT_ONCE,
+    acoustic_measures,
+    recorded_samples,
+    view_summaries,
+)
 from disentangled_audio.pipelines.stamps import check_same, stamp
 from disentangled_audio.pipelines.tables import feature_table
-
-# Bounds the memory that copies and views take.
-ROWS_AT_ONCE = 1024
 
 
 def compute_spectra(
@@ -174,32 +177,6 @@ def summarise_views(
     )
 
 
-def view_summaries(
-    log_mel: Any, windows: Any, parameters: CepstraParameters, views: ViewParameters
-) -> tuple[Any, Any]:
-    """Cepstra of each clip's loudest window, and the mean of its windows' statistics."""
-    from disentangled_audio.models.mel_features import cepstra, timbre_statistics
-
-    course = _by_parts(
-        log_mel,
-        partial(cepstra, dynamic_range_db=views.dynamic_range_db, **parameters.model_dump()),
-    )
-    trim = views.trim_db / views.dynamic_range_db
-    statistics = _by_parts(
-        log_mel,
-        partial(timbre_statistics, trim=trim, dynamic_range_db=views.dynamic_range_db),
-    )
-    return course[windows.loudest], windows.pooled(statistics)
-
-
-def _by_parts(view: Any, work: Any) -> Any:
-    """Features of all rows; a part of the view is held at a time."""
-    import numpy as np
-
-    starts = range(0, view.shape[0], ROWS_AT_ONCE)
-    return np.concatenate([work(view[start : start + ROWS_AT_ONCE]) for start in starts])
-
-
 def measure_acoustics(
     waveforms: Any,
     recordings: pd.DataFrame,
@@ -219,7 +196,11 @@ def measure_acoustics(
     rate_hz = corpus.analysis.clip_rate_hz
     work = partial(_acoustics, sample_rate_hz=rate_hz, measures=measures)
     parameters = [rate_hz, acoustic.model_dump()]
-    recorded = recorded_samples(recordings, corpus, waveforms.shape[1])
+    recorded = recorded_samples(
+        *(recordings[name].to_numpy() for name in ("kind", "duration_s", "first_arrival_s")),
+        corpus.analysis,
+        waveforms.shape[1],
+    )
     made = computed(
         "acoustic_parameters", waveforms, work, parameters, chunks, parallel, beside=recorded
     )
@@ -227,19 +208,6 @@ def measure_acoustics(
         recordings["recording_id"], made["values"][:], made["reasons"][:], measures
     )
     return stamp(table, waveforms, recordings)
-
-
-def acoustic_measures(acoustic: AcousticParameters) -> Any:
-    """What the parameters ask to be measured."""
-    from disentangled_audio.signal.acoustics import AcousticMeasures
-
-    return AcousticMeasures(
-        tuple(acoustic.centre_hz),
-        acoustic.bands_per_octave,
-        tuple(acoustic.late_windows_s),
-        acoustic.direct_s,
-        acoustic.bandwidth_share,
-    )
 
 
 def acoustic_table(
@@ -301,13 +269,3 @@ def _median_f0(clips: Any, sample_rate_hz: int, views: ViewParameters) -> Any:
     from disentangled_audio.models.views import median_f0_hz
 
     return median_f0_hz(clips, sample_rate_hz, views)
-
-
-def recorded_samples(recordings: pd.DataFrame, corpus: Corpus, n_samples: int) -> Any:
-    """Samples of each clip up to the recording's end; 0 where it is no impulse response."""
-    analysis = corpus.analysis
-    recorded_s = recordings["duration_s"]
-    if analysis.align == "direct_sound":
-        recorded_s = recorded_s - recordings["first_arrival_s"] + analysis.pre_direct_s
-    recorded = (recorded_s * analysis.clip_rate_hz).round().clip(1, n_samples)
-    return recorded.where(recordings["kind"] == "rir", 0).to_numpy(dtype=int)

@@ -125,11 +125,10 @@ class FeatureReader:
 
     def _features(self, rows: list[dict[str, Any]], clips: list[Any]) -> tuple[dict[str, Any], Any]:
         import numpy as np
-        import pandas as pd
 
         from disentangled_audio.models.views import make_views
         from disentangled_audio.models.windows import Windows, cut_windows
-        from disentangled_audio.pipelines.feature_engineering.nodes import (
+        from disentangled_audio.pipelines.feature_engineering.feature_values import (
             acoustic_measures,
             recorded_samples,
             view_summaries,
@@ -145,7 +144,11 @@ class FeatureReader:
         windowed = waveforms if cut is None else cut[slice(0, cut.shape[0])]
         views = make_views(windowed, rate_hz, own.views)
         course, statistics = view_summaries(views["log_mel"], windows, own.cepstra, own.views)
-        recorded = recorded_samples(pd.DataFrame(rows), own.corpus, waveforms.shape[1])
+        facts = (
+            np.array([row[name] for row in rows])
+            for name in ("kind", "duration_s", "first_arrival_s")
+        )
+        recorded = recorded_samples(*facts, own.corpus.analysis, waveforms.shape[1])
         values, _ = measure(waveforms, rate_hz, recorded, acoustic_measures(own.acoustic))
         # The waveforms stay here: half of all bytes, of which nothing but the length is looked at.
         features = {

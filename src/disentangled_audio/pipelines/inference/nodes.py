@@ -1,5 +1,6 @@
 """Adapters of inference."""
 
+import math
 from dataclasses import replace
 from functools import cached_property
 from itertools import pairwise
@@ -11,7 +12,7 @@ import pandas as pd
 from disentangled_audio.errors import UserError
 from disentangled_audio.evaluation.summary import HYBRID, PROBABILITY_PREFIX
 from disentangled_audio.parameters import CODES, InferenceParameters, ParallelParameters
-from disentangled_audio.pipelines.feature_engineering.nodes import acoustic_measures
+from disentangled_audio.pipelines.feature_engineering.feature_values import acoustic_measures
 from disentangled_audio.pipelines.inference.features import (
     FeatureReader,
     Features,
@@ -65,8 +66,7 @@ def classify_recordings(
     by_name = dict(zip(MODELS, models, strict=True))
     run = _Run(manifest, recordings, splits, by_name, novelty)
     reader = FeatureReader(Preprocessing.of_run(manifest), _known(recordings, splits))
-    starts = [0, *range(FIRST_FILES, len(files), FILES_AT_ONCE)]
-    parts = [(start, files[start:end]) for start, end in pairwise([*starts, len(files)])]
+    parts = [(start, files[start:end]) for start, end in pairwise(_part_edges(len(files)))]
     tables, done = {}, 0
     with chunk_progress("classifying", "files", passing=True) as update:
         update(0, len(files))
@@ -79,6 +79,13 @@ def classify_recordings(
     table = table.reindex(columns=run.columns)
     table["model_version"] = manifest["run_id"]
     return table, table
+
+
+def _part_edges(n_files: int) -> list[int]:
+    """Where parts begin, and the end; all but the first are as large as the others."""
+    first = min(FIRST_FILES, n_files)
+    n_others = math.ceil((n_files - first) / FILES_AT_ONCE)
+    return [0, *np.linspace(first, n_files, n_others + 1, dtype=int).tolist()]
 
 
 def _known(recordings: pd.DataFrame, splits: pd.DataFrame) -> dict[str, Known]:

@@ -32,6 +32,7 @@ TABLES = ("fourier_features", "mel_features", "timbre_features", "acoustic_param
 _FEATURE_CODE = (
     *("signal/*.py", "models/views.py", "models/windows.py", "models/mel_features.py"),
     *("corpora/chunk.py", "corpora/decode.py", "corpora/readers.py"),
+    "pipelines/feature_engineering/feature_values.py",
 )
 REPEAT = "Train anew with kedro run (same --env and --params)"
 
