@@ -99,7 +99,9 @@ def test_classify_as_json_holds_all_columns(trained: Path, tmp_path: Path) -> No
     assert "not audio" in bad["error"]
     assert set(good) == set(bad)
     assert good["error"] is None
+    assert good["warnings"] == ["a recording that the model was trained on"] or not good["warnings"]
     assert bad["class"] is None
+    assert bad["warnings"] == []
 
 
 def test_a_folder_with_brackets_in_its_name_is_meant_as_it_is(trained: Path) -> None:
@@ -284,6 +286,7 @@ def test_confusions_too_wide_for_a_terminal_show_what_differs() -> None:
         (["classify", "bad.wav", "--corpus", "birds"], 1, "no model of corpus 'birds'"),
         (["classify", "bad.wav", "--protocol", "by_x"], 1, "no model of protocol 'by_x'"),
         (["classify", "bad.wav", "--top", "0"], 2, "0"),
+        (["classify", "bad.wav", "--kind", "speech"], 1, "trained on; those are noise, rir"),
         (["runs", "extra"], 2, "unexpected extra argument"),
         (["runs", "--jsn"], 2, "No such option"),
         (["compare", "2020", "2021"], 1, "no trained run 2020"),

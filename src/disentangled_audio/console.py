@@ -99,6 +99,7 @@ Exit codes:
 @click.option("--model", metavar="VERSION", help="Version of a trained run; the newest otherwise.")
 @click.option("--corpus", metavar="NAME", help="Newest run of this corpus.")
 @click.option("--protocol", metavar="NAME", help="Newest run of this protocol.")
+@click.option("--kind", help="Of the recordings, such as rir or noise; by their names otherwise.")
 @click.option("--json", "as_json", is_flag=True, help="Everything, as JSON.")
 @click.option(
     "--top",
@@ -112,6 +113,7 @@ def classify(
     model: str | None,
     corpus: str | None,
     protocol: str | None,
+    kind: str | None,
     as_json: bool,
     top: int,
 ) -> None:
@@ -126,8 +128,8 @@ def classify(
     with _answering():
         project = _project()
         run = find_run(project / "data", model, corpus, protocol)
-        _note(_about(run))
-        table = _classified(project, run, paths)
+        _note(_about(run, kind))
+        table = _classified(project, run, paths, kind)
         if as_json:
             _print_json([_plain(row, top) for row in _records(table)])
         else:
@@ -247,13 +249,13 @@ def init_corpus(folder: Path, output: Path, class_part: int | None) -> None:
         click.echo(f"  {_training_command(output)}")
 
 
-def _about(run: "TrainedRun") -> str:
+def _about(run: "TrainedRun", kind: str | None) -> str:
     """What a model was trained for and on."""
     parameters = run.manifest["parameters"]
     corpus, target = parameters["corpus"], parameters["protocol"]["target"]
     simulated = ", of simulated recordings" if corpus.get("simulated") else ""
     said = f"model {run.version}: {target} of {run.corpus}{simulated}, protocol {run.protocol}"
-    if corpus.get("kind") != "rir":
+    if kind or corpus.get("kind") != "rir":
         return said
     return f"{said}; a recording whose name does not say its kind is taken as an impulse response"
 
@@ -279,7 +281,9 @@ def _project() -> Path:
     return project.resolve()
 
 
-def _classified(project: Path, run: "TrainedRun", paths: tuple[str, ...]) -> "pd.DataFrame":
+def _classified(
+    project: Path, run: "TrainedRun", paths: tuple[str, ...], kind: str | None
+) -> "pd.DataFrame":
     """`inference_predictions` of some recordings."""
     # Nothing of TensorFlow's chatter is for the person who asks.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -289,7 +293,11 @@ def _classified(project: Path, run: "TrainedRun", paths: tuple[str, ...]) -> "pd
     bootstrap_project(project)
     asked = {
         # Relative to where the person is, which need not be the project's own folder.
-        "inference": {"recordings": [_absolute(p) for p in paths], "model_version": run.version},
+        "inference": {
+            "recordings": [_absolute(p) for p in paths],
+            "kind": kind,
+            "model_version": run.version,
+        },
         "corpus_name": run.corpus,
         "protocol_name": run.protocol,
     }
@@ -351,7 +359,10 @@ def _records(table: "pd.DataFrame") -> list[dict[str, Any]]:
 
 def _plain(row: dict[str, Any], top: int) -> dict[str, Any]:
     """A row's best classes, and all columns; what it does not have is None."""
-    return {"path": row["path"], "top": dict(_best(row, top)), **row}
+    from disentangled_audio.pipelines.inference.nodes import BETWEEN_WARNINGS
+
+    warnings = row["warnings"].split(BETWEEN_WARNINGS) if row.get("warnings") else []
+    return {"path": row["path"], "top": dict(_best(row, top)), **row, "warnings": warnings}
 
 
 def _best(row: dict[str, Any], top: int) -> list[tuple[str, float]]:

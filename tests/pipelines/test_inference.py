@@ -136,6 +136,40 @@ def test_channels_are_taken_as_in_training(
     assert table[columns].nunique().max() > 1
 
 
+def test_the_kind_of_recordings_whose_names_say_nothing_can_be_given(
+    trained: Path, tmp_path: Path
+) -> None:
+    samples, rate_hz = soundfile.read(next(_raw(trained).glob("air*.wav")))
+    soundfile.write(tmp_path / "something.wav", 0.9 * samples, rate_hz)
+
+    def row(kind: str | None) -> pd.Series:
+        asked = {"recordings": [str(tmp_path / "something.wav")], "kind": kind}
+        return _classify(trained, params={"inference": asked}).iloc[0]
+
+    assert row(None)["kind"] == row("rir")["kind"] == "rir"
+    assert row("rir")["bandwidth_hz"] == row(None)["bandwidth_hz"] > 0
+    assert row("noise")["kind"] == "noise"
+    assert np.isnan(row("noise")["bandwidth_hz"])
+    with pytest.raises(UserError, match=r"kind=speech is no kind .* those are noise, rir"):
+        row("speech")
+
+
+def test_what_to_do_does_not_name_parameters_that_the_model_decides(
+    trained: Path, tmp_path: Path
+) -> None:
+    soundfile.write(tmp_path / "short.wav", [0.1, -0.1, 0.2], 16000)
+    soundfile.write(tmp_path / "late.wav", np.append(np.zeros(160000), [0.5, -0.5]), 16000)
+    asked = {"recordings": [str(tmp_path)], "kind": "noise"}
+    table = _classify(trained, params={"inference": asked})
+    assert list(table["error"].str.partition(":")[0]) == [
+        *("silent in the first 0.5 s", "too short"),
+    ]
+    assert list(table["what_to_do"]) == [
+        "trim the leading silence",
+        "leave the file out; the model was trained on longer ones",
+    ]
+
+
 def test_file_glob_and_zip_name_the_same_recordings(trained: Path, tmp_path: Path) -> None:
     files = sorted(_raw(trained).glob("air*.wav"))[:2]
     archive = tmp_path / "some.zip"

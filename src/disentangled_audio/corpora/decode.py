@@ -156,6 +156,7 @@ def _check_samples(decoded: Decoded, min_duration_s: float) -> None:
         raise RejectedError(
             f"too short: {decoded.duration_s:.4g} s, the minimum is {min_duration_s:g} s",
             "lower corpus.analysis.min_duration_s, or leave the file out",
+            "leave the file out; the model was trained on longer ones",
         )
     if not np.isfinite(decoded.samples).all():
         raise RejectedError("holds NaN or infinity", "export it again from its source")
@@ -221,7 +222,11 @@ def to_clip(
         If nothing but silence is left in the clip, or its values are beyond float32.
     """
     if _is_constant(signal):
-        raise RejectedError("the analysed channel is silent", "choose another channel policy")
+        raise RejectedError(
+            "the analysed channel is silent",
+            "choose another channel policy",
+            "bring the sound to the channel that the model listens to, the first or the mean",
+        )
     if sample_rate_hz != analysis.sample_rate_hz:
         signal = soxr.resample(signal, sample_rate_hz, analysis.sample_rate_hz)
     signal = signal[:: analysis.keep_every]
@@ -229,6 +234,7 @@ def to_clip(
         raise RejectedError(
             f"nothing is left of it at {analysis.clip_rate_hz} Hz",
             "raise corpus.analysis.sample_rate_hz or min_duration_s",
+            "leave the file out; the model listens to lower frequencies alone",
         )
     start = 0
     if aligned:
@@ -239,6 +245,7 @@ def to_clip(
         raise RejectedError(
             f"silent in the first {analysis.duration_s:g} s",
             "trim the leading silence, or raise corpus.analysis.duration_s",
+            "trim the leading silence",
         )
     # The mean of two channels or a filter can overflow where no sample of the file does.
     if not np.isfinite(clip).all():

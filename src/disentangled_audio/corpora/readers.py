@@ -19,11 +19,21 @@ _MAX_RIFF_CHUNKS = 1000
 
 
 class RejectedError(ValueError):
-    """A file that cannot be used; carries what to do about it."""
+    """A file that cannot be used; carries what to do about it.
 
-    def __init__(self, reason: str, what_to_do: str) -> None:
+    Parameters
+    ----------
+    reason : str
+    what_to_do : str
+        In a corpus.
+    of_model : str, optional
+        The same where a trained model's parameters cannot be changed.
+    """
+
+    def __init__(self, reason: str, what_to_do: str, of_model: str | None = None) -> None:
         super().__init__(reason)
         self.what_to_do = what_to_do
+        self.of_model = of_model or what_to_do
 
 
 def read_samples(content: bytes, file_format: Format) -> Signal:

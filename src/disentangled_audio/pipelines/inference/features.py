@@ -80,10 +80,18 @@ class Features:
 
 @dataclass(frozen=True)
 class FeatureReader:
-    """Reads files as the training run did, and computes what its models see."""
+    """Reads files as the training run did, and computes what its models see.
+
+    Attributes
+    ----------
+    preprocessing : Preprocessing
+    known : recordings of the corpus by their SHA-256.
+    kind : of all other recordings; None takes what their names say, or the corpus's.
+    """
 
     preprocessing: Preprocessing
     known: dict[str, Known]
+    kind: str | None = None
 
     def __call__(self, part: tuple[int, list[Any]]) -> Features:
         """Features of some files, given with their position among all."""
@@ -100,7 +108,7 @@ class FeatureReader:
                     clips.append(clip)
             except RejectedError as error:
                 text = {"path": _as_utf8(str(file)), "reason": str(error)}
-                rejected.append({**text, "what_to_do": error.what_to_do, "place": place})
+                rejected.append({**text, "what_to_do": error.of_model, "place": place})
         if not rows:
             return Features(position, len(files), rows, rejected, 0, {}, None)
         values, windows = self._features(rows, clips)
@@ -113,8 +121,7 @@ class FeatureReader:
 
         content = read_content([file])
         known = self.known.get(content.sha256)
-        kind = known.kind if known else (grammar.parse(file.relative) or {}).get("kind")
-        columns = {"kind": kind or self.preprocessing.corpus.kind}
+        columns = {"kind": known.kind if known else self._kind(file, grammar)}
         recording = Located((file,), "named", _as_utf8(file.relative), _NO_SOURCE)
         # The noise behind a short recording must not depend on what the file is called.
         noise_name = known.name if known else content.sha256
@@ -122,6 +129,10 @@ class FeatureReader:
         items = read_items(task, content, self.preprocessing.corpus.analysis)
         facts = {"path": _as_utf8(str(file)), "seen_as": known.role if known else None}
         return [({**row, **facts}, clip) for row, clip in items]
+
+    def _kind(self, file: Any, grammar: Any) -> str:
+        named = (grammar.parse(file.relative) or {}).get("kind")
+        return self.kind or named or self.preprocessing.corpus.kind
 
     def _features(self, rows: list[dict[str, Any]], clips: list[Any]) -> tuple[dict[str, Any], Any]:
         import numpy as np

@@ -33,6 +33,8 @@ from disentangled_audio.trained_runs import MODELS
 FIRST_FILES = 256
 # What a part costs beside its files is shared by more; few enough to hold the views of all workers.
 FILES_AT_ONCE = 512
+# In a cell of the table.
+BETWEEN_WARNINGS = "; "
 # How usual a recording is at most that counts as unlike those of training.
 UNLIKE = 0.05
 
@@ -65,7 +67,9 @@ def classify_recordings(
     novelty = _novelty(splits, fourier_features, codes, provisional_codes, seed)
     by_name = dict(zip(MODELS, models, strict=True))
     run = _Run(manifest, recordings, splits, by_name, novelty)
-    reader = FeatureReader(Preprocessing.of_run(manifest), _known(recordings, splits))
+    _check_kind(inference.kind, recordings)
+    known = _known(recordings, splits)
+    reader = FeatureReader(Preprocessing.of_run(manifest), known, inference.kind)
     parts = [(start, files[start:end]) for start, end in pairwise(_part_edges(len(files)))]
     tables, done = {}, 0
     with chunk_progress("classifying", "files", passing=True) as update:
@@ -86,6 +90,15 @@ def _part_edges(n_files: int) -> list[int]:
     first = min(FIRST_FILES, n_files)
     n_others = math.ceil((n_files - first) / FILES_AT_ONCE)
     return [0, *np.linspace(first, n_files, n_others + 1, dtype=int).tolist()]
+
+
+def _check_kind(kind: str | None, recordings: pd.DataFrame) -> None:
+    trained = sorted(set(recordings["kind"]))
+    if kind not in (None, *trained):
+        raise UserError(
+            f"inference.kind={kind} is no kind of recording that the model was trained on; those "
+            f"are {', '.join(trained)}"
+        )
 
 
 def _known(recordings: pd.DataFrame, splits: pd.DataFrame) -> dict[str, Known]:
@@ -258,7 +271,7 @@ class _Run:
     def _warnings(self, rows: pd.DataFrame, likeness: Any) -> list[str]:
         analysis = self._preprocessing.corpus.analysis
         return [
-            "; ".join(self._warnings_of(row, like, analysis))
+            BETWEEN_WARNINGS.join(self._warnings_of(row, like, analysis))
             for row, like in zip(rows.to_dict("records"), likeness, strict=True)
         ]
 
