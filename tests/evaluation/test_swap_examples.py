@@ -8,6 +8,7 @@ from disentangled_audio.evaluation.swap_examples import (
     draw_examples,
     name_examples,
     plan_examples,
+    read_examples,
     shown_swaps,
     told_change,
 )
@@ -197,3 +198,50 @@ def test_what_is_shown_of_a_swap(factors):
     titles = [text.splitlines()[0] for text in shown[RECOMBINED]]
     assert titles[2:4] == ["donor of rhythm", "donor of pitch"]
     assert list(shown[RECOMBINED].values()) == [0, 3, 1, 2, 7]
+
+
+class _Reader:
+    """Names a spectrogram by its first value."""
+
+    def __init__(self, names):
+        self._names = names
+
+    def predict(self, spectra):
+        return np.array([self._names[int(value)] for value in spectra[:, 0, 0]], dtype=object)
+
+
+def test_what_readers_name_is_told_below_what_should_be(factors):
+    plan, _ = plan_of(factors, n_examples=1)
+    table = name_examples(plan, [f"{n}.wav" for n in range(len(factors))], factors, CARRIED_BY)
+    spectra = np.arange(len(table), dtype=float)[:, np.newaxis, np.newaxis] % 3 * np.ones((1, 2, 2))
+    readers = {
+        "content": _Reader(["yes", "no", "no"]),
+        "pitch": _Reader(["0.0", "1.0", "2.0"]),
+    }
+    read = read_examples(table, spectra, readers, ["pitch"])
+    assert list(read["read_content"][:3]) == ["yes", "no", "no"]
+    assert list(read["read_pitch"][:3]) == ["lowest third", "middle third", "highest third"]
+    lines = [text.replace("\N{NO-BREAK SPACE}", " ").splitlines() for text in _texts(read)]
+    rows = list(dict(shown_swaps(read))["pitch swapped"].values())
+    for own, row in zip(lines, rows, strict=True):
+        assert (
+            own[2]
+            == f"read as content {['yes', 'no', 'no'][row % 3]}, pitch "
+            + (["lowest third", "middle third", "highest third"][row % 3])
+        )
+    # What it should be is told as without readers.
+    assert [own[:2] for own in lines] == [
+        text.replace("\N{NO-BREAK SPACE}", " ").splitlines() for text in _texts(table)
+    ]
+
+
+def _texts(table):
+    return list(dict(shown_swaps(table))["pitch swapped"])
+
+
+def test_no_example_is_read_without_one(factors):
+    plan, _ = plan_of(pd.DataFrame({"content": ["a", "a"]}), {"content": "content"})
+    table = name_examples(plan, ["a", "b"], pd.DataFrame({"content": ["a", "a"]}), {})
+    read = read_examples(table, np.zeros((0, 5, 4)), {"content": _Reader([])}, [])
+    assert read.empty
+    assert list(read)[-1] == "read_content"

@@ -69,6 +69,16 @@ def test_inputs_and_donors_are_test_clips_of_other_classes(measured_run: Path) -
     assert (results["from_content"] != results["from_rhythm"]).all()
 
 
+def test_each_spectrogram_is_named_by_readers_of_training_clips(inputs: list) -> None:
+    factor_table = inputs[-1]
+    table, _ = examples_of(inputs)
+    classes = set(factor_table.loc[factor_table["role"] == "train", "target"])
+    assert set(table["read_target"]) <= classes
+    # Real ones are mostly named as they are.
+    real = table[table["shown"].isin(["input", "donor"])]
+    assert (real["read_target"] == real["attribute_target"]).mean() > 0.5
+
+
 def test_the_seed_decides_and_the_number_is_a_parameter(inputs: list) -> None:
     first, spectra = examples_of(inputs)
     again, same = examples_of(inputs)

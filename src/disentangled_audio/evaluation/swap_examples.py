@@ -1,10 +1,11 @@
 """A few swaps to be seen and heard: which clips, which codes, and what should come of them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from sklearn.pipeline import Pipeline
 
 from disentangled_audio.evaluation.swaps import (
     DONOR,
@@ -19,7 +20,9 @@ SWAPPED = "swapped"
 # What a row of the table shows; the first two are real spectrograms.
 REAL = (INPUT, DONOR)
 NO_BREAK = "\N{NO-BREAK SPACE}"
-FROM, ATTRIBUTE = "from_", "attribute_"
+FROM, ATTRIBUTE, READ = "from_", "attribute_", "read_"
+# As `leakage.thirds_of_training` numbers them.
+_THIRDS = {"0.0": "lowest third", "1.0": "middle third", "2.0": "highest third"}
 
 
 def plan_examples(
@@ -188,13 +191,45 @@ def name_examples(
     return named
 
 
+def read_examples(
+    table: pd.DataFrame,
+    spectra: NDArray[np.floating],
+    readers: Mapping[str, Pipeline],
+    numbers: Collection[str],
+) -> pd.DataFrame:
+    """Add what readers name each spectrogram, which few people can hear.
+
+    Parameters
+    ----------
+    table : DataFrame of n_rows rows
+        From `name_examples`.
+    spectra : (n_rows, n_frames, n_mels)
+        From `draw_examples`.
+    readers : mapping
+        Attribute to its reader, from `swaps.fit_readers`.
+    numbers : collection of str
+        Attributes whose classes are thirds of a number.
+
+    Returns
+    -------
+    DataFrame
+        The table with ``read_<attribute>`` for each reader.
+    """
+    read = table.copy()
+    for attribute, reader in readers.items():
+        names = reader.predict(spectra) if len(table) else []
+        words = _THIRDS if attribute in numbers else {}
+        read[READ + attribute] = [words.get(name, name) for name in names]
+    return read
+
+
 def shown_swaps(table: pd.DataFrame) -> list[tuple[str, dict[str, int]]]:
     """Choose of all examples what one figure or one page can hold.
 
     Parameters
     ----------
     table : DataFrame
-        From `name_examples`.
+        From `name_examples` or `read_examples`.
 
     Returns
     -------
@@ -250,11 +285,17 @@ def _panels(example: pd.DataFrame, kind: str) -> dict[str, int]:
         if taken:
             panels[f"donor of {', '.join(taken)}"] = row
     panels["result: should be"] = result
-    return {f"{name}\n{_attributes(example.loc[row])}": int(row) for name, row in panels.items()}
+    return {f"{name}\n{_described(example.loc[row])}": int(row) for name, row in panels.items()}
 
 
-def _attributes(row: pd.Series) -> str:
-    """Such as "target 7, duration 0.31 s", to be broken between attributes alone."""
-    named = row[row.index.str.startswith(ATTRIBUTE)]
-    parts = [f"{name.removeprefix(ATTRIBUTE)} {value}" for name, value in named.items()]
+def _described(row: pd.Series) -> str:
+    """Such as "target 7, duration 0.31 s", and in a line of its own what was read."""
+    read = _attributes(row, READ)
+    return _attributes(row, ATTRIBUTE) + (f"\nread as {read}" if read else "")
+
+
+def _attributes(row: pd.Series, prefix: str) -> str:
+    """Attributes of one sort, to be broken between them alone."""
+    named = row[row.index.str.startswith(prefix)]
+    parts = [f"{name.removeprefix(prefix)} {value}" for name, value in named.items()]
     return ", ".join(part.replace(" ", NO_BREAK) for part in parts)

@@ -168,30 +168,38 @@ def make_swap_examples(
     parameters: DisentanglementParameters,
     seed: int,
 ) -> tuple[pd.DataFrame, Any]:
-    """A few test clips and donors: what each spectrogram was decoded from, and how it looks."""
-    from disentangled_audio.evaluation import swap_examples
+    """A few test clips and donors: what each spectrogram was decoded from, and how it looks.
+
+    Readers that training rows taught name each of them.
+    """
+    from disentangled_audio.evaluation import swap_examples, swaps
     from disentangled_audio.models.decoding import decoder_of
 
     sources = (loudest_codes, disentangler, log_mel, factor_table)
     check_same(*sources)
-    test = _is_test(factor_table)
-    tested = factor_table[test].reset_index(drop=True)
-    rows = pd.Index(loudest_codes["recording_id"]).get_indexer(tested["recording_id"])
-    blocks = _blocks(loudest_codes.iloc[rows])
+    training, test = (factor_table["role"] == "train").to_numpy(), _is_test(factor_table)
+    rows = pd.Index(loudest_codes["recording_id"]).get_indexer(factor_table["recording_id"])
+    blocks = _blocks(loudest_codes.iloc[rows[test]])
     factors = factor_table.drop(columns=["recording_id", "role"])
-    classes = _classes(factors, (factor_table["role"] == "train").to_numpy())[test]
+    classes = _classes(factors, training)
     carried, _ = _carried(parameters.carried_by, factors, blocks)
     plan, reason = swap_examples.plan_examples(
-        classes.reset_index(drop=True),
+        classes[test].reset_index(drop=True),
         carried,
         list(blocks),
         n_examples=parameters.n_examples,
         rng=np.random.default_rng(seed),
     )
-    shown = log_mel.oindex[windows_of(log_mel).loudest[rows]]
+    loudest = windows_of(log_mel).loudest[rows]
+    shown = log_mel.oindex[loudest[test]]
     spectra = swap_examples.draw_examples(plan, blocks, shown, decoder_of(disentangler))
+    tested = factor_table[test].reset_index(drop=True)
     words = _in_words(tested[list(carried)])
     table = swap_examples.name_examples(plan, tested["recording_id"], words, carried)
+    readers = swaps.fit_readers(
+        log_mel.oindex[loudest[training]], classes.loc[training, list(carried)]
+    )
+    table = swap_examples.read_examples(table, spectra, readers, _numbers(factors))
     table.attrs["reason"] = reason
     return stamp(table, *sources), stamp(in_memory(spectra), *sources)
 
