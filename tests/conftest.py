@@ -7,6 +7,7 @@ if "PYTEST_XDIST_WORKER" in os.environ:
     for _name in ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"):
         os.environ.setdefault(_name, "1")
 
+import gc
 import json
 import shutil
 from collections.abc import Callable, Iterator
@@ -20,6 +21,9 @@ from kedro.framework.session import KedroSession
 from kedro.framework.startup import bootstrap_project
 
 from tests.browsing import a_browser
+
+# Hundreds of traced networks leave millions of objects; looking through them takes a twentieth.
+gc.set_threshold(50_000, 20, 100)
 
 REPOSITORY = Path(__file__).parents[1]
 # What predictions need. Audit and report, which most tests do not look at, are half of a run.

@@ -507,7 +507,11 @@ class _Trainer:
         self.model = model
         self.parameters = parameters
         self.targets = targets
-        self.optimiser = _optimiser(min(training.n_rows, parameters.max_epoch_rows), parameters)
+        n_rows = min(training.n_rows, parameters.max_epoch_rows)
+        self.learning_rate = _learning_rate(n_rows, parameters)
+        self.optimiser = keras.optimizers.AdamW(
+            weight_decay=parameters.weight_decay, global_clipnorm=_MAX_GRADIENT_NORM
+        )
         self.optimiser.build(model.trainable_variables)
         variance = tf.reduce_mean(tf.math.reduce_variance(tf.constant(log_mel), axis=0))
         self.log_mel_variance = max(float(variance), 1e-6)
@@ -553,6 +557,8 @@ class _Trainer:
         gradients = tape.gradient(
             terms["loss"], variables, unconnected_gradients=tf.UnconnectedGradients.ZERO
         )
+        # Once a step; an optimiser that has the schedule asks it for each variable, in every trace.
+        self.optimiser.learning_rate.assign(self.learning_rate(self.optimiser.iterations))
         self.optimiser.apply(gradients, variables)
         return terms
 
@@ -770,17 +776,14 @@ def _standardise(model: keras.Model, training: Views) -> None:
             model.get_layer(layer).fit(training[view])
 
 
-def _optimiser(n_rows: int, parameters: DisentanglerParameters) -> keras.optimizers.Optimizer:
+def _learning_rate(
+    n_rows: int, parameters: DisentanglerParameters
+) -> keras.optimizers.schedules.LearningRateSchedule:
     n_steps = -(-n_rows // parameters.batch_size) * parameters.epochs
     warm_up = max(1, round(_WARM_UP_SHARE * n_steps))
-    schedule = keras.optimizers.schedules.CosineDecay(
+    return keras.optimizers.schedules.CosineDecay(
         initial_learning_rate=parameters.learning_rate / 10.0,
         decay_steps=max(1, n_steps - warm_up),
         warmup_target=parameters.learning_rate,
         warmup_steps=warm_up,
-    )
-    return keras.optimizers.AdamW(
-        schedule,
-        weight_decay=parameters.weight_decay,
-        global_clipnorm=_MAX_GRADIENT_NORM,
     )
