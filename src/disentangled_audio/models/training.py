@@ -123,6 +123,8 @@ def train_disentangler(  # noqa: PLR0913
     _check_rows(views, labels, train_rows, validation_rows, n_classes)
     shapes = {name: views[name].shape[1:] for name in VIEW_NAMES}
     targets = _factor_targets(factors, labels, train_rows, train_rows, parameters)
+    # Of the refit the same is true.
+    _tell_left_out(parameters, targets)
     columns = {name: target.values.shape[1] for name, target in targets.items()}
     model = build_disentangler(shapes, n_classes, parameters, seed, columns)
     sample = _some(train_rows, parameters.max_epoch_rows, seed)
@@ -679,13 +681,17 @@ def _factor_targets(
                 f"{', '.join(map(str, table))}"
             )
         target = factor_target(table[name], train_rows, rows)
-        if target is None:
+        if target is not None:
+            targets[name] = target
+    return targets
+
+
+def _tell_left_out(parameters: DisentanglerParameters, targets: dict[str, FactorTarget]) -> None:
+    for name in parameters.terms.factors:
+        if name not in targets:
             _logger.warning(
                 "factor '%s' does not vary in the training rows: its losses are left out", name
             )
-        else:
-            targets[name] = target
-    return targets
 
 
 def _some(rows: NDArray[np.bool_], max_rows: int, seed: int) -> NDArray[np.bool_]:
