@@ -137,7 +137,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--env", required=True, help="of `kedro run`")
+    parser.add_argument("--env", default="base", help="of `kedro run`")
     parser.add_argument("--folds", nargs="*", default=[], help="of the protocol; all by default")
     parser.add_argument("--only", nargs="*", help="variants, by words of their names")
     parser.add_argument("--params", nargs="*", default=[], metavar="KEY=VALUE")

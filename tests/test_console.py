@@ -88,18 +88,23 @@ def test_classify_takes_names_in_any_case_and_leaves_out_what_macos_adds(
 def test_classify_as_json_holds_all_columns(trained: Path, tmp_path: Path) -> None:
     (tmp_path / "bad.wav").write_bytes(b"no audio")
     shutil.copy(_recording(trained), tmp_path / "good.wav")
+    _tones(tmp_path, "short.wav", 0.2, 32000)
     result = _call(
         trained, "classify", str(tmp_path), "--json", "--top", "1", "--model", _version(trained)
     )
     assert result.exit_code == 0, result.output
-    assert "1 of 2 rows are files that cannot be used" in result.stderr
-    bad, good = json.loads(result.stdout)
+    assert "1 of 3 rows are files that cannot be used" in result.stderr
+    bad, good, short = json.loads(result.stdout)
+    assert short["warnings"][:2] == [
+        "0.2 s, shorter than the clips of training (0.5 s)",
+        "32000 Hz, training recordings have 16000 Hz",
+    ]
     assert len(good["top"]) == 1
     assert good["top"] == {good["class"]: pytest.approx(good["confidence"])}
     assert "not audio" in bad["error"]
     assert set(good) == set(bad)
     assert good["error"] is None
-    assert good["warnings"] == ["a recording that the model was trained on"] or not good["warnings"]
+    assert good["warnings"] == ["a recording that the model was trained on"]
     assert bad["class"] is None
     assert bad["warnings"] == []
 
@@ -287,6 +292,9 @@ def test_confusions_too_wide_for_a_terminal_show_what_differs() -> None:
         (["classify", "bad.wav", "--protocol", "by_x"], 1, "no model of protocol 'by_x'"),
         (["classify", "bad.wav", "--top", "0"], 2, "0"),
         (["classify", "bad.wav", "--kind", "speech"], 1, "trained on; those are noise, rir"),
+        (["classify", ""], 2, "a PATH is empty"),
+        (["init-corpus", ""], 2, "FOLDER is empty"),
+        (["init-corpus", "damaged", "--output", "nowhere/x.yml"], 1, "nowhere is no folder"),
         (["runs", "extra"], 2, "unexpected extra argument"),
         (["runs", "--jsn"], 2, "No such option"),
         (["compare", "2020", "2021"], 1, "no trained run 2020"),

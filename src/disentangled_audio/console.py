@@ -125,6 +125,9 @@ def classify(
     """
     from disentangled_audio.trained_runs import find_run
 
+    # The current folder is called so too, and a variable that is not set.
+    if "" in paths:
+        raise click.UsageError("a PATH is empty; name a file, folder, glob pattern or zip")
     with _answering():
         project = _project()
         run = find_run(project / "data", model, corpus, protocol)
@@ -211,7 +214,7 @@ Examples:
 Exit codes: 0 written, 1 not possible, 2 wrong usage.
 """,
 )
-@click.argument("folder", type=click.Path(path_type=Path))
+@click.argument("folder")
 @click.option(
     "--output",
     type=click.Path(path_type=Path, dir_okay=False),
@@ -225,7 +228,7 @@ Exit codes: 0 written, 1 not possible, 2 wrong usage.
     metavar="N",
     help="Which part of the names is the class, counted from 1; guessed otherwise.",
 )
-def init_corpus(folder: Path, output: Path, class_part: int | None) -> None:
+def init_corpus(folder: str, output: Path, class_part: int | None) -> None:
     """Look at a folder of recordings and write a corpus file to train on.
 
     Classes are the sub-folders; without any, a part of the names, such as owl in owl_north_3.wav.
@@ -233,12 +236,19 @@ def init_corpus(folder: Path, output: Path, class_part: int | None) -> None:
     from disentangled_audio.corpora.propose import propose_corpus
     from disentangled_audio.errors import UserError
 
+    if not folder:
+        raise click.UsageError("FOLDER is empty; name one")
+    place = Path(folder)
     with _answering():
         if output.exists():
             raise UserError(f"{output} exists already; remove it, or name another: --output")
+        if not output.absolute().parent.is_dir():
+            raise UserError(
+                f"{output} cannot be written: {output.parent} is no folder; make it first"
+            )
         if "," in str(output):
             raise UserError(f"{output}: kedro run splits --params at commas; name another file")
-        proposal = propose_corpus(folder, class_part)
+        proposal = propose_corpus(place, class_part, _other_corpora(place))
         output.write_text(proposal.text, encoding="utf-8")
         for name, count in proposal.counts.items():
             click.echo(f"{count:>7}  {name}")
@@ -246,7 +256,7 @@ def init_corpus(folder: Path, output: Path, class_part: int | None) -> None:
         for warning in proposal.warnings:
             _note(f"Warning: {warning}")
         click.echo(f"Wrote {output}; look at it, change what is wrong, then train:")
-        click.echo(f"  {_training_command(output)}")
+        click.echo(f"  {_training_command(output, proposal.options)}")
 
 
 def _about(run: "TrainedRun", kind: str | None) -> str:
@@ -260,14 +270,33 @@ def _about(run: "TrainedRun", kind: str | None) -> str:
     return f"{said}; a recording whose name does not say its kind is taken as an impulse response"
 
 
-def _training_command(corpus_file: Path) -> str:
+def _other_corpora(folder: Path) -> set[str]:
+    """Names of the project's corpora, and of trained ones whose recordings lie elsewhere."""
+    import yaml
     from kedro.utils import find_kedro_project
 
-    named = f"--params=corpus_file={corpus_file}"
-    if find_kedro_project(Path.cwd()) is not None:
-        return f"kedro run --env=folder {shlex.quote(named)}"
-    named = f"--params=corpus_file={corpus_file.resolve()}"
-    return f"kedro run --env=folder {shlex.quote(named)}   (in the project's folder)"
+    from disentangled_audio.trained_runs import trained_runs
+
+    project = find_kedro_project(Path.cwd())
+    if project is None:
+        return set()
+    own = yaml.safe_load((project / "conf/base/parameters_corpora.yml").read_text(encoding="utf-8"))
+    source = str(folder.resolve())
+    trained = {
+        run.corpus
+        for run in trained_runs(project / "data")
+        if source not in [s.get("folder") for s in run.manifest["parameters"]["corpus"]["sources"]]
+    }
+    return trained | set(own["_corpora"])
+
+
+def _training_command(corpus_file: Path, options: list[str]) -> str:
+    from kedro.utils import find_kedro_project
+
+    is_inside = find_kedro_project(Path.cwd()) is not None
+    file = corpus_file if is_inside else corpus_file.resolve()
+    given = shlex.quote("--params=" + ",".join([f"corpus_file={file}", *options]))
+    return f"kedro run --env=folder {given}" + ("" if is_inside else "   (in the project's folder)")
 
 
 def _project() -> Path:
@@ -381,9 +410,21 @@ def _show(table: "pd.DataFrame", top: int) -> None:
     below = f"{Path.cwd()}{os.sep}"
     rows = [_row(row, top, below) for row in _records(table[wanted])]
     _print(["file", "class", "confidence", "in_dist", f"top {top}", "remarks"], rows)
-    _note(
-        "in_dist: in_distribution, how usual such a recording is among those that are known, 0 to "
-        "1; at 0.05 or less, do not trust the class"
+    if _n_unusable(table) < len(table):
+        _note(_about_distribution(float(table["least_in_distribution"].min())))
+
+
+def _about_distribution(least: float) -> str:
+    from disentangled_audio.pipelines.inference.nodes import UNLIKE
+
+    said = (
+        "in_dist: in_distribution, how usual such a recording is among those that are known, 0 to 1"
+    )
+    if least <= UNLIKE:
+        return f"{said}; at {UNLIKE:g} or less, do not trust the class"
+    return (
+        f"{said}; so few are known that {least:.2f} is the least possible: it cannot tell which "
+        "class not to trust"
     )
 
 
@@ -398,7 +439,8 @@ def _row(row: dict[str, Any], top: int, below: str) -> list[str]:
         f"{path}{suffix}",
         str(row["class"]),
         f"{row['confidence']:.2f}",
-        f"{row['in_distribution']:.2f}",
+        # Not rounded to where a warning begins.
+        f"{row['in_distribution']:.3f}",
         ", ".join(f"{name}: {share:.2f}" for name, share in _best(row, top)),
         row["warnings"],
     ]
@@ -456,6 +498,7 @@ def _short(parameter: Any) -> str:
 
 def _print(columns: list[str], rows: list[list[str]]) -> None:
     """A table for the eye; piped, one line a row without anything that is not in it."""
+    rows = [list(map(_visible, row)) for row in rows]
     if sys.stdout.isatty():
         # Without lines, so that it can be copied.
         table = Table(box=None, pad_edge=False, header_style="bold")
@@ -472,6 +515,11 @@ def _print(columns: list[str], rows: list[list[str]]) -> None:
         for row in (columns, *rows)
     )
     click.echo("\n".join((*lines, "")))
+
+
+def _visible(text: str) -> str:
+    """Line ends and control characters of names as they are escaped: they would break the table."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 def _print_json(content: Any) -> None:

@@ -1010,8 +1010,8 @@ class InferenceParameters(Parameters):
     Attributes
     ----------
     recordings : files, folders, glob patterns or zip archives.
-    kind : such as `rir`, of all recordings that the model was not trained on; None takes what
-        their names say, or the corpus's own.
+    kind : such as `rir`, of all recordings that the corpus does not have, whatever they are called;
+        None takes what their names say, or the corpus's own.
     model_version : version of the run that trained the models, as `run_manifest` has it; None
         takes the newest of the corpus and protocol.
     """

@@ -125,3 +125,23 @@ def test_of_many_training_rows_a_seeded_part_is_kept() -> None:
     assert len(first.training) == 5000
     np.testing.assert_array_equal(first.training, again.training)
     assert not np.array_equal(first.training, other.training)
+
+
+@pytest.mark.parametrize("n_known", [4, 20])
+def test_with_few_known_rows_the_least_value_is_told_and_what_lies_far_off_is_seen(
+    n_known: int,
+) -> None:
+    spaces = [_space(_rows(12, seed), _rows(n_known, seed + 1)) for seed in (0, 2)]
+    novelty = Novelty(spaces)
+    assert novelty.least == pytest.approx(2 / (1 + n_known))
+    usual = novelty.compare([_rows(50, 4), _rows(50, 5)])
+    strange = novelty.compare([_rows(50, 6), _rows(50, 7, shift=20.0)])
+    assert strange.in_distribution == pytest.approx(novelty.least)
+    assert strange.is_far.all()
+    assert usual.is_far.mean() < 0.05
+    # A value that even the furthest known row can have warns of nothing.
+    assert novelty.least > 0.05
+
+
+def test_the_least_value_is_at_most_one() -> None:
+    assert Novelty([_space(_rows(9, 0), _rows(1, 1))] * 3).least == 1.0

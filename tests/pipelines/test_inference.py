@@ -15,7 +15,7 @@ import pytest
 import soundfile
 
 from disentangled_audio.errors import UserError
-from disentangled_audio.pipelines.inference.nodes import UNLIKE, _novelty
+from disentangled_audio.pipelines.inference.nodes import UNLIKE, _novelty, _novelty_by_kind
 from disentangled_audio.pipelines.tables import feature_table
 from disentangled_audio.trained_runs import trained_runs
 from tests.classified import assert_as_then
@@ -140,17 +140,24 @@ def test_the_kind_of_recordings_whose_names_say_nothing_can_be_given(
     trained: Path, tmp_path: Path
 ) -> None:
     samples, rate_hz = soundfile.read(next(_raw(trained).glob("air*.wav")))
-    soundfile.write(tmp_path / "something.wav", 0.9 * samples, rate_hz)
+    name = "something.wav"
+    soundfile.write(tmp_path / name, 0.9 * samples, rate_hz)
+    # It says that it is a response.
+    named = next(_raw(trained).glob("RVB2014*rir*.wav")).name
+    soundfile.write(tmp_path / named, 0.9 * samples, rate_hz)
 
-    def row(kind: str | None) -> pd.Series:
-        asked = {"recordings": [str(tmp_path / "something.wav")], "kind": kind}
+    def row(kind: str | None, name: str = name) -> pd.Series:
+        asked = {"recordings": [str(tmp_path / name)], "kind": kind}
         return _classify(trained, params={"inference": asked}).iloc[0]
 
     assert row(None)["kind"] == row("rir")["kind"] == "rir"
     assert row("rir")["bandwidth_hz"] == row(None)["bandwidth_hz"] > 0
     assert row("noise")["kind"] == "noise"
     assert np.isnan(row("noise")["bandwidth_hz"])
-    with pytest.raises(UserError, match=r"kind=speech is no kind .* those are noise, rir"):
+    assert row("noise", named)["kind"] == "noise"
+    own = next(_raw(trained).glob("RVB2014*rir*.wav"))
+    assert row("noise", str(own))["kind"] == "rir"
+    with pytest.raises(UserError, match=r"kind speech .* those are noise, rir"):
         row("speech")
 
 
@@ -205,6 +212,31 @@ def test_answers_are_in_the_order_in_which_files_are_named(trained: Path, tmp_pa
         (tmp_path / name).touch()
     named = [tmp_path / "z.wav", good, tmp_path / "a.wav"]
     assert list(_classify(trained, *named)["path"]) == list(map(str, named))
+
+
+def test_recordings_are_compared_with_those_of_their_kind_where_enough_are_known() -> None:
+    rng = np.random.default_rng(0)
+    n_rows = 400
+    kind = np.array(["rir", "noise"])[np.arange(n_rows) % 2]
+    splits = pd.DataFrame(
+        {"role": np.array(["train"] * 300 + ["validation"] * 100), "group": range(n_rows)}
+    )
+    names = pd.Series([f"r{number}" for number in range(n_rows)])
+    values = rng.standard_normal((n_rows, 3)) + 20.0 * (kind == "noise")[:, np.newaxis]
+    table = feature_table(names, values, "pc")
+
+    def likeness(novelty: dict, name: str) -> np.ndarray:
+        of_noise = 20.0 + rng.standard_normal((50, 3))
+        return novelty[name].compare([of_noise, of_noise]).in_distribution
+
+    novelty = _novelty_by_kind(kind, splits, table, table, table, 0)
+    assert set(novelty) == {"", "rir", "noise"}
+    assert (likeness(novelty, "rir") <= UNLIKE).all()
+    assert (likeness(novelty, "noise") <= UNLIKE).mean() < 0.2
+    assert (likeness(novelty, "") <= UNLIKE).mean() < 0.2
+    # Of a kind with few known rows nothing could be called unlike: all are taken.
+    rare = np.where(np.arange(n_rows) % 80 == 0, "rir", "noise")
+    assert set(_novelty_by_kind(rare, splits, table, table, table, 0)) == {"", "noise"}
 
 
 def test_a_worker_imports_no_more_than_it_needs(trained: Path) -> None:
@@ -429,8 +461,8 @@ def test_what_is_usual_is_told_by_encoders_that_have_not_seen_validation_rows() 
 
     def n_unusual(provisional: pd.DataFrame) -> int:
         novelty = _novelty(splits, silent, kept, provisional, 0)
-        _, likeness = novelty.compare([np.zeros((40, 1)), new])
-        return int((likeness <= UNLIKE).sum())
+        compared = novelty.compare([np.zeros((40, 1)), new])
+        return int((compared.in_distribution <= UNLIKE).sum())
 
     assert n_unusual(kept) > 30
     assert n_unusual(first) < 5

@@ -91,7 +91,9 @@ def test_the_seed_decides_and_the_number_is_a_parameter(inputs: list) -> None:
 
 def test_numbers_are_told_with_their_unit(inputs: list) -> None:
     table, _ = examples_of(inputs, carried_by={"target": "content", "t20": "rhythm"})
-    assert table["attribute_t20"].str.fullmatch(r"[\d.]+ s").all()
+    third = "(lowest|middle|highest) third"
+    assert table["attribute_t20"].str.fullmatch(rf"[\d.]+ s \({third}\)").all()
+    assert table["read_t20"].str.fullmatch(third).all()
 
 
 def test_where_nothing_varies_the_table_is_empty_and_the_figure_says_why(inputs: list) -> None:

@@ -48,7 +48,7 @@ def predictions_of(shares, classes, n_groups=20, n_test=200):
         table = table.assign(fold="f", role="test", model=model)
         table["target"], table["predicted"] = names[target], names[predicted]
         for place, name in enumerate(names):
-            table[f"p_{name}"] = (predicted == place).astype(float)
+            table[f"p_{name}"] = np.where(predicted == place, 0.9, 0.1 / (len(names) - 1))
         tables.append(table)
     return pd.concat(tables, ignore_index=True)
 
@@ -253,9 +253,22 @@ def test_what_was_not_run_is_told_with_its_command():
 
 
 def test_values_with_spaces_are_quoted_once_and_left_out_where_they_do_not_belong():
-    text = Page(bare_page(options="--env=fsdd '--params=corpus_file=my birds.yml'")).text
-    assert "--pipelines=audit,reporting --env=fsdd '--params=corpus_file=my birds.yml'\n" in text
-    assert "python benchmarks/loss_ablation.py --env=fsdd\n" in text
+    text = Page(bare_page(options="--env=fsdd '--params=corpus_file=my birds.yml,seed=2' --tags=a"))
+    text = text.text
+    assert (
+        "--pipelines=audit,reporting --env=fsdd '--params=corpus_file=my birds.yml,seed=2'" in text
+    )
+    script = "python benchmarks/loss_ablation.py"
+    assert f"{script} --env=fsdd --params 'corpus_file=my birds.yml' seed=2\n" in text
+
+
+@pytest.mark.parametrize(("log_loss", "is_told"), [(1.75, True), (0.5, False), (None, False)])
+def test_probabilities_worse_than_equal_shares_are_told(log_loss, is_told):
+    metrics = simple_metrics()
+    main = main_model(metrics)
+    models = metrics["models"] | {main: metrics["models"][main] | {"log_loss": log_loss}}
+    told = " ".join(cautions({**metrics, "models": models}))
+    assert ("their log loss on the test items is 1.75 nats" in told) is is_told
 
 
 def test_the_command_to_classify_names_the_run_that_made_the_models(page):

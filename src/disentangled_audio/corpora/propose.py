@@ -1,7 +1,10 @@
 """A corpus file for a folder of recordings that nobody has described yet."""
 
+import itertools
+import math
 import re
 from collections import Counter
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -23,6 +26,10 @@ _TELLS = 0.15
 _LONGEST_CLIP_S = 10.0
 _SHORTEST_CLIP_S = 0.1
 _LEAST_GROUPS = 4
+_MOST_FOLDS = 4
+# What `--env=folder` asks for, and the share of rows beside test and validation that is sure.
+_COMPONENTS = 20
+_SURE_SHARE = 0.8
 # Folders of these names alone are parts of somebody's split, whatever is in them.
 _PARTS_OF_SPLITS = frozenset(
     {"train", "training", "test", "testing", "val", "valid", "validation", "dev", "eval"}
@@ -39,15 +46,19 @@ class Proposal:
     counts : recordings by class.
     reason : what the classes and groups were taken from.
     warnings : what tells the class beside the sound, and what could not be read.
+    options : parameters that so few recordings need, as they are typed.
     """
 
     text: str
     counts: dict[str, int]
     reason: str
     warnings: list[str]
+    options: list[str]
 
 
-def propose_corpus(folder: Path, class_part: int | None = None) -> Proposal:
+def propose_corpus(
+    folder: Path, class_part: int | None = None, taken: Collection[str] = ()
+) -> Proposal:
     """Look at names, sub-folders and headers.
 
     Parameters
@@ -56,6 +67,8 @@ def propose_corpus(folder: Path, class_part: int | None = None) -> Proposal:
     class_part : int, optional
         Part of the names that is the class, from 1; without it, sub-folders are (of nested ones
         the level with the fewest), or else the first part that may be one.
+    taken : collection of str, optional
+        Names of other corpora.
 
     Raises
     ------
@@ -78,8 +91,11 @@ def propose_corpus(folder: Path, class_part: int | None = None) -> Proposal:
     if unreadable:
         example = unreadable[0].encode("utf-8", "replace").decode("utf-8")
         warnings.append(f"{len(unreadable)} files cannot be read, such as {example}")
-    text = _yaml(folder, facts, target, group, pattern)
-    return Proposal(text, counts, reason, warnings)
+    n_folds = _n_folds(counts)
+    text = _yaml(_name(folder, taken), folder, facts, target, group, pattern, n_folds)
+    n_training = int(_SURE_SHARE * len(facts) * (1 - 1 / n_folds) ** 2)
+    options = [f"fourier.n_components={n_training}"] if n_training < _COMPONENTS else []
+    return Proposal(text, counts, reason, warnings, options)
 
 
 def _headers(files: list[tuple[str, Path]]) -> tuple[pd.DataFrame, list[str]]:
@@ -279,16 +295,42 @@ def _shortcuts(facts: pd.DataFrame, target: str) -> list[str]:
     return warnings
 
 
+def _n_folds(counts: dict[str, int]) -> int:
+    """As many as leave each class a row in test, in validation and in training."""
+    fewest = min(counts.values())
+    for n_folds in range(_MOST_FOLDS, 1, -1):
+        if fewest - math.ceil(fewest / n_folds) >= n_folds:
+            return n_folds
+    raise UserError(
+        f"class {min(counts, key=counts.get)} has {fewest} recordings: 4 or more of each are "
+        "needed to train, validate and test; record more, or leave the class out"
+    )
+
+
 def _few(counts: dict[str, int]) -> list[str]:
     few = [name for name, n in counts.items() if n < 10]
     shown = ", ".join(few[:5])
     return [f"fewer than 10 recordings of {shown}: too few to learn from"] if few else []
 
 
+def _name(folder: Path, taken: Collection[str]) -> str:
+    """Of the folder, with those above it where another corpus is called so, or a number."""
+    parts = [re.sub(r"\W+", "_", part).strip("_").lower() for part in folder.resolve().parts]
+    parts = [part for part in parts if part] or ["own"]
+    names = ["_".join(parts[first:]) for first in range(len(parts) - 1, -1, -1)]
+    numbered = (f"{names[0]}_{number}" for number in itertools.count(2))
+    return next(name for name in itertools.chain(names, numbered) if name not in taken)
+
+
 def _yaml(
-    folder: Path, facts: pd.DataFrame, target: str, group: str | None, pattern: str | None
+    name: str,
+    folder: Path,
+    facts: pd.DataFrame,
+    target: str,
+    group: str | None,
+    pattern: str | None,
+    n_folds: int,
 ) -> str:
-    name = re.sub(r"\W+", "_", folder.resolve().name).strip("_").lower() or "own"
     duration_s = float(np.clip(facts["duration_s"].quantile(0.95), _SHORTEST_CLIP_S, None))
     suffixes = Counter(Path(relative).suffix for relative in facts["relative"])
     corpus = {
@@ -302,7 +344,7 @@ def _yaml(
     }
     if pattern:
         corpus["name_patterns"] = [pattern]
-    split = {"strategy": "grouped" if group else "random", "n_folds": 4}
+    split = {"strategy": "grouped" if group else "random", "n_folds": n_folds}
     protocol = {"target": target, "group_by": [group] if group else [], "split": split}
     content = {"corpora": {name: corpus}, "protocols": {f"{name}_{target}": protocol}}
     return "# Proposed from names and headers; change what is wrong.\n" + yaml.safe_dump(

@@ -1,6 +1,7 @@
 """How unlike the training recordings a new one is."""
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,6 +11,8 @@ from disentangled_audio.evaluation.probes import drawn_rows
 
 # Neighbours among training rows; one alone may be an odd recording.
 _NEIGHBOUR = 5
+# So many times as far as the furthest known row is strange, however few rows are known.
+_FAR = 2.0
 _MAX_ROWS = 5000
 _BLOCK_ROWS = 512
 
@@ -42,15 +45,36 @@ class Space:
         return (1 + further) / (1 + len(self.usual))
 
 
+class Comparison(NamedTuple):
+    """Of some rows with those of training.
+
+    Attributes
+    ----------
+    distance : (n_rows,)
+        That in a space over the median of its `usual`; of several spaces the largest.
+    in_distribution : (n_rows,)
+        From 0 to 1.
+    is_far : (n_rows,)
+        Whether a row lies, in a space, twice as far away as the furthest known one or further.
+    """
+
+    distance: NDArray[np.float64]
+    in_distribution: NDArray[np.float64]
+    is_far: NDArray[np.bool_]
+
+
 @dataclass(frozen=True)
 class Novelty:
     """Several spaces, in each of which a row may be unlike those of training."""
 
     spaces: list[Space]
 
-    def compare(
-        self, values: list[NDArray[np.floating]]
-    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    @property
+    def least(self) -> float:
+        """The smallest `in_distribution` that so many known rows can give."""
+        return min(1.0, len(self.spaces) * min(1 / (1 + len(s.usual)) for s in self.spaces))
+
+    def compare(self, values: list[NDArray[np.floating]]) -> Comparison:
         """How far rows are from those of training, and how usual that is.
 
         Parameters
@@ -60,16 +84,13 @@ class Novelty:
 
         Returns
         -------
-        distance : (n_rows,)
-            That in a space over the median of its `usual`; of several spaces the largest.
-        in_distribution : (n_rows,)
-            From 0 to 1.
+        Comparison
 
         Notes
         -----
-        The smallest p-value of the spaces, times their number (Bonferroni), at most 1: among
-        recordings of new groups that are like the known ones, a value below q comes up about q of
-        the time or less.
+        `in_distribution` is the smallest p-value of the spaces, times their number (Bonferroni), at
+        most 1: among recordings of new groups that are like the known ones, a value below q comes
+        up about q of the time or less.
 
         References
         ----------
@@ -86,7 +107,11 @@ class Novelty:
             space.p_value(distance) for space, distance in zip(self.spaces, found, strict=True)
         ]
         usual = np.minimum(len(p_values) * np.min(p_values, axis=0), 1.0)
-        return np.max(relative, axis=0), usual
+        is_far = [
+            distance >= _FAR * space.usual[-1]
+            for space, distance in zip(self.spaces, found, strict=True)
+        ]
+        return Comparison(np.max(relative, axis=0), usual, np.any(is_far, axis=0))
 
 
 def fit_space(

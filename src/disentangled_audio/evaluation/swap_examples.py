@@ -22,7 +22,7 @@ REAL = (INPUT, DONOR)
 NO_BREAK = "\N{NO-BREAK SPACE}"
 FROM, ATTRIBUTE, READ = "from_", "attribute_", "read_"
 # As `leakage.thirds_of_training` numbers them.
-_THIRDS = {"0.0": "lowest third", "1.0": "middle third", "2.0": "highest third"}
+THIRDS = {"0.0": "lowest third", "1.0": "middle third", "2.0": "highest third"}
 
 
 def plan_examples(
@@ -218,7 +218,7 @@ def read_examples(
     read = table.copy()
     for attribute, reader in readers.items():
         names = reader.predict(spectra) if len(table) else []
-        words = _THIRDS if attribute in numbers else {}
+        words = THIRDS if attribute in numbers else {}
         read[READ + attribute] = [words.get(name, name) for name in names]
     return read
 

@@ -15,7 +15,7 @@ from disentangled_audio.parameters import (
     Protocol,
     ViewParameters,
 )
-from disentangled_audio.pipelines.stamps import digest
+from disentangled_audio.pipelines.stamps import digest, digest_of_sources
 
 # NumPy, scikit-learn and Keras all take it, with a little room for seeds derived from it.
 MAX_SEED = 2**31 - 1
@@ -126,6 +126,16 @@ def _check_made_with(
                 f"the saved '{name}' were made with another {key} than this run's. Give the same "
                 "--params as then, or run all pipelines again."
             )
+    if "recordings" not in pipeline.inputs():
+        return
+    made_from = catalog.load("recordings").attrs.get("made_from")
+    # Tables of older versions do not say.
+    if made_from not in (None, digest_of_sources(corpus)):
+        raise UserError(
+            f"the saved 'recordings' of corpus '{catalog.load('params:corpus_name')}' come from "
+            "other corpus.sources than this run's. Is it another corpus of the same name? Then "
+            "give yours a name of its own in its file; or run all pipelines again."
+        )
 
 
 def _check_analysis(corpus: Corpus, protocol: Protocol, name: str) -> None:
@@ -219,5 +229,6 @@ def _check_components(fourier: FourierParameters, n_training: int) -> None:
     if fourier.n_components > n_training:
         raise UserError(
             f"fourier.n_components={fourier.n_components} is more than the {n_training} training "
-            f"rows; PCA allows {n_training} or less"
+            f"rows; PCA allows {n_training} or less: add fourier.n_components={n_training} to "
+            "--params"
         )

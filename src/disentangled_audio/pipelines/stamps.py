@@ -9,6 +9,7 @@ import json
 from typing import Any
 
 from disentangled_audio.errors import UserError
+from disentangled_audio.parameters import Corpus
 
 STAMPS = ("corpus_hash", "split_hash")
 
@@ -17,6 +18,11 @@ def digest(content: Any) -> str:
     """Short SHA-256 of anything that JSON can hold."""
     text = json.dumps(content, sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def digest_of_sources(corpus: Corpus) -> str:
+    """Of where a corpus's recordings come from, whatever their rights are said to be."""
+    return digest([source.model_dump(exclude={"licence", "citation"}) for source in corpus.sources])
 
 
 def stamp_of(artefact: Any) -> dict[str, str]:

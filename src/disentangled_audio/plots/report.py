@@ -1,7 +1,7 @@
 """One self-contained HTML page: the answer first, then what it rests on."""
 
 import shlex
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any
 
 import pandas as pd
@@ -176,7 +176,7 @@ def render_report(
             metrics=metrics,
             facts=facts,
             options=_typed(options),
-            environment=_typed(word for word in options if word.startswith("--env=")),
+            options_of_script=_typed(_options_of_script(options)),
             simulated=bool(metrics["simulated"] or facts.get("simulated")),
             main=main,
             answer=answer(metrics),
@@ -193,6 +193,16 @@ def render_report(
             parts=parts or {},
         )
     )
+
+
+def _options_of_script(words: Iterable[str]) -> Iterator[str]:
+    """Environment and parameters as the project's scripts take them, which `kedro run` took."""
+    for word in words:
+        name, _, value = word.partition("=")
+        if name == "--env":
+            yield word
+        elif name == "--params":
+            yield from [name, *value.split(",")]
 
 
 def _typed(words: Iterable[str]) -> str:

@@ -1,5 +1,6 @@
 """What the report says in sentences, from the figures alone."""
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -66,6 +67,7 @@ def cautions(metrics: Mapping[str, Any]) -> list[str]:
         _caution_no_error(metrics, main),
         _caution_absent(metrics, main),
         _caution_better_single(metrics, main),
+        _caution_confidence(metrics, main),
     ]
     return [sentence for sentence in found if sentence]
 
@@ -141,6 +143,17 @@ def _caution_better_single(metrics: Mapping[str, Any], main: str) -> str | None:
     if scores[best]["balanced_accuracy"] - scores[main]["balanced_accuracy"] < 0.005:
         return None
     return f"On these test items {best} does better than {main}: {interval(scores[best])}."
+
+
+def _caution_confidence(metrics: Mapping[str, Any], main: str) -> str | None:
+    log_loss, n_classes = metrics["models"][main].get("log_loss"), len(metrics.get("classes") or [])
+    if log_loss is None or n_classes < 2 or log_loss <= math.log(n_classes):
+        return None
+    return (
+        f"The probabilities of {main} are worse than none: their log loss on the test items is "
+        f"{log_loss:.2f} nats, that of equal shares {math.log(n_classes):.2f}. It is sure where it "
+        "is wrong; look at its class alone, not at its confidence."
+    )
 
 
 def _best(scores: Mapping[str, Any]) -> str | None:
@@ -246,7 +259,9 @@ def on_swaps(disentanglement: Mapping[str, Any]) -> str:
     if swap.get("stayed") is not None:
         said += f" and the others stay in {_percent(swap['stayed'])}"
     if swap.get("rebuilt") is not None:
-        said += f"; a reader names it in {_percent(swap['rebuilt'])} of rebuilt clips"
+        real = swap.get("original")
+        beside = "" if real is None else f"{_percent(real)} of real and "
+        said += f"; a reader names it in {beside}{_percent(swap['rebuilt'])} of rebuilt clips"
     return f"{said}."
 
 

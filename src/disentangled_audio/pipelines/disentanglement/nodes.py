@@ -195,6 +195,10 @@ def make_swap_examples(
     spectra = swap_examples.draw_examples(plan, blocks, shown, decoder_of(disentangler))
     tested = factor_table[test].reset_index(drop=True)
     words = _in_words(tested[list(carried)])
+    for name in set(_numbers(factors)) & set(carried):
+        # Readers name thirds.
+        thirds = classes.loc[test, name].astype(str).map(swap_examples.THIRDS)
+        words[name] += [f" ({third})" if isinstance(third, str) else "" for third in thirds]
     table = swap_examples.name_examples(plan, tested["recording_id"], words, carried)
     readers = swaps.fit_readers(
         log_mel.oindex[loudest[training]], classes.loc[training, list(carried)]

@@ -64,21 +64,21 @@ def classify_recordings(
 
     files = named_files(inference.recordings)
     seed = manifest["parameters"]["seed"]
-    novelty = _novelty(splits, fourier_features, codes, provisional_codes, seed)
+    tables = (fourier_features, codes, provisional_codes)
+    novelty = _novelty_by_kind(recordings["kind"].to_numpy(), splits, *tables, seed)
     by_name = dict(zip(MODELS, models, strict=True))
     run = _Run(manifest, recordings, splits, by_name, novelty)
-    _check_kind(inference.kind, recordings)
     known = _known(recordings, splits)
     reader = FeatureReader(Preprocessing.of_run(manifest), known, inference.kind)
     parts = [(start, files[start:end]) for start, end in pairwise(_part_edges(len(files)))]
-    tables, done = {}, 0
+    answers, done = {}, 0
     with chunk_progress("classifying", "files", passing=True) as update:
         update(0, len(files))
         for part in in_parallel(reader, parts, parallel):
-            tables[part.position] = run.predict(part)
+            answers[part.position] = run.predict(part)
             done += part.n_files
             update(done, len(files))
-    table = pd.concat([tables[position] for position in sorted(tables)], ignore_index=True)
+    table = pd.concat([answers[position] for position in sorted(answers)], ignore_index=True)
     # Those of a file that can be used, and of one that cannot, even if all are of one sort.
     table = table.reindex(columns=run.columns)
     table["model_version"] = manifest["run_id"]
@@ -92,21 +92,32 @@ def _part_edges(n_files: int) -> list[int]:
     return [0, *np.linspace(first, n_files, n_others + 1, dtype=int).tolist()]
 
 
-def _check_kind(kind: str | None, recordings: pd.DataFrame) -> None:
-    trained = sorted(set(recordings["kind"]))
-    if kind not in (None, *trained):
-        raise UserError(
-            f"inference.kind={kind} is no kind of recording that the model was trained on; those "
-            f"are {', '.join(trained)}"
-        )
-
-
 def _known(recordings: pd.DataFrame, splits: pd.DataFrame) -> dict[str, Known]:
     first = recordings.assign(role=splits["role"].to_numpy()).drop_duplicates("sha256")
     return {
         row.sha256: Known(row.path, row.kind, row.role)
         for row in first[["sha256", "path", "kind", "role"]].itertuples()
     }
+
+
+def _novelty_by_kind(
+    kind: Any,
+    splits: pd.DataFrame,
+    fourier_features: pd.DataFrame,
+    codes: pd.DataFrame,
+    provisional_codes: pd.DataFrame,
+    seed: int,
+) -> dict[str, Any]:
+    """What is usual among all recordings (""), and among those of a kind where enough are known."""
+    tables = (splits, fourier_features, codes, provisional_codes)
+    found = {"": _novelty(*tables, seed)}
+    for name in sorted(set(kind)):
+        rows = kind == name
+        if {"train", "validation"} <= set(splits.loc[rows, "role"]):
+            own = _novelty(*(table[rows] for table in tables), seed)
+            if own.least <= UNLIKE:
+                found[name] = own
+    return found
 
 
 def _novelty(
@@ -171,8 +182,8 @@ class _Run:
         judges = [name for name in MEMBERS if name in self._models[HYBRID].members_]
         classes = [f"{PROBABILITY_PREFIX}{name}" for name in self._classes]
         return [
-            *("path", "channel", "kind", "class", "confidence", "in_distribution", "distance"),
-            "warnings",
+            *("path", "channel", "kind", "class", "confidence"),
+            *("in_distribution", "least_in_distribution", "distance", "warnings"),
             *classes,
             *(f"{model}_{name}" for model in judges for name in classes),
             *acoustic_measures(self._preprocessing.acoustic).names,
@@ -187,12 +198,12 @@ class _Run:
         rows = pd.DataFrame(part.rows)
         spaces, acoustics = self._tables(part, rows["recording_id"])
         probabilities = self._probabilities(spaces, acoustics)
-        distance, likeness = self._novelty.compare([spaces["fourier_features"], spaces["codes"]])
+        compared = self._compared(rows["kind"], [spaces["fourier_features"], spaces["codes"]])
         table = rows[["place", "path", "channel", "kind"]].copy()
         of_hybrid = probabilities[HYBRID]
         table["class"] = np.asarray(self._classes, dtype=object)[of_hybrid.argmax(axis=1)]
         table["confidence"] = of_hybrid.max(axis=1)
-        table["in_distribution"], table["distance"] = likeness, distance
+        table[list(compared)] = compared
         columns = {f"{PROBABILITY_PREFIX}{c}": of_hybrid[:, k] for k, c in enumerate(self._classes)}
         columns |= {
             f"{model}_{PROBABILITY_PREFIX}{c}": values[:, k]
@@ -200,7 +211,7 @@ class _Run:
             if model != HYBRID
             for k, c in enumerate(self._classes)
         }
-        table["warnings"] = self._warnings(rows, likeness)
+        table["warnings"] = self._warnings(rows, compared)
         measured = acoustics.drop(columns="recording_id")
         # As an array: a table of so many columns is masked column by column.
         shown = np.where((rows["kind"] == "rir").to_numpy()[:, np.newaxis], measured, np.nan)
@@ -268,14 +279,34 @@ class _Run:
             return np.asarray(spaces["target"], dtype=float)
         return self._models[member].predict_proba(spaces[_FEATURES[member]])
 
-    def _warnings(self, rows: pd.DataFrame, likeness: Any) -> list[str]:
+    def _compared(self, kinds: pd.Series, values: list[Any]) -> pd.DataFrame:
+        """With training recordings of the same kind; a row each."""
+        parts = []
+        for name, rows in kinds.groupby(kinds).indices.items():
+            novelty = self._novelty.get(name, self._novelty[""])
+            compared = novelty.compare([of_space[rows] for of_space in values])
+            parts.append(
+                pd.DataFrame(
+                    {
+                        "in_distribution": compared.in_distribution,
+                        "least_in_distribution": novelty.least,
+                        "distance": compared.distance,
+                        "is_far": compared.is_far,
+                    },
+                    index=rows,
+                )
+            )
+        return pd.concat(parts).sort_index()
+
+    def _warnings(self, rows: pd.DataFrame, compared: pd.DataFrame) -> list[str]:
         analysis = self._preprocessing.corpus.analysis
+        is_unlike = (compared["in_distribution"] <= UNLIKE) | compared["is_far"]
         return [
-            BETWEEN_WARNINGS.join(self._warnings_of(row, like, analysis))
-            for row, like in zip(rows.to_dict("records"), likeness, strict=True)
+            BETWEEN_WARNINGS.join(self._warnings_of(row, unlike, analysis))
+            for row, unlike in zip(rows.to_dict("records"), is_unlike, strict=True)
         ]
 
-    def _warnings_of(self, row: dict[str, Any], likeness: float, analysis: Any) -> list[str]:
+    def _warnings_of(self, row: dict[str, Any], is_unlike: bool, analysis: Any) -> list[str]:
         found = []
         if row["clipped_run"]:
             found.append(f"{row['clipped_run']} samples in a row at full scale: perhaps clipped")
@@ -292,7 +323,7 @@ class _Run:
             found.append(f"{row['n_channels']} channels, training recordings have {trained}")
         if row["seen_as"] in ("train", "validation"):
             found.append("a recording that the model was trained on")
-        elif likeness <= UNLIKE:
+        elif is_unlike:
             found.append("unlike the training recordings")
         return found
 

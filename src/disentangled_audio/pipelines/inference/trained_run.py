@@ -97,6 +97,7 @@ def prepare_inference(run_params: dict[str, Any], pipeline: Pipeline, catalog: D
     for name in (*MODELS, *REFERENCES):
         _pin(catalog, name, manifest["dataset_versions"][name])
         _check_file(catalog[name], name, manifest)
+    _check_kind(asked.kind, set(catalog.load("recordings")["kind"]))
 
 
 def _chosen_manifest(dataset: Any, wanted: str | None) -> dict[str, Any]:
@@ -171,7 +172,7 @@ def _check_file(dataset: Any, name: str, manifest: dict[str, Any]) -> None:
         raise UserError(
             f"'{name}' is not the file that run {manifest['run_id']} made: {place} has the SHA-256 "
             f"{found}, the run's manifest says {expected}. Restore it, or choose another "
-            f"inference.model_version. {REPEAT}."
+            f"model (--model, inference.model_version). {REPEAT}."
         )
 
 
@@ -184,6 +185,14 @@ def _check_packages(manifest: dict[str, Any]) -> None:
                 f"is {now or 'none'}; another major version may compute something else. Install "
                 f"{name} {trained}, or train anew with kedro run"
             )
+
+
+def _check_kind(kind: str | None, trained: set[str]) -> None:
+    if kind is not None and kind not in trained:
+        raise UserError(
+            f"kind {kind} (--kind, inference.kind) is none that the model was trained on; those "
+            f"are {', '.join(sorted(trained))}"
+        )
 
 
 def _tell_changed_code(manifest: dict[str, Any]) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 
 from disentangled_audio.parameters import Corpus, ParallelParameters, Protocol
-from disentangled_audio.pipelines.stamps import check_same, digest, stamp
+from disentangled_audio.pipelines.stamps import check_same, digest, digest_of_sources, stamp
 
 
 def read_recordings(
@@ -20,6 +20,7 @@ def read_recordings(
         ingested = ingest(corpus, folders, chunks, parallel, progress)
     recordings, waveforms = ingested.recordings, ingested.waveforms
     recordings.attrs["made_with"] = digest(corpus.analysis.model_dump())
+    recordings.attrs["made_from"] = digest_of_sources(corpus)
     recordings.attrs["corpus_hash"] = digest(
         [
             recordings[["recording_id", "kind", "sha256"]].to_numpy().tolist(),
