@@ -675,17 +675,18 @@ def test_init_corpus_of_spoken_digits(real_data: Path, trained: Path, tmp_path: 
 SPEAKERS = ("george", "jackson", "lucas", "nicolas", "theo", "yweweler")
 
 
+@pytest.mark.parametrize("n_takes", [4, 6, 14])
 def test_the_printed_command_reads_the_recordings(
-    trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, n_takes: int
 ) -> None:
-    """Typed as printed, up to the first pipeline."""
+    """Typed as printed, as far as the features: with few recordings too."""
     import shlex
 
     from kedro.framework.startup import bootstrap_project
 
     from disentangled_audio.cli import cli
 
-    for take in range(6):
+    for take in range(n_takes):
         _tones(tmp_path / "my birds", f"owl/{take}.wav", 1.0, 16000)
         _tones(tmp_path / "my birds", f"wren/{take}.wav", 1.0, 16000)
     project = make_project(tmp_path / "project")
@@ -695,6 +696,37 @@ def test_the_printed_command_reads_the_recordings(
     assert command[:2] == ["kedro", "run"]
     monkeypatch.chdir(project)
     bootstrap_project(project)
-    result = CliRunner().invoke(cli, [*command[1:], "--pipelines=ingestion"])
+    result = CliRunner().invoke(cli, [*command[1:], "--pipelines=ingestion,feature_engineering"])
     assert result.exit_code == 0, result.output
     assert list((project / "data" / "02_primary" / "my_birds").glob("*/splits.parquet"))
+
+
+def test_init_corpus_refuses_classes_that_no_split_leaves_anything_of(
+    trained: Path, tmp_path: Path
+) -> None:
+    for take in range(5):
+        _tones(tmp_path / "birds", f"owl/{take}.wav", 1.0, 16000)
+    for take in range(3):
+        _tones(tmp_path / "birds", f"wren/{take}.wav", 1.0, 16000)
+    output = tmp_path / "birds.yml"
+    result = _call(trained, "init-corpus", str(tmp_path / "birds"), "--output", str(output))
+    assert result.exit_code == 1
+    assert "class wren has 3 recordings: 4 or more" in result.output
+    assert not output.exists()
+
+
+def test_init_corpus_takes_no_name_of_another_corpus(trained: Path, tmp_path: Path) -> None:
+    import yaml
+
+    # `twin_tiny` is that of the trained run, `fsdd` the project's own.
+    for name in ("fsdd", "twin_tiny", "birds"):
+        for take in range(4):
+            _tones(tmp_path / "at home" / name, f"owl/{take}.wav", 1.0, 16000)
+            _tones(tmp_path / "at home" / name, f"wren/{take}.wav", 1.0, 16000)
+        output = tmp_path / f"{name}.yml"
+        result = _call(
+            trained, "init-corpus", str(tmp_path / "at home" / name), "--output", str(output)
+        )
+        assert result.exit_code == 0, result.output
+        (corpus,) = yaml.safe_load(output.read_text())["corpora"]
+        assert corpus == (name if name == "birds" else f"at_home_{name}")

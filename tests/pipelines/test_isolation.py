@@ -118,3 +118,37 @@ def test_splits_of_another_fold_are_not_reported_as_this_one(
     run_kedro(project, env="fsdd", pipelines=["ingestion"], params=other_fold)
     with pytest.raises(UserError, match="'splits' were made with another protocol"):
         run_kedro(project, env="fsdd", pipelines=["feature_engineering"], params=QUICK)
+
+
+def test_recordings_of_another_corpus_of_the_same_name_are_not_taken(tmp_path: Path) -> None:
+    project = make_project(tmp_path / "project")
+    rng = np.random.default_rng(0)
+    for place in ("first", "second"):
+        for take in range(8):
+            for label in ("owl", "wren"):
+                file = tmp_path / place / "calls" / label / f"{take}.wav"
+                file.parent.mkdir(parents=True, exist_ok=True)
+                soundfile.write(file, rng.normal(0, 0.1, 16000), 16000)
+
+    def described(place: str, licence: str) -> dict[str, str]:
+        source = f"{{folder: {tmp_path / place / 'calls'}, licence: {licence}}}"
+        analysis = "{sample_rate_hz: 16000, duration_s: 1.0}"
+        file = tmp_path / f"{place}_{licence}.yml"
+        file.write_text(f"corpora: {{calls: {{sources: [{source}], analysis: {analysis}}}}}")
+        return {"corpus_file": str(file)}
+
+    run_kedro(project, env="folder", pipelines=["ingestion"], params=described("first", "own"))
+    with pytest.raises(UserError, match=r"'calls' come from other corpus\.sources"):
+        run_kedro(
+            project,
+            env="folder",
+            pipelines=["feature_engineering"],
+            params=described("second", "own"),
+        )
+    # Other words on the same recordings are no other corpus.
+    run_kedro(
+        project,
+        env="folder",
+        pipelines=["feature_engineering"],
+        params=described("first", "CC0") | {"fourier": {"n_components": 4}},
+    )

@@ -26,6 +26,7 @@ _TELLS = 0.15
 _LONGEST_CLIP_S = 10.0
 _SHORTEST_CLIP_S = 0.1
 _LEAST_GROUPS = 4
+# As a protocol has them that says nothing else, of validation too.
 _MOST_FOLDS = 4
 # What `--env=folder` asks for, and the share of rows beside test and validation that is sure.
 _COMPONENTS = 20
@@ -345,6 +346,8 @@ def _yaml(
     if pattern:
         corpus["name_patterns"] = [pattern]
     split = {"strategy": "grouped" if group else "random", "n_folds": n_folds}
+    if n_folds < _MOST_FOLDS:
+        split["validation_folds"] = n_folds
     protocol = {"target": target, "group_by": [group] if group else [], "split": split}
     content = {"corpora": {name: corpus}, "protocols": {f"{name}_{target}": protocol}}
     return "# Proposed from names and headers; change what is wrong.\n" + yaml.safe_dump(

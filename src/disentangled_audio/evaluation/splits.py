@@ -426,7 +426,10 @@ def _folds(rows: pd.DataFrame, n_folds: int, strategy: str, seed: int) -> np.nda
             groups = units if grouped else None
             parts = list(splitter.split(np.zeros(len(rows)), rows["target"], groups))
         except ValueError as error:
-            raise UserError(f"{n_folds} folds cannot be made: {error}") from error
+            raise UserError(
+                f"{n_folds} folds cannot be made: {error} Lower protocol.split.n_folds or "
+                "protocol.split.validation_folds, or record more of the rarest class"
+            ) from error
     for number, (_, held_out) in enumerate(parts):
         folds[held_out] = number
     return folds
