@@ -283,3 +283,22 @@ def test_rows_without_features_have_no_probabilities() -> None:
     known = np.arange(len(features)) % 3 != 0
     np.testing.assert_allclose(found[known], fitted.predict_proba(features)[known])
     assert np.isnan(fitted.predict_proba(partly[::3])).all()
+
+
+@pytest.mark.parametrize("n_rows", [2, 3])
+def test_few_rows_of_each_class_make_fewer_folds(n_rows: int) -> None:
+    target = np.repeat(["a", "b"], n_rows)
+    features = (
+        np.random.default_rng(0).standard_normal((len(target), 3))
+        + 9.0 * (target == "b")[:, np.newaxis]
+    )
+    rows = Rows(features, target, np.arange(len(target)).astype(str))
+    assert len(svm._inner_folds(rows, 4, seed=0)) == n_rows
+    fitted = fit_svm(rows, search_svm(rows, _parameters(), seed=0))
+    assert (fitted.predict(features) == target).all()
+
+
+def test_single_rows_alone_are_named() -> None:
+    rows = Rows(np.eye(2), np.array(["a", "b"]), np.array(["x", "y"]))
+    with pytest.raises(UserError, match="class a, b has a single training row"):
+        svm._inner_folds(rows, 4, seed=0)

@@ -297,13 +297,14 @@ def _shortcuts(facts: pd.DataFrame, target: str) -> list[str]:
 
 
 def _n_folds(counts: dict[str, int]) -> int:
-    """As many as leave each class a row in test, in validation and in training."""
+    """As many as leave each class a row in test and in validation, and two in training."""
     fewest = min(counts.values())
     for n_folds in range(_MOST_FOLDS, 1, -1):
-        if fewest - math.ceil(fewest / n_folds) >= n_folds:
+        n_others = fewest - math.ceil(fewest / n_folds)
+        if n_others >= n_folds and n_others - math.ceil(n_others / n_folds) > 1:
             return n_folds
     raise UserError(
-        f"class {min(counts, key=counts.get)} has {fewest} recordings: 4 or more of each are "
+        f"class {min(counts, key=counts.get)} has {fewest} recordings: 5 or more of each are "
         "needed to train, validate and test; record more, or leave the class out"
     )
 

@@ -258,20 +258,20 @@ def _inner_folds(rows: Rows, n_folds: int, seed: int) -> list[tuple[NDArray, NDA
     UserError
         If no such fold exists over rows either, because classes have a single row.
     """
-    n_groups = len(np.unique(rows.group))
     names, counts = np.unique(rows.target, return_counts=True)
+    # Scikit-learn refuses more folds than the largest class has rows.
+    n_grouped = min(n_folds, len(np.unique(rows.group)), counts.max())
+    n_plain = max(2, min(n_folds, counts.min()))
+    whole: list[tuple[NDArray, NDArray]] = []
     with warnings.catch_warnings():
         # Folds that a small class cannot fill are left out below.
         warnings.filterwarnings("ignore", message="The least populated class")
-        if n_groups > 1:
-            splitter = StratifiedGroupKFold(min(n_folds, n_groups), shuffle=True, random_state=seed)
+        if n_grouped > 1:
+            splitter = StratifiedGroupKFold(n_grouped, shuffle=True, random_state=seed)
             whole = _whole(rows, splitter.split(rows.features, rows.target, rows.group))
-            if whole:
-                return whole
-        splitter = StratifiedKFold(
-            max(2, min(n_folds, counts.min())), shuffle=True, random_state=seed
-        )
-        whole = _whole(rows, splitter.split(rows.features, rows.target))
+        if not whole and counts.max() > 1:
+            splitter = StratifiedKFold(n_plain, shuffle=True, random_state=seed)
+            whole = _whole(rows, splitter.split(rows.features, rows.target))
     if not whole:
         raise UserError(
             f"class {', '.join(map(str, names[counts == 1]))} has a single training row; an SVM "
