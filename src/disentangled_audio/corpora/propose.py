@@ -28,6 +28,8 @@ _SHORTEST_CLIP_S = 0.1
 _LEAST_GROUPS = 4
 # As a protocol has them that says nothing else, of validation too.
 _MOST_FOLDS = 4
+# One in test, one in validation, two in training; folds are whole rows.
+_LEAST_ROWS = 5
 # What `--env=folder` asks for, and the share of rows beside test and validation that is sure.
 _COMPONENTS = 20
 _SURE_SHARE = 0.8
@@ -297,22 +299,25 @@ def _shortcuts(facts: pd.DataFrame, target: str) -> list[str]:
 
 
 def _n_folds(counts: dict[str, int]) -> int:
-    """As many as leave each class a row in test and in validation, and two in training."""
+    """As many as leave each class a row in test and in validation, and two in training.
+
+    Two where none do, for which `_few` warns.
+    """
     fewest = min(counts.values())
     for n_folds in range(_MOST_FOLDS, 1, -1):
         n_others = fewest - math.ceil(fewest / n_folds)
         if n_others >= n_folds and n_others - math.ceil(n_others / n_folds) > 1:
             return n_folds
-    raise UserError(
-        f"class {min(counts, key=counts.get)} has {fewest} recordings: 5 or more of each are "
-        "needed to train, validate and test; record more, or leave the class out"
-    )
+    return 2
 
 
 def _few(counts: dict[str, int]) -> list[str]:
-    few = [name for name, n in counts.items() if n < 10]
-    shown = ", ".join(few[:5])
-    return [f"fewer than 10 recordings of {shown}: too few to learn from"] if few else []
+    warnings = []
+    for least, why in ((_LEAST_ROWS, "training refuses them"), (10, "too few to learn from")):
+        few = [name for name, n in counts.items() if n < least]
+        if few:
+            warnings.append(f"fewer than {least} recordings of {', '.join(few[:5])}: {why}")
+    return warnings
 
 
 def _name(folder: Path, taken: Collection[str]) -> str:
