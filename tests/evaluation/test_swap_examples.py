@@ -220,14 +220,14 @@ def test_what_readers_name_is_told_below_what_should_be(factors):
     }
     read = read_examples(table, spectra, readers, ["pitch"])
     assert list(read["read_content"][:3]) == ["yes", "no", "no"]
-    assert list(read["read_pitch"][:3]) == ["lowest third", "middle third", "highest third"]
+    assert list(read["read_pitch"][:3]) == ["low", "middle", "high"]
     lines = [text.replace("\N{NO-BREAK SPACE}", " ").splitlines() for text in _texts(read)]
     rows = list(dict(shown_swaps(read))["pitch swapped"].values())
     for own, row in zip(lines, rows, strict=True):
         assert (
             own[2]
             == f"read as content {['yes', 'no', 'no'][row % 3]}, pitch "
-            + (["lowest third", "middle third", "highest third"][row % 3])
+            + (["low", "middle", "high"][row % 3])
         )
     # What it should be is told as without readers.
     assert [own[:2] for own in lines] == [

@@ -91,7 +91,7 @@ def test_the_seed_decides_and_the_number_is_a_parameter(inputs: list) -> None:
 
 def test_numbers_are_told_with_their_unit(inputs: list) -> None:
     table, _ = examples_of(inputs, carried_by={"target": "content", "t20": "rhythm"})
-    third = "(lowest|middle|highest) third"
+    third = "(low|middle|high)"
     assert table["attribute_t20"].str.fullmatch(rf"[\d.]+ s \({third}\)").all()
     assert table["read_t20"].str.fullmatch(third).all()
 

@@ -22,7 +22,7 @@ REAL = (INPUT, DONOR)
 NO_BREAK = "\N{NO-BREAK SPACE}"
 FROM, ATTRIBUTE, READ = "from_", "attribute_", "read_"
 # As `leakage.thirds_of_training` numbers them.
-THIRDS = {"0.0": "lowest third", "1.0": "middle third", "2.0": "highest third"}
+THIRDS = {"0.0": "low", "1.0": "middle", "2.0": "high"}
 
 
 def plan_examples(
