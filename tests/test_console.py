@@ -12,6 +12,7 @@ import sys
 import termios
 import unicodedata
 import zipfile
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -488,9 +489,9 @@ def test_help_needs_no_tensorflow() -> None:
 def _tones(folder: Path, name: str, duration_s: float, rate_hz: int) -> None:
     path = folder / name
     path.parent.mkdir(parents=True, exist_ok=True)
-    soundfile.write(
-        path, np.random.default_rng(0).normal(0, 0.1, round(duration_s * rate_hz)), rate_hz
-    )
+    # No two files alike.
+    rng = np.random.default_rng(zlib.crc32(name.encode()))
+    soundfile.write(path, rng.normal(0, 0.1, round(duration_s * rate_hz)), rate_hz)
 
 
 def test_init_corpus_finds_classes_and_shortcuts(trained: Path, tmp_path: Path) -> None:
