@@ -284,6 +284,7 @@ def test_confusions_too_wide_for_a_terminal_show_what_differs() -> None:
     [
         (["classify", "nothing.wav"], 1, "does not exist"),
         (["classify", "*.nothing"], 1, "matches nothing"),
+        (["classify", "http://a.b/c.wav"], 1, "http://a.b/c.wav is a web address"),
         (["classify"], 2, "Missing argument"),
         (["classify", "empty"], 1, "no recording"),
         (["classify", "bad.wav"], 1, "none of the files can be used"),

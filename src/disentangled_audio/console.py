@@ -374,6 +374,8 @@ def _quiet_log() -> Iterator[None]:
 
 
 def _absolute(path: str) -> str:
+    if "://" in path:
+        return path
     expanded = Path(path).expanduser()
     return str(expanded if expanded.is_absolute() else Path.cwd() / expanded)
 

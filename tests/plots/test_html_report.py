@@ -370,6 +370,8 @@ def test_page_without_figures_or_facts():
 def test_answer_has_the_figures():
     sentence = answer(simple_metrics())
     assert "On 200 test items of 20 groups, hybrid names the database" in sentence
+    ungrouped = answer({**simple_metrics(), "n_test_groups": 200})
+    assert "On 200 test items, hybrid names the database" in ungrouped
     assert "0.90 (95 % interval" in sentence
     assert "guessing reaches 0.50" in sentence
     assert "byte_size, reaches 0.40" in sentence

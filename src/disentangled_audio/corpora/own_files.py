@@ -38,6 +38,10 @@ def named_files(places: Sequence[str]) -> list[File]:
 
 
 def _files(place: str) -> list[File]:
+    if not place:
+        raise UserError("a place is empty; name a file, folder, glob pattern or zip")
+    if "://" in place:
+        raise UserError(f"{place} is a web address; download the recording, and name its file")
     path = Path(place).expanduser()
     # A name that exists is meant as it is, whatever characters it has.
     if path.exists():

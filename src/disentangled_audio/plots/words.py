@@ -42,7 +42,9 @@ def answer(metrics: Mapping[str, Any]) -> str:
     """Say in one sentence how well the main model does, against the best control."""
     main = main_model(metrics)
     groups = metrics.get("n_test_groups")
-    of_groups = f" of {count(groups, 'group')}" if groups else ""
+    # Where each item is a group of its own, none was held out.
+    is_grouped = groups and groups < metrics["n_test"]
+    of_groups = f" of {count(groups, 'group')}" if is_grouped else ""
     sentence = (
         f"On {count(metrics['n_test'], 'test item')}{of_groups}, {main} names the "
         f"{metrics['target']} with a balanced accuracy of {interval(metrics['models'][main])}"

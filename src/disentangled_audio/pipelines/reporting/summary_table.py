@@ -93,5 +93,7 @@ def _fold_row(name: str, scores: dict[str, Any]) -> tuple[str, str, str, str, st
 
 
 def _tested(metrics: dict[str, Any]) -> str:
-    n_groups = metrics["n_test_groups"]
-    return f"{metrics['n_test']} test items of {n_groups} group{'s' if n_groups != 1 else ''}"
+    n_items, n_groups = metrics["n_test"], metrics["n_test_groups"]
+    if n_groups == n_items:
+        return f"{n_items} test items"
+    return f"{n_items} test items of {n_groups} group{'s' if n_groups != 1 else ''}"
