@@ -154,10 +154,10 @@ def test_what_is_piped_is_the_answer_alone(trained: Path) -> None:
         assert not set("\x1b\r━") & set(text)
 
 
-def _in_terminal(project: Path, *arguments: str) -> str:
-    """What a terminal of 80 columns is sent."""
+def _in_terminal(project: Path, *arguments: str, n_columns: int = N_COLUMNS) -> str:
+    """What a terminal of so many columns is sent."""
     ours, theirs = pty.openpty()
-    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, N_COLUMNS, 0, 0))
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, n_columns, 0, 0))
     # Settings of whoever runs the tests say nothing of this terminal.
     hidden = ("NO_COLOR", "FORCE_COLOR", "COLUMNS", "LINES", "TTY_COMPATIBLE", "CI")
     environment = {name: value for name, value in os.environ.items() if name not in hidden}
@@ -215,6 +215,21 @@ def test_no_command_is_wider_than_80_columns(trained: Path, arguments: list[str]
     assert "\x1b" not in piped.output
     words = set("".join(_lines(sent)).split())
     assert "balanced" in words if arguments[0] == "runs" else len(words) > 10
+
+
+def test_a_terminal_too_narrow_for_a_table_shows_a_line_a_value(trained: Path) -> None:
+    lines = [line.rstrip() for line in _lines(_in_terminal(trained, "runs", n_columns=40))]
+    assert f"version: {_version(trained)}" in lines
+    assert "corpus: twin_tiny" in lines
+    assert "protocol: database_by_room" in lines
+
+
+def test_control_characters_of_names_do_not_break_the_table(trained: Path, tmp_path: Path) -> None:
+    shutil.copy(_recording(trained), tmp_path / "two\nlines\x1b[31m.wav")
+    result = _call(trained, "classify", str(tmp_path))
+    assert result.exit_code == 0, result.output
+    assert "two\\nlines\\x1b[31m.wav" in result.stdout
+    assert len(result.stdout.strip().splitlines()) == 2
 
 
 def test_runs_lists_version_corpus_and_score(trained: Path) -> None:

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
 _ONLY_CHANNELS = ("0", "mean")
 _LONGEST = 60
-# Of a narrow terminal.
-_NARROW = 80
+# Of a narrow terminal, and of one in which no column of a table would hold a word.
+_NARROW, _LEAST_OF_TABLE = 80, 70
 
 
 class _Commands(click.Group):
@@ -501,6 +501,11 @@ def _short(parameter: Any) -> str:
 def _print(columns: list[str], rows: list[list[str]]) -> None:
     """A table for the eye; piped, one line a row without anything that is not in it."""
     rows = [list(map(_visible, row)) for row in rows]
+    if sys.stdout.isatty() and shutil.get_terminal_size().columns < _LEAST_OF_TABLE:
+        for row in rows:
+            lines = (f"{name}: {cell}" for name, cell in zip(columns, row, strict=True))
+            click.echo("\n".join(_wrapped(line, sys.stdout) for line in lines) + "\n")
+        return
     if sys.stdout.isatty():
         # Without lines, so that it can be copied.
         table = Table(box=None, pad_edge=False, header_style="bold")
