@@ -99,7 +99,11 @@ Exit codes:
 @click.option("--model", metavar="VERSION", help="Version of a trained run; the newest otherwise.")
 @click.option("--corpus", metavar="NAME", help="Newest run of this corpus.")
 @click.option("--protocol", metavar="NAME", help="Newest run of this protocol.")
-@click.option("--kind", help="Of the recordings, such as rir or noise; by their names otherwise.")
+@click.option(
+    "--kind",
+    metavar="KIND",
+    help="Of the recordings, such as rir or noise; by their names otherwise.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Everything, as JSON.")
 @click.option(
     "--top",
@@ -280,14 +284,15 @@ def _other_corpora(folder: Path) -> set[str]:
     project = find_kedro_project(Path.cwd())
     if project is None:
         return set()
-    own = yaml.safe_load((project / "conf/base/parameters_corpora.yml").read_text(encoding="utf-8"))
+    file = project / "conf/base/parameters_corpora.yml"
+    own = yaml.safe_load(file.read_text(encoding="utf-8")) if file.is_file() else {}
     source = str(folder.resolve())
     trained = {
         run.corpus
         for run in trained_runs(project / "data")
         if source not in [s.get("folder") for s in run.manifest["parameters"]["corpus"]["sources"]]
     }
-    return trained | set(own["_corpora"])
+    return trained | set(own.get("_corpora", ()))
 
 
 def _training_command(corpus_file: Path, options: list[str]) -> str:

@@ -96,7 +96,7 @@ def propose_corpus(
         warnings.append(f"{len(unreadable)} files cannot be read, such as {example}")
     n_folds = _n_folds(counts)
     text = _yaml(_name(folder, taken), folder, facts, target, group, pattern, n_folds)
-    n_training = int(_SURE_SHARE * len(facts) * (1 - 1 / n_folds) ** 2)
+    n_training = max(1, int(_SURE_SHARE * len(facts) * (1 - 1 / n_folds) ** 2))
     options = [f"fourier.n_components={n_training}"] if n_training < _COMPONENTS else []
     return Proposal(text, counts, reason, warnings, options)
 

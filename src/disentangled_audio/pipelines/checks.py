@@ -117,20 +117,18 @@ def _check_earlier_pipelines(pipeline: Pipeline, catalog: DataCatalog) -> None:
 def _check_made_with(
     pipeline: Pipeline, catalog: DataCatalog, corpus: Corpus, protocol: Protocol
 ) -> None:
-    """Stop where saved clips or splits were made with other parameters than this run's."""
+    """Stop where saved clips or splits were made with or from other than this run names."""
     now = {"recordings": ("corpus.analysis", corpus.analysis), "splits": ("protocol", protocol)}
-    for name in sorted(set(now) & pipeline.inputs()):
+    stamps = {name: catalog.load(name).attrs for name in sorted(set(now) & pipeline.inputs())}
+    for name, found in stamps.items():
         key, values = now[name]
-        if catalog.load(name).attrs.get("made_with") != digest(values.model_dump()):
+        if found.get("made_with") != digest(values.model_dump()):
             raise UserError(
                 f"the saved '{name}' were made with another {key} than this run's. Give the same "
                 "--params as then, or run all pipelines again."
             )
-    if "recordings" not in pipeline.inputs():
-        return
-    made_from = catalog.load("recordings").attrs.get("made_from")
     # Tables of older versions do not say.
-    if made_from not in (None, digest_of_sources(corpus)):
+    if stamps.get("recordings", {}).get("made_from") not in (None, digest_of_sources(corpus)):
         raise UserError(
             f"the saved 'recordings' of corpus '{catalog.load('params:corpus_name')}' come from "
             "other corpus.sources than this run's. Is it another corpus of the same name? Then "

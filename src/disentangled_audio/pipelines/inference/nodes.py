@@ -111,7 +111,9 @@ def _novelty_by_kind(
     """What is usual among all recordings (""), and among those of a kind where enough are known."""
     tables = (splits, fourier_features, codes, provisional_codes)
     found = {"": _novelty(*tables, seed)}
-    for name in sorted(set(kind)):
+    kinds = sorted(set(kind))
+    # A single kind is all recordings.
+    for name in kinds if len(kinds) > 1 else []:
         rows = kind == name
         if {"train", "validation"} <= set(splits.loc[rows, "role"]):
             own = _novelty(*(table[rows] for table in tables), seed)
