@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 from process_tree import watched
 
-from disentangled_audio.evaluation.scores import label_scores
+from disentangled_audio.evaluation.scores.classification import label_scores
 
 REPOSITORY = Path(__file__).parents[1]
 HEADINGS = (
@@ -80,8 +80,8 @@ def project_context(env: str, params: dict[str, Any]) -> Any:
 
 def fold_tables(env: str, protocol_name: str) -> FoldTables:
     """Read a corpus as `kedro run --env=…` does, and split it into all folds of a protocol."""
-    from disentangled_audio.corpora.ingest import ingest
-    from disentangled_audio.corpora.locate import locate
+    from disentangled_audio.corpora.reading.ingest import ingest
+    from disentangled_audio.corpora.sources.locate import locate
     from disentangled_audio.evaluation.splits import fold_protocols, make_splits
     from disentangled_audio.parameters import Corpus, ParallelParameters, Protocol
 

@@ -21,7 +21,7 @@ import numpy as np
 import soundfile
 
 RATE_HZ = 16000
-COMMAND = "from disentangled_audio.console import app; app()"
+COMMAND = "from disentangled_audio.cli.console import app; app()"
 
 
 def _make(folder: Path, n_files: int) -> None:

@@ -84,7 +84,7 @@ def _seconds(read, paths: list[Path]) -> float:
 
 
 def _ingest(data: Path, jobs: int) -> None:
-    from disentangled_audio.corpora.ingest import ingest
+    from disentangled_audio.corpora.reading.ingest import ingest
     from disentangled_audio.parameters import Corpus, ParallelParameters
 
     corpus = Corpus.model_validate(

@@ -4,7 +4,7 @@ from time import perf_counter
 
 import numpy as np
 
-from disentangled_audio.evaluation.intervals import bootstrap_intervals
+from disentangled_audio.evaluation.scores.intervals import bootstrap_intervals
 
 N_MODELS, N_ITEMS, N_RESAMPLES = 4, 2000, 1000
 

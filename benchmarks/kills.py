@@ -14,7 +14,7 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from tests.conftest import make_project
-from tests.kills import Moment, check_finish, finish, kill, outputs, write_corpus
+from tests.storage.kills import Moment, check_finish, finish, kill, outputs, write_corpus
 
 # How many chunks, array chunks or epochs there are to be killed after.
 STAGES = {"ingestion": 4, "features": 16, "training": 6}

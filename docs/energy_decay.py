@@ -12,7 +12,7 @@ import numpy as np
 import soundfile
 from numpy.typing import NDArray
 
-from disentangled_audio.corpora import simulate
+from disentangled_audio.corpora.generators import twin as simulate
 from disentangled_audio.plots.decay import DecayCurve, energy_decay_figure
 from disentangled_audio.signal import decay
 

@@ -8,7 +8,7 @@ import nbformat
 import pytest
 from nbclient import NotebookClient
 
-from disentangled_audio.evaluation.learned import beside_controls
+from disentangled_audio.evaluation.representation.learned import beside_controls
 from tests.conftest import load_catalog
 
 REPOSITORY = Path(__file__).parents[1]

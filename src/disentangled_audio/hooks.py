@@ -15,8 +15,8 @@ from kedro.pipeline import Pipeline
 from kedro.pipeline.node import Node
 
 from disentangled_audio.errors import UserError
-from disentangled_audio.locks import RUN_LOCK, RunLock
-from disentangled_audio.versions import package_versions
+from disentangled_audio.runs.versions import package_versions
+from disentangled_audio.storage.locks import RUN_LOCK, RunLock
 
 _logger = logging.getLogger(__name__)
 
@@ -58,8 +58,8 @@ class ProjectHooks:
         self, run_params: dict[str, Any], pipeline: Pipeline, catalog: DataCatalog
     ) -> None:
         """Check what only several parameters and datasets together can show; lock the outputs."""
-        from disentangled_audio.pipelines.checks import check_run
-        from disentangled_audio.pipelines.inference.trained_run import (
+        from disentangled_audio.runs.checks import check_run
+        from disentangled_audio.runs.inference_models import (
             is_inference,
             prepare_inference,
             trains_all,
@@ -73,6 +73,7 @@ class ProjectHooks:
             prepare_inference(run_params, pipeline, catalog)
             return
         check_run(run_params, pipeline, catalog)
+        _check_views(catalog)
         self._run = self._run_facts(run_params)
         self._trains_all = trains_all(pipeline)
         self._lock = _run_lock(pipeline, catalog)
@@ -107,7 +108,7 @@ class ProjectHooks:
         self, run_params: dict[str, Any], pipeline: Pipeline, catalog: DataCatalog
     ) -> None:
         """Save the manifest, and print the result where there is one."""
-        from disentangled_audio.pipelines.inference.trained_run import is_inference
+        from disentangled_audio.runs.inference_models import is_inference
 
         if is_inference(pipeline):
             # No run to go on from: the manifest that it used says how the models were made.
@@ -143,7 +144,7 @@ class ProjectHooks:
 
         `can_classify` beside it tells whether `classify` takes the run's models.
         """
-        from disentangled_audio.trained_runs import is_complete, is_trained, read_manifest
+        from disentangled_audio.runs.trained_runs import is_complete, is_trained, read_manifest
 
         version = catalog["predictions"].resolve_load_version()
         if version == self._run["run_id"]:
@@ -172,8 +173,8 @@ class ProjectHooks:
     def _manifest(
         self, run_params: dict[str, Any], pipeline: Pipeline, catalog: DataCatalog
     ) -> dict[str, Any]:
-        from disentangled_audio.pipelines.inference.trained_run import model_facts
-        from disentangled_audio.pipelines.stamps import stamp_of
+        from disentangled_audio.runs.inference_models import model_facts
+        from disentangled_audio.runs.provenance import stamp_of
 
         hashes = {}
         for name in ("recordings", "splits"):
@@ -211,7 +212,7 @@ class TrackingHooks:
         if not configured:
             return
         try:
-            from disentangled_audio.tracking import RunTracking
+            from disentangled_audio.runs.tracking import RunTracking
         except ModuleNotFoundError as error:
             raise UserError(
                 f"mlflow.yml asks for tracking, and {error.name} is not installed: "
@@ -223,9 +224,20 @@ class TrackingHooks:
         tracking.after_context_created(context)
 
 
+def _check_views(catalog: DataCatalog) -> None:
+    from disentangled_audio.models.views import check_views
+    from disentangled_audio.parameters import Corpus, DisentanglerParameters, ViewParameters
+
+    check_views(
+        ViewParameters.model_validate(catalog.load("params:views")),
+        DisentanglerParameters.model_validate(catalog.load("params:disentangler")),
+        Corpus.model_validate(catalog.load("params:corpus")),
+    )
+
+
 def _print_result(outputs: set[str], catalog: DataCatalog) -> None:
     """Tables that close a run that scored something."""
-    from disentangled_audio.pipelines.reporting.summary_table import print_folds, print_summary
+    from disentangled_audio.report.terminal import print_folds, print_summary
 
     if {"metrics", "report"} <= outputs:
         print_summary(
@@ -247,10 +259,10 @@ def _run_lock(pipeline: Pipeline, catalog: DataCatalog) -> RunLock | None:
         return None
     folder = Path(manifest._filepath).parent
     if pipeline.all_outputs() == {"fold_runs"}:
-        from disentangled_audio.pipelines.stamps import digest
+        from disentangled_audio.storage.hashing import short_hash
 
         # Folds of another seed or other parameters are kept elsewhere.
-        own = digest(catalog.load("parameters"))
+        own = short_hash(catalog.load("parameters"))
         return RunLock(folder / f"{RUN_LOCK}-{own}", "another run of the same folds")
     purpose = (
         f"another run of corpus '{catalog.load('params:corpus_name')}' with protocol "
@@ -263,7 +275,7 @@ def _sources(pipeline: Pipeline, catalog: DataCatalog) -> list[dict[str, Any]]:
     """Where the recordings came from, with the hashes of archives; empty if none were read."""
     if "recording_folders" not in pipeline.inputs():
         return []
-    from disentangled_audio.corpora.locate import source_records
+    from disentangled_audio.corpora.sources.locate import source_records
     from disentangled_audio.parameters import Corpus
 
     corpus = Corpus.model_validate(catalog.load("params:corpus"))

@@ -9,9 +9,7 @@ from disentangled_audio.pipelines.feature_engineering import pipeline as feature
 from disentangled_audio.pipelines.inference import pipeline as inference
 from disentangled_audio.pipelines.ingestion import pipeline as ingestion
 from disentangled_audio.pipelines.reporting import pipeline as reporting
-from disentangled_audio.pipelines.representation_learning import (
-    pipeline as representation_learning,
-)
+from disentangled_audio.pipelines.representation_learning import pipeline as representation_learning
 from disentangled_audio.pipelines.svm_classification import pipeline as svm_classification
 
 

@@ -5,7 +5,7 @@ import os
 from kedro.config import OmegaConfigLoader
 
 from disentangled_audio.hooks import ProjectHooks, TrackingHooks
-from disentangled_audio.selection import (
+from disentangled_audio.runs.selection import (
     clips_folder,
     data_folder,
     selected_corpus,

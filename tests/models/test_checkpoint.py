@@ -15,7 +15,7 @@ import pytest
 
 from disentangled_audio.errors import UserError
 from disentangled_audio.models.checkpoint import Checkpoint, digest_of
-from disentangled_audio.temporaries import TEMPORARY, temporary_neighbour
+from disentangled_audio.storage.temporaries import TEMPORARY, temporary_neighbour
 
 pytest.importorskip("tensorflow")
 

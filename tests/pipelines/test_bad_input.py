@@ -9,13 +9,13 @@ import soundfile
 import yaml
 
 from disentangled_audio.errors import UserError
+from disentangled_audio.models.arrays import note_windows
 from disentangled_audio.parameters import (
     Corpus,
     DisentanglerParameters,
     ParallelParameters,
     ViewParameters,
 )
-from disentangled_audio.pipelines.arrays import note_windows
 from disentangled_audio.pipelines.disentanglement.nodes import encode_without_training
 from disentangled_audio.pipelines.feature_engineering.nodes import make_encoder_views
 from disentangled_audio.pipelines.representation_learning import nodes

@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from disentangled_audio.models.tables import feature_table, probability_table
 from disentangled_audio.parameters import HybridParameters, SvmParameters
 from disentangled_audio.pipelines.svm_classification import nodes
-from disentangled_audio.pipelines.tables import feature_table, probability_table
 
 N_ITEMS = 60
 SVM = SvmParameters(C=[1.0], gamma_scale=[1.0], inner_folds=2, n_jobs=1)

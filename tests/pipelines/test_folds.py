@@ -289,7 +289,7 @@ def _changed(value: Any, rows: np.ndarray) -> Any:
 def _fitted(
     splits: pd.DataFrame, inputs: dict[str, Any], checkpoint: Path, monkeypatch: pytest.MonkeyPatch
 ) -> dict[str, Any]:
-    from disentangled_audio.evaluation import swaps
+    from disentangled_audio.evaluation.representation import swaps
     from disentangled_audio.pipelines.cross_validation import folds
 
     read: list[Any] = []

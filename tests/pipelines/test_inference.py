@@ -15,9 +15,9 @@ import pytest
 import soundfile
 
 from disentangled_audio.errors import UserError
+from disentangled_audio.models.tables import feature_table
 from disentangled_audio.pipelines.inference.nodes import UNLIKE, _novelty, _novelty_by_kind
-from disentangled_audio.pipelines.tables import feature_table
-from disentangled_audio.trained_runs import trained_runs
+from disentangled_audio.runs.trained_runs import trained_runs
 from tests.classified import assert_as_then
 from tests.classified import classify as _classify
 from tests.conftest import TRAINING, load_catalog, run_kedro
@@ -245,8 +245,8 @@ def test_a_worker_imports_no_more_than_it_needs(trained: Path) -> None:
     code = (
         "import json, sys\n"
         "from pathlib import Path\n"
-        "from disentangled_audio.corpora.files import File\n"
-        "from disentangled_audio.pipelines.inference.features import FeatureReader, Preprocessing\n"
+        "from disentangled_audio.corpora.sources.files import File\n"
+        "from disentangled_audio.models.preparation import FeatureReader, Preprocessing\n"
         "manifest, recording = map(Path, sys.argv[1:])\n"
         "own = Preprocessing.of_run(json.loads(manifest.read_text()))\n"
         "features = FeatureReader(own, {})((0, [File(recording, recording.name)]))\n"
@@ -337,7 +337,7 @@ def test_models_in_a_store_are_hashed_used_and_compared(trained: Path, tmp_path:
     import fsspec
 
     from disentangled_audio.pipeline_registry import register_pipelines
-    from disentangled_audio.pipelines.inference.trained_run import model_facts
+    from disentangled_audio.runs.inference_models import model_facts
 
     project = tmp_path / "project"
     shutil.copytree(trained, project)

@@ -7,10 +7,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from disentangled_audio.corpora.ingest import ingest
-from disentangled_audio.corpora.simulate import twin_files
-from disentangled_audio.evaluation.audit import audit_controls
-from disentangled_audio.evaluation.controls import constant_controls, control_items
+from disentangled_audio.corpora.generators.twin import twin_files
+from disentangled_audio.corpora.reading.ingest import ingest
+from disentangled_audio.evaluation.shortcuts.audit import audit_controls
+from disentangled_audio.evaluation.shortcuts.controls import constant_controls, control_items
 from disentangled_audio.parameters import AuditParameters, Corpus, ParallelParameters, Protocol
 from disentangled_audio.pipelines.audit.nodes import measure_shortcuts, predict_from_controls
 from disentangled_audio.pipelines.ingestion.nodes import split_recordings

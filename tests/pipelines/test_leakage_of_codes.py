@@ -34,7 +34,7 @@ def test_the_summary_has_scores_of_codes_and_controls(measured_run: Path) -> Non
 def test_probes_are_told_which_rows_are_unseen_and_which_are_of_one_file(
     measured_run: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from disentangled_audio.evaluation import disentanglement, leakage
+    from disentangled_audio.evaluation.representation import disentanglement, leakage
     from disentangled_audio.pipelines.disentanglement.nodes import measure_disentanglement
 
     catalog = load_catalog(measured_run)

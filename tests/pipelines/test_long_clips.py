@@ -11,8 +11,8 @@ import soundfile
 import yaml
 from click.testing import CliRunner
 
-from disentangled_audio.console import app
-from disentangled_audio.pipelines.arrays import windows_of
+from disentangled_audio.cli.console import app
+from disentangled_audio.models.arrays import windows_of
 from disentangled_audio.pipelines.representation_learning import nodes
 from tests.classified import assert_as_then
 from tests.conftest import TRAINING, load_catalog, make_project, run_kedro

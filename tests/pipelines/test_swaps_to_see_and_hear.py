@@ -7,8 +7,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from disentangled_audio.models.arrays import in_memory
 from disentangled_audio.parameters import DisentanglementParameters, ViewParameters
-from disentangled_audio.pipelines.arrays import in_memory
 from disentangled_audio.pipelines.disentanglement.nodes import (
     make_swap_examples,
     plot_swap_examples,

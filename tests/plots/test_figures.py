@@ -201,7 +201,7 @@ def test_simulated_is_said_once():
 
 def test_pyplot_is_not_imported():
     code = (
-        "import sys, disentangled_audio.plots.report as r; "
+        "import sys, disentangled_audio.report.page as r; "
         "assert 'matplotlib.pyplot' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

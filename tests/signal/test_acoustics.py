@@ -5,12 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from disentangled_audio.signal.acoustics import (
-    REASONS,
-    AcousticMeasures,
-    measure,
-    reason_texts,
-)
+from disentangled_audio.signal.acoustics import REASONS, AcousticMeasures, measure, reason_texts
 from disentangled_audio.signal.decay import octave_bands, reverberation_time_s
 
 RATE_HZ = 16_000

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from disentangled_audio.evaluation.leaks import SAME_SOUND
+from disentangled_audio.evaluation.shortcuts.leaks import SAME_SOUND
 from disentangled_audio.signal.fingerprint import best_correlation, fingerprints
 
 N_CLIPS, N_SAMPLES, RATE_HZ = 200, 8000, 16_000

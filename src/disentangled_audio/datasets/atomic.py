@@ -12,8 +12,8 @@ from fsspec.implementations.local import LocalFileSystem
 from kedro.io import AbstractVersionedDataset, DatasetError, Version
 from kedro.io.core import get_protocol_and_path
 
-from disentangled_audio.storage import disk_trouble
-from disentangled_audio.temporaries import TEMPORARY, temporary_neighbour
+from disentangled_audio.storage.disk_errors import disk_trouble
+from disentangled_audio.storage.temporaries import TEMPORARY, temporary_neighbour
 
 
 class AtomicSave:

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from disentangled_audio.errors import UserError
-from disentangled_audio.temporaries import remove_leftovers, write_whole
+from disentangled_audio.storage.temporaries import remove_leftovers, write_whole
 
 _logger = logging.getLogger(__name__)
 

@@ -23,6 +23,7 @@ from disentangled_audio.models.factor_targets import FactorTarget, factor_target
 from disentangled_audio.models.independence import conditional_dependence, share_within
 from disentangled_audio.models.views import VIEW_NAMES
 from disentangled_audio.parameters import DisentanglerParameters
+from disentangled_audio.storage.hashing import code_hash
 
 _logger = logging.getLogger(__name__)
 
@@ -45,9 +46,8 @@ _ENCODED_ROWS = 4096
 # Batches that take longer than a trace.
 _COMPILED_FROM = 6
 # What a training comes out of, beside its inputs.
-_SOURCE_FILES = (
-    *("disentangler.py", "factor_targets.py", "independence.py", "layers.py", "training.py"),
-)
+# Rows at once of what many rows are encoded by.
+LARGE_BATCH = 256
 
 
 def train_disentangler(  # noqa: PLR0913
@@ -483,14 +483,13 @@ def _digest(
     seed: int,
 ) -> str:
     """Of everything that changes the result of a training."""
-    here = Path(__file__).parent
     facts = {
         # A refit has its epochs as `epochs`.
         "parameters": parameters.model_dump(mode="json", exclude={"refit_epochs"}),
         "terms": repr(parameters.terms),
         "seed": seed,
         "versions": [keras.__version__, tf.__version__, version("numpy")],
-        "code": [(here / name).read_text(encoding="utf-8") for name in _SOURCE_FILES],
+        "code": code_hash("training"),
     }
     return digest_of([*(views[name] for name in VIEW_NAMES), *rows], facts)
 

@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
-from disentangled_audio.parameters import ViewParameters
+from disentangled_audio.errors import UserError
+from disentangled_audio.parameters import Corpus, DisentanglerParameters, ViewParameters
 from disentangled_audio.signal import mel, pitch
 from disentangled_audio.signal.blocks import row_blocks
 
@@ -282,3 +283,37 @@ def _modal_view(
     # Each frame has its own reference: the decay belongs to the rhythm view.
     decibels = mel.relative_db(power, (2,)) / parameters.dynamic_range_db
     return np.clip(1.0 + decibels, 0.0, 1.0)
+
+
+def check_views(
+    views: ViewParameters, disentangler: DisentanglerParameters, corpus: Corpus
+) -> None:
+    """Stop where clips are too short for the views, or views for the network's resampling.
+
+    Raises
+    ------
+    UserError
+        Naming the key, its value and what to change.
+    """
+    rate_hz = corpus.analysis.clip_rate_hz
+    if corpus.analysis.duration_s == "longest":
+        # Known once everything is decoded.
+        return
+    duration_s = corpus.analysis.duration_s
+    if not views.whole_clips:
+        duration_s = min(duration_s, views.clip_window_s)
+    clip = np.ones((1, round(duration_s * rate_hz)), dtype=np.float32)
+    try:
+        made = make_views(clip, rate_hz, views)
+    except ValueError as error:
+        raise UserError(
+            f"views do not fit clips of corpus.analysis.duration_s={corpus.analysis.duration_s:g} "
+            f"at sample_rate_hz={rate_hz}: {error}"
+        ) from error
+    n_frames = made["content_view"].shape[1]
+    if disentangler.stretch and disentangler.segment_min_frames >= n_frames:
+        raise UserError(
+            f"disentangler.segment_min_frames={disentangler.segment_min_frames} leaves random "
+            f"resampling nothing to do: the content view of these clips has {n_frames} frames. "
+            "Lower it, or switch resampling off by disentangler.stretch=0"
+        )

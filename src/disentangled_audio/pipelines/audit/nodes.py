@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 
 from disentangled_audio.errors import UserError
+from disentangled_audio.models.arrays import computed
 from disentangled_audio.parameters import (
     AuditParameters,
     Corpus,
@@ -15,9 +16,7 @@ from disentangled_audio.parameters import (
     ParallelParameters,
     Protocol,
 )
-from disentangled_audio.pipelines.arrays import computed
-from disentangled_audio.pipelines.ingestion.nodes import split_recordings
-from disentangled_audio.pipelines.stamps import check_same, stamp
+from disentangled_audio.runs.provenance import check_same, stamp, stamped_splits
 
 logger = logging.getLogger(__name__)
 
@@ -68,8 +67,8 @@ def predict_from_controls(
     seed: int,
 ) -> pd.DataFrame:
     """Test rows of every fold, predicted from each control."""
-    from disentangled_audio.evaluation.controls import control_items, control_predictions
-    from disentangled_audio.evaluation.summary import ROLES
+    from disentangled_audio.evaluation.scores.summary import ROLES
+    from disentangled_audio.evaluation.shortcuts.controls import control_items, control_predictions
 
     check_same(recordings, shortcut_features, splits)
     items = control_items(recordings, shortcut_features)
@@ -93,7 +92,7 @@ def _all_splits(
         return [splits]
     own = str(splits["fold"].iloc[0])
     return [
-        splits if name == own else split_recordings(recordings, one, seed)
+        splits if name == own else stamped_splits(recordings, one, seed)
         for name, one in folds.items()
     ]
 
@@ -114,8 +113,8 @@ def audit_shortcuts(  # noqa: PLR0913, PLR0917
     seed: int,
 ) -> dict[str, Any]:
     """What the label can be told from, whether models do better, and what leaks; in words."""
-    from disentangled_audio.evaluation import audit, leaks
-    from disentangled_audio.evaluation.controls import constant_controls, control_items
+    from disentangled_audio.evaluation.shortcuts import audit, leaks
+    from disentangled_audio.evaluation.shortcuts.controls import constant_controls, control_items
 
     sources = (control_predictions, predictions, recordings, splits, fingerprints, waveforms)
     hashes = check_same(*sources, shortcut_features)

@@ -12,17 +12,15 @@ from typing import Any
 import pandas as pd
 from kedro.pipeline import Pipeline
 
-from disentangled_audio.locks import try_lock, unlock
 from disentangled_audio.pipelines.disentanglement import pipeline as disentanglement
 from disentangled_audio.pipelines.feature_engineering import pipeline as feature_engineering
 from disentangled_audio.pipelines.reporting import pipeline as reporting
-from disentangled_audio.pipelines.representation_learning import (
-    pipeline as representation_learning,
-)
-from disentangled_audio.pipelines.stamps import stamp_of
+from disentangled_audio.pipelines.representation_learning import pipeline as representation_learning
 from disentangled_audio.pipelines.svm_classification import pipeline as svm_classification
-from disentangled_audio.temporaries import write_whole
-from disentangled_audio.versions import package_versions
+from disentangled_audio.runs.provenance import stamp_of
+from disentangled_audio.runs.versions import package_versions
+from disentangled_audio.storage.locks import try_lock, unlock
+from disentangled_audio.storage.temporaries import write_whole
 
 PREDICTIONS = "predictions.parquet"
 LEAKAGE = "leakage_matrix.parquet"
@@ -91,11 +89,11 @@ def run_fold(
         The fold's folder, with its predictions and facts (seconds by node), and a folder with
         those of the measurement, named by `measurement_name`.
     """
-    from disentangled_audio.store_keys import code_hash, short_hash
+    from disentangled_audio.storage.hashing import code_hash, short_hash
 
     what = [stamp_of(splits), parameters]
     name = re.sub(r"[^A-Za-z0-9]+", "-", str(splits["fold"].iloc[0])).strip("-")
-    key = short_hash([code_hash(), package_versions(_LIBRARIES), what, features])
+    key = short_hash([code_hash("training"), package_versions(_LIBRARIES), what, features])
     own = folder / f"fold-{name}-{key}"
     own.mkdir(parents=True, exist_ok=True)
     # A training that other code does not concern is used again; it knows itself what concerns it.
@@ -115,7 +113,7 @@ def run_fold(
 
 def measurement_name(measurement: Any) -> str:
     """Folder of a measurement within that of its fold."""
-    from disentangled_audio.store_keys import short_hash
+    from disentangled_audio.storage.hashing import short_hash
 
     return f"disentanglement-{short_hash(measurement)}"
 

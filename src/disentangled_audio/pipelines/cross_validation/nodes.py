@@ -23,8 +23,7 @@ from disentangled_audio.parameters import (
     SvmParameters,
     ViewParameters,
 )
-from disentangled_audio.pipelines.ingestion.nodes import split_recordings
-from disentangled_audio.pipelines.stamps import STAMPS, check_same, stamp
+from disentangled_audio.runs.provenance import STAMPS, check_same, stamp, stamped_splits
 
 logger = logging.getLogger(__name__)
 
@@ -57,7 +56,7 @@ def train_folds(  # noqa: PLR0913
     check_same(recordings, *data.values())
     folds = fold_protocols(recordings, protocol, seed)
     splits = {
-        name: split_recordings(recordings, folds[name], seed)
+        name: stamped_splits(recordings, folds[name], seed)
         for name in _chosen(list(folds), cross_validation.folds)
     }
     _check_components(splits, fourier)
@@ -111,8 +110,8 @@ def gather_disentanglement(
     fold_runs: pd.DataFrame, fold_results: Path, recordings: pd.DataFrame, seed: int
 ) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame, dict[str, Any]]:
     """Leakage matrix, swaps, regressions and block scores over all folds; empty if none was."""
-    from disentangled_audio.evaluation import leakage, regression, swaps
-    from disentangled_audio.evaluation.disentanglement import summary_over_folds
+    from disentangled_audio.evaluation.representation import leakage, regression, swaps
+    from disentangled_audio.evaluation.representation.disentanglement import summary_over_folds
     from disentangled_audio.pipelines.cross_validation.folds import (
         DISENTANGLEMENT,
         LEAKAGE,
@@ -157,7 +156,7 @@ def score_folds(  # noqa: PLR0913
     seed: int,
 ) -> dict[str, Any]:
     """Score models and controls over all folds, and compare them in pairs."""
-    from disentangled_audio.evaluation.cross_validation import summarise_folds
+    from disentangled_audio.evaluation.scores.cross_validation import summarise_folds
 
     hashes = check_same(cv_predictions, control_predictions, fold_runs)
     run = fold_runs["fold"].astype(str)
@@ -184,14 +183,9 @@ def plot_folds(cv_metrics: dict[str, Any]) -> Any:
 
 def plot_leakage_of_folds(leakage: pd.DataFrame, summary: dict[str, Any], corpus: Corpus) -> Any:
     """Heat map of what each code says, mean over folds."""
-    from disentangled_audio.plots.disentanglement import leakage_figure, nothing_measured_figure
+    from disentangled_audio.report.figures import folds_leakage_figure
 
-    if leakage.empty:
-        return nothing_measured_figure(summary["reason"], simulated=corpus.simulated)
-    n_run = len(summary["folds"])
-    folds = f"{n_run} of {summary['n_folds']} folds" if n_run < summary["n_folds"] else "all folds"
-    title = f"What each code says of each factor (balanced accuracy, %), mean of {folds}"
-    return leakage_figure(leakage, title, simulated=corpus.simulated)
+    return folds_leakage_figure(leakage, summary, corpus)
 
 
 def _chosen(names: list[str], wanted: list[str] | None) -> list[str]:

@@ -11,8 +11,8 @@ from disentangled_audio.pipelines.cross_validation.nodes import (
     score_folds,
     train_folds,
 )
-from disentangled_audio.pipelines.reporting.parts import show_folds
 from disentangled_audio.pipelines.reporting.pipeline import confidence_nodes
+from disentangled_audio.report.sections import show_folds
 
 
 def create_pipeline(**kwargs) -> Pipeline:

@@ -7,7 +7,9 @@ import numpy as np
 import pandas as pd
 
 from disentangled_audio.errors import UserError
-from disentangled_audio.evaluation.summary import ROLES
+from disentangled_audio.evaluation.scores.summary import ROLES
+from disentangled_audio.models.arrays import in_memory, named_views, windows_of
+from disentangled_audio.models.tables import code_blocks, code_table
 from disentangled_audio.parameters import (
     CODES,
     Corpus,
@@ -15,13 +17,11 @@ from disentangled_audio.parameters import (
     DisentanglerParameters,
     ViewParameters,
 )
-from disentangled_audio.pipelines.arrays import in_memory, named_views, windows_of
-from disentangled_audio.pipelines.stamps import check_same, stamp, stamp_of
-from disentangled_audio.pipelines.tables import code_table
+from disentangled_audio.report.figures import UNITS, codes_figure, swap_examples_figure
+from disentangled_audio.runs.provenance import check_same, stamp, stamp_of
 
 LARGE_BATCH = 256
 WHY_MISSING = {"median_f0": "no voiced frame", "t20": "no decay that is clear enough"}
-UNITS = {"duration": "s", "median_f0": "Hz", "t20": "s", "level": "dBFS"}
 
 logger = logging.getLogger(__name__)
 
@@ -76,9 +76,9 @@ def measure_disentanglement(  # noqa: PLR0913
     Spectrograms, and the codes that are swapped, are those of each clip's loudest window; what the
     other codes say is asked of the mean over its windows.
     """
-    from disentangled_audio.evaluation import disentanglement, swaps
-    from disentangled_audio.evaluation.leakage import leakage_matrix
-    from disentangled_audio.evaluation.regression import predicted_numbers
+    from disentangled_audio.evaluation.representation import disentanglement, swaps
+    from disentangled_audio.evaluation.representation.leakage import leakage_matrix
+    from disentangled_audio.evaluation.representation.regression import predicted_numbers
     from disentangled_audio.models.decoding import decoder_of
 
     sources = (codes, loudest_codes, untrained_codes, disentangler, log_mel, factor_table, splits)
@@ -88,7 +88,7 @@ def measure_disentanglement(  # noqa: PLR0913
     # Channels of a file are several rows.
     rows = {"unit": recordings.loc[used, "path"].to_numpy(), "unseen": test}
     rows |= {"max_items": parameters.max_items, "seed": seed}
-    trained, untrained = _blocks(codes[used]), _blocks(untrained_codes[used])
+    trained, untrained = code_blocks(codes[used]), code_blocks(untrained_codes[used])
     spectra = log_mel.oindex[windows_of(log_mel).loudest[np.flatnonzero(used)]]
     raw = {"log_mel": _principal(spectra, training, parameters.raw_components, seed)}
     factors = factor_table.drop(columns=["recording_id", "role"])
@@ -108,7 +108,7 @@ def measure_disentanglement(  # noqa: PLR0913
     }
     classes = _classes(factors, training)
     swapped = swaps.swap_test(
-        {name: code[test] for name, code in _blocks(loudest_codes[used]).items()},
+        {name: code[test] for name, code in code_blocks(loudest_codes[used]).items()},
         spectra[test],
         classes[test].reset_index(drop=True),
         carried,
@@ -131,7 +131,7 @@ def measure_disentanglement(  # noqa: PLR0913
 
 def score_predicted_factors(factor_predictions: pd.DataFrame, seed: int) -> pd.DataFrame:
     """Explained variance of the numbers that linear probes tell from the codes."""
-    from disentangled_audio.evaluation.regression import regression_scores
+    from disentangled_audio.evaluation.representation.regression import regression_scores
 
     return stamp(regression_scores(factor_predictions, seed), factor_predictions)
 
@@ -144,20 +144,8 @@ def plot_disentanglement(
 
     return (
         leakage_figure(leakage, simulated=corpus.simulated),
-        plot_codes(codes, factor_table, corpus),
+        codes_figure(codes, factor_table, corpus),
     )
-
-
-def plot_codes(codes: pd.DataFrame, factor_table: pd.DataFrame, corpus: Corpus) -> Any:
-    """Maps of the codes coloured by each factor."""
-    from disentangled_audio.evaluation.latent_map import latent_map
-    from disentangled_audio.plots.disentanglement import latent_map_figure
-
-    own = codes.set_index("recording_id").loc[factor_table["recording_id"]].reset_index()
-    maps = {name: latent_map(block) for name, block in _blocks(own).items()}
-    factors = factor_table.drop(columns=["recording_id", "role"])
-    shown = factors.loc[:, factors.nunique() > 1]
-    return latent_map_figure(maps, shown, units=UNITS, simulated=corpus.simulated)
 
 
 def make_swap_examples(
@@ -172,14 +160,14 @@ def make_swap_examples(
 
     Readers that training rows taught name each of them.
     """
-    from disentangled_audio.evaluation import swap_examples, swaps
+    from disentangled_audio.evaluation.representation import swap_examples, swaps
     from disentangled_audio.models.decoding import decoder_of
 
     sources = (loudest_codes, disentangler, log_mel, factor_table)
     check_same(*sources)
     training, test = (factor_table["role"] == "train").to_numpy(), _is_test(factor_table)
     rows = pd.Index(loudest_codes["recording_id"]).get_indexer(factor_table["recording_id"])
-    blocks = _blocks(loudest_codes.iloc[rows[test]])
+    blocks = code_blocks(loudest_codes.iloc[rows[test]])
     factors = factor_table.drop(columns=["recording_id", "role"])
     classes = _classes(factors, training)
     carried, _ = _carried(parameters.carried_by, factors, blocks)
@@ -232,27 +220,8 @@ def plot_swap_examples(
     swap_examples: pd.DataFrame, swap_spectra: Any, corpus: Corpus, views: ViewParameters
 ) -> Any:
     """Inputs, donors and results, each with what it is or should be; or why there are none."""
-    from disentangled_audio.evaluation.swap_examples import shown_swaps
-    from disentangled_audio.plots.disentanglement import SwapExample, no_swap_figure, swap_figure
-
     check_same(swap_examples, swap_spectra)
-    if swap_examples.empty:
-        return no_swap_figure(swap_examples.attrs["reason"], simulated=corpus.simulated)
-    examples = [
-        SwapExample(name, {text: swap_spectra[row] for text, row in panels.items()})
-        for name, panels in shown_swaps(swap_examples)
-    ]
-    return swap_figure(examples, views.hop_s, views.dynamic_range_db, simulated=corpus.simulated)
-
-
-def _blocks(codes: pd.DataFrame) -> dict[str, Any]:
-    """Codes by name, each (n_items, n_dims)."""
-    columns = codes.drop(columns="recording_id")
-    names = columns.columns.str.rpartition("_").get_level_values(0)
-    return {
-        str(name): columns.loc[:, names == name].to_numpy(dtype=float)
-        for name in dict.fromkeys(names)
-    }
+    return swap_examples_figure(swap_examples, swap_spectra, corpus, views)
 
 
 def _principal(spectra: Any, training: Any, n_components: int, seed: int) -> Any:
@@ -274,7 +243,7 @@ def _is_test(factor_table: pd.DataFrame) -> Any:
 
 def _classes(factors: pd.DataFrame, training: Any) -> pd.DataFrame:
     """Factors with numbers cut into thirds of the training rows."""
-    from disentangled_audio.evaluation.leakage import thirds_of_training
+    from disentangled_audio.evaluation.representation.leakage import thirds_of_training
 
     thirds = {name: thirds_of_training(factors[name], training) for name in _numbers(factors)}
     return factors.assign(**thirds)
@@ -322,7 +291,7 @@ def _with_untested(
     swapped: pd.DataFrame, missing: dict[str, str], classes: pd.DataFrame
 ) -> pd.DataFrame:
     """Add attributes whose code the model does not have, with that reason."""
-    from disentangled_audio.evaluation.swaps import untested
+    from disentangled_audio.evaluation.representation.swaps import untested
 
     rows = []
     for factor, code in missing.items():

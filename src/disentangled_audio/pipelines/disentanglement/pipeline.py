@@ -11,7 +11,7 @@ from disentangled_audio.pipelines.disentanglement.nodes import (
     score_predicted_factors,
     sound_swap_examples,
 )
-from disentangled_audio.pipelines.reporting.parts import show_codes
+from disentangled_audio.report.sections import show_codes
 
 
 def create_pipeline(**kwargs) -> Pipeline:

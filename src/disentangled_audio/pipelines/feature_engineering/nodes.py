@@ -7,6 +7,14 @@ from typing import Any
 import pandas as pd
 
 from disentangled_audio.errors import UserError
+from disentangled_audio.models.arrays import computed, note_windows, windows_of
+from disentangled_audio.models.feature_values import (
+    ROWS_AT_ONCE,
+    acoustic_measures,
+    recorded_samples,
+    view_summaries,
+)
+from disentangled_audio.models.tables import feature_table
 from disentangled_audio.parameters import (
     AcousticParameters,
     AugmentationParameters,
@@ -16,15 +24,7 @@ from disentangled_audio.parameters import (
     ParallelParameters,
     ViewParameters,
 )
-from disentangled_audio.pipelines.arrays import computed, note_windows, windows_of
-from disentangled_audio.pipelines.feature_engineering.feature_values import (
-    ROWS_AT_ONCE,
-    acoustic_measures,
-    recorded_samples,
-    view_summaries,
-)
-from disentangled_audio.pipelines.stamps import check_same, stamp
-from disentangled_audio.pipelines.tables import feature_table
+from disentangled_audio.runs.provenance import check_same, stamp
 
 
 def compute_spectra(

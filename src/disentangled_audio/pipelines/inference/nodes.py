@@ -10,24 +10,15 @@ import numpy as np
 import pandas as pd
 
 from disentangled_audio.errors import UserError
-from disentangled_audio.evaluation.summary import HYBRID, PROBABILITY_PREFIX
+from disentangled_audio.evaluation.scores.summary import HYBRID, PROBABILITY_PREFIX
+from disentangled_audio.models.bank import MEMBERS, decay_table
+from disentangled_audio.models.feature_values import acoustic_measures
+from disentangled_audio.models.preparation import FeatureReader, Features, Known, Preprocessing
+from disentangled_audio.models.tables import class_shares, code_table, features_of, training_classes
 from disentangled_audio.parameters import CODES, InferenceParameters, ParallelParameters
-from disentangled_audio.pipelines.feature_engineering.feature_values import acoustic_measures
-from disentangled_audio.pipelines.inference.features import (
-    FeatureReader,
-    Features,
-    Known,
-    Preprocessing,
-)
-from disentangled_audio.pipelines.inference.trained_run import columns_of
-from disentangled_audio.pipelines.progress import chunk_progress
-from disentangled_audio.pipelines.svm_classification.nodes import (
-    MEMBERS,
-    class_shares,
-    decay_table,
-)
-from disentangled_audio.pipelines.tables import code_table, features_of, training_classes
-from disentangled_audio.trained_runs import MODELS
+from disentangled_audio.runs.inference_models import columns_of
+from disentangled_audio.runs.trained_runs import MODELS
+from disentangled_audio.storage.progress import chunk_progress
 
 # Enough for the encoders' large batch, and soon done: others start after the first part.
 FIRST_FILES = 256
@@ -59,8 +50,8 @@ def classify_recordings(
     with `error` and `what_to_do` in place of all that. Rows are in the order of the files, and
     have the same columns whatever the files are.
     """
-    from disentangled_audio.corpora.own_files import named_files
-    from disentangled_audio.parallel import in_parallel
+    from disentangled_audio.corpora.sources.named_files import named_files
+    from disentangled_audio.storage.parallel import in_parallel
 
     files = named_files(inference.recordings)
     seed = manifest["parameters"]["seed"]
@@ -135,7 +126,7 @@ def _novelty(
     Codes of training rows lie where training put them: there validation rows alone are usual, by
     encoders that had not seen them.
     """
-    from disentangled_audio.evaluation.novelty import Novelty, fit_space
+    from disentangled_audio.evaluation.representation.novelty import Novelty, fit_space
 
     role, group = splits["role"].to_numpy(), splits["group"].to_numpy()
     training, validation = role == "train", role == "validation"
@@ -173,8 +164,7 @@ class _Run:
 
     @cached_property
     def _compiled(self) -> Any:
-        from disentangled_audio.models.training import compile_network
-        from disentangled_audio.pipelines.representation_learning.nodes import LARGE_BATCH
+        from disentangled_audio.models.training import LARGE_BATCH, compile_network
 
         return compile_network(self._encoders, LARGE_BATCH)
 
@@ -224,9 +214,8 @@ class _Run:
     def _tables(self, part: Features, recording_id: pd.Series) -> tuple[dict[str, Any], Any]:
         """Features by name, after their schema has been compared with the run's."""
         from disentangled_audio.models.streaming_pca import project
-        from disentangled_audio.models.training import encode
-        from disentangled_audio.pipelines.representation_learning.nodes import LARGE_BATCH
-        from disentangled_audio.pipelines.tables import feature_table
+        from disentangled_audio.models.tables import feature_table
+        from disentangled_audio.models.training import LARGE_BATCH, encode
 
         made = part.values
         self._check("waveforms", [part.n_samples])

@@ -3,7 +3,7 @@
 from kedro.pipeline import Node, Pipeline
 
 from disentangled_audio.pipelines.inference.nodes import classify_recordings
-from disentangled_audio.trained_runs import MODELS, REFERENCES
+from disentangled_audio.runs.trained_runs import MODELS, REFERENCES
 
 
 def create_pipeline(**kwargs) -> Pipeline:

@@ -6,22 +6,23 @@ from typing import Any
 import pandas as pd
 
 from disentangled_audio.parameters import Corpus, ParallelParameters, Protocol
-from disentangled_audio.pipelines.stamps import check_same, digest, digest_of_sources, stamp
+from disentangled_audio.runs.provenance import check_same, digest_of_sources, stamp, stamped_splits
+from disentangled_audio.storage.hashing import short_hash
 
 
 def read_recordings(
     folders: list[Path], corpus: Corpus, chunks: Path, parallel: ParallelParameters
 ) -> tuple[Any, Any, Any]:
     """Decode every recording to its analysis clip; list what cannot be used."""
-    from disentangled_audio.corpora.ingest import ingest
-    from disentangled_audio.pipelines.progress import chunk_progress
+    from disentangled_audio.corpora.reading.ingest import ingest
+    from disentangled_audio.storage.progress import chunk_progress
 
     with chunk_progress("reading", "files") as progress:
         ingested = ingest(corpus, folders, chunks, parallel, progress)
     recordings, waveforms = ingested.recordings, ingested.waveforms
-    recordings.attrs["made_with"] = digest(corpus.analysis.model_dump())
+    recordings.attrs["made_with"] = short_hash(corpus.analysis.model_dump())
     recordings.attrs["made_from"] = digest_of_sources(corpus)
-    recordings.attrs["corpus_hash"] = digest(
+    recordings.attrs["corpus_hash"] = short_hash(
         [
             recordings[["recording_id", "kind", "sha256"]].to_numpy().tolist(),
             corpus.analysis.model_dump(),
@@ -37,7 +38,7 @@ def check_integrity(
     """Compare what was found with what should be there; tell what is unusual, stop nothing."""
     import logging
 
-    from disentangled_audio.corpora.integrity import integrity_report
+    from disentangled_audio.corpora.reading.integrity import integrity_report
 
     hashes = check_same(recordings, splits)
     report = integrity_report(recordings, splits, rejected, corpus)
@@ -48,18 +49,11 @@ def check_integrity(
 
 def link_recordings(recordings: pd.DataFrame, corpus: Corpus) -> pd.DataFrame:
     """Pairs that belong together, such as a room's noises and its impulse responses."""
-    from disentangled_audio.corpora.integrity import linked_recordings
+    from disentangled_audio.corpora.reading.integrity import linked_recordings
 
     return stamp(linked_recordings(recordings, corpus.link), recordings)
 
 
 def split_recordings(recordings: pd.DataFrame, protocol: Protocol, seed: int) -> pd.DataFrame:
     """Give every row its role before anything is fitted."""
-    from disentangled_audio.evaluation.splits import make_splits
-
-    splits = stamp(make_splits(recordings, protocol, seed), recordings)
-    splits.attrs["made_with"] = digest(protocol.model_dump())
-    splits.attrs["split_hash"] = digest(
-        splits[["recording_id", "target", "role"]].to_numpy().tolist()
-    )
-    return splits
+    return stamped_splits(recordings, protocol, seed)

@@ -4,16 +4,11 @@ from typing import Any
 
 import pandas as pd
 
-from disentangled_audio.evaluation.summary import HYBRID
-from disentangled_audio.parameters import (
-    Corpus,
-    EvaluationParameters,
-    HybridParameters,
-    Protocol,
-)
-from disentangled_audio.pipelines.checks import MEASURED
-from disentangled_audio.pipelines.reporting.parts import digest_of, fresh
-from disentangled_audio.pipelines.stamps import check_same, stamp, stamp_of
+from disentangled_audio.evaluation.scores.summary import HYBRID
+from disentangled_audio.parameters import Corpus, EvaluationParameters, HybridParameters, Protocol
+from disentangled_audio.report.sections import digest_of, fresh
+from disentangled_audio.runs.checks import MEASURED
+from disentangled_audio.runs.provenance import check_same, stamp, stamp_of
 
 # Those of the original report have its three plots each.
 PLOTTED = ("svm", "code_svm", "cnn", HYBRID)
@@ -32,7 +27,7 @@ def score_predictions(  # noqa: PLR0913
     seconds: dict[str, float],
 ) -> dict[str, Any]:
     """Score models and controls on the test rows."""
-    from disentangled_audio.evaluation.summary import summarise
+    from disentangled_audio.evaluation.scores.summary import summarise
 
     hashes = check_same(predictions, control_predictions, splits)
     fold = str(splits["fold"].iloc[0])
@@ -52,7 +47,10 @@ def score_predictions(  # noqa: PLR0913
 
 def tabulate(predictions: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Classification report and confusion matrices of the test rows."""
-    from disentangled_audio.evaluation.summary import classification_report_table, confusion_table
+    from disentangled_audio.evaluation.scores.summary import (
+        classification_report_table,
+        confusion_table,
+    )
 
     return classification_report_table(predictions), confusion_table(predictions)
 
@@ -61,7 +59,7 @@ def assess_confidence(
     predictions: pd.DataFrame, evaluation: EvaluationParameters
 ) -> tuple[pd.DataFrame, pd.DataFrame, dict[str, Any]]:
     """How far confidence can be trusted on test rows, and what rejecting doubtful items gives."""
-    from disentangled_audio.evaluation import confidence
+    from disentangled_audio.evaluation.scores import confidence
 
     hybrid = predictions[predictions["model"] == HYBRID]
     asked = {"reject_below": evaluation.reject_below, "max_risk": evaluation.max_risk}
@@ -79,8 +77,8 @@ def assess_confidence(
 
 def ablate_hybrid(predictions: pd.DataFrame, parameters: HybridParameters) -> pd.DataFrame:
     """What each member weighs in the hybrid, and what the hybrid loses without it."""
-    from disentangled_audio.evaluation.ablation import ablation_table
-    from disentangled_audio.pipelines.svm_classification.nodes import fusion_of
+    from disentangled_audio.evaluation.scores.ablation import ablation_table
+    from disentangled_audio.models.bank import fusion_of
 
     def refit(validation: Any, target: Any, group: Any, classes: Any, test: Any) -> Any:
         return fusion_of(parameters).fit(validation, target, group, classes).predict_proba(test)
@@ -166,10 +164,10 @@ def write_report(  # noqa: PLR0913, PLR0917
     Of other pipelines it has what they have measured of these models or of this corpus, and where
     that is nothing it says how to get it.
     """
-    from disentangled_audio.pipelines.disentanglement.nodes import plot_codes
     from disentangled_audio.plots.audit import audit_figure
-    from disentangled_audio.plots.report import render_report, report_figures
-    from disentangled_audio.plots.words import on_confidence
+    from disentangled_audio.report.figures import codes_figure
+    from disentangled_audio.report.page import render_report, report_figures
+    from disentangled_audio.report.sentences import on_confidence
 
     hashes = check_same(recordings, reliability, risk_coverage, ablation, codes, factor_table)
     of_confidence, of_ablation = plot_confidence(
@@ -178,7 +176,7 @@ def write_report(  # noqa: PLR0913, PLR0917
     figures = {
         **report_figures(metrics, classification_report, confusion, history, PLOTTED),
         "audit": audit_figure(audit),
-        "latent_map": plot_codes(codes, factor_table, corpus),
+        "latent_map": codes_figure(codes, factor_table, corpus),
         "confidence": of_confidence,
         "ablation": of_ablation,
     }

@@ -18,7 +18,7 @@ from disentangled_audio.pipelines.reporting.nodes import (
     tabulate,
     write_report,
 )
-from disentangled_audio.pipelines.reporting.parts import show_mistakes
+from disentangled_audio.report.sections import show_mistakes
 
 
 def create_pipeline(**kwargs) -> Pipeline:

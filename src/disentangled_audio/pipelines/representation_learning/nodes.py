@@ -7,18 +7,12 @@ import numpy as np
 import pandas as pd
 
 from disentangled_audio.errors import UserError
-from disentangled_audio.evaluation.summary import ROLES
+from disentangled_audio.evaluation.scores.summary import ROLES
+from disentangled_audio.models.arrays import named_views, windows_of
+from disentangled_audio.models.tables import code_table, probability_table, training_classes
 from disentangled_audio.parameters import CODES, DisentanglerParameters, Protocol
-from disentangled_audio.pipelines.arrays import named_views, windows_of
-from disentangled_audio.pipelines.progress import epoch_progress
-from disentangled_audio.pipelines.stamps import check_same, stamp
-from disentangled_audio.pipelines.tables import (
-    code_table,
-    probability_table,
-    training_classes,
-)
-
-LARGE_BATCH = 256
+from disentangled_audio.runs.provenance import check_same, stamp
+from disentangled_audio.storage.progress import epoch_progress
 
 
 def tabulate_factors(
@@ -58,11 +52,7 @@ def train_disentangler_on_views(  # noqa: PLR0913
     that was interrupted goes on from its checkpoint. Each window of a long clip is a row with the
     label and the role of its clip.
     """
-    from disentangled_audio.models.training import (
-        NO_LABEL,
-        refit_disentangler,
-        train_disentangler,
-    )
+    from disentangled_audio.models.training import NO_LABEL, refit_disentangler, train_disentangler
 
     sources = (log_mel, content_view, rhythm_view, pitch_view, factor_table, splits)
     check_same(*sources)
@@ -119,7 +109,7 @@ def encode_views(
     Probabilities of validation rows, and the provisional codes of all rows, are those of the model
     that was not trained on validation rows.
     """
-    from disentangled_audio.models.training import encode
+    from disentangled_audio.models.training import LARGE_BATCH, encode
 
     models = (disentangler, provisional_disentangler)
     sources = (*models, log_mel, content_view, rhythm_view, pitch_view, splits)

@@ -8,21 +8,18 @@ import numpy as np
 import pandas as pd
 
 from disentangled_audio.errors import UserError
-from disentangled_audio.evaluation.summary import HYBRID, PROBABILITY_PREFIX, ROLES
-from disentangled_audio.parameters import HybridParameters, SvmParameters
-from disentangled_audio.pipelines.stamps import check_same, stamp
-from disentangled_audio.pipelines.tables import (
-    feature_table,
+from disentangled_audio.evaluation.scores.summary import PROBABILITY_PREFIX, ROLES
+from disentangled_audio.models.bank import MEMBERS, MODELS, decay_table, fusion_of
+from disentangled_audio.models.tables import (
+    class_shares,
     features_of,
     probabilities_of,
     probability_table,
     training_classes,
 )
+from disentangled_audio.parameters import HybridParameters, SvmParameters
+from disentangled_audio.runs.provenance import check_same, stamp
 
-# In the order in which figures and tables show them; the published branches are svm and cnn.
-MEMBERS = ("svm", "mel_svm", "timbre_svm", "acoustic_svm", "code_svm", "cnn")
-
-MODELS = (*MEMBERS, HYBRID)
 PREDICTION_COLUMNS = (
     *("recording_id", "group", "kind", "fold", "role", "model", "target", "predicted"),
     *("temperature", "weight"),
@@ -73,15 +70,6 @@ def train_acoustic_svm(
     """SVM on the decay of impulse responses in each band; other recordings are not judged."""
     features = stamp(decay_table(acoustics), acoustics)
     return _optional("acoustic_svm", _train, features, None, splits, parameters, seed)
-
-
-def decay_table(acoustics: pd.DataFrame) -> pd.DataFrame:
-    """What the acoustic SVM sees of acoustic parameters."""
-    from disentangled_audio.models.decay_features import decay_features
-
-    measured = acoustics.drop(columns=["recording_id", "reasons"], errors="ignore")
-    values, _ = decay_features(measured.to_numpy(dtype=float), list(measured))
-    return feature_table(acoustics["recording_id"], values, "log_t")
 
 
 def _optional(name: str, train: Callable[..., Any], *inputs: Any) -> tuple[Any, pd.DataFrame]:
@@ -199,13 +187,6 @@ def train_hybrid(
     return stamp(hybrid, *tables, splits), stamp(table, *tables, splits)
 
 
-def fusion_of(parameters: HybridParameters) -> Any:
-    """The hybrid before it is fitted."""
-    from disentangled_audio.models.fusion import ProbabilityFusion
-
-    return ProbabilityFusion(parameters.max_temperature)
-
-
 def collect_predictions(
     recordings: pd.DataFrame,
     splits: pd.DataFrame,
@@ -239,10 +220,3 @@ def collect_predictions(
     predictions = predictions[predictions["role"].isin(ROLES)].reset_index(drop=True)
     probability_columns = [c for c in predictions if c.startswith(PROBABILITY_PREFIX)]
     return stamp(predictions[[*PREDICTION_COLUMNS, *probability_columns]], splits, *probabilities)
-
-
-def class_shares(splits: pd.DataFrame) -> dict[str, float]:
-    """Share of each class among training rows, by its probability column."""
-    target = splits.loc[splits["role"] == "train", "target"]
-    shares = target.value_counts(normalize=True)
-    return {f"{PROBABILITY_PREFIX}{name}": float(share) for name, share in shares.items()}

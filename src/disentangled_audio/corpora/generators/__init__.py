@@ -1,0 +1,1 @@
+"""Synthesised corpora: the twin of SLR28 and the factors corpus."""

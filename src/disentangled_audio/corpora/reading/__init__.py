@@ -1,0 +1,1 @@
+"""From files to samples: decoding, chunks, rejected files, integrity."""

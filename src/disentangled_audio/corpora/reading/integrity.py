@@ -1,0 +1,206 @@
+"""Whether a corpus is what it should be: counts, duplicates, hashes, links between its parts."""
+
+import csv
+import re
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import pandas as pd
+
+from disentangled_audio.corpora.sources.files import File
+from disentangled_audio.errors import UserError
+from disentangled_audio.parameters import Corpus, ExpectedFiles, Link
+
+_SHOWN = 20
+
+
+class KnownHashes:
+    """SHA-256 of files by name, from a table.
+
+    Parameters
+    ----------
+    table : str or None
+        Lines of `sha256sum`, or a comma- or tab-separated table with columns `name` and
+        `sha256`; None knows no hash.
+    folders : list of Path
+        Where a relative path is looked for.
+
+    Raises
+    ------
+    UserError
+        If the table is missing, has neither form, or gives a file two hashes.
+    """
+
+    def __init__(self, table: str | None, folders: list[Path]) -> None:
+        self._known = {} if table is None else _read_hashes(table, folders)
+
+    def expected(self, file: File) -> str | None:
+        """Hash that a file must have; None for one that the table does not name."""
+        # By its whole path, or as tables of a flat folder name it.
+        return self._known.get(file.relative) or self._known.get(PurePosixPath(file.relative).name)
+
+
+def _read_hashes(table: str, folders: list[Path]) -> dict[str, str]:
+    wanted = Path(table).expanduser()
+    candidates = [wanted] if wanted.is_absolute() else [folder / wanted for folder in folders]
+    path = next((candidate for candidate in candidates if candidate.is_file()), None)
+    if path is None:
+        raise UserError(f"corpus.hashes not found: {', '.join(map(str, candidates))}")
+    lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+    pairs = [match.group(2, 1) for line in lines if (match := _SHA256SUM.fullmatch(line))]
+    if not pairs:
+        rows = csv.DictReader(lines, delimiter="\t" if "\t" in "".join(lines[:1]) else ",")
+        pairs = [(row.get("name") or "", (row.get("sha256") or "").lower()) for row in rows]
+    known = dict(pairs)
+    if not pairs or any(not name or not _SHA256.fullmatch(value) for name, value in pairs):
+        raise UserError(
+            f"corpus.hashes {path} must hold lines of sha256sum, or columns name and sha256"
+        )
+    if any(known[name] != value for name, value in pairs):
+        raise UserError(f"corpus.hashes {path} gives a file two hashes")
+    return known
+
+
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+_SHA256SUM = re.compile(r"([0-9a-f]{64}) [ *](?:\./)?(.+)")
+
+
+def integrity_report(
+    recordings: pd.DataFrame, splits: pd.DataFrame, rejected: pd.DataFrame, corpus: Corpus
+) -> dict[str, Any]:
+    """Counts, duplicates and what is missing, as plain numbers and text.
+
+    Parameters
+    ----------
+    recordings : DataFrame
+        One row per item, with `recording_id`, `path`, `kind`, `sha256` and the name's columns.
+    splits : DataFrame
+        `recording_id`, `target` and `role` of the same items.
+    rejected : DataFrame
+        One row per file that could not be used.
+    corpus : Corpus
+        Its `expected` and `hashes`.
+
+    Returns
+    -------
+    dict
+        `recordings`, `rejected`; `found` (class, kind, recordings); `expected` (where, expected,
+        found); `duplicates` (groups of equal content: how many, within a class, across classes,
+        across roles, and the first of them); `without_target`, recordings that are unused for
+        having none; `complete`, whether every expected count is found;
+        `findings`, what to know, in sentences.
+    """
+    files = recordings.merge(
+        splits[["recording_id", "target", "role"]], on="recording_id", validate="one_to_one"
+    ).drop_duplicates("path")
+    expected = [_counted(entry, files) for entry in corpus.expected]
+    duplicates = _duplicates(files)
+    without_target = int((files["target"].isna() & (files["role"] == "unused")).sum())
+    return {
+        "recordings": len(files),
+        "rejected": len(rejected),
+        "found": _found(files),
+        "expected": expected,
+        "complete": all(entry["found"] == entry["expected"] for entry in expected),
+        "duplicates": duplicates,
+        "without_target": without_target,
+        "findings": _findings(expected, duplicates, len(rejected), without_target),
+    }
+
+
+def _found(files: pd.DataFrame) -> list[dict[str, Any]]:
+    counts = files.assign(target=files["target"].astype(object).fillna("none"))
+    sizes = counts.groupby(["target", "kind"], sort=True).size()
+    return [
+        {"class": str(target), "kind": str(kind), "recordings": int(size)}
+        for (target, kind), size in sizes.items()
+    ]
+
+
+def _counted(entry: ExpectedFiles, files: pd.DataFrame) -> dict[str, Any]:
+    matching = pd.Series(True, index=files.index)
+    for column, values in entry.where.items():
+        if column not in files:
+            raise UserError(f"corpus.expected: there is no column '{column}'")
+        matching &= files[column].astype("string").isin(values).fillna(False)
+    return {"where": entry.where, "expected": entry.recordings, "found": int(matching.sum())}
+
+
+def _duplicates(files: pd.DataFrame) -> dict[str, Any]:
+    """Groups of recordings with the same bytes."""
+    repeated = files[files["sha256"].duplicated(keep=False)]
+    groups = [group for _, group in repeated.groupby("sha256", sort=False)]
+    n_classes = [group["target"].dropna().nunique() for group in groups]
+    across_roles = [set(group["role"]) >= {"train", "test"} for group in groups]
+    return {
+        "groups": len(groups),
+        "within_class": sum(n == 1 for n in n_classes),
+        "across_classes": sum(n > 1 for n in n_classes),
+        "in_training_and_test": sum(across_roles),
+        "first": [
+            {
+                "paths": group["path"].tolist(),
+                "classes": sorted(group["target"].dropna().astype(str).unique()),
+            }
+            for group in groups[:_SHOWN]
+        ],
+    }
+
+
+def _findings(
+    expected: list[dict[str, Any]],
+    duplicates: dict[str, Any],
+    n_rejected: int,
+    without_target: int,
+) -> list[str]:
+    findings = []
+    for entry in expected:
+        if entry["found"] != entry["expected"]:
+            what = " ".join("+".join(values) for values in entry["where"].values()) or "all"
+            findings.append(
+                f"{entry['found']} of {entry['expected']} expected recordings were found ({what})."
+            )
+    if n_rejected:
+        findings.append(f"{n_rejected} files were rejected; rejected_recordings says why.")
+    if without_target:
+        findings.append(f"{without_target} recordings have no target and are not used.")
+    if duplicates["groups"]:
+        paths = ", ".join(duplicates["first"][0]["paths"])
+        findings.append(
+            f"{duplicates['groups']} recordings are there more than once with the same bytes, "
+            f"{duplicates['across_classes']} of them in several classes and "
+            f"{duplicates['in_training_and_test']} in training and test; the first are {paths}."
+        )
+    return findings
+
+
+def linked_recordings(recordings: pd.DataFrame, link: Link | None) -> pd.DataFrame:
+    """Pairs of items that belong together, such as a room's noises and its impulse responses.
+
+    Parameters
+    ----------
+    recordings : DataFrame
+        `recording_id`, `kind` and the columns that `link` names.
+    link : Link or None
+        None links nothing.
+
+    Returns
+    -------
+    DataFrame
+        `recording_id` and `linked_id`, one row a pair.
+
+    Raises
+    ------
+    UserError
+        If a column is missing.
+    """
+    if link is None:
+        return pd.DataFrame({"recording_id": [], "linked_id": []}, dtype=str)
+    missing = [column for column in link.by if column not in recordings]
+    if missing:
+        raise UserError(f"corpus.link.by: there is no column '{missing[0]}'")
+    columns = ["recording_id", *link.by]
+    known = recordings.dropna(subset=link.by)
+    one, other = (known.loc[known["kind"] == kind, columns] for kind in (link.kind, link.to))
+    pairs = one.merge(other.rename(columns={"recording_id": "linked_id"}), on=link.by)
+    return pairs[["recording_id", "linked_id"]].reset_index(drop=True)

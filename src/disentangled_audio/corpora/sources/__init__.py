@@ -1,0 +1,1 @@
+"""From configuration to files on disk: folders, archives, downloads, generated recordings."""

@@ -1,0 +1,1 @@
+"""What codes say: probes, leakage, swaps, block scores."""

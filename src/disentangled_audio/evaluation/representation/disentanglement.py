@@ -1,0 +1,425 @@
+"""Scores of how well codes are kept apart: block DCI, SAP and MIG, as plain numbers."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+from sklearn.ensemble import RandomForestClassifier
+
+from disentangled_audio.evaluation.representation.leakage import terciles_within
+from disentangled_audio.evaluation.representation.probes import (
+    drawn_rows,
+    probe_decisions,
+    probe_features,
+    probe_folds,
+)
+
+N_TREES = 50
+# A leaf of a few rows is grown on noise, and gives long codes importance for their length.
+LEAF_SHARE = 0.01
+N_BINS = 20
+
+
+def dci_scores(importance: NDArray[np.floating]) -> dict[str, float]:
+    """Disentanglement and completeness of a matrix of importances.
+
+    With R_ij the importance of block i for factor j: the disentanglement of a block is 1 minus
+    the entropy, to the base of the number of factors, of its row as a distribution; the mean
+    weighs blocks by their share of all importance. Completeness is the same of the columns, to
+    the base of the number of blocks.
+
+    Parameters
+    ----------
+    importance : (n_blocks, n_factors)
+        Not negative.
+
+    Returns
+    -------
+    dict
+        ``disentanglement`` (1: each block serves one factor) and ``completeness`` (1: each factor
+        lies in one block), 0 to 1. Both are NaN for a single block, which serves all there is to
+        serve whatever it is, and without any importance; disentanglement for a single factor too.
+
+    References
+    ----------
+    Eastwood and Williams (2018), "A framework for the quantitative evaluation of disentangled
+    representations", ICLR, section 2.
+    """
+    importance = np.asarray(importance, dtype=np.float64)
+    n_blocks, _ = importance.shape
+    return {
+        "disentanglement": _concentration(importance) if n_blocks > 1 else float("nan"),
+        "completeness": _concentration(importance.T),
+    }
+
+
+def _concentration(rows: NDArray[np.float64]) -> float:
+    """Mean over rows, by their sums, of 1 - entropy to the base of the number of columns."""
+    n_columns, total = rows.shape[1], rows.sum()
+    if n_columns < 2 or total <= 0:
+        return float("nan")
+    sums = rows.sum(axis=1, keepdims=True)
+    shares = np.divide(rows, sums, out=np.zeros_like(rows), where=sums > 0)
+    logs = np.log(shares, out=np.zeros_like(shares), where=shares > 0)
+    entropy = -(shares * logs).sum(axis=1) / np.log(n_columns)
+    return float(((1.0 - entropy) * sums[:, 0]).sum() / total)
+
+
+def sap_score(scores: NDArray[np.floating]) -> float:
+    """Mean over factors of the gap between the block that tells most of it and the second.
+
+    Parameters
+    ----------
+    scores : (n_blocks, n_factors)
+        How well each factor is told from each block alone.
+
+    Returns
+    -------
+    float
+        NaN for a single block.
+
+    References
+    ----------
+    Kumar, Sattigeri and Balakrishnan (2018), "Variational inference of disentangled latent
+    concepts from unlabeled observations", ICLR, section 3; there of single dimensions.
+    """
+    if len(scores) < 2:
+        return float("nan")
+    ranked = np.sort(scores, axis=0)
+    return float((ranked[-1] - ranked[-2]).mean())
+
+
+def mutual_information_gap(
+    code: NDArray[np.floating], labels: NDArray[np.integer], n_bins: int = N_BINS
+) -> float:
+    """Mean over factors of the gap in mutual information between the two best dimensions.
+
+    It asks for one dimension a factor: where a block of several dimensions shares a factor, the
+    second best is nearly as good as the best, and the gap near zero whatever the quality.
+
+    Parameters
+    ----------
+    code : (n_items, n_dims)
+        All blocks beside each other.
+    labels : (n_items, n_factors) of int
+        Classes from 0.
+    n_bins : int
+        Equal bins between a dimension's smallest and largest value.
+
+    Returns
+    -------
+    float
+        0 to 1: the gap as a share of the factor's entropy. NaN for a single dimension.
+
+    References
+    ----------
+    Chen, Li, Grosse and Duvenaud (2018), "Isolating sources of disentanglement in variational
+    autoencoders", NeurIPS, eq. 6; by histogram as in Locatello et al. (2019), "Challenging common
+    assumptions in the unsupervised learning of disentangled representations", appendix B.
+    """
+    if code.shape[1] < 2:
+        return float("nan")
+    gaps = []
+    for factor in labels.T:
+        entropy = _entropy(np.bincount(factor))
+        told = np.sort([_information(_binned(dim, n_bins), factor) for dim in code.T])
+        gaps.append((told[-1] - told[-2]) / entropy)
+    return float(np.mean(gaps))
+
+
+def _binned(values: NDArray[np.floating], n_bins: int) -> NDArray[np.intp]:
+    edges = np.linspace(values.min(), values.max(), n_bins + 1)[1:-1]
+    return np.digitize(values, edges)
+
+
+def _information(bins: NDArray[np.intp], labels: NDArray[np.integer]) -> float:
+    joint = np.zeros((bins.max() + 1, labels.max() + 1))
+    np.add.at(joint, (bins, labels), 1)
+    return _entropy(joint.sum(axis=1)) + _entropy(joint.sum(axis=0)) - _entropy(joint.ravel())
+
+
+def _entropy(counts: NDArray) -> float:
+    """In nats."""
+    shares = counts[counts > 0] / counts.sum()
+    return float(-(shares * np.log(shares)).sum())
+
+
+def block_scores(
+    codes: Mapping[str, NDArray[np.floating]],
+    factors: pd.DataFrame,
+    *,
+    unit: ArrayLike | None = None,
+    unseen: ArrayLike | None = None,
+    max_items: int = 3000,
+    n_folds: int = 3,
+    seed: int = 0,
+) -> dict[str, Any]:
+    """Block DCI, SAP and MIG of a set of codes.
+
+    *Which rows.* Give all rows that the encoders' run had, and say by `unseen` which of them the
+    encoders were not trained on. Those alone are scored if every class of every factor has
+    `n_folds` of them or more; if not, all rows are, and ``rows`` says so. A factor that has one
+    class among the unseen rows (the speaker, where one speaker is left out) is no question there:
+    it is left out, as long as two others are left. Numbers are cut into thirds of the rows that
+    are scored: nothing is fitted to be used elsewhere, and an unseen speaker has thirds of its own.
+
+    A code is a block: the importance of its dimensions is summed. Importances are those of random
+    forests (one of the two regressors of Eastwood and Williams), informativeness is what they
+    predict of held-out rows. SAP takes shrinkage LDA of each block by itself. Rows of a group may
+    be on both sides of a fold: asked is where information lies, not how well it generalises.
+
+    Scores of confounded factors are bounded by the confounding: if content gives away duration,
+    perfect codes score below 1. Give factors that are as independent as they can be made, and the
+    controls' scores beside.
+
+    Parameters
+    ----------
+    codes : mapping of name to (n_items, n_dims)
+    factors : DataFrame of n_items rows
+        A row that lacks a factor is left out, and a factor of one class too. Floating-point
+        columns are numbers, cut into thirds; others are classes.
+    unit : (n_items,), optional
+        Rows that no fold tears apart; by default each row is its own.
+    unseen : (n_items,) of bool, optional
+        Rows that the encoders were not trained on.
+    max_items : int
+        Rows at most; more are drawn from at random. Forests take most of the time.
+    n_folds : int
+    seed : int
+
+    Returns
+    -------
+    dict
+        ``block_dci`` (disentanglement), ``completeness``, ``informativeness`` (mean held-out
+        balanced accuracy of the factors, from 0 for chance to 1), ``sap``, ``mig``; ``importance``
+        as ``{code: {factor: share}}``; ``n_items``; ``rows`` (``unseen`` or ``all``);
+        ``left_out`` (factors of one class); ``reason``. None where a score is not defined.
+
+    Raises
+    ------
+    ValueError
+        If a code is not finite.
+    """
+    for name, code in codes.items():
+        if not np.isfinite(code).all():
+            raise ValueError(f"code '{name}' is not finite")
+    scope, kept, labels, names, reason = _scored(factors, unseen, max_items, n_folds, seed)
+    about = {
+        "n_items": len(kept),
+        "rows": scope,
+        "left_out": [str(name) for name in factors if name not in names],
+    }
+    if reason:
+        scores = dict.fromkeys(("block_dci", "completeness", "informativeness", "sap", "mig"))
+        return {**scores, "importance": {}, **about, "reason": reason}
+    codes = {name: np.asarray(code, dtype=np.float64)[kept] for name, code in codes.items()}
+    all_units = np.arange(len(factors)) if unit is None else np.asarray(unit)
+    units = pd.factorize(all_units[kept], use_na_sentinel=False)[0]
+    importance, told, alone = [], [], []
+    for factor in labels.T:
+        folds, _ = probe_folds(factor, units, units, by_group=False, n_folds=n_folds, seed=seed)
+        of_blocks, score = _forest(codes, factor, folds, seed)
+        importance.append(of_blocks)
+        told.append(score)
+        alone.append([_alone(code, factor, folds, seed) for code in codes.values()])
+    matrix = np.array(importance).T
+    dci = dci_scores(matrix)
+    return {
+        "block_dci": _plain(dci["disentanglement"]),
+        "completeness": _plain(dci["completeness"]),
+        "informativeness": float(np.mean(told)),
+        "sap": _plain(sap_score(np.array(alone).T)),
+        "mig": _plain(mutual_information_gap(np.hstack(list(codes.values())), labels)),
+        "importance": {
+            name: dict(zip(names, map(float, row), strict=True))
+            for name, row in zip(codes, matrix, strict=True)
+        },
+        **about,
+        "reason": _why_undefined(matrix),
+    }
+
+
+def disentanglement_summary(
+    scores: Mapping[str, Any],
+    swap: Mapping[str, Any],
+    controls: Mapping[str, Mapping[str, Any]],
+) -> dict[str, Any]:
+    """Bring together what the catalog keeps as `disentanglement`.
+
+    Parameters
+    ----------
+    scores : mapping
+        From `block_scores`.
+    swap : mapping
+        From `swap_summary`; empty where there was no swap test.
+    controls : mapping
+        Control to its own `block_scores`: ``untrained``, ``raw_pca``.
+
+    Returns
+    -------
+    dict
+        ``{block_dci, sap, mig, completeness, informativeness, importance, n_items, reason, swap,
+        controls}``, plain numbers.
+    """
+    return {
+        **scores,
+        "swap": dict(swap),
+        "controls": {str(name): dict(of_control) for name, of_control in controls.items()},
+    }
+
+
+def summary_over_folds(folds: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """Block scores and swaps of several folds, and their mean.
+
+    Parameters
+    ----------
+    folds : mapping
+        Fold to its `disentanglement_summary`.
+
+    Returns
+    -------
+    dict
+        ``{mean, folds}``. The mean has the form of a fold's summary. Each of its numbers is the
+        mean over the folds that have it, None if there is none; ``n_items`` is the mean as well,
+        and ``reason`` what the folds without scores said.
+    """
+    return {
+        "mean": _mean_of(list(folds.values())) if folds else {},
+        "folds": {str(name): dict(summary) for name, summary in folds.items()},
+    }
+
+
+def _mean_of(values: Sequence[Any]) -> Any:
+    """Mean of numbers, in nested mappings of them; words and names are told one by one."""
+    values = [value for value in values if value is not None]
+    if not values:
+        return None
+    if isinstance(values[0], Mapping):
+        names = dict.fromkeys(name for value in values for name in value)
+        return {
+            name: _mean_of([value[name] for value in values if name in value]) for name in names
+        }
+    if isinstance(values[0], list):
+        return list(dict.fromkeys(name for value in values for name in value))
+    if isinstance(values[0], str):
+        return ", ".join(dict.fromkeys(value for value in values if value))
+    return float(np.mean(values))
+
+
+def _why_undefined(importance: NDArray[np.float64]) -> str:
+    """Why a score of a matrix of importances has no value; empty if all have one."""
+    n_blocks, n_factors = importance.shape
+    if not importance.any():
+        return "the codes are constant"
+    if n_factors < 2:
+        return "one factor varies: there is no other that a code could be kept apart from"
+    if n_blocks < 2:
+        return "one code: there is no other that a factor could lie in"
+    return ""
+
+
+def _scored(
+    factors: pd.DataFrame, unseen: ArrayLike | None, max_items: int, n_folds: int, seed: int
+) -> tuple[str, NDArray[np.intp], NDArray[np.intp], list[str], str]:
+    """Which rows are scored, their places, labels and factors, and why they cannot be."""
+    every = np.arange(len(factors))
+    wanted = every if unseen is None else np.flatnonzero(np.asarray(unseen, dtype=bool))
+    if len(wanted) < len(every):
+        kept, labels, names, reason = _usable(factors, wanted, max_items, n_folds, seed)
+        # Of a single factor there is no DCI; with all rows there may be more.
+        enough = len(names) >= min(2, len(_varying(factors)))
+        if not reason and enough and _has_every_class(factors[names], kept):
+            return "unseen", kept, labels, names, ""
+    return "all", *_usable(factors, every, max_items, n_folds, seed)
+
+
+def _varying(factors: pd.DataFrame) -> list[str]:
+    return [str(name) for name in factors if factors[name].nunique() > 1]
+
+
+def _usable(
+    factors: pd.DataFrame, rows: NDArray[np.intp], max_items: int, n_folds: int, seed: int
+) -> tuple[NDArray[np.intp], NDArray[np.intp], list[str], str]:
+    """Rows that have every factor, labels (n_rows, n_factors), factors, and what is wrong."""
+    rows = rows[drawn_rows(len(rows), max_items, seed)]
+    of_rows = factors.iloc[rows]
+    names = _varying(of_rows)
+    if not names:
+        return rows[:0], np.empty((0, 0), dtype=np.intp), [], "no factor has two classes"
+    complete = of_rows[names].notna().all(axis=1).to_numpy()
+    kept, of_rows = rows[complete], of_rows[complete]
+    of_factors = [_labels(of_rows[name]) for name in names]
+    labels = np.stack(of_factors, axis=1)
+    if len(kept) == 0 or min(map(np.ptp, of_factors)) == 0:
+        return kept, labels, names, "a factor has one class among the rows that have every factor"
+    rarest = min(int(np.bincount(factor).min()) for factor in of_factors)
+    if rarest < n_folds:
+        return kept, labels, names, f"a class has {rarest} rows, fewer than there are folds"
+    return kept, labels, names, ""
+
+
+def _labels(values: pd.Series) -> NDArray[np.intp]:
+    if pd.api.types.is_float_dtype(values):
+        values = pd.Series(terciles_within(values))
+    return pd.factorize(values, sort=True)[0]
+
+
+def _has_every_class(factors: pd.DataFrame, rows: NDArray[np.intp]) -> bool:
+    classes = [name for name in factors if not pd.api.types.is_float_dtype(factors[name])]
+    return all(factors[name].nunique() == factors[name].iloc[rows].nunique() for name in classes)
+
+
+def _forest(
+    codes: Mapping[str, NDArray], labels: NDArray[np.intp], folds: NDArray[np.intp], seed: int
+) -> tuple[NDArray[np.float64], float]:
+    """Importance of each block, summing to 1, and held-out recall from 0 (chance) to 1."""
+    joined = np.hstack(list(codes.values()))
+    blocks = np.repeat(np.arange(len(codes)), [code.shape[1] for code in codes.values()])
+    importance = np.zeros(len(codes))
+    guesses = np.empty_like(labels)
+    for fold in np.unique(folds):
+        held_out = folds == fold
+        forest = RandomForestClassifier(
+            N_TREES,
+            # Half of the dimensions at each split: with few, splits must take a dimension that
+            # has nothing to say, and it gets importance for that.
+            max_features=0.5,
+            min_samples_leaf=max(2, round(LEAF_SHARE * (~held_out).sum())),
+            class_weight="balanced",
+            random_state=seed,
+            # Each tree has a seed of its own, so that they may grow beside each other.
+            n_jobs=-1,
+        ).fit(joined[~held_out], labels[~held_out])
+        # Threads that add up the trees' votes as they come would round in another order each time.
+        forest.set_params(n_jobs=1)
+        importance += np.bincount(blocks, weights=forest.feature_importances_, minlength=len(codes))
+        guesses[held_out] = forest.predict(joined[held_out])
+    total = importance.sum()
+    return (importance / total if total > 0 else importance), _above_chance(labels, guesses)
+
+
+def _alone(
+    code: NDArray[np.float64], labels: NDArray[np.intp], folds: NDArray[np.intp], seed: int
+) -> float:
+    """Held-out balanced accuracy of a linear probe of one block."""
+    features = probe_features(code, seed=seed)
+    if features is None:
+        return 1.0 / (int(labels.max()) + 1)
+    linear, _ = probe_decisions(features, labels, folds)
+    return _recall(labels, linear.argmax(axis=1))
+
+
+def _recall(labels: NDArray[np.intp], guesses: NDArray[np.intp]) -> float:
+    hits = np.bincount(labels, weights=labels == guesses)
+    return float((hits / np.bincount(labels)).mean())
+
+
+def _above_chance(labels: NDArray[np.intp], guesses: NDArray[np.intp]) -> float:
+    chance = 1.0 / (int(labels.max()) + 1)
+    return (_recall(labels, guesses) - chance) / (1.0 - chance)
+
+
+def _plain(value: float) -> float | None:
+    return None if np.isnan(value) else float(value)

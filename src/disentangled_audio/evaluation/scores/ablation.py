@@ -1,0 +1,125 @@
+"""What each member is worth to the hybrid: the same fusion, fitted without it."""
+
+from collections.abc import Callable
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from disentangled_audio.evaluation.scores.classification import label_scores
+from disentangled_audio.evaluation.scores.summary import HYBRID, PROBABILITY_PREFIX, class_names
+
+Members = dict[str, NDArray[np.float64]]
+# Validation probabilities by member, their targets and groups, the classes in the order of the
+# columns, and test probabilities by member; gives the test probabilities of the hybrid.
+Refit = Callable[[Members, NDArray, NDArray, list[str], Members], NDArray[np.float64]]
+COLUMNS = ["fold", "member", "weight", "full", "without", "cost"]
+
+
+def ablation_table(predictions: pd.DataFrame, refit: Refit) -> pd.DataFrame:
+    """Balanced accuracy of the hybrid with all of its members, and without each.
+
+    Both are fitted on validation rows and scored on test rows by the same function, so that they
+    differ by the member alone.
+
+    Parameters
+    ----------
+    predictions : DataFrame
+        The `predictions` schema with ``weight``, one or more folds.
+    refit : callable
+        ``refit(members_validation, target, group, classes, members_test)``: fits the fusion on
+        validation rows, ``members_validation`` a dict of (n_validation, n_classes), and returns
+        the fused probabilities of the test rows, (n_test, n_classes).
+
+    Returns
+    -------
+    DataFrame
+        ``fold, member, weight`` (in the hybrid of that fold), ``full`` and ``without`` (balanced
+        accuracy, 0 to 1) and ``cost`` (full − without: positive where the member helps). A member
+        without weight or without probabilities has no row; nor has a fold with one member.
+
+    Raises
+    ------
+    ValueError
+        If a fold with several members has no validation or no test rows, or a member has
+        probabilities for some of its rows only, for other rows than its fellows, or twice for one.
+    """
+    members = predictions[(predictions["model"] != HYBRID) & predictions["weight"].notna()]
+    rows = []
+    for fold, items in members.groupby("fold", sort=False):
+        rows += _fold_rows(str(fold), items, refit)
+    return pd.DataFrame(rows, columns=COLUMNS)
+
+
+def _fold_rows(fold: str, items: pd.DataFrame, refit: Refit) -> list[dict]:
+    all_classes = class_names(items)
+    # A class that the fold lacks has no probabilities in it.
+    classes = [c for c in all_classes if items[f"{PROBABILITY_PREFIX}{c}"].notna().any()]
+    weights = items.groupby("model", sort=False)["weight"].first()
+    tables = _member_tables(fold, items, classes)
+    if len(tables) < 2:
+        return []
+    first = next(iter(tables.values()))
+    validation, test = (_of_role(fold, first, role) for role in ("validation", "test"))
+
+    def balanced_accuracy(names: list[str]) -> float:
+        seen, unseen = (
+            {name: _probabilities(tables[name].loc[part.index], classes) for name in names}
+            for part in (validation, test)
+        )
+        target, group = validation["target"].to_numpy(), validation["group"].to_numpy()
+        fused = refit(seen, target, group, classes, unseen)
+        predicted = np.asarray(classes, dtype=object)[np.argmax(fused, axis=1)]
+        return label_scores(test["target"], predicted, all_classes)["balanced_accuracy"]
+
+    full = balanced_accuracy(list(tables))
+    rows = []
+    for member in tables:
+        without = balanced_accuracy([name for name in tables if name != member])
+        rows.append(
+            {
+                "fold": fold,
+                "member": str(member),
+                "weight": float(weights[member]),
+                "full": full,
+                "without": without,
+                "cost": full - without,
+            }
+        )
+    return rows
+
+
+def _member_tables(fold: str, items: pd.DataFrame, classes: list[str]) -> dict[str, pd.DataFrame]:
+    """Validation and test rows of each member that has probabilities, by recording."""
+    columns = [f"{PROBABILITY_PREFIX}{name}" for name in classes]
+    used = items[items["role"].isin(["validation", "test"])]
+    tables: dict[str, pd.DataFrame] = {}
+    for member, rows in used.groupby("model", sort=False):
+        known = rows[columns].notna().any(axis=1)
+        if not known.any():
+            continue
+        if not known.all():
+            raise ValueError(
+                f"{member} has no probabilities for {(~known).sum()} of {len(rows)} validation "
+                f"and test rows of fold {fold}, such as {rows.loc[~known, 'recording_id'].iloc[0]}"
+            )
+        if rows["recording_id"].duplicated().any():
+            raise ValueError(f"{member} has several rows of one recording in fold {fold}")
+        tables[str(member)] = rows.set_index("recording_id")
+    for member, table in tables.items():
+        first_name, first = next(iter(tables.items()))
+        if set(table.index) != set(first.index):
+            raise ValueError(f"{member} and {first_name} have different rows in fold {fold}")
+    return tables
+
+
+def _of_role(fold: str, table: pd.DataFrame, role: str) -> pd.DataFrame:
+    rows = table[table["role"] == role]
+    if rows.empty:
+        raise ValueError(f"Fold {fold} has no {role} rows; an ablation needs them")
+    return rows.assign(target=rows["target"].astype(str))
+
+
+def _probabilities(rows: pd.DataFrame, classes: list[str]) -> NDArray[np.float64]:
+    columns = [f"{PROBABILITY_PREFIX}{name}" for name in classes]
+    return rows[columns].fillna(0.0).to_numpy(dtype=np.float64)

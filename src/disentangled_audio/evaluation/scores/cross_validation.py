@@ -1,0 +1,164 @@
+"""Scores over all folds of a protocol."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from disentangled_audio.evaluation.scores.classification import label_scores
+from disentangled_audio.evaluation.scores.comparison import compare_models
+from disentangled_audio.evaluation.scores.summary import (
+    HYBRID,
+    PROBABILITY_PREFIX,
+    ROLES,
+    class_names,
+    summarise,
+)
+
+CONTROL = "control: "
+
+
+def summarise_folds(  # noqa: PLR0913 - the names of the result are given one by one
+    predictions: pd.DataFrame,
+    controls: pd.DataFrame,
+    *,
+    corpus: str,
+    simulated: bool,
+    protocol: str,
+    target: str,
+    n_resamples: int = 1000,
+    seed: int = 0,
+    seconds: Mapping[str, float] | None = None,
+) -> dict[str, Any]:
+    """Score every model and control fold by fold, and over all folds.
+
+    Parameters
+    ----------
+    predictions : DataFrame
+        The `predictions` schema with the rows of several folds, all roles. A class that a fold
+        could not train on has no probability there, which counts as zero.
+    controls : DataFrame
+        The same schema. Test rows of the same folds are used, whatever is in them is a control.
+    corpus, simulated, protocol, target, n_resamples, seed, seconds
+        As for `summarise`; seconds are by fold.
+
+    Returns
+    -------
+    dict
+        The `metrics` schema over the test rows of all folds; ``n_train`` and the like are sums
+        over the folds, so an item counts in each. Models and controls also have
+        ``mean_balanced_accuracy``, ``mean_accuracy`` and ``sd_balanced_accuracy`` (None for one
+        fold) over the folds that they are in (``n_folds``), and ``worst_fold``. ``folds`` has the
+        scores of each fold, its test groups, the classes that its test part lacks, and by how
+        much the hybrid is above the fold's best other model (``hybrid_gap``); ``comparisons``
+        compares the hybrid with each member, and each model with the ``best_control`` (by its
+        mean over the folds). Controls come best first.
+
+    Raises
+    ------
+    ValueError
+        If there are no test rows, a fold has none, or a label is not one of the classes.
+    """
+    filled = _filled(predictions)
+    # A class that the first fold lacks has the last column.
+    classes = sorted(class_names(filled))
+    controls = _filled(controls[controls["role"] == "test"])
+    controls = controls[controls["fold"].isin(filled["fold"])]
+    metrics = summarise(
+        filled,
+        controls,
+        corpus=corpus,
+        simulated=simulated,
+        protocol=protocol,
+        target=target,
+        classes=classes,
+        n_resamples=n_resamples,
+        seed=seed,
+        seconds=seconds,
+    )
+    folds = {
+        str(name): _fold(rows, controls[controls["fold"] == name], classes)
+        for name, rows in filled.groupby("fold", sort=False)
+    }
+    for part in ("models", "controls"):
+        for name, scores in metrics[part].items():
+            scores.update(_over_folds({fold: of[part].get(name) for fold, of in folds.items()}))
+    best_first = sorted(
+        metrics["controls"], key=lambda name: -metrics["controls"][name]["mean_balanced_accuracy"]
+    )
+    both = pd.concat([filled, controls.assign(model=CONTROL + controls["model"])])
+    return {
+        **metrics,
+        "controls": {name: metrics["controls"][name] for name in best_first},
+        # Each fold counts its items anew.
+        **{f"n_{role}": sum(of[f"n_{role}"] for of in folds.values()) for role in ROLES},
+        "folds": folds,
+        "best_control": best_first[0],
+        "comparisons": compare_models(
+            both,
+            _pairs(list(metrics["models"]), CONTROL + best_first[0]),
+            classes=classes,
+            n_resamples=n_resamples,
+            seed=seed,
+        ),
+    }
+
+
+def _pairs(models: list[str], control: str) -> list[tuple[str, str]]:
+    members = [name for name in models if name != HYBRID]
+    against_members = [(HYBRID, name) for name in members] if HYBRID in models else []
+    return against_members + [(name, control) for name in models]
+
+
+def _filled(predictions: pd.DataFrame) -> pd.DataFrame:
+    """Zero for classes that a fold does not know; a row that knows none stays unknown."""
+    columns = [name for name in predictions if str(name).startswith(PROBABILITY_PREFIX)]
+    # An integer fold would not be that of a control in text.
+    filled = predictions.assign(fold=predictions["fold"].astype(str))
+    known = filled[columns].notna().any(axis=1)
+    filled.loc[known, columns] = filled.loc[known, columns].fillna(0.0)
+    return filled
+
+
+def _fold(predictions: pd.DataFrame, controls: pd.DataFrame, classes: list[str]) -> dict[str, Any]:
+    one_model = predictions[predictions["model"] == predictions["model"].iloc[0]]
+    tested = one_model[one_model["role"] == "test"]
+    if tested.empty:
+        raise ValueError(f"Fold {predictions['fold'].iloc[0]} has no test rows to score")
+    models = _label_scores(predictions[predictions["role"] == "test"], classes)
+    members = [scores["balanced_accuracy"] for name, scores in models.items() if name != HYBRID]
+    gap = None
+    if HYBRID in models and members:
+        gap = models[HYBRID]["balanced_accuracy"] - max(members)
+    return {
+        **{f"n_{role}": int((one_model["role"] == role).sum()) for role in ROLES},
+        "groups": sorted(tested["group"].astype(str).unique()),
+        "absent_classes": sorted(set(classes) - set(tested["target"].astype(str))),
+        "models": models,
+        "controls": _label_scores(controls, classes),
+        "hybrid_gap": gap,
+    }
+
+
+def _label_scores(rows: pd.DataFrame, classes: list[str]) -> dict[str, dict[str, float]]:
+    scores = {}
+    for name, of in rows.groupby("model", sort=False):
+        every = label_scores(of["target"], of["predicted"], classes)
+        scores[str(name)] = {key: every[key] for key in ("accuracy", "balanced_accuracy")}
+    return scores
+
+
+def _over_folds(folds: dict[str, dict[str, float] | None]) -> dict[str, Any]:
+    """Mean, spread and worst of the folds in which a model was there."""
+    scored = {name: scores for name, scores in folds.items() if scores is not None}
+    balanced = {name: scores["balanced_accuracy"] for name, scores in scored.items()}
+    worst = min(balanced, key=balanced.__getitem__)
+    values = np.array(list(balanced.values()))
+    return {
+        "mean_balanced_accuracy": float(values.mean()),
+        "mean_accuracy": float(np.mean([scores["accuracy"] for scores in scored.values()])),
+        "sd_balanced_accuracy": float(values.std(ddof=1)) if len(values) > 1 else None,
+        "worst_fold": {"fold": worst, "balanced_accuracy": balanced[worst]},
+        "n_folds": len(scored),
+    }

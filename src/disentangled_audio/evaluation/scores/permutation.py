@@ -1,0 +1,109 @@
+"""Do predictions know the labels, or would labels dealt out anew among groups fit as well?"""
+
+from collections.abc import Sequence
+from math import exp, lgamma
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from disentangled_audio.evaluation.scores.classification import class_indices
+
+N_PERMUTATIONS = 999
+# A difference of rounding is none.
+_TOLERANCE = 1e-9
+
+
+def permutation_test(
+    predicted: NDArray[np.integer],
+    items: pd.DataFrame,
+    classes: Sequence[str],
+    *,
+    rng: np.random.Generator,
+    n_permutations: int = N_PERMUTATIONS,
+) -> tuple[NDArray[np.float64], float]:
+    """One-sided p of balanced accuracies, from labels that are dealt out anew.
+
+    What is fitted stays as it is; the labels of the test items change places. Items of one group
+    and class resemble each other, so they keep one label. Groups that hold one class exchange
+    labels with other such groups of their fold (or of all folds, where a fold has no two classes
+    to exchange); groups that hold several classes exchange them within the group, since what a
+    group shares cannot tell them apart. Few groups allow few arrangements: then no p is small.
+
+    Parameters
+    ----------
+    predicted : (n_predictors, n_items)
+        Class numbers; negative ones are wrong whatever the label.
+    items : DataFrame
+        ``fold``, ``group`` and ``target`` of the test items.
+    classes : n_classes names
+    rng : numpy.random.Generator
+    n_permutations : int
+
+    Returns
+    -------
+    p : (n_predictors,)
+        Share of arrangements that fit as well as the labels do, these among them.
+    smallest_p : float
+        What p cannot be below: 1 in the number of permutations, or of arrangements if fewer.
+
+    References
+    ----------
+    Phipson and Smyth (2010), "Permutation p-values should never be zero". Good (2005),
+    "Permutation, parametric and bootstrap tests of hypotheses", 3.2 and 9 (exchangeable blocks).
+    """
+    target = class_indices(items["target"], classes, "target")
+    cells, cell_of_item = _cells(items, target)
+    strata = _strata(cells)
+    labels = cells["target"].to_numpy()
+    observed = _balanced_accuracy(predicted, target, len(classes))
+    n_as_good = np.ones(len(predicted))
+    by_stratum = np.argsort(strata, kind="stable")
+    for _ in range(n_permutations):
+        dealt = np.empty_like(labels)
+        dealt[np.lexsort((rng.random(len(labels)), strata))] = labels[by_stratum]
+        anew = _balanced_accuracy(predicted, dealt[cell_of_item], len(classes))
+        n_as_good += anew >= observed - _TOLERANCE
+    smallest = max(1.0 / (n_permutations + 1), exp(-_log_arrangements(labels, strata)))
+    return np.maximum(n_as_good / (n_permutations + 1), min(1.0, smallest)), min(1.0, smallest)
+
+
+def _cells(items: pd.DataFrame, target: NDArray) -> tuple[pd.DataFrame, NDArray]:
+    """What keeps one label: a group's items of one class in one fold; and the cell of each item."""
+    keys = pd.DataFrame(
+        {
+            "fold": pd.factorize(items["fold"].astype(str))[0],
+            "group": pd.factorize(items["group"].astype(str))[0],
+            "target": target,
+        }
+    )
+    grouped = keys.groupby(["fold", "group", "target"], sort=True)
+    cell_of_item = grouped.ngroup().to_numpy()
+    return grouped.size().index.to_frame(index=False), cell_of_item
+
+
+def _strata(cells: pd.DataFrame) -> NDArray[np.integer]:
+    """Number of the set in which each cell's label may go round."""
+    group = cells.groupby(["fold", "group"])
+    several = group["target"].transform("size") > 1
+    within_group = -2 - group.ngroup()
+    singles = cells[~several]
+    n_classes = singles.groupby("fold")["target"].transform("nunique")
+    within_fold = singles["fold"].where(n_classes > 1, -1)
+    return within_group.where(several, within_fold.reindex(cells.index)).to_numpy(dtype=int)
+
+
+def _balanced_accuracy(predicted: NDArray, target: NDArray, n_classes: int) -> NDArray[np.float64]:
+    """Mean recall of each predictor over the classes that there are, (n_predictors,)."""
+    support = np.bincount(target, minlength=n_classes)
+    weights = 1.0 / (support[target] * np.count_nonzero(support))
+    return (predicted == target) @ weights
+
+
+def _log_arrangements(labels: NDArray, strata: NDArray) -> float:
+    """Natural logarithm of the number of ways to deal out the labels."""
+    log = 0.0
+    for stratum in np.unique(strata):
+        counts = np.bincount(labels[strata == stratum])
+        log += lgamma(counts.sum() + 1) - sum(lgamma(count + 1) for count in counts)
+    return log

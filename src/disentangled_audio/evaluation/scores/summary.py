@@ -1,0 +1,245 @@
+"""From the long table of predictions to metrics, classification report and confusion table."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from disentangled_audio.evaluation.scores.classification import (
+    confusion_counts,
+    label_scores,
+    per_class_scores,
+    score,
+)
+from disentangled_audio.evaluation.scores.intervals import bootstrap_intervals, resampling_unit
+
+PROBABILITY_PREFIX = "p_"
+# The model that fuses the others.
+HYBRID = "hybrid"
+ROLES = ("train", "validation", "test")
+
+
+def class_names(predictions: pd.DataFrame) -> list[str]:
+    """Class names in the order of the table's ``p_<class>`` columns.
+
+    Raises
+    ------
+    ValueError
+        If the table has no such column.
+    """
+    prefix = PROBABILITY_PREFIX
+    names = [str(c).removeprefix(prefix) for c in predictions if str(c).startswith(prefix)]
+    if not names:
+        raise ValueError("predictions has no p_<class> column")
+    return names
+
+
+def summarise(  # noqa: PLR0913 - the names of the result are given one by one
+    predictions: pd.DataFrame,
+    controls: pd.DataFrame,
+    *,
+    corpus: str,
+    simulated: bool,
+    protocol: str,
+    target: str,
+    classes: Sequence[str] | None = None,
+    n_resamples: int = 1000,
+    seed: int = 0,
+    seconds: Mapping[str, float] | None = None,
+) -> dict[str, Any]:
+    """Score every model and control on the test rows.
+
+    Intervals of two models say little about their difference: `comparison.compare_models` does.
+
+    Parameters
+    ----------
+    predictions : DataFrame
+        The `predictions` schema, all roles; only test rows are scored.
+    controls : DataFrame
+        The same schema, from `control_predictions`.
+    corpus, protocol, target : str
+        Names of what was analysed, how it was split, and what was asked.
+    simulated : bool
+        Whether the recordings are simulated.
+    classes : n_classes names, optional
+        By default those of the ``p_<class>`` columns.
+    n_resamples : int
+        Bootstrap resamples per interval.
+    seed : int
+    seconds : mapping, optional
+        Seconds by step, copied into the result.
+
+    Returns
+    -------
+    dict
+        The `metrics` schema, plain Python numbers. Beside the scores it says how many test groups
+        there are (``n_test_groups``) and what the intervals resample (``resampled``: ``group``
+        or ``row``).
+
+    Raises
+    ------
+    ValueError
+        If there are no test rows, or a label is not one of the classes.
+    """
+    names = [str(name) for name in (classes or class_names(predictions))]
+    counts = _role_counts(predictions)
+    tested = _test_rows(predictions)
+    first_model = tested[tested["model"] == tested["model"].iloc[0]]
+    return {
+        "corpus": str(corpus),
+        "simulated": bool(simulated),
+        "protocol": str(protocol),
+        "target": str(target),
+        "classes": names,
+        **{f"n_{role}": counts[role] for role in ROLES},
+        "n_test_groups": int(first_model["group"].nunique()),
+        "resampled": resampling_unit(first_model["group"]),
+        "models": {
+            str(model): _model_metrics(rows, names, n_resamples, seed)
+            for model, rows in tested.groupby("model", sort=False)
+        },
+        "controls": {
+            str(model): _control_metrics(rows, names, n_resamples, seed)
+            for model, rows in _test_rows(controls).groupby("model", sort=False)
+        },
+        "seconds": {str(step): float(value) for step, value in (seconds or {}).items()},
+    }
+
+
+def classification_report_table(
+    predictions: pd.DataFrame, classes: Sequence[str] | None = None
+) -> pd.DataFrame:
+    """Precision, recall, F1 and support on the test rows, by model and class.
+
+    Parameters
+    ----------
+    predictions : DataFrame
+        The `predictions` schema.
+    classes : n_classes names, optional
+        By default those of the ``p_<class>`` columns.
+
+    Returns
+    -------
+    DataFrame
+        Columns ``model, class, precision, recall, f1`` (0 to 1, missing where undefined) and
+        ``support`` (items); classes in their order within each model.
+
+    Raises
+    ------
+    ValueError
+        If there are no test rows, or a label is not one of the classes.
+    """
+    names = [str(name) for name in (classes or class_names(predictions))]
+    rows = []
+    for model, tested in _test_rows(predictions).groupby("model", sort=False):
+        counts = confusion_counts(tested["target"], tested["predicted"], names)
+        for name, scores in per_class_scores(counts, names).items():
+            rows.append({"model": model, "class": name, **scores})
+    measures = {"precision": float, "recall": float, "f1": float, "support": int}
+    return pd.DataFrame(rows).astype(measures)
+
+
+def confusion_table(
+    predictions: pd.DataFrame, classes: Sequence[str] | None = None
+) -> pd.DataFrame:
+    """Count the test rows of each model by true and predicted class.
+
+    Parameters
+    ----------
+    predictions : DataFrame
+        The `predictions` schema.
+    classes : n_classes names, optional
+        By default those of the ``p_<class>`` columns.
+
+    Returns
+    -------
+    DataFrame
+        Columns ``model, target, predicted, count``: every pair of classes, also where the count
+        is zero, in the order of the classes.
+
+    Raises
+    ------
+    ValueError
+        If there are no test rows, or a label is not one of the classes.
+    """
+    names = [str(name) for name in (classes or class_names(predictions))]
+    pairs = pd.MultiIndex.from_product([names, names], names=["target", "predicted"])
+    tables = []
+    for model, tested in _test_rows(predictions).groupby("model", sort=False):
+        counts = confusion_counts(tested["target"], tested["predicted"], names)
+        table = pairs.to_frame(index=False)
+        table.insert(0, "model", model)
+        table["count"] = counts.ravel()
+        tables.append(table)
+    return pd.concat(tables, ignore_index=True)
+
+
+def _test_rows(predictions: pd.DataFrame) -> pd.DataFrame:
+    tested = predictions[predictions["role"] == "test"]
+    if tested.empty:
+        raise ValueError("There are no test rows to score")
+    return tested
+
+
+def _role_counts(predictions: pd.DataFrame) -> dict[str, int]:
+    """Items by role, from the model that has most rows, since each model repeats the items."""
+    largest = predictions["model"].value_counts().index[0]
+    roles = predictions.loc[predictions["model"] == largest, "role"].value_counts()
+    return {role: int(roles.get(role, 0)) for role in ROLES}
+
+
+def _probabilities(rows: pd.DataFrame, classes: Sequence[str]) -> NDArray[np.float64] | None:
+    columns = [f"{PROBABILITY_PREFIX}{name}" for name in classes]
+    if not set(columns) <= set(rows.columns):
+        return None
+    return rows[columns].to_numpy(dtype=np.float64)
+
+
+def _intervals(
+    rows: pd.DataFrame, classes: Sequence[str], n_resamples: int, seed: int
+) -> dict[str, list[float]]:
+    intervals = bootstrap_intervals(
+        rows["target"],
+        rows["predicted"],
+        rows["group"],
+        classes,
+        rng=np.random.default_rng(seed),
+        n_resamples=n_resamples,
+    )
+    return {f"{name}_ci95": bounds for name, bounds in intervals.items()}
+
+
+def _model_metrics(
+    rows: pd.DataFrame, classes: Sequence[str], n_resamples: int, seed: int
+) -> dict[str, Any]:
+    scores = score(rows["target"], rows["predicted"], _probabilities(rows, classes), classes)
+    return {
+        **scores,
+        **_intervals(rows, classes, n_resamples, seed),
+        "per_kind": _scores_by_kind(rows, classes),
+    }
+
+
+def _control_metrics(
+    rows: pd.DataFrame, classes: Sequence[str], n_resamples: int, seed: int
+) -> dict[str, Any]:
+    scores = label_scores(rows["target"], rows["predicted"], classes)
+    return {
+        "accuracy": scores["accuracy"],
+        "balanced_accuracy": scores["balanced_accuracy"],
+        **_intervals(rows, classes, n_resamples, seed),
+    }
+
+
+def _scores_by_kind(rows: pd.DataFrame, classes: Sequence[str]) -> dict[str, dict]:
+    by_kind = {}
+    for kind, items in rows.groupby(rows["kind"].astype(object).fillna("unknown")):
+        scores = label_scores(items["target"], items["predicted"], classes)
+        by_kind[str(kind)] = {
+            "accuracy": scores["accuracy"],
+            "balanced_accuracy": scores["balanced_accuracy"],
+            "n": len(items),
+        }
+    return by_kind

@@ -1,0 +1,413 @@
+"""What the label can be told from beside the sound itself, in figures and in words."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from disentangled_audio.evaluation.scores.comparison import compare_models, holm
+from disentangled_audio.evaluation.scores.intervals import bootstrap_intervals
+from disentangled_audio.evaluation.scores.permutation import N_PERMUTATIONS, permutation_test
+from disentangled_audio.evaluation.scores.summary import HYBRID, class_names
+from disentangled_audio.evaluation.shortcuts.controls import (
+    ALL_METADATA,
+    CONTROLS,
+    MAJORITY,
+    is_shortcut,
+)
+
+SIGNIFICANT = 0.05
+# A control that is significantly but barely above chance gives nothing away.
+LEAST_MARGIN = 0.1
+# Of a class that a control gives away: its recall above the share of others taken for it.
+LEAST_INFORMEDNESS = 0.5
+# Below, intervals and p from resampled groups are known to be too narrow and too small.
+FEW_GROUPS = 10
+NOT_FITTED = "could not be fitted in every fold"
+_CONTROL = "control: "
+
+
+def audit_controls(
+    controls: pd.DataFrame,
+    *,
+    constant: Mapping[str, str],
+    corpus: str,
+    simulated: bool,
+    protocol: str,
+    target: str,
+    n_resamples: int = 1000,
+    seed: int = 0,
+) -> dict[str, Any]:
+    """Which controls tell the label, over all folds.
+
+    A control *predicts* the label where its balanced accuracy is above that of the majority by
+    `LEAST_MARGIN` or more, and significantly so (Holm) by two tests, of which the larger p counts:
+    labels dealt out anew among the groups must fit worse (`permutation_test`), and the margin must
+    hold when groups are resampled (`compare_models`). The first alone errs where stratified folds
+    part large groups of one class, which then find each other; the second where groups are few.
+
+    Parameters
+    ----------
+    controls : DataFrame
+        From `control_predictions`, of all folds.
+    constant : mapping
+        Controls that are the same for all items, and why they say nothing.
+    corpus, protocol, target : str
+    simulated : bool
+    n_resamples : int
+    seed : int
+
+    Returns
+    -------
+    dict
+        ``corpus, simulated, protocol, target, classes, n_folds, n_groups, chance``; ``controls``
+        (by name, best first: ``balanced_accuracy`` as the mean over folds, its interval over all
+        of them, ``worst_fold``, ``margin`` over chance, ``p, p_holm``, ``predicts``, the classes
+        that it ``gives_away``, and ``per_kind``); ``not_applicable`` (why, by name);
+        ``shortcuts`` and ``parts_of_sound``, names of those that predict the label; and
+        ``can_be_significant``, whether there are groups enough for any to.
+    """
+    classes = class_names(controls)
+    by_name = {
+        str(name): rows.astype({"fold": str, "target": str, "predicted": str})
+        for name, rows in controls.groupby("model", sort=False)
+    }
+    whole = len(by_name[MAJORITY])
+    tables = {name: rows for name, rows in by_name.items() if len(rows) == whole}
+    left_out = dict.fromkeys(set(by_name) - set(tables), NOT_FITTED)
+    found = {name: _scores(rows, classes, n_resamples, seed) for name, rows in tables.items()}
+    chance = found[MAJORITY]["balanced_accuracy"]
+    tested = [name for name in tables if name != MAJORITY and name not in constant]
+    dealt, smallest_p = _permuted({name: tables[name] for name in tested}, classes, seed)
+    drawn = compare_models(
+        controls,
+        [(name, MAJORITY) for name in tested],
+        classes=classes,
+        n_resamples=max(n_resamples, N_PERMUTATIONS),
+        seed=seed,
+    )
+    p = {result["a"]: max(dealt[result["a"]], result["p_bootstrap"]) for result in drawn}
+    adjusted = dict(zip(p, holm(list(p.values())), strict=True))
+    for name, scores in found.items():
+        scores["margin"] = scores["balanced_accuracy"] - chance
+        scores["p"], scores["p_holm"] = p.get(name), adjusted.get(name)
+        scores["predicts"] = (
+            scores["margin"] >= LEAST_MARGIN and adjusted.get(name, 1.0) < SIGNIFICANT
+        )
+        scores["gives_away"] = _given_away(tables[name], classes) if scores["predicts"] else []
+    best_first = sorted(found, key=lambda name: -found[name]["balanced_accuracy"])
+    predicts = [name for name in best_first if found[name]["predicts"]]
+    return {
+        "corpus": corpus,
+        "simulated": simulated,
+        "protocol": protocol,
+        "target": target,
+        "classes": classes,
+        "n_folds": int(controls["fold"].nunique()),
+        "n_groups": int(controls["group"].nunique()),
+        "chance": chance,
+        "controls": {name: found[name] for name in best_first},
+        "not_applicable": {**constant, **left_out},
+        "shortcuts": [name for name in predicts if is_shortcut(name)],
+        "parts_of_sound": [name for name in predicts if not is_shortcut(name)],
+        "can_be_significant": bool(tested) and smallest_p * len(tested) < SIGNIFICANT,
+    }
+
+
+def _permuted(
+    tables: Mapping[str, pd.DataFrame], classes: list[str], seed: int
+) -> tuple[dict[str, float], float]:
+    """p of each control by permutation, and what it cannot be below."""
+    if not tables:
+        return {}, 1.0
+    item = ["fold", "recording_id"]
+    items = next(iter(tables.values()))
+    order = pd.MultiIndex.from_frame(items[item])
+    numbers = pd.Index(classes)
+    guesses = [rows.set_index(item).loc[order, "predicted"] for rows in tables.values()]
+    predicted = np.stack([numbers.get_indexer(of) for of in guesses])
+    p, smallest = permutation_test(predicted, items, classes, rng=np.random.default_rng(seed))
+    return dict(zip(tables, map(float, p), strict=True)), smallest
+
+
+def _given_away(rows: pd.DataFrame, classes: list[str]) -> list[str]:
+    """Classes that are mostly found, and that others are mostly not taken for."""
+    is_class = {name: rows["target"] == name for name in classes}
+    named = {name: rows["predicted"] == name for name in classes}
+    return [
+        name
+        for name in classes
+        if is_class[name].any()
+        and named[name][is_class[name]].mean() - named[name][~is_class[name]].mean()
+        >= LEAST_INFORMEDNESS
+    ]
+
+
+def _scores(rows: pd.DataFrame, classes: list[str], n_resamples: int, seed: int) -> dict[str, Any]:
+    intervals = bootstrap_intervals(
+        rows["target"],
+        rows["predicted"],
+        rows["group"],
+        classes,
+        rng=np.random.default_rng(seed),
+        n_resamples=n_resamples,
+    )
+    of_folds = [_balanced_accuracy(of_fold) for _, of_fold in rows.groupby("fold")]
+    return {
+        "balanced_accuracy": float(np.mean(of_folds)),
+        "balanced_accuracy_ci95": intervals["balanced_accuracy"],
+        "worst_fold": min(of_folds),
+        "per_kind": {
+            str(kind): {"n": len(of_kind), "balanced_accuracy": _balanced_accuracy(of_kind)}
+            for kind, of_kind in rows.groupby("kind")
+        },
+    }
+
+
+def margins_over_controls(
+    predictions: pd.DataFrame,
+    controls: pd.DataFrame,
+    *,
+    n_resamples: int = 1000,
+    seed: int = 0,
+) -> dict[str, dict[str, Any]]:
+    """How far each model is above the controls that do best on the same test items.
+
+    The best control is chosen on the test items themselves, which favours it.
+
+    Parameters
+    ----------
+    predictions : DataFrame
+        Of the models, test rows of one or more folds among them.
+    controls : DataFrame
+        Of the same folds.
+    n_resamples : int
+    seed : int
+
+    Returns
+    -------
+    dict
+        ``shortcut`` and ``part_of_sound``, where there are such controls: the ``best_control``
+        among them, its ``balanced_accuracy``, and ``models``: by name the comparison with it, and
+        whether the margin is ``significant``.
+    """
+    tested = predictions[predictions["role"] == "test"]
+    own = controls[controls["fold"].isin(tested["fold"].unique())]
+    names = [str(name) for name in own["model"].unique() if name != MAJORITY]
+    kinds = {
+        "shortcut": [name for name in names if is_shortcut(name)],
+        "part_of_sound": [name for name in names if not is_shortcut(name)],
+    }
+    return {
+        kind: _margins(tested, own[own["model"].isin(among)], n_resamples, seed)
+        for kind, among in kinds.items()
+        if among
+    }
+
+
+def _margins(
+    tested: pd.DataFrame, controls: pd.DataFrame, n_resamples: int, seed: int
+) -> dict[str, Any]:
+    scores = {
+        str(name): _balanced_accuracy(rows) for name, rows in controls.groupby("model", sort=False)
+    }
+    best = max(scores, key=scores.__getitem__)
+    best_rows = controls[controls["model"] == best]
+    both = pd.concat([tested, best_rows.assign(model=_CONTROL + best)])
+    results = compare_models(
+        both,
+        [(str(name), _CONTROL + best) for name in tested["model"].unique()],
+        classes=class_names(both),
+        n_resamples=n_resamples,
+        seed=seed,
+    )
+    return {
+        "best_control": best,
+        "balanced_accuracy": scores[best],
+        "models": {
+            result["a"]: {
+                **{key: result[key] for key in _MARGIN},
+                "significant": bool(result["difference"] > 0 and result["p_holm"] < SIGNIFICANT),
+            }
+            for result in results
+        },
+    }
+
+
+_MARGIN = (
+    "difference",
+    "difference_ci95",
+    "p_bootstrap",
+    "p_holm",
+    "resampled",
+    "n_items",
+    "n_groups",
+)
+
+
+def _balanced_accuracy(rows: pd.DataFrame) -> float:
+    right = rows["predicted"].astype(str) == rows["target"].astype(str)
+    return float(np.mean(right.groupby(rows["target"].astype(str)).mean()))
+
+
+def verdict(
+    audit: Mapping[str, Any], margins: Mapping[str, Any], leakage: Mapping[str, Any]
+) -> list[str]:
+    """Say in sentences what the figures say.
+
+    Parameters
+    ----------
+    audit : mapping
+        From `audit_controls`.
+    margins : mapping
+        From `margins_over_controls`.
+    leakage : mapping
+        ``shares`` of test items, by what they share with training items, and
+        ``near_duplicates``.
+
+    Returns
+    -------
+    list of str
+    """
+    return [
+        _subject(audit),
+        *_on_shortcuts(audit),
+        *_on_parts_of_sound(audit),
+        *_on_not_applicable(audit),
+        *_on_margins(margins),
+        *_on_leakage(leakage),
+    ]
+
+
+def _subject(audit: Mapping[str, Any]) -> str:
+    simulated = "These recordings are simulated. " if audit["simulated"] else ""
+    n_folds, n_groups = audit["n_folds"], audit["n_groups"]
+    return (
+        f"{simulated}Target {audit['target']} of {audit['corpus']} under protocol "
+        f"{audit['protocol']}: {len(audit['classes'])} classes, {_counted(n_folds, 'fold')}, "
+        f"{_counted(n_groups, 'group')} tested; chance is {audit['chance']:.2f}."
+    )
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number} {what}" + ("" if number == 1 else "s")
+
+
+def _on_shortcuts(audit: Mapping[str, Any]) -> list[str]:
+    if audit["shortcuts"]:
+        best, *others = audit["shortcuts"]
+        low, high = audit["controls"][best]["balanced_accuracy_ci95"]
+        sentences = [
+            f"{_capital(says(best))} alone names the {audit['target']} with balanced accuracy "
+            f"{_reached(audit, best)} (95 % interval {low:.2f}–{high:.2f}, chance "
+            f"{audit['chance']:.2f})."
+        ]
+        if others:
+            listed = "; ".join(f"{says(name)} {_reached(audit, name)}" for name in others)
+            sentences.append(f"It can also be told from {listed}.")
+        return [
+            *sentences,
+            "None of this is the sound itself; a model may use it as far as it can see it.",
+        ]
+    if not audit["can_be_significant"]:
+        return [
+            f"{_counted(audit['n_groups'], 'group')} are too few to show that any control tells "
+            f"the {audit['target']}: their labels can be dealt out in too few ways."
+        ]
+    return [f"Nothing beside the sound tells the {audit['target']} significantly above chance."]
+
+
+def _reached(audit: Mapping[str, Any], name: str) -> str:
+    """Balanced accuracy of a control, and which classes it finds if not all."""
+    scores = audit["controls"][name]
+    given = scores["gives_away"]
+    some = f" (finds {' and '.join(given)} only)" if 0 < len(given) < len(audit["classes"]) else ""
+    return f"{scores['balanced_accuracy']:.2f}{some}"
+
+
+def _on_parts_of_sound(audit: Mapping[str, Any]) -> list[str]:
+    if not audit["parts_of_sound"]:
+        return []
+    listed = "; ".join(f"{says(name)} {_reached(audit, name)}" for name in audit["parts_of_sound"])
+    return [
+        f"Parts of the sound that tell the {audit['target']} by themselves: {listed}. Unless the "
+        f"{audit['target']} is a matter of the spectrum, they tell how it was recorded."
+    ]
+
+
+def _on_not_applicable(audit: Mapping[str, Any]) -> list[str]:
+    reasons: dict[str, list[str]] = {}
+    for name, reason in audit["not_applicable"].items():
+        reasons.setdefault(reason, []).append(says(name))
+    return [
+        f"Controls that do not apply, {reason}: {', '.join(names)}."
+        for reason, names in reasons.items()
+    ]
+
+
+def says(control: str) -> str:
+    """A control in words."""
+    if control == ALL_METADATA:
+        return "all facts beside the sound together"
+    return CONTROLS[control].says if control in CONTROLS else control
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
+def _on_margins(margins: Mapping[str, Any]) -> list[str]:
+    sentences = []
+    for kind, of in margins.items():
+        named = {"shortcut": "the best shortcut control", "part_of_sound": "the best part of sound"}
+        control = f"{named[kind]}, {says(of['best_control'])} ({of['balanced_accuracy']:.2f})"
+        main = HYBRID if HYBRID in of["models"] else next(reversed(of["models"]))
+        sentences.append(_on_margin(main, of["models"][main], control))
+        others = {name: row for name, row in of["models"].items() if name != main}
+        above = [f"{name} {_signed(row['difference'])}" for name, row in others.items()]
+        if above and kind == "shortcut":
+            sure = [name for name, row in others.items() if row["significant"]]
+            sentences.append(
+                f"Of the other models ({', '.join(above)}), "
+                f"{', '.join(sure) if sure else 'none'} "
+                f"{'are' if len(sure) > 1 else 'is'} significantly above it."
+            )
+    return sentences
+
+
+def _on_margin(model: str, of: Mapping[str, Any], control: str) -> str:
+    low, high = of["difference_ci95"]
+    word = "significant" if of["significant"] else "not significant"
+    how = f"paired bootstrap by {of['resampled']}, {_counted(of['n_groups'], 'group')}"
+    care = ""
+    if of["resampled"] != "group":
+        care = " One group says nothing of other groups."
+    elif of["significant"] and of["n_groups"] < FEW_GROUPS:
+        care = " With so few groups, that p is too small."
+    return (
+        f"On the test items of this fold, the margin of {model} over {control} is "
+        f"{_signed(of['difference'])} (95 % interval {_signed(low)} to {_signed(high)}), {word} "
+        f"({how}, adjusted p = {of['p_holm']:.3f}).{care}"
+    )
+
+
+def _signed(value: float) -> str:
+    return f"{value:+.2f}".replace("-", "\N{MINUS SIGN}")
+
+
+def _on_leakage(leakage: Mapping[str, Any]) -> list[str]:
+    sentences = []
+    for name, share in leakage["shares"].items():
+        if share > 0:
+            sentences.append(f"{share:.0%} of the test items have their {name} in training.")
+    duplicates = leakage["near_duplicates"]
+    if duplicates["n"]:
+        sentences.append(
+            f"{duplicates['n']} test items ({duplicates['share']:.1%}) are the same sound as a "
+            f"training item; the first is {duplicates['first'][0][0]}, like "
+            f"{duplicates['first'][0][1]}."
+        )
+    if not sentences:
+        sentences.append("No test item shares its group, file or sound with a training item.")
+    return sentences

@@ -1,0 +1,1 @@
+"""What surrounds a run: its selection, checks, manifest, provenance, and old versions."""

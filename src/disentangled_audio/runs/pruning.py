@@ -1,0 +1,269 @@
+"""Which old versions, leftovers of killed runs and chunk caches may go, and their removal."""
+
+import json
+import os
+import re
+import shutil
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from disentangled_audio.errors import UserError
+from disentangled_audio.storage.locks import RUN_LOCK, RunLock
+from disentangled_audio.storage.temporaries import TEMPORARY, unused
+
+# How Kedro names versions; nothing else is taken for one.
+VERSION = re.compile(r"\d{4}-\d\d-\d\dT\d\d\.\d\d\.\d\d\.\d{3}Z")
+MANIFEST = "run_manifest.json"
+CHUNKS = ".chunks"
+# Recordings belong to the user and are never looked at here.
+RAW = "01_raw"
+
+
+@dataclass(frozen=True)
+class Removable:
+    """A folder that may go.
+
+    Attributes
+    ----------
+    path
+        The folder.
+    reason
+        Why it may go.
+    n_bytes
+        What its removal frees, together with that of the others in the list.
+    """
+
+    path: Path
+    reason: str
+    n_bytes: int = 0
+
+
+@dataclass(frozen=True)
+class _Kept:
+    """What the newest manifests name."""
+
+    versions: frozenset[tuple[str, str]]
+    # Time of the oldest kept run in seconds since 1970, by folder of its corpus.
+    oldest: dict[str, float]
+
+
+def removables(data: Path, keep: int) -> list[Removable]:
+    """What may go while the newest `keep` runs of each corpus and protocol stay whole.
+
+    Parameters
+    ----------
+    data
+        The project's data folder.
+    keep
+        Number of versions of each dataset, and of runs of each corpus and protocol, that stay.
+        Versions that the manifest of a kept run names stay too, whatever their age.
+
+    Returns
+    -------
+    list of Removable
+        In the order of their paths.
+
+    Raises
+    ------
+    UserError
+        If a manifest that has to be respected cannot be read.
+    """
+    if not data.is_dir():
+        return []
+    datasets = dict(_versioned_datasets(data))
+    kept = _kept(data, datasets, keep)
+    found = [
+        *_leftovers(data),
+        *(
+            Removable(folder / version, reason)
+            for folder, versions in datasets.items()
+            for version, reason in _old_versions(folder, versions, kept, keep)
+        ),
+    ]
+    going = {item.path for item in found}
+    staying = [
+        folder / version
+        for folder, versions in datasets.items()
+        for version in versions
+        if folder / version not in going
+    ]
+    found += _chunk_caches(data, kept, staying)
+    return _with_sizes(sorted(found, key=lambda item: item.path))
+
+
+def remove(items: list[Removable]) -> list[Path]:
+    """Remove folders, each of them as a whole.
+
+    Returns
+    -------
+    list of Path
+        Those that are still there, because they are in use or must not be removed.
+    """
+    return [item.path for item in items if not _remove(item.path)]
+
+
+def run_locks(data: Path) -> ExitStack:
+    """Locks of every corpus and protocol that has been run, taken.
+
+    Raises
+    ------
+    UserError
+        If a run is in progress; names it, and no lock is held.
+    """
+    paths = list(_walk(data))
+    locks = {path.parent / RUN_LOCK for path in paths if path.name == MANIFEST}
+    # Jobs of single folds have locks of their own.
+    locks |= {path for path in paths if path.name.startswith(RUN_LOCK)}
+    with ExitStack() as stack:
+        for lock in sorted(locks):
+            stack.enter_context(RunLock(lock, "kedro prune"))
+        return stack.pop_all()
+
+
+def _walk(data: Path) -> Iterator[Path]:
+    """Every file and folder, but not what is inside of versions and of recordings."""
+    for root, folders, files in os.walk(data):
+        folders[:] = sorted(
+            name
+            for name in folders
+            if not VERSION.fullmatch(name)
+            and not name.startswith(TEMPORARY)
+            and Path(root, name) != data / RAW
+        )
+        yield from (Path(root, name) for name in [*folders, *files])
+
+
+def _versioned_datasets(data: Path) -> Iterator[tuple[Path, list[str]]]:
+    """Folders of versioned datasets with their versions, newest first."""
+    for path in _walk(data):
+        if path.is_symlink() or not path.is_dir():
+            continue
+        versions = [entry.name for entry in path.iterdir() if VERSION.fullmatch(entry.name)]
+        if versions:
+            yield path, sorted(versions, reverse=True)
+
+
+def _is_complete(folder: Path, version: str) -> bool:
+    content = folder / version / folder.name
+    # A zarr array without its metadata, or a version without anything, is what a kill left.
+    return (content / "zarr.json").exists() if folder.suffix == ".zarr" else content.exists()
+
+
+def _kept(data: Path, datasets: dict[Path, list[str]], keep: int) -> _Kept:
+    named: set[tuple[str, str]] = set()
+    oldest: dict[str, float] = {}
+    for folder, versions in datasets.items():
+        if folder.name != MANIFEST:
+            continue
+        whole = [version for version in versions if _is_complete(folder, version)][:keep]
+        for version in whole:
+            named |= set(_read_manifest(folder / version / MANIFEST).items())
+        if whole:
+            corpus = _corpus(data, folder)
+            started = min(map(_seconds, whole))
+            oldest[corpus] = min(started, oldest.get(corpus, started))
+    return _Kept(frozenset(named), oldest)
+
+
+def _read_manifest(path: Path) -> dict[str, str]:
+    try:
+        versions = json.loads(path.read_text(encoding="utf-8"))["dataset_versions"]
+        return {str(name): str(version) for name, version in versions.items()}
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise UserError(
+            f"{path} cannot be read ({error!r}), so nobody knows which versions its run needs. "
+            "Delete it if that run does not matter, then prune again."
+        ) from error
+
+
+def _old_versions(
+    folder: Path, versions: list[str], kept: _Kept, keep: int
+) -> Iterator[tuple[str, str]]:
+    whole = [version for version in versions if _is_complete(folder, version)]
+    for version in versions:
+        if version not in whole:
+            yield version, "unfinished"
+        elif version not in whole[:keep] and (folder.stem, version) not in kept.versions:
+            yield version, "old version"
+
+
+def _leftovers(data: Path) -> Iterator[Removable]:
+    for root, folders, _ in os.walk(data):
+        if Path(root) == data and RAW in folders:
+            folders.remove(RAW)
+        for name in [name for name in folders if name.startswith(TEMPORARY)]:
+            folders.remove(name)
+            with unused(Path(root, name)) as free:
+                if free:
+                    yield Removable(Path(root, name), "left by a killed run")
+
+
+def _chunk_caches(data: Path, kept: _Kept, staying: list[Path]) -> Iterator[Removable]:
+    caches = [
+        cache
+        for path in _walk(data)
+        if path.name == CHUNKS and path.is_dir()
+        for cache in path.iterdir()
+        if cache.is_dir() and not cache.name.startswith(TEMPORARY)
+    ]
+    if not caches or not kept.oldest:
+        return
+    in_use = {_inode(file) for folder in staying for file in _files(folder)}
+    for cache in caches:
+        oldest = kept.oldest.get(_corpus(data, cache), min(kept.oldest.values()))
+        files = list(_files(cache))
+        touched = max(path.lstat().st_mtime for path in [cache, *files])
+        if touched < oldest and not any(_inode(file) in in_use for file in files):
+            yield Removable(cache, "chunk cache of no kept run")
+
+
+def _corpus(data: Path, path: Path) -> str:
+    """The folder below the layer's, which is named after the corpus."""
+    parts = path.relative_to(data).parts
+    return parts[1] if len(parts) > 1 else ""
+
+
+def _seconds(version: str) -> float:
+    return datetime.strptime(version, "%Y-%m-%dT%H.%M.%S.%fZ").replace(tzinfo=UTC).timestamp()
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    for root, _, names in os.walk(folder):
+        yield from (Path(root, name) for name in names)
+
+
+def _inode(path: Path) -> tuple[int, int]:
+    facts = path.lstat()
+    return facts.st_dev, facts.st_ino
+
+
+def _with_sizes(items: list[Removable]) -> list[Removable]:
+    """Count every file once, with the first that has it; not if it stays under another name."""
+    files = [(number, file) for number, item in enumerate(items) for file in _files(item.path)]
+    names = Counter(_inode(file) for _, file in files)
+    counted: set[tuple[int, int]] = set()
+    n_bytes: Counter[int] = Counter()
+    for number, file in files:
+        inode, facts = _inode(file), file.lstat()
+        if inode in counted or facts.st_nlink > names[inode]:
+            continue
+        counted.add(inode)
+        n_bytes[number] += facts.st_size
+    return [replace(item, n_bytes=n_bytes[number]) for number, item in enumerate(items)]
+
+
+def _remove(path: Path) -> bool:
+    if path.name.startswith(TEMPORARY):
+        with unused(path) as free:
+            if free:
+                shutil.rmtree(path, ignore_errors=True)
+        return not path.exists()
+    # Half a version would be read as a whole one, so it loses its name first.
+    doomed = path.with_name(f"{TEMPORARY}{path.name}")
+    path.rename(doomed)
+    shutil.rmtree(doomed, ignore_errors=True)
+    return not doomed.exists()

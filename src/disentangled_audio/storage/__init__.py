@@ -1,0 +1,1 @@
+"""Files that appear whole, locks, chunks, processes: what keeps results safe on disk."""

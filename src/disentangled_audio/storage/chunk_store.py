@@ -1,0 +1,183 @@
+"""Arrays that are computed chunk by chunk and kept, so that no chunk is ever computed twice.
+
+A chunk is a file of its own that is written whole or not at all. A run that is killed leaves the
+chunks that were done; the next one with the same key computes the others.
+"""
+
+import logging
+import os
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import zarr
+from numpy.typing import NDArray
+
+from disentangled_audio.parameters import ParallelParameters
+from disentangled_audio.storage.parallel import in_parallel
+from disentangled_audio.storage.temporaries import temporary_neighbour
+
+logger = logging.getLogger(__name__)
+
+Rows = slice
+Progress = Callable[[int, int], None]
+Compute = Callable[[Rows], dict[str, NDArray[Any]]]
+Files = Callable[[Rows], dict[str, Path]]
+# Large enough to be read quickly, small enough for several workers to hold a few.
+CHUNK_BYTES = 2**22
+
+
+def no_files(rows: Rows) -> dict[str, Path]:
+    """No file holds rows as they are stored."""
+    return {}
+
+
+def unseen(n_done: int, n_all: int) -> None:
+    """No progress is shown."""
+
+
+def rows_per_chunk(item_bytes: int) -> int:
+    """Items of one chunk of about `CHUNK_BYTES`."""
+    return max(1, CHUNK_BYTES // max(item_bytes, 1))
+
+
+def is_complete(folder: Path) -> bool:
+    """Whether every chunk of the arrays in a folder is there."""
+    arrays = _opened(folder)
+    return bool(arrays) and all(
+        _is_stored(folder, arrays, slice(start, None))
+        for start in _starts(next(iter(arrays.values())))
+    )
+
+
+def stored_arrays(
+    folder: Path,
+    n_items: int,
+    chunk_rows: int,
+    compute: Compute,
+    parallel: ParallelParameters,
+    progress: Progress = unseen,
+    files: Files = no_files,
+) -> dict[str, zarr.Array]:
+    """Compute arrays that share their rows, or find them already computed.
+
+    Parameters
+    ----------
+    folder : Path
+        Of these arrays alone; its name tells them from those of other data or parameters. All
+        workers must see it.
+    n_items : int
+        Rows of each array.
+    chunk_rows : int
+        Rows of each chunk.
+    compute : callable
+        Gives the named arrays of some rows; each row must depend on nothing but itself.
+    parallel : ParallelParameters
+        Where chunks are computed.
+    progress : callable
+        Called with the number of rows that are done, and of all.
+    files : callable
+        Gives, by the name of the array, files that hold just the values of some rows, if there
+        are any. They become the chunk, under a second name, where they are as long as one.
+
+    Returns
+    -------
+    dict of zarr.Array
+        On the disk, uncompressed, (n_items, ...).
+    """
+    chunk_rows = min(chunk_rows, n_items)
+    arrays = _created(folder, n_items, chunk_rows, compute)
+    chunks = [slice(k, min(k + chunk_rows, n_items)) for k in range(0, n_items, chunk_rows)]
+    missing = [rows for rows in chunks if not _is_stored(folder, arrays, rows)]
+    if len(missing) < len(chunks):
+        logger.info(
+            "%s: %d of %d stored chunks are used again",
+            ", ".join(arrays),
+            len(chunks) - len(missing),
+            len(chunks),
+        )
+    for rows in missing:
+        if rows.stop - rows.start == chunk_rows:
+            _link(folder, arrays, rows, files(rows))
+    missing = [rows for rows in missing if not _is_stored(folder, arrays, rows)]
+    n_done = n_items - sum(rows.stop - rows.start for rows in missing)
+    progress(n_done, n_items)
+    for n_rows in in_parallel(_ChunkWriter(folder, compute), missing, parallel):
+        n_done += n_rows
+        progress(n_done, n_items)
+    return arrays
+
+
+@dataclass(frozen=True)
+class _ChunkWriter:
+    """Computes some rows and writes them; travels to the workers."""
+
+    folder: Path
+    compute: Compute
+
+    def __call__(self, rows: Rows) -> int:
+        made = self.compute(rows)
+        # A chunk of zeros is a file as well, or it would seem to be missing. Opening an array
+        # heeds this setting alone, not the argument of the same name.
+        with zarr.config.set({"array.write_empty_chunks": True}):
+            for name, array in _opened(self.folder).items():
+                # A run that was killed may have stored the chunk of some of the arrays.
+                if not _chunk_file(self.folder, name, array, rows).is_file():
+                    array[rows] = made[name]
+        return rows.stop - rows.start
+
+
+def _created(
+    folder: Path, n_items: int, chunk_rows: int, compute: Compute
+) -> dict[str, zarr.Array]:
+    """The arrays as they were left, or new ones without chunks."""
+    if not folder.is_dir():
+        with temporary_neighbour(folder.parent) as temporary:
+            unfinished = temporary / folder.name
+            for name, values in compute(slice(0, 1)).items():
+                _create(unfinished / name, n_items, chunk_rows, values)
+            # Another run may have been quicker; its arrays are the same.
+            with suppress(OSError):
+                unfinished.replace(folder)
+    # What is in use is told by its time from what nobody has asked for since.
+    os.utime(folder)
+    return _opened(folder)
+
+
+def _opened(folder: Path) -> dict[str, zarr.Array]:
+    paths = sorted(path.parent for path in folder.glob("*/zarr.json"))
+    return {path.name: zarr.open_array(path, mode="r+") for path in paths}
+
+
+def _starts(array: zarr.Array) -> range:
+    return range(0, array.shape[0], array.chunks[0])
+
+
+def _create(path: Path, n_items: int, chunk_rows: int, values: NDArray[Any]) -> None:
+    zarr.create_array(
+        store=path,
+        shape=(n_items, *values.shape[1:]),
+        chunks=(chunk_rows, *values.shape[1:]),
+        dtype=values.dtype,
+        compressors=None,
+    )
+
+
+def _link(folder: Path, arrays: dict[str, zarr.Array], rows: Rows, files: dict[str, Path]) -> None:
+    for name, file in files.items():
+        target = _chunk_file(folder, name, arrays[name], rows)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        # Some file systems know no links; the chunk is then computed.
+        with suppress(OSError):
+            os.link(file, target)
+
+
+def _is_stored(folder: Path, arrays: dict[str, zarr.Array], rows: Rows) -> bool:
+    return all(_chunk_file(folder, name, array, rows).is_file() for name, array in arrays.items())
+
+
+def _chunk_file(folder: Path, name: str, array: zarr.Array, rows: Rows) -> Path:
+    position = (rows.start // array.chunks[0], *[0] * (array.ndim - 1))
+    return folder / name / array.metadata.encode_chunk_key(position)

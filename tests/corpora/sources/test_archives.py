@@ -1,0 +1,452 @@
+"""Archives of unknown origin: what is asked for comes out, nothing else happens."""
+
+import gzip
+import io
+import shutil
+import stat
+import struct
+import tarfile
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from disentangled_audio.corpora.sources.archives import (
+    Limits,
+    Member,
+    extract_members,
+    extraction_folder,
+    list_members,
+    stem,
+)
+from disentangled_audio.errors import UserError
+
+FILES = {"top/a/1.wav": b"one", "top/b/2.wav": b"two!", "top/readme.txt": b"read"}
+KINDS = ["zip", "tar", "tar.gz", "tgz"]
+WAVS = ["*.wav"]
+
+
+def _zip(path: Path, *members: tuple[str | zipfile.ZipInfo, bytes]) -> Path:
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for member, content in members:
+            archive.writestr(member, content)
+    return path
+
+
+def _tar(path: Path, *members: tuple[str | tarfile.TarInfo, bytes]) -> Path:
+    with tarfile.open(path, "w:gz" if path.name.endswith("gz") else "w") as archive:
+        for member, content in members:
+            info = tarfile.TarInfo(member) if isinstance(member, str) else member
+            info.size = len(content)
+            archive.addfile(info, io.BytesIO(content))
+    return path
+
+
+def _archive(folder: Path, kind: str, *members: tuple[str, bytes]) -> Path:
+    return (_zip if kind == "zip" else _tar)(folder / f"some.{kind}", *members)
+
+
+def _unix(name: str, mode: int) -> zipfile.ZipInfo:
+    info = zipfile.ZipInfo(name)
+    info.create_system = 3
+    info.external_attr = mode << 16
+    return info
+
+
+def _special(name: str, kind: bytes, target: str = "") -> tarfile.TarInfo:
+    info = tarfile.TarInfo(name)
+    info.type, info.linkname = kind, target
+    return info
+
+
+def _content(folder: Path) -> dict[str, bytes]:
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes()
+        for path in folder.rglob("*")
+        if path.is_file()
+    }
+
+
+def _assert_refused(archive: Path, member: str, reason: str, limits: Limits | None = None) -> None:
+    """Neither listed nor extracted; archive and member are named, nothing is left behind."""
+    target = archive.parent / "out" / "folder"
+    for act in (
+        lambda: list_members(archive, ["*"], limits),
+        lambda: extract_members(archive, ["*"], target, limits),
+    ):
+        with pytest.raises(UserError) as caught:
+            act()
+        for text in (str(archive), repr(member), reason):
+            assert text in str(caught.value)
+    assert not any((archive.parent / "out").glob("*"))
+    assert {path.name for path in archive.parent.iterdir()} <= {archive.name, "out"}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_only_what_matches_is_listed_and_extracted(tmp_path: Path, kind: str) -> None:
+    archive = _archive(tmp_path, kind, *FILES.items())
+    target = tmp_path / "new" / "out"
+
+    assert list_members(archive, WAVS) == [
+        Member("top/a/1.wav", "top/a/1.wav", 3),
+        Member("top/b/2.wav", "top/b/2.wav", 4),
+    ]
+    assert extract_members(archive, WAVS, target) == target
+
+    assert _content(target) == {name: FILES[name] for name in list(FILES)[:2]}
+    assert list(target.parent.iterdir()) == [target]
+
+
+@pytest.mark.parametrize(
+    ("patterns", "chosen"),
+    [
+        (["*/a/*"], ["top/a/1.wav"]),
+        (["top/*.txt", "*/2.wav"], ["top/b/2.wav", "top/readme.txt"]),
+        (["*/?/[!2]*.wav"], ["top/a/1.wav"]),
+        (["*"], list(FILES)),
+    ],
+)
+def test_patterns_are_for_whole_paths(
+    tmp_path: Path, patterns: list[str], chosen: list[str]
+) -> None:
+    archive = _archive(tmp_path, "zip", *FILES.items())
+
+    assert [member.path for member in list_members(archive, patterns)] == chosen
+
+
+def test_what_matches_nothing_shows_what_there_is(tmp_path: Path) -> None:
+    archive = _archive(tmp_path, "tar.gz", *FILES.items())
+
+    with pytest.raises(UserError, match=r"no member that matches \['\*\.mp3'\]") as caught:
+        extract_members(archive, ["*.mp3"], tmp_path / "out")
+    assert "top/a/1.wav" in str(caught.value)
+    assert not (tmp_path / "out").exists()
+
+
+def test_extraction_is_done_once(tmp_path: Path) -> None:
+    archive = _archive(tmp_path, "zip", *FILES.items())
+    target = extract_members(archive, WAVS, tmp_path / "out")
+    archive.unlink()
+
+    assert extract_members(archive, WAVS, target) == target
+
+
+def test_a_folder_is_keyed_by_archive_and_patterns() -> None:
+    def name(archive_hash: str, *patterns: str) -> str:
+        return extraction_folder("some.tar.gz", archive_hash, list(patterns))
+
+    assert name("md5:1", "a", "b") == name("md5:1", "b", "a")
+    assert len({name("md5:1", "a"), name("md5:2", "a"), name("md5:1", "b")}) == 3
+    assert name("md5:1", "a").startswith("some-")
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("a.zip", "a"),
+        ("a.TAR.GZ", "a"),
+        ("a.b.tgz", "a.b"),
+        ("a.tar", "a"),
+        ("azip", "azip"),
+        # Not an empty name, which would stand for the data folder itself.
+        (".zip", ".zip"),
+    ],
+)
+def test_an_archive_is_named_without_its_kind(name: str, expected: str) -> None:
+    assert stem(name) == expected
+
+
+def test_a_global_header_as_git_writes_it_is_no_member(tmp_path: Path) -> None:
+    header = tarfile.TarInfo.create_pax_global_header({"comment": "0" * 40})
+    archive = _tar(tmp_path / "some.tar", *FILES.items())
+    archive.write_bytes(header + archive.read_bytes())
+
+    assert len(list_members(archive, ["*"])) == len(FILES)
+
+
+def test_paths_are_tidied_and_folders_are_no_members(tmp_path: Path) -> None:
+    archive = _tar(
+        tmp_path / "some.tar",
+        (_special("./top", tarfile.DIRTYPE), b""),
+        (_special("./top", tarfile.DIRTYPE), b""),
+        ("./top/./1.wav", b"one"),
+    )
+
+    assert _content(extract_members(archive, ["top/*"], tmp_path / "out")) == {"top/1.wav": b"one"}
+
+
+def test_an_archive_made_on_windows_has_its_folders(tmp_path: Path) -> None:
+    archive = _zip(tmp_path / "some.zip", ("top/1.wav", b"one"))
+    archive.write_bytes(archive.read_bytes().replace(b"top/1.wav", b"top\\1.wav"))
+
+    assert _content(extract_members(archive, ["top/*"], tmp_path / "out")) == {"top/1.wav": b"one"}
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "../evil.wav",
+        "top/../../evil.wav",
+        "top/../evil.wav",
+        "top/..",
+        "..\\evil.wav",
+        "/etc/evil.wav",
+        "\\evil.wav",
+        "C:evil.wav",
+        "c:\\evil.wav",
+        "//host/share/evil.wav",
+    ],
+)
+@pytest.mark.parametrize("make", [_zip, _tar])
+def test_a_member_outside_of_the_folder_is_refused(
+    tmp_path: Path, make: Callable[..., Path], name: str
+) -> None:
+    archive = make(tmp_path / "some", ("good.wav", b"good"), (name, b"evil"))
+
+    _assert_refused(archive, name, "would lie outside of the folder")
+    with pytest.raises(UserError, match="would lie outside"):
+        list_members(archive, ["good.wav"])
+
+
+LINKS = [
+    (tarfile.SYMTYPE, "../../etc/hostname"),
+    (tarfile.SYMTYPE, "/etc/hostname"),
+    (tarfile.SYMTYPE, "../.."),
+    (tarfile.LNKTYPE, "../etc/hostname"),
+    (tarfile.LNKTYPE, "/etc/hostname"),
+]
+
+
+@pytest.mark.parametrize(("kind", "target"), LINKS)
+def test_a_link_out_of_a_tar_is_refused(tmp_path: Path, kind: bytes, target: str) -> None:
+    link = _special("top/link.wav", kind, target)
+    archive = _tar(tmp_path / "some.tgz", ("top/good.wav", b"good"), (link, b""))
+
+    _assert_refused(archive, "top/link.wav", "links out of the folder")
+
+
+@pytest.mark.parametrize("target", ["../../etc/hostname", "/etc/hostname"])
+def test_a_link_out_of_a_zip_is_refused(tmp_path: Path, target: str) -> None:
+    link = _unix("top/link.wav", stat.S_IFLNK | 0o777)
+    archive = _zip(tmp_path / "some.zip", ("good.wav", b"good"), (link, target.encode()))
+
+    _assert_refused(archive, "top/link.wav", "links out of the folder")
+
+
+def test_writing_through_a_link_is_refused(tmp_path: Path) -> None:
+    link = _special("top/link", tarfile.SYMTYPE, "/tmp")
+    archive = _tar(tmp_path / "some.tar", (link, b""), ("top/link/evil.wav", b"evil"))
+
+    _assert_refused(archive, "top/link", "links out of the folder")
+
+
+@pytest.mark.parametrize("make", [_zip, _tar])
+def test_a_link_inside_is_extracted_as_a_copy(tmp_path: Path, make: Callable[..., Path]) -> None:
+    link = (
+        (_unix("top/b/2.wav", stat.S_IFLNK | 0o777), b"../a/1.wav")
+        if make is _zip
+        else (_special("top/b/2.wav", tarfile.SYMTYPE, "../a/1.wav"), b"")
+    )
+    archive = make(tmp_path / "some", link, ("top/a/1.wav", b"one"))
+
+    target = extract_members(archive, ["*"], tmp_path / "out")
+
+    assert _content(target) == {"top/a/1.wav": b"one", "top/b/2.wav": b"one"}
+    assert not (target / "top/b/2.wav").is_symlink()
+
+
+def test_a_hard_link_is_extracted_as_a_copy(tmp_path: Path) -> None:
+    link = _special("top/b/2.wav", tarfile.LNKTYPE, "top/a/1.wav")
+    archive = _tar(tmp_path / "some.tar.gz", ("top/a/1.wav", b"one"), (link, b""))
+
+    target = extract_members(archive, ["*/b/*"], tmp_path / "out")
+    assert _content(target) == {"top/b/2.wav": b"one"}
+
+
+@pytest.mark.parametrize("target", ["link.wav", "nothing.wav", "."])
+def test_a_link_to_no_file_is_refused(tmp_path: Path, target: str) -> None:
+    link = _special("link.wav", tarfile.SYMTYPE, target)
+    archive = _tar(tmp_path / "some.tar", ("good.wav", b"good"), (link, b""))
+
+    _assert_refused(archive, "link.wav", "which is no file in the archive")
+
+
+@pytest.mark.parametrize("kind", [tarfile.FIFOTYPE, tarfile.CHRTYPE, tarfile.BLKTYPE])
+def test_a_device_in_a_tar_is_refused(tmp_path: Path, kind: bytes) -> None:
+    archive = _tar(tmp_path / "some.tar", ("good.wav", b"good"), (_special("dev.wav", kind), b""))
+
+    _assert_refused(archive, "dev.wav", "is a device, a pipe")
+
+
+@pytest.mark.parametrize("mode", [stat.S_IFIFO, stat.S_IFCHR, stat.S_IFBLK, stat.S_IFSOCK])
+def test_a_device_in_a_zip_is_refused(tmp_path: Path, mode: int) -> None:
+    archive = _zip(tmp_path / "some.zip", ("good.wav", b"good"), (_unix("dev.wav", mode), b""))
+
+    _assert_refused(archive, "dev.wav", "is a device, a pipe")
+
+
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+@pytest.mark.parametrize("again", ["top/1.wav", "./top/1.wav", "top//1.wav"])
+@pytest.mark.parametrize("make", [_zip, _tar])
+def test_a_member_that_is_there_twice_is_refused(
+    tmp_path: Path, make: Callable[..., Path], again: str
+) -> None:
+    archive = make(tmp_path / "some", ("top/1.wav", b"one"), (again, b"two"))
+
+    _assert_refused(archive, again, "is there more than once")
+
+
+@pytest.mark.parametrize("make", [_zip, _tar])
+def test_a_file_that_is_a_folder_too_is_refused(tmp_path: Path, make: Callable[..., Path]) -> None:
+    archive = make(tmp_path / "some", ("top", b"file"), ("top/1.wav", b"one"))
+
+    with pytest.raises(UserError, match=r"member 'top/1\.wav' cannot be extracted"):
+        extract_members(archive, ["*"], tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def _encrypt(archive: Path) -> Path:
+    """Set the flag for encryption of the only member, in both of its headers."""
+    content = bytearray(archive.read_bytes())
+    for signature, offset in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
+        content[content.index(signature) + offset] |= 1
+    archive.write_bytes(content)
+    return archive
+
+
+def test_an_encrypted_member_is_refused(tmp_path: Path) -> None:
+    archive = _encrypt(_zip(tmp_path / "some.zip", ("secret.wav", b"secret")))
+
+    _assert_refused(archive, "secret.wav", "is encrypted")
+
+
+@pytest.mark.parametrize(
+    "limits", [Limits(max_bytes=999_999), Limits(max_ratio=20)], ids=["bytes", "ratio"]
+)
+@pytest.mark.parametrize("kind", ["zip", "tar.gz"])
+def test_a_decompression_bomb_is_refused(tmp_path: Path, kind: str, limits: Limits) -> None:
+    archive = _archive(tmp_path, kind, ("good.wav", b"good"), ("bomb.wav", bytes(1_000_000)))
+
+    _assert_refused(archive, "bomb.wav", "as a decompression bomb does", limits)
+    generous = Limits(max_bytes=1_000_004, max_ratio=2000)
+    assert len(list_members(archive, ["*"], generous)) == 2
+
+
+def test_a_bomb_in_a_tar_is_not_even_passed(tmp_path: Path) -> None:
+    archive = _tar(tmp_path / "some.tgz", ("bomb", bytes(1_000_000)), ("good.wav", b"good"))
+
+    with pytest.raises(UserError, match="member 'bomb' makes it 1000000 bytes"):
+        list_members(archive, ["good.wav"], Limits(max_bytes=1000))
+
+
+def test_many_links_to_one_file_count_each(tmp_path: Path) -> None:
+    links = [(_special(f"{i}.wav", tarfile.SYMTYPE, "big.wav"), b"") for i in range(10)]
+    archive = _tar(tmp_path / "some.tar", ("big.wav", bytes(1000)), *links)
+
+    _assert_refused(archive, "big.wav", "makes it 6000 bytes", Limits(max_bytes=5000))
+
+
+def test_too_many_members_are_refused(tmp_path: Path) -> None:
+    archive = _zip(tmp_path / "some.zip", *((f"{i}.wav", b"") for i in range(4)))
+
+    _assert_refused(archive, "3.wav", "beyond the 3", Limits(max_members=3))
+
+
+def test_a_zip_that_understates_a_size_is_refused(tmp_path: Path) -> None:
+    archive = _zip(tmp_path / "some.zip", ("lie.wav", bytes(100_000)))
+    content = bytearray(archive.read_bytes())
+    struct.pack_into("<I", content, content.index(b"PK\x01\x02") + 24, 10)
+    archive.write_bytes(content)
+
+    with pytest.raises(UserError, match=r"member 'lie\.wav' cannot be extracted"):
+        extract_members(archive, ["*"], tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_header_that_fills_the_memory_is_refused(tmp_path: Path) -> None:
+    header = _special("pax", tarfile.XHDTYPE)
+    header.size = 1 << 32
+    archive = tmp_path / "some.tgz"
+    with gzip.open(archive, "wb") as file:
+        file.write(header.tobuf(tarfile.USTAR_FORMAT) + bytes(10_000))
+
+    with pytest.raises(UserError, match="cannot be read as a zip, tar"):
+        list_members(archive, ["*"])
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("share", [0.0, 0.3, 0.6, 0.9])
+def test_a_truncated_archive_is_refused(tmp_path: Path, kind: str, share: float) -> None:
+    noise = np.random.default_rng(0).bytes(25_600)
+    archive = _archive(tmp_path, kind, ("1.wav", noise), ("2.wav", noise))
+    # A tar is filled up with zeros, which nobody misses.
+    content = archive.read_bytes()[:52_000]
+    archive.write_bytes(content[: int(share * len(content))])
+
+    with pytest.raises(UserError, match="to have it downloaded again") as caught:
+        extract_members(archive, WAVS, tmp_path / "out")
+    assert str(archive) in str(caught.value)
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("at", [512 + 512, 512 + 512 + 100])
+@pytest.mark.parametrize("cut", [True, False])
+def test_a_tar_that_ends_or_is_damaged_between_members_is_refused(
+    tmp_path: Path, at: int, cut: bool
+) -> None:
+    archive = _tar(tmp_path / "some.tar", ("1.wav", b"one"), ("2.wav", b"two"))
+    content = archive.read_bytes()
+    archive.write_bytes(content[:at] if cut else content[:at] + b"??" + content[at + 2 :])
+
+    with pytest.raises(UserError, match="it is cut off or damaged at byte 1024"):
+        list_members(archive, WAVS)
+
+
+def test_a_damaged_member_is_named(tmp_path: Path) -> None:
+    archive = tmp_path / "some.zip"
+    with zipfile.ZipFile(archive, "w") as stored:
+        stored.writestr("1.wav", b"content as it was")
+    archive.write_bytes(archive.read_bytes().replace(b"as it was", b"as it is!"))
+
+    with pytest.raises(UserError, match=r"member '1\.wav' cannot be extracted: Bad CRC"):
+        extract_members(archive, WAVS, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"<html>please log in</html>", b"PK\x03\x04", b"\x1f\x8b"]
+)
+def test_what_is_no_archive_is_named(tmp_path: Path, content: bytes) -> None:
+    archive = tmp_path / "some.zip"
+    archive.write_bytes(content)
+
+    with pytest.raises(UserError, match=r"some\.zip cannot be read as a zip, tar or tar\.gz"):
+        list_members(archive, ["*"])
+
+
+def test_a_missing_archive_and_a_target_that_cannot_be_made_are_named(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"none\.zip: No such file"):
+        extract_members(tmp_path / "none.zip", ["*"], tmp_path / "out")
+    archive = _archive(tmp_path, "zip", *FILES.items())
+    (tmp_path / "file").touch()
+    with pytest.raises(UserError, match=r"some\.zip cannot be extracted: .*file: "):
+        extract_members(archive, ["*"], tmp_path / "file" / "out")
+
+
+def test_a_full_disk_is_noticed_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    archive = _archive(tmp_path, "zip", *FILES.items())
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=6))
+
+    with pytest.raises(UserError, match=r"extracting .*some\.zip needs"):
+        extract_members(archive, WAVS, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_tar_that_ends_with_a_zip_is_a_tar(tmp_path: Path) -> None:
+    inner = _zip(tmp_path / "inner.zip", ("inner.wav", b"inner"))
+    archive = _tar(tmp_path / "some.tar", ("inner.zip", inner.read_bytes()))
+
+    assert [member.path for member in list_members(archive, ["*"])] == ["inner.zip"]

@@ -1,0 +1,794 @@
+"""The real databases, from archives built in their documented formats to `recordings`."""
+
+import csv
+import io
+import re
+import shutil
+import tarfile
+import zipfile
+from collections import Counter
+from functools import cache
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import soundfile
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from omegaconf import OmegaConf
+from scipy.io import savemat
+
+from disentangled_audio.corpora.describe import NameGrammar
+from disentangled_audio.corpora.generators.twin import twin_files
+from disentangled_audio.corpora.reading.ingest import Ingested
+from disentangled_audio.corpora.reading.integrity import integrity_report, linked_recordings
+from disentangled_audio.corpora.sources.file_hash import hash_of
+from disentangled_audio.corpora.sources.locate import locate, source_records
+from disentangled_audio.errors import UserError
+from disentangled_audio.evaluation.splits import make_splits
+from disentangled_audio.parameters import Corpus, Protocol
+from tests.conftest import REPOSITORY, load_catalog, make_project, run_kedro
+from tests.corpora.conftest import Answer, Server
+from tests.corpora.reading.reading import ingest
+
+# Whole files, sample by sample.
+UNTOUCHED = {
+    "channel": "each",
+    "duration_s": 0.05,
+    "min_duration_s": 0.01,
+    "align": "start",
+    "fill": "zeros",
+    "normalise_energy": False,
+}
+N_SAMPLES = {48000: 2400, 16000: 800}
+SLR28_COLUMNS = ["database", "kind", "room", "array", "angle", "distance", "position"]
+
+
+@cache
+def _configuration() -> Any:
+    base = REPOSITORY / "conf" / "base"
+    return OmegaConf.merge(
+        {"globals": OmegaConf.load(base / "globals.yml")},
+        OmegaConf.load(base / "parameters_corpora.yml"),
+    )
+
+
+def _described(name: str) -> dict[str, Any]:
+    described = OmegaConf.to_container(_configuration()._corpora[name], resolve=True)
+    for source in described["sources"]:
+        # The archives of the tests are others than the published one.
+        source.pop("hash", None)
+    return described
+
+
+def _corpus(name: str, sample_rate_hz: int, **changes: Any) -> Corpus:
+    analysis = {**UNTOUCHED, "sample_rate_hz": sample_rate_hz}
+    return Corpus.model_validate({**_described(name), "analysis": analysis, **changes})
+
+
+def _samples(name: str, sample_rate_hz: int) -> np.ndarray:
+    rng = np.random.default_rng(list(name.encode()))
+    return rng.uniform(-0.9, 0.9, N_SAMPLES[sample_rate_hz]).astype(np.float32)
+
+
+def _air_name(slr28_name: str) -> str:
+    """Name in AIR's archive with `{}` for the channel."""
+    stem = slr28_name.removeprefix("air_type1_").removesuffix(".wav")
+    if "phone" in stem:
+        return f"{stem.replace('phone_bt', 'phone_BT')}_{{}}.mat"
+    head, room, rest = re.fullmatch(r"(air_binaural_)([a-z_]+?)_(\d.*)", stem).groups()
+    return f"{head}{room}_{{}}_{rest}.mat"
+
+
+def _rwcp_folder(slr28_name: str) -> str:
+    kind, array, room, recording = re.fullmatch(
+        r"RWCP_type(\d)_(?:rir|noise)_(circle|cirline)_([a-z0-9]+)_(.+)\.wav", slr28_name
+    ).groups()
+    number = {"1": 1, "2": 3, "3": 5, "5": 6}[kind]
+    # Case is not documented; the published names are in lower case.
+    return f"RWCP/micarray/MICARRAY/data{number}/{array}/{room.upper()}/{recording}"
+
+
+def _of(database: str, kind: str = "") -> list[str]:
+    return [
+        name
+        for name, group in twin_files().items()
+        if group.database == database and group.kind.startswith(kind)
+    ]
+
+
+def _wav(samples: np.ndarray, subtype: str = "PCM_16") -> bytes:
+    content = io.BytesIO()
+    soundfile.write(content, samples, 16000, format="WAV", subtype=subtype)
+    return content.getvalue()
+
+
+def _tar(path: Path, members: dict[str, bytes]) -> None:
+    with tarfile.open(path, "w:gz", compresslevel=1) as tar:
+        for name, content in members.items():
+            info = tarfile.TarInfo(name)
+            info.size = len(content)
+            tar.addfile(info, io.BytesIO(content))
+
+
+def _zip(path: Path, members: dict[str, bytes]) -> None:
+    with zipfile.ZipFile(path, "w") as zipped:
+        for name, content in members.items():
+            zipped.writestr(name, content)
+
+
+def _air_members() -> dict[str, bytes]:
+    members = {"AIR_1_4/load_air.m": b"% a script"}
+    for slr28_name in _of("air"):
+        for channel in (0, 1):
+            name = _air_name(slr28_name).format(channel)
+            content = io.BytesIO()
+            information = {"fs": 48000.0, "rir_type": 1.0, "room": "a room"}
+            samples = _samples(name, 48000).astype(np.float64)[np.newaxis]
+            savemat(content, {"h_air": samples, "air_info": information})
+            members[f"AIR_1_4/{name}"] = content.getvalue()
+    return members
+
+
+def _rwcp_members() -> dict[str, bytes]:
+    members = {"RWCP/README": b"read me", "RWCP/micarray/MICARRAY/data2/x/x.1": b"not needed"}
+    for name in _of("RWCP"):
+        if "type4" in name:
+            path = f"RWCP/robot/data/non/{name.removeprefix('RWCP_type4_rir_')[:-4]}.dat"
+            members[path] = _samples(path, 48000).astype("<f4").tobytes()
+            continue
+        folder = _rwcp_folder(name)
+        # Eleven, so that the order is that of numbers and not of text.
+        n_channels = 11 if "e1a" in name or "ambient1" in name else 2
+        for channel in range(1, n_channels + 1):
+            path = f"{folder}/{folder.rpartition('/')[2]}.{channel}"
+            samples = _samples(path, 48000)
+            if "noise" in name:
+                members[path] = np.round(samples * 2**15).astype("<i2").tobytes()
+            else:
+                # Responses are not limited to full scale.
+                members[path] = (1000 * samples).astype("<f4").tobytes()
+    return members
+
+
+def _reverb_members(number: int) -> dict[str, bytes]:
+    top = {1: "reverb_tools_for_Generate_mcTrainData", 2: "reverb_tools_for_Generate_SimData"}
+    members = {f"{top[number]}/bin/tool.wav": b"not a recording"}
+    for name in _of("RVB2014"):
+        if f"type{number}" not in name:
+            continue
+        own = re.sub(r"RVB2014_type\d_", "", name).replace("room", "Room").replace("angl", "Angl")
+        folder, own = ("RIR", own.replace("rir", "RIR")) if "rir" in own else ("NOISE", own)
+        samples = np.stack([_samples(f"{own}{channel}", 16000) for channel in (0, 1)], axis=1)
+        members[f"{top[number]}/{folder}/{own}"] = _wav(samples)
+    return members
+
+
+def _simulated_members(top: str) -> dict[str, bytes]:
+    members = {f"{top}/smallroom/room_info": b"sizes"}
+    for size in ("small", "medium", "large"):
+        for room in range(1, 5):
+            for position in range(1, 4):
+                name = f"{size}room/Room{room:03d}/Room{room:03d}-{position:05d}.wav"
+                members[f"{top}/{name}"] = _wav(_samples(name, 16000))
+    return members
+
+
+@pytest.fixture(scope="session")
+def archives(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data folder with every archive, as somebody may have downloaded them."""
+    folder = tmp_path_factory.mktemp("archives")
+    _zip(folder / "air_database_release_1_4.zip", _air_members())
+    _tar(folder / "RWCP.tar.gz", _rwcp_members())
+    _tar(folder / "reverb_tools_for_Generate_mcTrainData.tgz", _reverb_members(1))
+    _tar(folder / "reverb_tools_for_Generate_SimData.tgz", _reverb_members(2))
+    _zip(folder / "sim_rir_16k.zip", _simulated_members("simulated_rirs_16k"))
+    real = {
+        f"RIRS_NOISES/real_rirs_isotropic_noises/{name}": _wav(_samples(name, 16000))
+        for name in twin_files()
+    }
+    simulated = _simulated_members("RIRS_NOISES/simulated_rirs")
+    noises = {"RIRS_NOISES/pointsource_noises/noise-0.wav": _wav(_samples("n", 16000))}
+    _zip(folder / "rirs_noises.zip", {**real, **simulated, **noises})
+    digits = {
+        f"free-spoken-digit-dataset-master/recordings/{digit}_{speaker}_{take}.wav": _wav(
+            _samples(f"{digit}{speaker}{take}", 16000)
+        )
+        for digit in range(10)
+        for speaker in ("anna", "bert", "cleo")
+        for take in range(2)
+    }
+    _zip(folder / "free-spoken-digit-dataset-master.zip", digits)
+    return folder
+
+
+def _ingested(archives: Path, tmp_path: Path, corpus: Corpus) -> Ingested:
+    return ingest(corpus, [archives, tmp_path / "own"])
+
+
+def _by_path(ingested: Ingested) -> dict[str, np.ndarray]:
+    """Channels of each recording, in order, (n_channels, n_samples)."""
+    table = ingested.recordings.assign(number=ingested.recordings["channel"].astype(int))
+    return {
+        path: ingested.waveforms[rows.sort_values("number").index]
+        for path, rows in table.groupby("path")
+    }
+
+
+def _slr28_rows() -> pd.DataFrame:
+    grammar = NameGrammar(_corpus("slr28", 16000), [])
+    return pd.DataFrame({"path": name, **grammar.parse(name)} for name in twin_files())
+
+
+def _columns_of(table: pd.DataFrame) -> Counter:
+    """How often each combination of SLR28's columns occurs; a column may be missing."""
+    columns = table.reindex(columns=SLR28_COLUMNS).astype(object).fillna("")
+    return Counter(map(tuple, columns.to_numpy().tolist()))
+
+
+def test_air_comes_back_sample_by_sample(archives: Path, tmp_path: Path) -> None:
+    ingested = _ingested(archives, tmp_path, _corpus("air", 48000))
+
+    recordings = _by_path(ingested)
+    assert len(recordings) == 107
+    assert ingested.rejected.empty
+    for slr28_name in _of("air"):
+        name = _air_name(slr28_name)
+        written = np.stack([_samples(name.format(channel), 48000) for channel in (0, 1)])
+        found = recordings[f"AIR_1_4/{name.replace('_{}', '')}"]
+        np.testing.assert_array_equal(found, written, err_msg=name)
+    assert set(ingested.recordings["sample_rate_hz"]) == {48000}
+    assert set(ingested.recordings["n_channels"]) == {2}
+
+
+def test_rwcp_comes_back_sample_by_sample(archives: Path, tmp_path: Path) -> None:
+    ingested = _ingested(archives, tmp_path, _corpus("rwcp", 48000))
+
+    recordings = _by_path(ingested)
+    assert len(recordings) == 184
+    assert ingested.rejected.empty
+    for path, content in _rwcp_members().items():
+        if path.endswith(("README", "x.1")):
+            continue
+        recording, _, channel = path.rpartition(".")
+        noise = "data6" in path
+        found = recordings[path if channel == "dat" else recording]
+        written = np.frombuffer(content, "<i2" if noise else "<f4") / (2**15 if noise else 1)
+        number = 0 if channel == "dat" else int(channel) - 1
+        np.testing.assert_array_equal(found[number], written.astype(np.float32), err_msg=path)
+
+
+def test_reverb2014_comes_back_sample_by_sample(archives: Path, tmp_path: Path) -> None:
+    ingested = _ingested(archives, tmp_path, _corpus("reverb2014", 16000))
+
+    recordings = _by_path(ingested)
+    assert len(recordings) == 126
+    for number in (1, 2):
+        for path, content in _reverb_members(number).items():
+            if "/bin/" in path:
+                continue
+            written = soundfile.read(io.BytesIO(content), dtype="float32")[0].T
+            np.testing.assert_array_equal(recordings[path], written, err_msg=path)
+
+
+@pytest.mark.parametrize("name", ["air", "rwcp", "reverb2014", "databases"])
+def test_the_archives_give_the_columns_that_slr28s_names_give(
+    archives: Path, tmp_path: Path, name: str
+) -> None:
+    ingested = _ingested(archives, tmp_path, _corpus(name, 48000))
+
+    rows = _slr28_rows()
+    of_database = {"air": ["air"], "rwcp": ["RWCP"], "reverb2014": ["RVB2014"]}
+    expected = rows[rows["database"].isin(of_database.get(name, ["air", "RWCP", "RVB2014"]))]
+    assert _columns_of(ingested.recordings.drop_duplicates("path")) == _columns_of(expected)
+
+
+def test_the_three_archives_are_one_corpus_with_the_rights_of_each(
+    archives: Path, tmp_path: Path
+) -> None:
+    ingested = _ingested(archives, tmp_path, _corpus("databases", 16000))
+
+    rights = ingested.recordings.groupby("database")["licence"].unique().map(list).to_dict()
+    assert rights == {
+        database: [_described(corpus)["licence"]]
+        for database, corpus in {"air": "air", "RWCP": "rwcp", "RVB2014": "reverb2014"}.items()
+    }
+    assert ingested.recordings["citation"].str.contains(r"\d{4}").all()
+
+
+@pytest.mark.parametrize(
+    ("name", "n_recordings"),
+    [("slr28", 417), ("sim_rir", 36), ("slr28_simulated", 36), ("real_and_simulated", 453)],
+)
+def test_the_archives_of_openslr_are_read(
+    archives: Path, tmp_path: Path, name: str, n_recordings: int
+) -> None:
+    ingested = _ingested(archives, tmp_path, _corpus(name, 16000))
+
+    assert len(ingested.recordings) == n_recordings
+    assert ingested.rejected.empty
+    for _, row in ingested.recordings.iloc[::50].iterrows():
+        simulated = re.search(r"[a-z]+room/Room.*", row["path"])
+        own = simulated[0] if simulated else row["path"].rpartition("/")[2]
+        written = soundfile.read(io.BytesIO(_wav(_samples(own, 16000))), dtype="float32")[0]
+        np.testing.assert_array_equal(ingested.waveforms[row.name], written, err_msg=own)
+
+
+def test_simulated_rooms_of_one_number_and_several_sizes_are_several(
+    archives: Path, tmp_path: Path
+) -> None:
+    ingested = _ingested(archives, tmp_path, _corpus("sim_rir", 16000))
+
+    assert ingested.recordings["room"].nunique() == 12
+    assert ingested.recordings.groupby("room")["size"].nunique().max() == 1
+
+
+@pytest.mark.parametrize("separator", ["/", "_"])
+def test_rwcps_folders_may_be_flat_or_deep(separator: str) -> None:
+    """Each underscore of SLR28's names may be that of a name, or stand for a folder."""
+    corpus = _corpus("rwcp", 48000)
+    grammar = NameGrammar(corpus, [])
+    rows = _slr28_rows().set_index("path")
+    for name in _of("RWCP"):
+        if "type4" in name:
+            continue
+        array, room, recording = _rwcp_folder(name).split("/")[-3:]
+        own = separator.join([array, room, recording.replace("imp_", f"imp{separator}")])
+        noise = "noise" in name
+
+        found = grammar.parse(
+            f"micarray/MICARRAY/data{6 if noise else 1}/{own}/x", "RWCP", corpus.sources[2 * noise]
+        )
+
+        assert found is not None, own
+        for column in ("kind", "array", "room", "angle"):
+            assert found.get(column) in (rows.loc[name, column], None), (own, column)
+        assert found["room"] == rows.loc[name, "room"]
+
+
+SIM_RIR_TOPS = {"sim_rir_16k.zip": "simulated_rirs_16k", "sim_rir.zip": "simulated_rirs"}
+
+
+@pytest.mark.parametrize("name", SIM_RIR_TOPS)
+def test_sim_rir_is_one_corpus_from_its_urls_its_archives_and_its_folders(
+    server: Server, tmp_path: Path, name: str
+) -> None:
+    archive = tmp_path / "archive" / name
+    archive.parent.mkdir()
+    _zip(archive, _simulated_members(SIM_RIR_TOPS[name]))
+    for place in (tmp_path / "beside", tmp_path / "below" / name.removesuffix(".zip")):
+        with zipfile.ZipFile(archive) as zipped:
+            zipped.extractall(place)
+    corpus = _corpus("sim_rir", 16000)
+    (source,) = corpus.sources
+    # Only one of the two names is there.
+    server.url(name, Answer(archive.read_bytes()))
+    urls = [f"{server.address}/{other}" for other in source.mirrors]
+    online = corpus.model_copy(update={"sources": [source.model_copy(update={"url": urls})]})
+
+    first = ingest(online, [tmp_path / "url"])
+    n_requests = len(server.requests)
+    places = [tmp_path / "archive", tmp_path / "beside", tmp_path / "below"]
+    results = [ingest(online, [place, tmp_path / "own"]) for place in places]
+    in_place = source.model_copy(update={"url": urls, "extract": False})
+    read = corpus.model_copy(update={"sources": [in_place]})
+    results.append(ingest(read, [tmp_path / "archive", tmp_path / "own"]))
+
+    assert len(server.requests) == n_requests
+    assert len(first.recordings) == 36
+    for result in results:
+        columns = first.recordings.columns.drop(["recording_id", "path"])
+        pd.testing.assert_frame_equal(result.recordings[columns], first.recordings[columns])
+        assert list(result.recordings["path"]) == list(first.recordings["path"])
+        np.testing.assert_array_equal(result.waveforms, first.waveforms)
+
+
+@pytest.mark.parametrize("name", ["air", "rwcp", "reverb2014"])
+def test_a_database_is_one_corpus_from_its_urls_its_archives_and_its_folders(
+    server: Server, archives: Path, tmp_path: Path, name: str
+) -> None:
+    corpus = _corpus(name, 16000)
+    online = []
+    for source in corpus.sources:
+        archive = archives / source.name
+        shutil.unpack_archive(archive, tmp_path / "by hand")
+        server.url(source.name, Answer(archive.read_bytes()))
+        online.append(source.model_copy(update={"url": [f"{server.address}/{source.name}"]}))
+
+    first = ingest(corpus.model_copy(update={"sources": online}), [tmp_path / "url"])
+    others = [
+        _ingested(archives, tmp_path, corpus),
+        ingest(corpus, [tmp_path / "by hand", tmp_path / "nothing"]),
+    ]
+
+    assert not (tmp_path / "nothing").exists()
+    for other in others:
+        pd.testing.assert_frame_equal(other.recordings, first.recordings)
+        np.testing.assert_array_equal(other.waveforms, first.waveforms)
+
+
+def test_an_archive_that_is_nowhere_names_all_its_urls(server: Server, tmp_path: Path) -> None:
+    (source,) = _corpus("sim_rir", 16000).sources
+    urls = [f"{server.address}/{name}" for name in source.mirrors]
+    corpus = _corpus("sim_rir", 16000).model_copy(
+        update={"sources": [source.model_copy(update={"url": urls})]}
+    )
+
+    with pytest.raises(UserError) as caught:
+        locate(corpus, [tmp_path])
+    assert all(url in str(caught.value) for url in urls)
+
+
+@pytest.mark.parametrize("own", ["fsdd/recordings", "free-spoken-digit-dataset/recordings"])
+def test_fsdd_is_read_from_its_archive_or_from_its_folder(
+    archives: Path, tmp_path: Path, own: str
+) -> None:
+    corpus = _corpus("fsdd", 16000)
+    archived = _ingested(archives, tmp_path, corpus)
+    folder = tmp_path / "data" / own
+    folder.mkdir(parents=True)
+    with zipfile.ZipFile(archives / "free-spoken-digit-dataset-master.zip") as zipped:
+        for member in zipped.namelist():
+            (folder / member.rpartition("/")[2]).write_bytes(zipped.read(member))
+
+    by_hand = ingest(corpus, [tmp_path / "data"])
+
+    assert len(archived.recordings) == 60
+    pd.testing.assert_frame_equal(archived.recordings, by_hand.recordings)
+    np.testing.assert_array_equal(archived.waveforms, by_hand.waveforms)
+
+
+@pytest.mark.parametrize("name", ["slr28", "real_and_simulated"])
+def test_the_zip_read_in_place_gives_the_same_and_writes_nothing(
+    archives: Path, tmp_path: Path, name: str
+) -> None:
+    corpus = _corpus(name, 16000)
+    sources = [source.model_copy(update={"extract": False}) for source in corpus.sources]
+    in_place = corpus.model_copy(update={"sources": sources})
+
+    extracted = _ingested(archives, tmp_path, corpus)
+    read = ingest(in_place, [archives, tmp_path / "nothing"])
+
+    pd.testing.assert_frame_equal(extracted.recordings, read.recordings)
+    np.testing.assert_array_equal(extracted.waveforms, read.waveforms)
+    assert not (tmp_path / "nothing").exists()
+
+
+def test_only_a_zip_can_be_read_in_place(archives: Path, tmp_path: Path) -> None:
+    described = _described("reverb2014")
+    for source in described["sources"]:
+        source["extract"] = False
+
+    with pytest.raises(UserError, match=r"tgz is no zip archive.*extract: true"):
+        locate(Corpus.model_validate(described), [archives, tmp_path])
+
+
+def test_a_damaged_member_of_a_zip_read_in_place_is_rejected(tmp_path: Path) -> None:
+    names = list(twin_files())[:4]
+    real = {
+        f"RIRS_NOISES/real_rirs_isotropic_noises/{name}": _wav(_samples(name, 16000))
+        for name in names
+    }
+    _zip(tmp_path / "rirs_noises.zip", real)
+    content = bytearray((tmp_path / "rirs_noises.zip").read_bytes())
+    content[len(_wav(_samples(names[0], 16000))) // 2] ^= 0xFF
+    (tmp_path / "rirs_noises.zip").write_bytes(bytes(content))
+    described = _described("slr28")
+    described["sources"][0]["extract"] = False
+    analysis = {**UNTOUCHED, "sample_rate_hz": 16000}
+    corpus = Corpus.model_validate({**described, "analysis": analysis, "max_rejected_share": 0.5})
+
+    ingested = ingest(corpus, [tmp_path])
+
+    assert len(ingested.recordings) == 3
+    (reason,) = ingested.rejected["reason"]
+    assert reason.startswith("damaged in its archive: Bad CRC-32")
+
+
+def test_a_database_is_had_from_its_url_and_its_hash_is_told(
+    archives: Path, server: Server, tmp_path: Path
+) -> None:
+    content = (archives / "air_database_release_1_4.zip").read_bytes()
+    described = _described("air")
+    described["sources"][0]["url"] = [
+        server.url("gone/air_database_release_1_4.zip", Answer(status=404)),
+        server.url("air_database_release_1_4.zip", Answer(content)),
+    ]
+    corpus = Corpus.model_validate(described)
+
+    ingested = ingest(corpus, [tmp_path])
+
+    assert ingested.recordings["path"].nunique() == 107
+    (record,) = source_records(corpus, [tmp_path])
+    archive = archives / "air_database_release_1_4.zip"
+    assert f"sha256:{record['sha256']}" == hash_of(archive)
+    assert record["archive"] == str(tmp_path / "downloads" / archive.name)
+
+
+def test_what_is_missing_is_counted_by_class_and_kind(archives: Path, tmp_path: Path) -> None:
+    corpus = _corpus("databases", 16000)
+    ingested = _ingested(archives, tmp_path, corpus)
+    target = ingested.recordings["database"].astype("string")
+    splits = ingested.recordings[["recording_id"]].assign(target=target, role="train")
+
+    def report(kept: pd.Series) -> dict[str, Any]:
+        return integrity_report(ingested.recordings[kept], splits, ingested.rejected, corpus)
+
+    complete = report(pd.Series(True, index=target.index))
+    lacking = report(~ingested.recordings["path"].str.contains("stairway"))
+
+    assert complete["complete"]
+    assert complete["findings"] == []
+    assert {"class": "RVB2014", "kind": "noise", "recordings": 90} in complete["found"]
+    assert not lacking["complete"]
+    (finding,) = lacking["findings"]
+    assert finding.startswith(f"{107 - 39 - 7} of 107 expected recordings were found (air")
+
+
+def test_noises_are_linked_to_the_responses_of_their_rooms() -> None:
+    rows = _slr28_rows().rename(columns={"path": "recording_id"})
+    pairs = linked_recordings(rows, _corpus("slr28", 16000).link)
+
+    rooms = rows.set_index("recording_id")[["database", "room", "kind"]]
+    one, other = rooms.loc[pairs["recording_id"]], rooms.loc[pairs["linked_id"]]
+    assert set(one["kind"]) == {"noise"}
+    assert set(other["kind"]) == {"rir"}
+    assert (one["room"].to_numpy() == other["room"].to_numpy()).all()
+    assert (one["database"].to_numpy() == other["database"].to_numpy()).all()
+    counts = pairs["recording_id"].str[:4].value_counts().to_dict()
+    # Four responses in each of REVERB's rooms, fifteen in RWCP's office.
+    assert counts == {"RVB2": 90 * 4, "RWCP": 2 * 15}
+
+
+def test_the_grammar_covers_slr28s_own_lists(real_data: Path) -> None:
+    grammar = NameGrammar(_corpus("slr28", 16000), [])
+    kinds = {"rir_list": ("rir", 325), "noise_list": ("noise", 92)}
+    for file, (kind, count) in kinds.items():
+        lines = (real_data / "slr28_meta" / file).read_text(encoding="utf-8").split("\n")
+        entries = [line.split() for line in lines if line]
+        rows = [grammar.parse(entry[-1].rpartition("/")[2]) for entry in entries]
+
+        assert None not in rows
+        assert Counter(row["kind"] for row in rows) == {kind: count}
+        if kind == "rir":
+            continue
+        linkage = [entry[entry.index("--room-linkage") + 1] for entry in entries]
+        for row, room in zip(rows, linkage, strict=True):
+            assert room.startswith(row["database"])
+            assert room.rpartition("_")[2] == row["room"]
+
+
+def test_the_grammar_covers_the_names_of_slr28s_hashes(real_data: Path) -> None:
+    table = pd.read_csv(real_data / "slr28_meta" / "sha256_and_bytes.tsv", sep="\t")
+    grammar = NameGrammar(_corpus("slr28", 16000), [])
+
+    assert [name for name in table["name"] if grammar.parse(name) is None] == []
+
+
+def test_rooms_and_counts_are_those_of_the_groups(real_data: Path) -> None:
+    with (real_data / "slr28_groups.csv").open(encoding="utf-8") as file:
+        groups = list(csv.DictReader(file))
+    expected: Counter = Counter()
+    for group in groups:
+        expected[group["database"], group["kind"], group["room"]] += int(group["count"])
+
+    rows = _slr28_rows()
+
+    assert Counter(map(tuple, rows[["database", "kind", "room"]].to_numpy().tolist())) == expected
+
+
+def test_each_name_has_the_room_of_its_group(real_data: Path) -> None:
+    with (real_data / "slr28_groups.csv").open(encoding="utf-8") as file:
+        groups = list(csv.DictReader(file))
+    rows = _slr28_rows()
+
+    for group in groups:
+        # Braces stand for one or more letters and digits; one group has a second pattern.
+        first = group["names"].partition(" and ")[0]
+        parts = map(re.escape, re.split(r"\{.*?\}", first))
+        own = rows[rows["path"].str.fullmatch("[a-z0-9]+".join(parts))]
+        assert 0 < len(own) <= int(group["count"]), group["names"]
+        assert set(own["room"]) == {group["room"]}, group["names"]
+
+
+def test_the_hashes_of_slr28_fit_its_files(real_data: Path) -> None:
+    described = _described("slr28")
+    source = {"folder": str(real_data / "slr28_real")}
+    corpus = Corpus.model_validate(
+        {
+            **described,
+            "sources": [source],
+            "files": [
+                "RVB2014_type2_rir_simroom1_near_angla.wav",
+                "RWCP_type4_rir_p30r.wav",
+                "air_*.wav",
+            ],
+            "hashes": str(real_data / "slr28_meta" / "sha256_and_bytes.tsv"),
+        }
+    )
+
+    assert ingest(corpus, []).rejected.empty
+
+
+def _simulated_rows() -> pd.DataFrame:
+    grammar = NameGrammar(_corpus("sim_rir", 16000), [])
+    return pd.DataFrame(
+        {"path": name, **grammar.parse(name)}
+        for name in _simulated_members("x")
+        if name.endswith(".wav")
+    )
+
+
+def _room_cases() -> list[tuple[str, str]]:
+    """Corpus and protocol of every environment whose groups are rooms."""
+    protocols = OmegaConf.load(REPOSITORY / "conf" / "base" / "parameters_protocols.yml")
+    by_room = {
+        name
+        for name, protocol in protocols._protocols.items()
+        if list(protocol.get("group_by", [])) in (["room"], ["database", "room"])
+    }
+    chosen = map(OmegaConf.load, sorted((REPOSITORY / "conf").glob("*/globals.yml")))
+    cases = {(each.corpus_name, each.protocol_name) for each in chosen}
+    # The other protocol that README names for it.
+    cases.add(("real_and_simulated", "database_by_room"))
+    return sorted(case for case in cases if case[1] in by_room)
+
+
+def _split_by_room(
+    case: tuple[str, str], seed: int, fold: int, kept: list[int]
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    corpus, name = case
+    rows = _simulated_rows() if corpus == "sim_rir" else _slr28_rows().iloc[sorted(kept)]
+    if corpus == "real_and_simulated":
+        rows = pd.concat([rows, _simulated_rows().assign(database="simulated")])
+    rows = rows.assign(recording_id=rows["path"]).reset_index(drop=True)
+    protocols = OmegaConf.load(REPOSITORY / "conf" / "base" / "parameters_protocols.yml")
+    described = OmegaConf.to_container(protocols._protocols[name])
+    described["split"] |= {"n_folds": 4, "fold": fold, "allow_missing_classes": True}
+    return rows, make_splits(rows, Protocol.model_validate(described), seed)
+
+
+def test_every_environment_with_rooms_is_split_here_and_none_is_refused() -> None:
+    cases = _room_cases()
+    environments = {"twin", "twin_tiny", "slr28", "databases", "real_and_simulated", "sim_rir"}
+    assert {corpus for corpus, _ in cases} == environments
+    for case, fold in product(cases, range(4)):
+        _, splits = _split_by_room(case, seed=fold, fold=fold, kept=list(range(417)))
+        assert set(splits["role"]) >= {"train", "validation", "test"}, case
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    case=st.sampled_from(_room_cases()),
+    seed=st.integers(0, 2**31 - 1),
+    fold=st.integers(0, 3),
+    kept=st.lists(st.integers(0, 416), min_size=300, max_size=417, unique=True),
+)
+def test_no_physical_room_is_ever_on_two_sides(
+    case: tuple[str, str], seed: int, fold: int, kept: list[int]
+) -> None:
+    try:
+        rows, splits = _split_by_room(case, seed, fold, kept)
+    except UserError as error:
+        # A class of which no room is left to train on cannot be split, and is refused by name.
+        if "no training row of class" not in str(error):
+            raise
+        return
+
+    rooms = rows["room"].str.cat(rows.get("database", rows["room"]).fillna(""), sep=" of ")
+    used = splits["role"] != "unused"
+    sides = splits.loc[used, "role"].groupby(rooms[used]).unique()
+    assert used.all()
+    for roles in sides:
+        assert len(roles) == 1, sides
+
+
+def test_a_zip_read_in_place_may_write_its_names_otherwise(tmp_path: Path) -> None:
+    names = list(twin_files())[:3]
+    real = {
+        f"./RIRS_NOISES//real_rirs_isotropic_noises/{name}": _wav(_samples(name, 16000))
+        for name in names
+    }
+    _zip(tmp_path / "rirs_noises.zip", real)
+    described = _described("slr28")
+    described["sources"][0]["extract"] = False
+    analysis = {**UNTOUCHED, "sample_rate_hz": 16000}
+
+    recordings = ingest(Corpus.model_validate({**described, "analysis": analysis}), [tmp_path])
+
+    label = "RIRS_NOISES/real_rirs_isotropic_noises"
+    paths = recordings.recordings["path"].tolist()
+    assert paths == sorted(f"{label}/{name}" for name in names)
+
+
+@pytest.mark.parametrize(
+    ("environment", "name"),
+    [
+        ("slr28", "database_by_room"),
+        ("slr28", "paper"),
+        ("air", "air_room_by_position"),
+        ("rwcp", "rwcp_room_by_angle"),
+        ("reverb2014", "room_near_to_far"),
+        ("reverb2014", "room_far_to_near"),
+    ],
+)
+@pytest.mark.parametrize("seed", [7, 42])
+def test_the_protocols_split_the_complete_databases(environment: str, name: str, seed: int) -> None:
+    rows = _slr28_rows().rename(columns={"path": "recording_id"})
+    rows = rows.assign(path=rows["recording_id"])
+    protocols = OmegaConf.merge(
+        {"globals": OmegaConf.load(REPOSITORY / "conf" / "base" / "globals.yml")},
+        OmegaConf.load(REPOSITORY / "conf" / "base" / "parameters_protocols.yml"),
+    )
+    described = OmegaConf.to_container(protocols._protocols[name])
+    # Where the globals say what; the clips are not cut here.
+    described.pop("analysis", None)
+    if name.startswith("room"):
+        rows = rows[rows["database"] == "RVB2014"].reset_index(drop=True)
+
+    splits = make_splits(rows, Protocol.model_validate(described), seed)
+
+    used = splits[splits["role"] != "unused"]
+    assert set(used["role"]) == {"train", "validation", "test"}
+    assert used.groupby("role")["target"].nunique().nunique() == 1
+    # Enough rows for the environment's PCA; REVERB's eight channels are a row each.
+    n_training = (used["role"] == "train").sum() * (8 if environment == "reverb2014" else 1)
+    assert n_training >= _n_components(environment)
+
+
+def _n_components(environment: str) -> int:
+    conf = REPOSITORY / "conf"
+    base = OmegaConf.load(conf / "base" / "feature_engineering" / "parameters.yml")
+    own = conf / environment / "parameters.yml"
+    return OmegaConf.merge(base, OmegaConf.load(own) if own.is_file() else {}).fourier.n_components
+
+
+def test_an_environment_reads_its_archives_and_its_manifest_tells_their_hashes(
+    archives: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DISENTANGLED_AUDIO_DATA", str(archives))
+    project = make_project(tmp_path / "project")
+
+    run_kedro(project, env="databases", pipelines=["ingestion"])
+
+    catalog = load_catalog(project, env="databases")
+    assert catalog.load("integrity")["complete"]
+    assert catalog.load("recordings")["licence"].nunique() == 3
+    assert len(catalog.load("linked_recordings")) == 90 * 4 + 2 * 15
+    sources = catalog.load("run_manifest")["sources"]
+    assert [source["label"] for source in sources] == [
+        "AIR_1_4",
+        *["RWCP"] * 3,
+        "reverb_tools_for_Generate_mcTrainData",
+        "reverb_tools_for_Generate_SimData",
+    ]
+    for source in sources:
+        assert f"sha256:{source['sha256']}" == hash_of(Path(source["archive"]))
+
+
+@pytest.mark.parametrize(
+    "environment",
+    sorted(
+        path.name
+        for path in (REPOSITORY / "conf").iterdir()
+        if (path / "globals.yml").is_file() and path.name != "folder"
+    ),
+)
+def test_every_environment_has_a_corpus_with_licence_and_citation_and_a_protocol(
+    environment: str, tmp_path: Path
+) -> None:
+    catalog = load_catalog(make_project(tmp_path / "project"), env=environment)
+
+    corpus = Corpus.model_validate(catalog.load("params:corpus"))
+    protocol = Protocol.model_validate(catalog.load("params:protocol"))
+    assert corpus.description
+    for source in corpus.sources:
+        assert (source.licence or corpus.licence) != "unknown"
+        assert source.citation or corpus.citation
+    assert protocol.target in NameGrammar(corpus, []).columns
+    readme = (REPOSITORY / "README.md").read_text(encoding="utf-8")
+    assert f"`{environment}`" in readme
+    assert f"`{catalog.load('params:corpus_name')}`" in readme or environment == "test"

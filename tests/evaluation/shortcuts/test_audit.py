@@ -1,0 +1,173 @@
+"""The audit's figures on made tables, and that its words follow from the figures."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from disentangled_audio.evaluation.shortcuts.audit import (
+    NOT_FITTED,
+    audit_controls,
+    margins_over_controls,
+    verdict,
+)
+
+NAMED = {"corpus": "made", "simulated": False, "protocol": "p", "target": "place"}
+CLASSES = ["a", "b", "c"]
+CLEAN = {
+    "shares": {"group": 0.0, "file": 0.0},
+    "near_duplicates": {"n": 0, "share": 0, "first": []},
+}
+
+
+def predictions_of(shares, n_groups=60, n_each=3, role="test"):
+    """Models that are right for the given shares of groups; each group is of one class."""
+    group = np.repeat(np.arange(n_groups), n_each)
+    target = np.array(CLASSES)[group % 3]
+    following = np.array(CLASSES)[(group + 1) % 3]
+    tables = []
+    for model, share in shares.items():
+        is_right = (group * 7) % 20 < round(share * 20)
+        predicted = np.where(is_right, target, following)
+        if model == "majority":
+            predicted = np.full(len(group), "a")
+        table = pd.DataFrame({"recording_id": np.arange(len(group)), "group": group})
+        table = table.assign(kind="rir", fold=group // 3 % 2, role=role, model=model)
+        tables.append(table.assign(target=target, predicted=predicted))
+    return pd.concat(tables, ignore_index=True).assign(p_a=0.0, p_b=0.0, p_c=0.0)
+
+
+def audited(shares, constant=(), **options):
+    controls = predictions_of({"majority": 0, **shares}, **options)
+    return audit_controls(controls, constant=dict.fromkeys(constant, "the same for all"), **NAMED)
+
+
+def test_what_predicts_is_told_from_what_does_not():
+    audit = audited({"byte_size": 1.0, "duration": 0.7, "peak": 0.3, "long_term_spectrum": 0.9})
+    assert audit["shortcuts"] == ["byte_size", "duration"]
+    assert audit["parts_of_sound"] == ["long_term_spectrum"]
+    assert list(audit["controls"])[:2] == ["byte_size", "long_term_spectrum"]
+    assert audit["chance"] == pytest.approx(1 / 3)
+    size = audit["controls"]["byte_size"]
+    assert size["balanced_accuracy"] == 1
+    assert size["margin"] == pytest.approx(2 / 3)
+    assert size["gives_away"] == CLASSES
+    assert size["p_holm"] < 0.05
+    assert size["per_kind"] == {"rir": {"n": 180, "balanced_accuracy": 1.0}}
+    assert (audit["n_folds"], audit["n_groups"]) == (2, 60)
+
+
+def test_few_groups_cannot_be_significant_and_that_is_said():
+    audit = audited({"byte_size": 1.0}, n_groups=3, n_each=200)
+    assert audit["shortcuts"] == []
+    assert audit["can_be_significant"] is False
+    words = " ".join(verdict(audit, {}, CLEAN))
+    assert "3 groups are too few to show that any control tells the place" in words
+
+
+def test_a_class_that_alone_is_found_is_named():
+    controls = predictions_of({"majority": 0, "kind": 1.0})
+    is_kind = controls["model"] == "kind"
+    controls.loc[is_kind, "predicted"] = np.where(controls.loc[is_kind, "target"] == "b", "b", "a")
+    audit = audit_controls(controls, constant={}, **NAMED)
+    # It finds a, too, but takes c for it.
+    assert audit["controls"]["kind"]["gives_away"] == ["a", "b"]
+    assert "0.67 (finds a and b only)" in " ".join(verdict(audit, {}, CLEAN))
+
+
+def test_a_control_that_failed_in_a_fold_is_not_scored():
+    controls = predictions_of({"majority": 0, "duration": 1.0, "byte_size": 1.0})
+    failed = (controls["model"] == "duration") & (controls["fold"] == 1)
+    audit = audit_controls(controls[~failed], constant={}, **NAMED)
+    assert "duration" not in audit["controls"]
+    assert audit["not_applicable"] == {"duration": NOT_FITTED}
+    assert audit["shortcuts"] == ["byte_size"]
+
+
+def test_constant_controls_are_listed_and_never_flagged():
+    audit = audited({"duration": 1.0}, constant=["duration", "sample_rate"])
+    assert audit["shortcuts"] == []
+    words = " ".join(verdict(audit, {}, CLEAN))
+    assert "the same for all: the duration of the file, the sampling rate of the file" in words
+
+
+def test_nothing_but_the_majority_is_no_error():
+    audit = audited({})
+    assert audit["shortcuts"] == []
+    assert audit["can_be_significant"] is False
+
+
+def test_words_of_a_shortcut():
+    audit = audited({"byte_size": 1.0, "duration": 0.8, "direct_sound": 0.9})
+    sentences = verdict({**audit, "simulated": True}, {}, CLEAN)
+    assert sentences[0].startswith("These recordings are simulated. Target place of made")
+    assert sentences[1] == (
+        "The size of the file in bytes alone names the place with balanced accuracy 1.00 "
+        "(95 % interval 1.00–1.00, chance 0.33)."
+    )
+    assert sentences[2] == "It can also be told from the duration of the file 0.80."
+    assert "Parts of the sound that tell the place by themselves: the first 5 ms" in sentences[4]
+    assert sentences[-1] == "No test item shares its group, file or sound with a training item."
+
+
+def test_words_without_a_shortcut():
+    words = " ".join(verdict(audited({"byte_size": 0.3}), {}, CLEAN))
+    assert "Nothing beside the sound tells the place significantly above chance." in words
+    assert "Parts of the sound" not in words
+
+
+def margins(models, controls, **options):
+    return margins_over_controls(
+        predictions_of(models, **options), predictions_of({"majority": 0, **controls}, **options)
+    )
+
+
+def test_margins_are_over_the_best_control_of_each_kind():
+    found = margins({"svm": 0.5, "hybrid": 1.0}, {"duration": 0.5, "peak": 0.2, "bandwidth": 0.8})
+    assert found["shortcut"]["best_control"] == "duration"
+    assert found["part_of_sound"]["best_control"] == "bandwidth"
+    hybrid = found["shortcut"]["models"]["hybrid"]
+    assert hybrid["difference"] == pytest.approx(0.5)
+    assert hybrid["significant"] is True
+    assert found["shortcut"]["models"]["svm"]["significant"] is False
+    words = " ".join(verdict(audited({}), found, CLEAN))
+    assert (
+        "the margin of hybrid over the best shortcut control, the duration of the file (0.50) is "
+        "+0.50"
+    ) in words
+    assert "Of the other models (svm +0.00), none is significantly above it." in words
+    assert "the best part of sound, the bandwidth (0.80) is +0.20" in words
+
+
+def test_a_model_below_the_control_is_never_significantly_above_it():
+    found = margins({"hybrid": 0.0}, {"duration": 1.0})
+    assert found["shortcut"]["models"]["hybrid"]["significant"] is False
+    words = " ".join(verdict(audited({}), found, CLEAN))
+    assert "\N{MINUS SIGN}1.00" in words
+    assert "not significant" in words
+
+
+def test_training_rows_are_not_looked_at():
+    tested = predictions_of({"hybrid": 0.5})
+    trained = predictions_of({"hybrid": 1.0}, role="train").assign(
+        recording_id=lambda t: -1 - t["recording_id"], fold=7
+    )
+    controls = predictions_of({"majority": 0, "duration": 0.5})
+    alone = margins_over_controls(tested, controls)
+    assert margins_over_controls(pd.concat([tested, trained]), controls) == alone
+
+
+def test_one_group_and_few_groups_are_said_where_a_margin_is_significant():
+    found = margins({"hybrid": 1.0}, {"duration": 0.0}, n_groups=6)
+    assert "With so few groups" in " ".join(verdict(audited({}), found, CLEAN))
+
+
+def test_words_of_leaks():
+    leakage = {
+        "shares": {"group": 0.0, "room": 0.25},
+        "near_duplicates": {"n": 3, "share": 0.015, "first": [["x.wav", "y.wav"]]},
+    }
+    words = " ".join(verdict(audited({}), {}, leakage))
+    assert "25% of the test items have their room in training." in words
+    assert "3 test items (1.5%) are the same sound" in words
+    assert "x.wav, like y.wav" in words
+    assert "No test item shares" not in words

@@ -1,0 +1,459 @@
+"""The report is one escaped page that says what its figures do not show."""
+
+import io
+import wave
+from base64 import b64decode
+from html.parser import HTMLParser
+from itertools import pairwise
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from disentangled_audio.evaluation.scores.summary import (
+    HYBRID,
+    classification_report_table,
+    confusion_table,
+    summarise,
+)
+from disentangled_audio.pipelines.svm_classification.nodes import MEMBERS
+from disentangled_audio.plots.style import new_figure
+from disentangled_audio.report.media import MOST_SAMPLES, picture, player
+from disentangled_audio.report.page import SECTIONS, render_report, report_figures
+from disentangled_audio.report.sentences import (
+    MODEL_WORDS,
+    answer,
+    cautions,
+    main_model,
+    on_codes,
+    on_confidence,
+    on_folds,
+    on_leakage,
+    on_swaps,
+)
+
+NASTY = "<script>alert(1)</script>"
+
+
+def predictions_of(shares, classes, n_groups=20, n_test=200):
+    """Test rows of models that are right on the given shares of items, evenly over groups."""
+    index = np.arange(n_test)
+    names = np.array(classes, dtype=object)
+    target = index // n_groups % len(names)
+    tables = []
+    for model, share in shares.items():
+        is_right = (index * 7 % 20) < share * 20
+        predicted = np.where(is_right, target, (target + 1) % len(names))
+        table = pd.DataFrame({"recording_id": index, "group": index % n_groups, "kind": "rir"})
+        table = table.assign(fold="f", role="test", model=model)
+        table["target"], table["predicted"] = names[target], names[predicted]
+        for place, name in enumerate(names):
+            table[f"p_{name}"] = np.where(predicted == place, 0.9, 0.1 / (len(names) - 1))
+        tables.append(table)
+    return pd.concat(tables, ignore_index=True)
+
+
+def metrics_of(predictions, controls, simulated=False):
+    return summarise(
+        predictions,
+        controls,
+        corpus="twin",
+        simulated=simulated,
+        protocol="rooms",
+        target="database",
+        n_resamples=200,
+    )
+
+
+def simple_metrics(model=0.9, control=0.4, simulated=False, **options):
+    classes = ["a", "b"]
+    return metrics_of(
+        predictions_of({"svm": 0.7, "hybrid": model}, classes, **options),
+        predictions_of({"byte_size": control, "duration": 0.3}, classes, **options),
+        simulated=simulated,
+    )
+
+
+SOUND = np.sin(np.arange(800) / 5.0)
+
+
+def parts_of(name=NASTY):
+    """What other pipelines give to the report, with a name that must be escaped."""
+    figure = picture(new_figure(2.0, 1.0), f"Figure of {name}")
+    sound = player(SOUND, 8000, f"input of {name}")
+    item = {"recording_id": name, "group": name, "kind": "rir", "target": name, "predicted": "a"}
+    return {
+        "mistakes": {
+            "model": "hybrid",
+            "are_mistakes": True,
+            "items": [{**item, "confidence": 0.97, "picture": figure, "player": sound}],
+        },
+        "codes": {
+            "said": [f"content tells {name}."],
+            "heat_map": figure,
+            "swaps": [{"name": f"{name} swapped", "players": [sound, sound]}],
+            "swaps_said": "",
+            "swap_picture": figure,
+        },
+        "folds": {"said": [f"Over 4 folds of {name}."], "picture": figure, "heat_map": figure},
+        "confidence": {"said": [f"The confidence of {name} is off."]},
+    }
+
+
+@pytest.fixture(scope="module")
+def page():
+    return nasty_page()
+
+
+def nasty_page():
+    """A page with everything in it, all names of which must be escaped."""
+    classes = ["a", NASTY]
+    predictions = predictions_of({"svm": 0.7, "hybrid": 0.9}, classes)
+    metrics = metrics_of(predictions, predictions_of({"duration": 0.4}, classes), simulated=True)
+    report, confusion = classification_report_table(predictions), confusion_table(predictions)
+    history = pd.DataFrame({"epoch": [1, 2], "loss": [2.0, 1.0], "validation_loss": [2.0, 1.5]})
+    return render_report(
+        metrics,
+        report,
+        confusion,
+        pd.DataFrame({"path": [f"{NASTY}.wav"], "reason": ["matches no pattern"]}),
+        {
+            "description": f"Twin {NASTY}",
+            "rights": [
+                {"licence": "CC BY 4.0", "citation": "Someone (2020)", "sources": ["halls"]},
+                {"licence": None, "citation": None, "sources": [NASTY, *"bcdef"]},
+            ],
+            "findings": [f"99 of 100 expected recordings were found ({NASTY})."],
+            "verdict": [f"The duration tells {NASTY}."],
+            "simulated": True,
+            "counts": {"recordings": 200},
+            "run_id": "2026-01-01",
+            "can_classify": True,
+            "packages": {"numpy": "2.0"},
+            "options": f"--env={NASTY}",
+            "seconds": {"quick": 0.1, "slow": 12.0},
+        },
+        {"svm": {"kernel": NASTY, "c": [1, 10]}},
+        report_figures(metrics, report, confusion, history),
+        parts_of(),
+    )
+
+
+class Page(HTMLParser):
+    """Collects tags in order and the text of the page."""
+
+    def __init__(self, html):
+        super().__init__()
+        self.tags, self.images, self.sounds, self.headings = [], [], [], []
+        self.figures = []
+        self.text, self.open = "", []
+        self.feed(html)
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append(tag)
+        if tag == "img":
+            self.images.append(dict(attrs))
+        if tag == "figure":
+            self.figures.append(dict(attrs))
+        if tag == "audio":
+            self.sounds.append(dict(attrs))
+        if tag in {"h1", "h2", "h3"}:
+            self.headings.append((tag, dict(attrs).get("id")))
+        if tag not in {"meta", "img", "input"}:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        self.text += data
+
+
+def test_text_is_escaped_and_tags_are_closed(page):
+    parsed = Page(page)
+    assert parsed.open == []
+    assert "script" not in parsed.tags
+    assert NASTY in parsed.text
+
+
+def test_page_is_self_contained(page):
+    parsed = Page(page)
+    assert page.startswith("<!DOCTYPE html>")
+    assert "http:" not in page
+    assert "https:" not in page
+    assert not {"link", "iframe", "script"} & set(parsed.tags)
+    # Comparison, training, three for each of two models; mistake, heat map, swaps, two of folds.
+    assert len(parsed.images) == 13
+    assert all(image["src"].startswith("data:image/png;base64,") for image in parsed.images)
+    assert all(image["alt"] for image in parsed.images)
+    assert len(parsed.sounds) == 3
+    assert all(sound["src"].startswith("data:audio/wav;base64,") for sound in parsed.sounds)
+    assert all(sound["aria-label"] for sound in parsed.sounds)
+
+
+def test_page_lets_nothing_in_even_where_a_name_were_not_escaped(page):
+    policy = page.partition('Content-Security-Policy" content="')[2].partition('"')[0]
+    assert "default-src 'none'" in policy
+    assert "script-src" not in policy
+
+
+def test_title_says_simulated_or_real(page):
+    assert "<title>Classifying database in twin (simulated recordings)</title>" in page
+    assert "<title>Classifying database in twin (real recordings)</title>" in bare_page()
+
+
+@pytest.mark.parametrize("whole", [True, False])
+def test_sections_are_always_there_in_their_order(page, whole):
+    parsed = Page(page if whole else bare_page())
+    assert [name for tag, name in parsed.headings if tag == "h2"] == list(SECTIONS)
+    levels = [int(tag[1]) for tag, _ in parsed.headings]
+    assert levels[0] == 1
+    assert levels.count(1) == 1
+    assert all(after <= before + 1 for before, after in pairwise(levels))
+
+
+def test_order_of_what_is_said(page):
+    text = Page(page).text
+    parts = [
+        "balanced accuracy of",
+        "A control sees numbers of the file",
+        "Over 4 folds",
+        "Most frequent errors",
+        "The duration tells",
+        "content tells",
+        "swapped",
+        "is off.",
+        "found and not analysed",
+        "99 of 100 expected recordings",
+        "taken for a, confidence 0.97",
+        "loss_ablation.py",
+        "2026-01-01",
+        "slow",
+        "quick",
+        "svm.kernel",
+        "Intended use",
+        "CC BY 4.0",
+    ]
+    assert [part for part in parts if part not in text] == []
+    places = [text.index(part) for part in parts]
+    assert places == sorted(places)
+    assert page.index("<h3>hybrid</h3>") < page.index("<h3>svm</h3>")
+
+
+def test_models_are_explained(page):
+    assert set(MODEL_WORDS) == {*MEMBERS, HYBRID}
+    assert MODEL_WORDS["svm"] in Page(page).text
+    assert MODEL_WORDS["cnn"] not in Page(page).text
+
+
+def test_what_was_not_run_is_told_with_its_command():
+    text = Page(bare_page(options="--env=test")).text
+    for pipelines in ("cross_validation", "audit,reporting", "disentanglement,reporting"):
+        assert f"kedro run --pipelines={pipelines} --env=test" in text
+
+
+def test_values_with_spaces_are_quoted_once_and_left_out_where_they_do_not_belong():
+    text = Page(bare_page(options="--env=fsdd '--params=corpus_file=my birds.yml,seed=2' --tags=a"))
+    text = text.text
+    assert (
+        "--pipelines=audit,reporting --env=fsdd '--params=corpus_file=my birds.yml,seed=2'" in text
+    )
+    script = "python benchmarks/loss_ablation.py"
+    assert f"{script} --env=fsdd --params 'corpus_file=my birds.yml' seed=2\n" in text
+
+
+@pytest.mark.parametrize(("log_loss", "is_told"), [(1.75, True), (0.5, False), (None, False)])
+def test_probabilities_worse_than_equal_shares_are_told(log_loss, is_told):
+    metrics = simple_metrics()
+    main = main_model(metrics)
+    models = metrics["models"] | {main: metrics["models"][main] | {"log_loss": log_loss}}
+    told = " ".join(cautions({**metrics, "models": models}))
+    assert ("their log loss on the test items is 1.75 nats" in told) is is_told
+
+
+def test_the_command_to_classify_names_the_run_that_made_the_models(page):
+    assert "disentangled-audio classify PATH --model 2026-01-01\n" in Page(page).text
+
+
+def test_a_run_that_cannot_classify_is_not_named_in_a_command():
+    text = Page(bare_page(options="--env=test")).text
+    assert "classify PATH" not in text
+    assert "made only a part of what naming recordings of your own needs" in text
+    assert "kedro run --env=test\n" in text
+
+
+def test_the_card_says_whose_each_licence_is(page):
+    card = Page(page).text.partition("Recordings, licences and citations")[2]
+    parts = ("halls", "CC BY 4.0", f"{NASTY}, b, c, d and 2 more", "not stated")
+    assert [card.index(part) for part in parts] == sorted(card.index(part) for part in parts)
+
+
+def test_figures_are_announced_by_what_they_show_and_stop_the_tab_key_where_they_scroll(page):
+    parsed = Page(page)
+    labels = [figure["aria-label"] for figure in parsed.figures]
+    assert labels == [image["alt"] for image in parsed.images]
+    stops = {figure["aria-label"]: "tabindex" in figure for figure in parsed.figures}
+    assert stops["Confusion matrix of svm: true classes in rows, predicted in columns."]
+    assert not stops[f"Figure of {NASTY}"]
+
+
+def test_a_swap_without_example_says_why():
+    parts = parts_of("x")
+    parts["codes"] |= {"swaps": [], "no_swap": "no two test clips differ"}
+    assert "No example: no two test clips differ." in Page(bare_page(parts=parts)).text
+
+
+def test_where_nothing_is_wrong_the_doubtful_items_are_shown():
+    parts = parts_of("x")
+    parts["mistakes"]["are_mistakes"] = False
+    text = Page(bare_page(parts=parts)).text
+    assert "hybrid named every test item rightly" in text
+    assert "taken for a, confidence" not in text
+
+
+def test_a_page_with_as_much_as_it_may_hold_is_under_10_mb():
+    noise = np.random.default_rng(0).normal(size=2 * MOST_SAMPLES)
+    sound = player(noise, 48000, "noise")
+    parts = parts_of("x")
+    # Six swaps of five sounds and six mistakes, as pipelines.reporting.parts limits them.
+    parts["codes"]["swaps"] = [{"name": "x", "players": [sound] * 5}] * 6
+    parts["mistakes"]["items"] = [{**parts["mistakes"]["items"][0], "player": sound}] * 6
+    page = bare_page(parts=parts)
+    assert "the first 1.2 s" in page
+    # Figures of a real page take up to 4 MB.
+    assert len(page) < 6e6
+
+
+def test_a_player_is_as_loud_as_it_goes():
+    made = player(SOUND / 1000, 8000, "quiet")
+    with wave.open(io.BytesIO(b64decode(made["wav"]))) as file:
+        samples = np.frombuffer(file.readframes(file.getnframes()), dtype="<i2")
+        assert (file.getframerate(), file.getnchannels()) == (8000, 1)
+    assert made["cut_s"] is None
+    np.testing.assert_allclose(samples / 32767, 0.9 * SOUND / np.abs(SOUND).max(), atol=1e-4)
+    assert player(np.zeros(10), 8000, "silence")["cut_s"] is None
+
+
+def bare_page(options="", parts=None):
+    metrics = simple_metrics()
+    predictions = predictions_of({"svm": 0.7, "hybrid": 0.9}, ["a", "b"])
+    return render_report(
+        metrics,
+        classification_report_table(predictions),
+        confusion_table(predictions),
+        pd.DataFrame(columns=["path", "reason"]),
+        {"options": options},
+        {},
+        {},
+        parts,
+    )
+
+
+def test_a_caution_names_few_of_many_controls():
+    controls = {f"control_{k}": 0.8 + k / 20 for k in range(4)}
+    classes = ["a", "b"]
+    metrics = metrics_of(
+        predictions_of({"hybrid": 0.9}, classes), predictions_of(controls, classes)
+    )
+    (caution,) = (text for text in cautions(metrics) if "A shortcut does as well" in text)
+    assert caution.index("control_3") < caution.index("control_2")
+    assert "and 1 other overlap with" in caution
+
+
+def test_page_without_figures_or_facts():
+    page = bare_page()
+    assert "simulated recordings" not in page
+    assert "every file that was found was analysed" in page
+    assert Page(page).images == []
+
+
+def test_answer_has_the_figures():
+    sentence = answer(simple_metrics())
+    assert "On 200 test items of 20 groups, hybrid names the database" in sentence
+    ungrouped = answer({**simple_metrics(), "n_test_groups": 200})
+    assert "On 200 test items, hybrid names the database" in ungrouped
+    assert "0.90 (95 % interval" in sentence
+    assert "guessing reaches 0.50" in sentence
+    assert "byte_size, reaches 0.40" in sentence
+
+
+def test_clear_result_needs_no_caution():
+    assert cautions(simple_metrics()) == []
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"control": 0.9}, "byte_size 0.90"),
+        ({"n_groups": 1}, "one group"),
+        ({"n_groups": 5}, "5 groups only"),
+        ({"model": 1.0}, "no error"),
+        ({"model": 0.5}, "svm does better than hybrid"),
+        ({"simulated": True}, "simulated"),
+    ],
+)
+def test_cautions_come_from_the_figures(options, words):
+    assert any(words in sentence for sentence in cautions(simple_metrics(**options)))
+
+
+def test_absent_class_is_said():
+    metrics = simple_metrics()
+    metrics["models"]["hybrid"]["absent_classes"] = ["c"]
+    assert any("belongs to c" in sentence for sentence in cautions(metrics))
+
+
+def test_main_model_is_the_hybrid_or_the_last():
+    assert main_model({"models": {"hybrid": {}, "svm": {}}}) == "hybrid"
+    assert main_model({"models": {"cnn": {}, "svm": {}}}) == "svm"
+    with pytest.raises(ValueError, match="no model"):
+        main_model({"models": {}})
+
+
+def test_folds_in_words():
+    scores = {"balanced_accuracy_ci95": [0.8, 0.9], "mean_balanced_accuracy": 0.85}
+    worst = {"worst_fold": {"fold": "theo", "balanced_accuracy": 0.7}}
+    metrics = {
+        "models": {"hybrid": {**scores, **worst}},
+        "controls": {"duration": {"mean_balanced_accuracy": 0.5}},
+        "folds": {"theo": {}, "nick": {}},
+        "n_folds": 6,
+    }
+    folds, control = on_folds(metrics)
+    assert folds.startswith("Over 2 of 6 folds, hybrid reaches a mean balanced accuracy of 0.85")
+    assert "worst fold is theo with 0.70" in folds
+    assert "duration, reaches 0.50" in control
+
+
+def test_codes_in_words_beside_their_controls():
+    cells = [("content", "", 0.8), ("content", "untrained", 0.5), ("log_mel", "raw", 0.7)]
+    leakage = pd.DataFrame(
+        [
+            {"code": code, "control": control, "score": score, "chance": 0.1}
+            for code, control, score in cells
+        ]
+    ).assign(factor="target", condition="marginal")
+    assert on_leakage(leakage) == [
+        "content tells the target at 80 % (chance 10 %, an untrained encoder 50 %, the raw "
+        "spectrogram 70 %)."
+    ]
+    assert on_codes({"block_dci": None, "reason": "one factor varies"}) == [
+        "Block DCI is not defined: one factor varies."
+    ]
+    measured = {"block_dci": 0.9, "controls": {"untrained": {"block_dci": 0.3}}}
+    assert "is 0.90; untrained encoders 0.30." in on_codes(measured)[0]
+    assert "No test item" in on_codes({**measured, "voiced_share": 0.0})[1]
+    assert on_codes({**measured, "voiced_share": 0.97})[1].startswith("97 % of the test items")
+
+
+def test_swaps_in_words():
+    assert on_swaps({"swap": {"moved": None}}) == ""
+    said = on_swaps({"swap": {"moved": 0.9, "stayed": 0.8, "rebuilt": 0.95}})
+    assert "in 90 % and the others stay in 80 %" in said
+
+
+def test_confidence_in_words():
+    errors = {"ece": {"hybrid": {"before": 0.3, "after": 0.05}}, "rejection": None}
+    (said,) = on_confidence(errors, "hybrid")
+    assert "off its accuracy by 0.05 on average (0.30 before" in said
+    errors["rejection"] = {"coverage": 0.6, "accuracy": 0.99}
+    assert "60 % are kept" in on_confidence(errors, "hybrid")[1]

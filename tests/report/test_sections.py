@@ -1,0 +1,153 @@
+"""What single recordings and other pipelines give to the report, and what it does without them."""
+
+import io
+import json
+import shutil
+import wave
+from base64 import b64decode
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from disentangled_audio.hooks import _options
+from disentangled_audio.parameters import ViewParameters
+from disentangled_audio.pipelines.reporting.nodes import rights_of
+from disentangled_audio.report.sections import MOST_MISTAKES, digest_of, fresh, sound_of
+from tests.conftest import load_catalog, run_kedro
+
+NOT_MEASURED = "The codes of these models have not been measured."
+VIEWS = ViewParameters()
+
+
+def test_a_run_by_itself_says_how_to_get_the_rest(tiny_run: Path) -> None:
+    report = load_catalog(tiny_run).load("report")
+    assert NOT_MEASURED in report
+    assert "kedro run --pipelines=disentanglement,reporting --env=test" in report
+    assert "kedro run --pipelines=cross_validation --env=test" in report
+
+
+def test_single_recordings_are_those_of_the_test_rows(tiny_run: Path) -> None:
+    catalog = load_catalog(tiny_run)
+    part, predictions = catalog.load("report_of_mistakes"), catalog.load("predictions")
+    tested = predictions.query("model == 'hybrid' and role == 'test'").set_index("recording_id")
+    wrong = tested[tested["target"] != tested["predicted"]]
+    assert part["are_mistakes"] is not wrong.empty
+    assert 0 < len(part["items"]) <= MOST_MISTAKES
+    waveforms, recordings = catalog.load("waveforms"), catalog.load("recordings")
+    for item in part["items"]:
+        assert item["target"] == tested.loc[item["recording_id"], "target"]
+        (row,) = np.flatnonzero(recordings["recording_id"] == item["recording_id"])
+        with wave.open(io.BytesIO(b64decode(item["player"]["wav"]))) as file:
+            samples = np.frombuffer(file.readframes(file.getnframes()), dtype="<i2")
+        # The sound is that of the recording that is named.
+        assert np.corrcoef(samples, waveforms[int(row)])[0, 1] > 0.999
+
+
+def test_codes_that_were_measured_are_reported_until_others_are_trained(
+    measured_run: Path, tmp_path: Path
+) -> None:
+    project = tmp_path / "project"
+    shutil.copytree(measured_run, project)
+    run_kedro(project, pipelines=["reporting"])
+    catalog = load_catalog(project)
+    report, part = catalog.load("report"), catalog.load("report_of_codes")
+    assert NOT_MEASURED not in report
+    assert part["heat_map"]["png"] in report
+    assert all(player["wav"] in report for swap in part["swaps"] for player in swap["players"])
+    assert part["codes"] == digest_of(catalog.load("codes"))
+    (path,) = project.glob("data/07_reporting/twin_tiny/*/report_of_codes.json/*/*.json")
+    path.write_text(json.dumps({**part, "codes": "of another training"}))
+    run_kedro(project, pipelines=["reporting"])
+    assert NOT_MEASURED in load_catalog(project).load("report")
+
+
+def test_a_later_report_tells_of_the_run_that_made_the_models(
+    tiny_run: Path, tmp_path: Path
+) -> None:
+    project = tmp_path / "project"
+    shutil.copytree(tiny_run, project)
+    trained = load_catalog(project).load("run_manifest")
+    run_kedro(project, pipelines=["reporting"], params={"disentangler": {"epochs": 99}})
+    catalog = load_catalog(project)
+    written_by, text = catalog.load("run_manifest")["run_id"], catalog.load("report")
+    epochs = trained["parameters"]["disentangler"]["epochs"]
+    assert f"<code>disentangler.epochs</code></th><td><code>{epochs}<" in text
+    assert f"<dt>run</dt><dd>{trained['run_id']}</dd>" in text
+    assert f"<dt>page written by run</dt><dd>{written_by}</dd>" in text
+    assert f"classify PATH --model {trained['run_id']}<" in text
+    assert "<code>train_disentangler</code>" in text
+
+    run_folder = project / "data/07_reporting/twin_tiny"
+    (manifest,) = run_folder.glob(f"*/run_manifest.json/{trained['run_id']}")
+    shutil.rmtree(manifest)
+    run_kedro(project, pipelines=["reporting"], params={"disentangler": {"epochs": 99}})
+    text = load_catalog(project).load("report")
+    assert "classify PATH" not in text
+    assert f"<dt>run</dt><dd>{trained['run_id']}</dd>" in text
+    assert "That run has left no manifest" in text
+    assert "<code>disentangler.epochs</code>" not in text
+
+
+def test_a_licence_is_named_once_with_the_sources_that_it_is_of() -> None:
+    rows = [("b/1", "CC0", None), ("a/1", "CC0", None), ("b/2", "CC0", None), ("c", "MIT", "A")]
+    recordings = pd.DataFrame(rows, columns=["path", "licence", "citation"])
+    first, second = rights_of(recordings)
+    assert (first["licence"], first["sources"]) == ("CC0", ["a", "b"])
+    assert second == {"licence": "MIT", "citation": "A", "sources": ["c"]}
+
+
+def test_a_part_of_something_else_is_not_fresh() -> None:
+    part = {"said": [], "codes": "a"}
+    assert fresh(part, codes="a") == part
+    assert fresh(part, codes="b") == {}
+    assert fresh({}, codes="b") == {}
+
+
+def test_codes_are_known_again() -> None:
+    codes = pd.DataFrame({"recording_id": ["a", "b"], "content_00": [0.1, 0.2]})
+    assert digest_of(codes) == digest_of(codes.copy())
+    assert digest_of(codes) != digest_of(codes.assign(content_00=[0.1, 0.3]))
+
+
+def test_a_response_decays_as_it_was_made_to() -> None:
+    rate_hz, t60_s = 8000, 0.5
+    time_s = np.arange(rate_hz) / rate_hz
+    response = np.random.default_rng(0).normal(size=rate_hz) * 10 ** (-3 * time_s / t60_s)
+    response[0] = 5.0
+    sound = sound_of(response.astype(np.float32), rate_hz, VIEWS, is_response=True)
+    fall_db = sound.decay_db[800] - sound.decay_db[2400]
+    assert fall_db == pytest.approx(60 * 0.2 / t60_s, abs=1.5)
+    assert sound.level_db.max() == 0.0
+    assert sound.level_db.shape[1] == round(VIEWS.window_s * rate_hz) // 2 + 1
+
+
+@pytest.mark.parametrize("is_response", [True, False])
+def test_silence_can_be_drawn(is_response: bool) -> None:
+    from disentangled_audio.plots.recording import recording_figure
+
+    sound = sound_of(np.zeros(4000, dtype=np.float32), 8000, VIEWS, is_response=is_response)
+    assert sound.decay_db is None
+    assert recording_figure(sound).axes[1].get_ylabel() == "amplitude (share of the peak)"
+
+
+def test_a_long_clip_has_no_more_columns_than_can_be_seen() -> None:
+    samples = np.random.default_rng(0).normal(size=8000 * 60).astype(np.float32)
+    sound = sound_of(samples, 8000, VIEWS, is_response=False)
+    assert len(sound.level_db) <= 401
+
+
+@pytest.mark.parametrize(
+    ("env", "given", "typed"),
+    [
+        (None, {}, ""),
+        ("base", None, ""),
+        ("fsdd", {}, "--env=fsdd"),
+        ("test", {"seed": 8, "svm": {"C": 1}}, "--env=test --params=seed=8,svm.C=1"),
+        (None, {"svm": {"C": [1, 10]}}, "'--params=svm.C=…'"),
+        (None, {"corpus_file": "my corpus.yml"}, "'--params=corpus_file=my corpus.yml'"),
+    ],
+)
+def test_options_can_be_typed_again(env: str | None, given: dict | None, typed: str) -> None:
+    assert _options({"env": env, "runtime_params": given}) == typed

@@ -1,0 +1,194 @@
+"""Which corpus and protocol a run means, and what is wrong with a user's file."""
+
+from pathlib import Path
+
+import pytest
+
+from disentangled_audio.errors import UserError
+from disentangled_audio.runs.selection import (
+    DATA_VARIABLE,
+    clips_folder,
+    data_folder,
+    selected_corpus,
+    selected_definition,
+    selected_name,
+)
+
+KNOWN = {"twin": {"description": "the twin"}, "fsdd": {"description": "digits"}}
+OWN = """
+corpora:
+  birds: {description: at the window}
+  frogs: {description: at the pond}
+protocols:
+  species: {target: species}
+"""
+
+
+@pytest.fixture
+def own(tmp_path: Path) -> str:
+    """A user's file with two corpora and a protocol."""
+    return _file(tmp_path, OWN)
+
+
+def _file(folder: Path, text: str) -> str:
+    path = folder / "my_corpus.yml"
+    path.write_text(text, encoding="utf-8")
+    return str(path)
+
+
+def test_the_environment_chooses_where_nothing_is_asked_for() -> None:
+    assert selected_name("corpora", "", "", "twin") == "twin"
+
+
+def test_what_is_asked_for_comes_before_the_environment() -> None:
+    assert selected_name("corpora", "", "fsdd", "twin") == "fsdd"
+
+
+def test_a_users_file_means_its_first_entry(own: str) -> None:
+    assert selected_name("corpora", own, "", "twin") == "birds"
+    assert selected_name("protocols", own, "", "database_by_room") == "species"
+
+
+def test_what_is_asked_for_comes_before_the_first_entry(own: str) -> None:
+    assert selected_name("corpora", own, "frogs", "twin") == "frogs"
+
+
+def test_a_users_file_without_protocols_leaves_the_environments(tmp_path: Path) -> None:
+    path = _file(tmp_path, "corpora: {birds: {}}\nprotocols:\n")
+
+    assert selected_name("protocols", path, "", "by_folder") == "by_folder"
+
+
+def test_an_environment_that_names_nothing_asks_for_a_file() -> None:
+    with pytest.raises(UserError, match=r"--params=corpus_file=my_corpus\.yml"):
+        selected_name("corpora", "", "", "")
+
+
+def test_definitions_come_from_the_users_file_first(tmp_path: Path) -> None:
+    path = _file(tmp_path, "corpora: {twin: {description: another}}")
+
+    assert selected_definition("corpora", path, "twin", KNOWN) == {"description": "another"}
+    assert selected_definition("corpora", path, "fsdd", KNOWN) == KNOWN["fsdd"]
+    assert selected_definition("corpora", "", "twin", KNOWN) == KNOWN["twin"]
+
+
+@pytest.mark.parametrize(
+    ("section", "with_file", "listed"),
+    [
+        ("corpora", False, "twin, fsdd"),
+        ("corpora", True, "birds, frogs, twin, fsdd"),
+        ("protocols", True, "species, twin, fsdd"),
+    ],
+)
+def test_an_unknown_name_lists_those_that_exist(
+    own: str, section: str, with_file: bool, listed: str
+) -> None:
+    with pytest.raises(UserError, match=f"^'cats' is not one of the {section}: {listed}$"):
+        selected_definition(section, own if with_file else "", "cats", KNOWN)
+
+
+def test_names_that_yaml_reads_as_numbers_are_listed_too(tmp_path: Path) -> None:
+    path = _file(tmp_path, "corpora: {2024: {}, birds: {}}")
+
+    with pytest.raises(UserError, match="2024, birds, twin, fsdd"):
+        selected_definition("corpora", path, "cats", KNOWN)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("corpora: [unclosed", "is not valid YAML"),
+        ("corpora:\n\tbirds: {}", "is not valid YAML"),
+        ("", "has no section 'corpora'"),
+        ("just a sentence", "has no section 'corpora'"),
+        ("- birds\n- frogs", "has no section 'corpora'"),
+        ("protocols: {species: {}}", "has no section 'corpora'"),
+        ("corpora:", "has no section 'corpora'"),
+        ("corpora: {}", "has no section 'corpora'"),
+        ("corpora: [birds]", "has no section 'corpora'"),
+        (
+            "corpora: {birds: {}}\ncorpus: {}\nextra: {}",
+            "unknown section corpus, extra; allowed are corpora and protocols",
+        ),
+        ("corpora: {birds: {}}\nprotocols: [species]", "'protocols' must give each protocol"),
+    ],
+)
+def test_what_is_wrong_with_a_users_file_is_said(tmp_path: Path, text: str, message: str) -> None:
+    path = _file(tmp_path, text)
+
+    for select in (
+        lambda: selected_name("corpora", path, "", "twin"),
+        lambda: selected_definition("corpora", path, "twin", KNOWN),
+    ):
+        with pytest.raises(UserError, match=message) as caught:
+            select()
+        assert path in str(caught.value)
+
+
+def test_a_file_in_another_encoding_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "my_corpus.yml"
+    path.write_bytes("corpora: {vögel: {}}".encode("latin-1"))
+
+    with pytest.raises(UserError, match="is not valid YAML"):
+        selected_name("corpora", str(path), "", "twin")
+
+
+def test_a_missing_file_is_named_in_full(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+    with pytest.raises(UserError, match="No such file or directory") as caught:
+        selected_name("corpora", "nowhere.yml", "", "twin")
+    assert str(tmp_path / "nowhere.yml") in str(caught.value)
+
+
+def test_a_file_may_start_at_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    _file(tmp_path, "corpora: {birds_at_home: {}}")
+    monkeypatch.setenv("HOME", str(tmp_path))
+
+    assert selected_name("corpora", "~/my_corpus.yml", "", "twin") == "birds_at_home"
+
+
+def test_the_data_folder_is_named_by_the_environment_variable(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delenv(DATA_VARIABLE, raising=False)
+    assert data_folder() == ""
+
+    monkeypatch.setenv(DATA_VARIABLE, "somewhere/else")
+    assert data_folder() == "somewhere/else"
+
+
+def test_an_error_of_the_user_is_a_value_error() -> None:
+    assert issubclass(UserError, ValueError)
+
+
+ASKING = {"analysis": {"channel": "mean"}}
+
+
+def test_a_protocol_changes_the_corpus_analysis_where_it_asks(own: str) -> None:
+    known = {"twin": {"description": "the twin", "analysis": {"channel": "first", "duration_s": 1}}}
+
+    changed = selected_corpus("", "twin", known, ASKING)
+
+    assert changed == {
+        "description": "the twin",
+        "analysis": {"channel": "mean", "duration_s": 1},
+    }
+    assert known["twin"]["analysis"]["channel"] == "first"
+    assert selected_corpus("", "twin", known, {}) is known["twin"]
+    assert selected_corpus(own, "birds", known, ASKING)["analysis"] == {"channel": "mean"}
+
+
+def test_clips_are_kept_with_the_corpus_unless_the_protocol_needs_its_own(own: str) -> None:
+    asking = {"paper": {}}
+
+    assert clips_folder("", "twin", "database_by_room", asking) == "twin"
+    assert clips_folder("", "twin", "paper", asking) == "twin/paper"
+    assert clips_folder(own, "birds", "species", asking) == "birds"
+
+
+def test_a_users_protocol_may_need_clips_of_its_own(tmp_path: Path) -> None:
+    text = f"{OWN}  loud: {{target: species, analysis: {{normalise_energy: false}}}}\n"
+    file = _file(tmp_path, text)
+
+    assert clips_folder(file, "birds", "loud", {}) == "birds/loud"

@@ -1,0 +1,135 @@
+"""One run at a time on one corpus and protocol; a killed run holds nobody up."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from kedro.io import DataCatalog, MemoryDataset
+from kedro.pipeline import Node, Pipeline
+
+from disentangled_audio.datasets.json_dataset import JSONDataset
+from disentangled_audio.errors import UserError
+from disentangled_audio.hooks import _run_lock
+from disentangled_audio.storage.locks import RUN_LOCK, RunLock
+from tests.conftest import load_catalog, run_kedro
+from tests.pipelines.test_end_to_end import _with_same_recordings
+
+OUTPUTS = Path("data/07_reporting/twin_tiny")
+
+
+def _kedro(project: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "kedro", "run", "--env=test", "--pipelines=ingestion"],
+        cwd=project,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_a_second_run_names_the_first_and_harms_nothing(tiny_run: Path, tmp_path: Path) -> None:
+    project = _with_same_recordings(tiny_run, tmp_path)
+    run_kedro(project, pipelines=["ingestion"])
+    before = sorted(project.glob("data/**/*"))
+    lock = project / OUTPUTS / "database_by_room" / RUN_LOCK
+
+    with subprocess.Popen(
+        [sys.executable, "-m", "kedro", "run", "--env=test"],
+        cwd=project,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    ) as first:
+        try:
+            end = time.monotonic() + 60
+            while not lock.read_text() and time.monotonic() < end:
+                time.sleep(0.05)
+            second = _kedro(project)
+            run_kedro(project, pipelines=["ingestion"], params={"protocol_name": "paper"})
+            assert first.poll() is None, "the first run ended too early to be in the way"
+        finally:
+            os.kill(first.pid, signal.SIGKILL)
+
+    assert second.returncode == 1
+    shown = " ".join(second.stderr.split())
+    assert "another run of corpus 'twin_tiny' with protocol 'database_by_room'" in shown
+    assert f"process {first.pid}, since 20" in shown
+    assert "Traceback" not in second.stdout + second.stderr
+    assert set(before) <= set(project.glob("data/**/*"))
+    paper = {"protocol_name": "paper"}
+    assert len(load_catalog(project, params=paper).load("splits")) > 0
+
+    run_kedro(project, pipelines=["ingestion"])
+    assert load_catalog(project).load("recordings").shape[0] > 0
+
+
+def test_runs_of_one_process_follow_each_other(tiny_run: Path, tmp_path: Path) -> None:
+    project = _with_same_recordings(tiny_run, tmp_path)
+    run_kedro(project, pipelines=["ingestion"])
+    lock = project / OUTPUTS / "database_by_room" / RUN_LOCK
+    with (
+        RunLock(lock, "the test"),
+        pytest.raises(UserError, match=rf"the test is still in progress: process {os.getpid()}"),
+    ):
+        run_kedro(project, pipelines=["ingestion"])
+    run_kedro(project, pipelines=["ingestion"])
+
+
+def test_a_run_that_fails_releases_its_lock(
+    tiny_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project = _with_same_recordings(tiny_run, tmp_path)
+    with monkeypatch.context() as patched:
+        patched.setattr("disentangled_audio.datasets.atomic.AtomicSave.save", _fail)
+        patched.setattr("disentangled_audio.datasets.zarr_dataset.ZarrDataset.save", _fail)
+        with pytest.raises(RuntimeError, match="no"):
+            run_kedro(project, pipelines=["ingestion"])
+    with RunLock(project / OUTPUTS / "database_by_room" / RUN_LOCK, "the test"):
+        pass
+
+
+def _fail(*_: object) -> None:
+    raise RuntimeError("no")
+
+
+def test_a_forked_child_does_not_keep_the_lock_of_its_dead_parent(tmp_path: Path) -> None:
+    lock = tmp_path / RUN_LOCK
+    code = (
+        "import os, sys, time\n"
+        "from pathlib import Path\n"
+        "from disentangled_audio.storage.locks import RunLock\n"
+        "RunLock(Path(sys.argv[1]), 'parent').acquire()\n"
+        # Told by the child: on a busy machine it may not have run yet when the parent goes on.
+        "if not os.fork(): print(os.getpid(), flush=True)\n"
+        "time.sleep(60)\n"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", code, str(lock)], stdout=subprocess.PIPE, text=True
+    ) as parent:
+        assert parent.stdout is not None
+        child = int(parent.stdout.readline())
+        with pytest.raises(UserError, match="parent is still in progress"):
+            RunLock(lock, "the test").acquire()
+        os.kill(parent.pid, signal.SIGKILL)
+        parent.wait()
+        try:
+            with RunLock(lock, "the test"):
+                pass
+        finally:
+            os.kill(child, signal.SIGKILL)
+
+
+def test_jobs_of_one_fold_wait_for_each_other_only_with_the_same_parameters(tmp_path: Path) -> None:
+    folds = Pipeline([Node(list, None, "fold_runs", name="train_folds")])
+
+    def lock(**parameters: Any) -> RunLock:
+        manifest = JSONDataset(filepath=str(tmp_path / "run_manifest.json"))
+        known = {"run_manifest": manifest, "parameters": MemoryDataset(parameters)}
+        return _run_lock(folds, DataCatalog(known))
+
+    with lock(seed=7), lock(seed=8), pytest.raises(UserError, match="the same folds"):
+        lock(seed=7).acquire()
