@@ -1,7 +1,6 @@
 """The run whose models are used: which one, and whether they are still what it made."""
 
 import glob
-import hashlib
 import logging
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import PurePosixPath
@@ -19,7 +18,7 @@ from disentangled_audio.runs.trained_runs import (
     is_trained,
     read_manifest,
 )
-from disentangled_audio.storage.hashing import code_hash
+from disentangled_audio.storage.hashing import code_hash, file_hash
 
 _logger = logging.getLogger(__name__)
 
@@ -71,7 +70,7 @@ def prepare_inference(run_params: dict[str, Any], pipeline: Pipeline, catalog: D
         If there is no such run, its models cannot be used, or there is nothing to classify; says
         which and why.
     """
-    from disentangled_audio.corpora.sources.named_files import named_files
+    from disentangled_audio.corpora.sources.named import named_files
     from disentangled_audio.parameters import InferenceParameters
 
     if pipeline.outputs() != {OUTPUT, f"{OUTPUT}_csv"}:
@@ -147,8 +146,7 @@ def _location(dataset: Any) -> str:
 
 
 def _sha256(dataset: Any) -> str:
-    with dataset._fs.open(_location(dataset), "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    return file_hash(_location(dataset), fs=dataset._fs)
 
 
 def _check_file(dataset: Any, name: str, manifest: dict[str, Any]) -> None:

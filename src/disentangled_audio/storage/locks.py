@@ -73,7 +73,10 @@ def locked(path: Path, *, wait: bool = False) -> Iterator[bool]:
     """
     lock = None
     with suppress(OSError):
-        lock = try_lock(path, wait=wait)
+        lock = try_lock(path)
+        if lock is None and wait:
+            logger.info("Waiting for another process that holds %s", path)
+            lock = try_lock(path, wait=True)
     try:
         yield lock is not None
     finally:

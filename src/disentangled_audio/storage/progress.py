@@ -2,10 +2,20 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+    TransferSpeedColumn,
+)
 
 
 @contextmanager
@@ -44,6 +54,17 @@ def chunk_progress(
             bar.update(task, completed=done, total=total, figures=rate)
 
         yield update
+
+
+@contextmanager
+def byte_progress(name: str, n_had: int, total: int | None) -> Iterator[Callable[[float], None]]:
+    """A bar on a terminal, nothing in a log; gives the function to call with bytes received."""
+    columns = (BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
+    console = Console(stderr=True)
+    with Progress(
+        TextColumn(name), *columns, console=console, disable=not console.is_terminal
+    ) as bar:
+        yield partial(bar.advance, bar.add_task("", total=total, completed=n_had))
 
 
 def _passing_bar(what: str) -> Progress:

@@ -13,9 +13,9 @@ from omegaconf import OmegaConf
 
 from disentangled_audio.corpora.describe import NameGrammar
 from disentangled_audio.corpora.generators import twin as simulate
-from disentangled_audio.corpora.reading.decode import channels, decode, to_clip
-from disentangled_audio.corpora.reading.readers import RejectedError, read_samples
-from disentangled_audio.corpora.sources.files import File
+from disentangled_audio.corpora.reading.decode import decode, read_samples
+from disentangled_audio.corpora.reading.items import channels, to_clip
+from disentangled_audio.corpora.sources.folder import File, RejectedError
 from disentangled_audio.parameters import Analysis, AnySource, AudioFormat, Corpus
 from tests.corpora.sources import hostile
 

@@ -11,9 +11,10 @@ import pytest
 import soundfile
 
 from disentangled_audio.corpora.generators import twin as simulate
+from disentangled_audio.corpora.reading.expected import listed
 from disentangled_audio.corpora.reading.ingest import Ingested
 from disentangled_audio.corpora.sources.generated import TWIN_VERSION
-from disentangled_audio.corpora.sources.locate import listed, locate
+from disentangled_audio.corpora.sources.places import locate
 from disentangled_audio.errors import UserError
 from disentangled_audio.parameters import Corpus, TwinSource
 from tests.corpora.reading.reading import ingest

@@ -25,8 +25,8 @@ from disentangled_audio.corpora.describe import NameGrammar
 from disentangled_audio.corpora.generators.twin import twin_files
 from disentangled_audio.corpora.reading.ingest import Ingested
 from disentangled_audio.corpora.reading.integrity import integrity_report, linked_recordings
-from disentangled_audio.corpora.sources.file_hash import hash_of
-from disentangled_audio.corpora.sources.locate import locate, source_records
+from disentangled_audio.corpora.sources.download import hash_of
+from disentangled_audio.corpora.sources.places import locate, source_records
 from disentangled_audio.errors import UserError
 from disentangled_audio.evaluation.splits import make_splits
 from disentangled_audio.parameters import Corpus, Protocol

@@ -12,9 +12,8 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from disentangled_audio.corpora.sources import fetch as module
-from disentangled_audio.corpora.sources.fetch import Transfer, fetch
-from disentangled_audio.corpora.sources.file_hash import recorded_hash
+from disentangled_audio.corpora.sources import download as module
+from disentangled_audio.corpora.sources.download import Transfer, fetch, recorded_hash
 from disentangled_audio.errors import UserError
 from tests.corpora.conftest import Answer, Server
 
@@ -416,7 +415,7 @@ def test_a_mirror_that_cannot_be_reached_is_left_at_once_and_the_last_one_is_tri
     server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pauses: list[float] = []
-    monkeypatch.setattr("disentangled_audio.corpora.sources.fetch.time.sleep", pauses.append)
+    monkeypatch.setattr("disentangled_audio.corpora.sources.download.time.sleep", pauses.append)
     # A port of this machine that nothing listens to.
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))

@@ -15,8 +15,7 @@ import pytest
 
 from disentangled_audio.corpora.reading.decode import decode
 from disentangled_audio.corpora.reading.ingest import Ingested
-from disentangled_audio.corpora.reading.readers import RejectedError
-from disentangled_audio.corpora.sources.files import File, files_in_folder
+from disentangled_audio.corpora.sources.folder import File, RejectedError, files_in_folder
 from disentangled_audio.errors import UserError
 from disentangled_audio.parameters import AudioFormat, Corpus
 from tests.corpora.reading.reading import ingest

@@ -29,10 +29,13 @@ def generated_files(source: TwinSource | FactorsSource) -> dict[str, int]:
 
 
 def generated_folder(source: TwinSource | FactorsSource, folder: Path) -> Path:
-    """The folder with a generator's files; made once, below the given one."""
-    target = folder / _folder_name(source)
-    if target.is_dir():
-        return target
+    """Where a generator's files are below a folder, or will be once they are generated."""
+    return folder / _folder_name(source)
+
+
+def generate(source: TwinSource | FactorsSource, folder: Path) -> Path:
+    """Make a generator's files below a folder; gives where they are."""
+    target = generated_folder(source, folder)
     logger.info("Generating the simulated recordings in %s, this once", target)
     target.parent.mkdir(parents=True, exist_ok=True)
     with Progress(transient=True) as bar:
