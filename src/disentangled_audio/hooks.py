@@ -15,6 +15,14 @@ from kedro.pipeline import Pipeline
 from kedro.pipeline.node import Node
 
 from disentangled_audio.errors import UserError
+from disentangled_audio.runs.catalog import (
+    base_path,
+    file_system,
+    is_on_disk,
+    load_path,
+    register_hooks,
+    version_path,
+)
 from disentangled_audio.runs.versions import package_versions
 from disentangled_audio.storage.locks import RUN_LOCK, RunLock
 
@@ -112,8 +120,7 @@ class ProjectHooks:
 
         if is_inference(pipeline):
             # No run to go on from: the manifest that it used says how the models were made.
-            table = catalog["inference_predictions_csv"]
-            _logger.info("Predictions: %s", table._get_load_path())
+            _logger.info("Predictions: %s", load_path(catalog["inference_predictions_csv"]))
             return
         try:
             catalog["run_manifest"].save(self._manifest(run_params, pipeline, catalog))
@@ -154,8 +161,8 @@ class ProjectHooks:
                 "can_classify": self._trains_all,
             }
         manifests = catalog["run_manifest"]
-        path = manifests._get_versioned_path(version)
-        manifest = read_manifest(path, manifests._fs) if manifests._fs.exists(str(path)) else None
+        path, fs = version_path(manifests, version), file_system(manifests)
+        manifest = read_manifest(path, fs) if fs.exists(str(path)) else None
         if manifest is None:
             # That run broke off after its predictions: this one's parameters need not be its own.
             return {"run_id": version, "can_classify": False}
@@ -219,7 +226,7 @@ class TrackingHooks:
                 "pip install -e '.[tracking]', or remove mlflow.yml from conf"
             ) from error
         tracking = RunTracking()
-        context._hook_manager.register(tracking)
+        register_hooks(context, tracking)
         # It has missed this event itself.
         tracking.after_context_created(context)
 
@@ -243,10 +250,10 @@ def _print_result(outputs: set[str], catalog: DataCatalog) -> None:
         print_summary(
             catalog.load("metrics"),
             len(catalog.load("rejected_recordings")),
-            Path(catalog["report"]._get_load_path()),
+            Path(load_path(catalog["report"])),
         )
     if "cv_metrics" in outputs:
-        print_folds(catalog.load("cv_metrics"), Path(catalog["cv_metrics"]._get_load_path()))
+        print_folds(catalog.load("cv_metrics"), Path(load_path(catalog["cv_metrics"])))
 
 
 def _run_lock(pipeline: Pipeline, catalog: DataCatalog) -> RunLock | None:
@@ -255,9 +262,9 @@ def _run_lock(pipeline: Pipeline, catalog: DataCatalog) -> RunLock | None:
     Jobs that only train some of the folds may run beside each other.
     """
     manifest = catalog["run_manifest"]
-    if getattr(manifest, "_protocol", None) != "file":
+    if not is_on_disk(manifest):
         return None
-    folder = Path(manifest._filepath).parent
+    folder = Path(base_path(manifest)).parent
     if pipeline.all_outputs() == {"fold_runs"}:
         from disentangled_audio.storage.hashing import short_hash
 

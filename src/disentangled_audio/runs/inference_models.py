@@ -6,11 +6,11 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import PurePosixPath
 from typing import Any
 
-from kedro.io import DataCatalog, Version
-from kedro.io.core import get_filepath_str
+from kedro.io import DataCatalog
 from kedro.pipeline import Pipeline
 
 from disentangled_audio.errors import UserError
+from disentangled_audio.runs.catalog import base_path, file_system, is_on_disk, load_path, pin
 from disentangled_audio.runs.trained_runs import (
     MODELS,
     REFERENCES,
@@ -46,7 +46,7 @@ def model_facts(pipeline: Pipeline, catalog: DataCatalog) -> dict[str, Any]:
     """Hashes of models, and what features they take, for the manifest of a run that trained all."""
     if not trains_all(pipeline):
         return {}
-    hashes = {name: _sha256(catalog[name]) for name in (*MODELS, *REFERENCES)}
+    hashes = {name: _hash_of(catalog[name]) for name in (*MODELS, *REFERENCES)}
     shapes = {name: list(catalog.load(name).shape[1:]) for name in ARRAYS}
     columns = {name: columns_of(catalog.load(name)) for name in TABLES}
     return {
@@ -81,16 +81,16 @@ def prepare_inference(run_params: dict[str, Any], pipeline: Pipeline, catalog: D
     manifest = _chosen_manifest(catalog["run_manifest"], asked.model_version)
     _check_packages(manifest)
     _tell_changed_code(manifest)
-    _pin(catalog, "run_manifest", manifest["run_id"])
+    pin(catalog["run_manifest"], manifest["run_id"])
     for name in (*MODELS, *REFERENCES):
-        _pin(catalog, name, manifest["dataset_versions"][name])
+        pin(catalog[name], manifest["dataset_versions"][name])
         _check_file(catalog[name], name, manifest)
     _check_kind(asked.kind, set(catalog.load("recordings")["kind"]))
 
 
 def _chosen_manifest(dataset: Any, wanted: str | None) -> dict[str, Any]:
     """Manifest of the newest run that trained all models, or of the one that is asked for."""
-    folder, fs = PurePosixPath(dataset._filepath), dataset._fs
+    folder, fs = base_path(dataset), file_system(dataset)
     versions = _versions(fs, folder)
     selected = f"corpus '{folder.parts[-3]}' with protocol '{folder.parts[-2]}'"
     if wanted is not None and wanted not in versions:
@@ -135,26 +135,16 @@ def _unknown_version(
     return f"{selected} has no model version {wanted}; it has {known}"
 
 
-def _pin(catalog: DataCatalog, name: str, wanted: str) -> None:
-    dataset = catalog[name]
-    dataset.release()
-    dataset._version = Version(wanted, None)
-
-
-def _location(dataset: Any) -> str:
-    return get_filepath_str(dataset._get_load_path(), dataset._protocol)
-
-
-def _sha256(dataset: Any) -> str:
-    return file_hash(_location(dataset), fs=dataset._fs)
+def _hash_of(dataset: Any) -> str:
+    return file_hash(load_path(dataset), fs=file_system(dataset))
 
 
 def _check_file(dataset: Any, name: str, manifest: dict[str, Any]) -> None:
-    path, fs = _location(dataset), dataset._fs
-    place = path if dataset._protocol == "file" else fs.unstrip_protocol(path)
+    path, fs = load_path(dataset), file_system(dataset)
+    place = path if is_on_disk(dataset) else fs.unstrip_protocol(path)
     if not fs.isfile(path):
         raise UserError(f"{place} is missing, which the model needs. {REPEAT}.")
-    expected, found = manifest["file_sha256"].get(name), _sha256(dataset)
+    expected, found = manifest["file_sha256"].get(name), _hash_of(dataset)
     if expected != found:
         raise UserError(
             f"'{name}' is not the file that run {manifest['run_id']} made: {place} has the SHA-256 "

@@ -22,7 +22,7 @@ from omegaconf import OmegaConf
 from scipy.io import savemat
 
 from disentangled_audio.corpora.describe import NameGrammar
-from disentangled_audio.corpora.generators.twin import twin_files
+from disentangled_audio.corpora.generators.twin_table import twin_files
 from disentangled_audio.corpora.reading.ingest import Ingested
 from disentangled_audio.corpora.reading.integrity import integrity_report, linked_recordings
 from disentangled_audio.corpora.sources.download import hash_of

@@ -7,6 +7,7 @@ from pathlib import Path
 from rich.progress import Progress
 
 from disentangled_audio.corpora.generators.factors import factors_files, generate_factors
+from disentangled_audio.corpora.generators.twin_table import twin_files
 from disentangled_audio.parameters import FactorsSource, Source, TwinSource
 
 logger = logging.getLogger(__name__)
@@ -22,9 +23,6 @@ def generated_files(source: TwinSource | FactorsSource) -> dict[str, int]:
     """Channels of every file that a generator makes, by name, without making any."""
     if isinstance(source, FactorsSource):
         return dict.fromkeys(factors_files(source), 1)
-    # The filters of its synthesis take every worker a second to import.
-    from disentangled_audio.corpora.generators.twin import twin_files
-
     return {name: group.n_channels for name, group in twin_files(source.files_per_group).items()}
 
 
@@ -61,6 +59,7 @@ def _generate(
     if isinstance(source, FactorsSource):
         generate_factors(target, source, progress)
         return
+    # The filters of its synthesis take a second to import.
     from disentangled_audio.corpora.generators.twin import generate_twin
 
     generate_twin(
