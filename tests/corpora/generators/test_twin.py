@@ -190,11 +190,15 @@ def test_files_do_not_clip_and_are_not_silent(tiny_twin: Path) -> None:
         assert np.all(np.std(np.atleast_2d(samples.T), axis=1) > 0)
 
 
-def test_a_file_depends_only_on_the_seed_and_its_name(tiny_twin: Path, tmp_path: Path) -> None:
-    again = tmp_path / "again"
-    simulate.generate_twin(again, seed=1, files_per_group=1, n_jobs=1)
-    for path in tiny_twin.iterdir():
-        assert path.read_bytes() == (again / path.name).read_bytes()
+def test_a_file_depends_only_on_the_seed_and_its_name(tiny_twin: Path) -> None:
+    """Not on the files before it, on how many there are, or on the thread that makes it."""
+    # Of all 417, of which the twin has the first of each room.
+    groups = twin_table.twin_files()
+    for path in sorted(tiny_twin.iterdir())[::6]:
+        written, _ = soundfile.read(path, dtype="int16", always_2d=True)
+        for seed, same in ((1, True), (2, False)):
+            samples = simulate.synthesise_file(path.name, groups[path.name], seed)
+            assert np.array_equal(samples.T, written) == same, path.name
 
 
 def test_a_file_does_not_depend_on_the_threads_of_the_linear_algebra_library() -> None:
@@ -204,13 +208,6 @@ def test_a_file_does_not_depend_on_the_threads_of_the_linear_algebra_library() -
         with threadpool_limits(n_threads):
             files.append(simulate.synthesise_file(name, group, seed=42))
     np.testing.assert_array_equal(*files)
-
-
-@pytest.mark.parametrize("kind", ["rir", "noise"])
-def test_another_seed_gives_another_file(kind: str) -> None:
-    name, group = file_of(kind, "RVB2014")
-    first = simulate.synthesise_file(name, group, seed=1)
-    assert not np.array_equal(first, simulate.synthesise_file(name, group, seed=2))
 
 
 def test_generation_reports_its_progress(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -402,14 +399,6 @@ def test_two_seeds_give_noises_of_the_same_level() -> None:
     assert np.mean(levels) == pytest.approx(simulate._NOISE_LEVEL_DB, abs=3.5)
 
 
-def test_two_seeds_share_no_file() -> None:
-    for name, group in twin_table.twin_files(files_per_group=1).items():
-        first = simulate.synthesise_file(name, group, seed=0)
-        second = simulate.synthesise_file(name, group, seed=1)
-        assert first.shape == second.shape
-        assert not np.array_equal(first, second), name
-
-
 @pytest.mark.parametrize(
     ("text", "first_db", "last_db"),
     [
@@ -451,9 +440,14 @@ def test_first_arrivals_are_planted_as_documented(text: str, first: int, last: i
 
 
 @pytest.mark.parametrize("database", simulate.CHAINS)
-def test_the_chain_is_stable_however_far_it_scatters(database: str) -> None:
+def test_the_chain_is_stable_however_far_it_scatters(
+    database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Four times as far as it does, so that few draws go beyond every limit.
+    for name in ("_LOW_CUT_SCATTER_OCTAVES", "_RESONANCE_SCATTER_OCTAVES"):
+        monkeypatch.setattr(simulate, name, 4 * getattr(simulate, name))
     rng = np.random.default_rng(0)
-    for _ in range(3000):
+    for _ in range(200):
         sections = np.concatenate(simulate._draw_chain(simulate.CHAINS[database], rng))
         # The product of a section's poles, and their sum, lie in the triangle of stability.
         assert (np.abs(sections[:, 5]) < 1).all()

@@ -11,7 +11,7 @@ from functools import lru_cache
 from pathlib import Path
 
 import requests
-from urllib3.exceptions import HTTPError
+from urllib3.exceptions import HTTPError, ProtocolError
 
 from disentangled_audio.errors import UserError
 from disentangled_audio.storage.disk_space import require_free
@@ -257,8 +257,6 @@ class _Download:
             for chunk in answer.raw.stream(_CHUNK_BYTES, decode_content=False):
                 part.write(chunk)
                 advance(len(chunk))
-        if total not in (None, self._n_bytes()):
-            raise _BrokenError(f"the transfer ended after {self._n_bytes()} of {total} bytes")
 
     def _n_bytes(self) -> int:
         return self._part.stat().st_size if self._part.exists() else 0
@@ -296,6 +294,8 @@ def _validator(answer: requests.Response) -> str | None:
 def _reason(error: Exception) -> str:
     if isinstance(error, requests.Timeout) or "timed out" in str(error):
         return "the server does not answer in time"
+    if isinstance(error, ProtocolError):
+        return "the transfer broke off"
     # Requests wraps what urllib3 wraps; only the innermost says what happened.
     inner = getattr(error.args[0] if error.args else error, "reason", error)
     return str(inner).rpartition("): ")[2] or type(error).__name__
