@@ -123,9 +123,8 @@ def _check_made_with(
                 f"the saved '{name}' were made with another {key} than this run's. Give the same "
                 "--params as then, or run all pipelines again."
             )
-    if "recordings" in stamps and stamps["recordings"].get("made_from") != digest_of_sources(
-        corpus
-    ):
+    made_from = digest_of_sources(corpus)
+    if stamps.get("recordings", {"made_from": made_from}).get("made_from") != made_from:
         raise UserError(
             f"the saved 'recordings' of corpus '{catalog.load('params:corpus_name')}' come from "
             "other corpus.sources than this run's. Is it another corpus of the same name? Then "
