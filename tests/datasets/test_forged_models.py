@@ -468,6 +468,35 @@ def test_members_that_share_their_bytes_are_refused(tmp_path: Path) -> None:
     assert "claims to hold more" in _refused(SkopsDataset(filepath=str(path)))
 
 
+@pytest.mark.parametrize(
+    ("name", "forged"),
+    [
+        # This one would crash the process: a segmentation fault in libsvm.
+        ("_n_support", lambda n: np.array([10**7, n - 10**7, 0], dtype=np.int32)),
+        ("_n_support", lambda n: np.array([n], dtype=np.int32)),
+        ("_dual_coef_", lambda n: np.zeros((2, 1))),
+        ("_intercept_", lambda n: np.zeros(0)),
+        ("_probA", lambda n: np.zeros(1)),
+        ("support_", lambda n: np.zeros(1, dtype=np.int32)),
+        ("support_vectors_", lambda n: np.zeros((n, 1))),
+        ("kernel", lambda n: "precomputed"),
+        ("_sparse", lambda n: True),
+        ("_impl", lambda n: "one_class"),
+        ("classes_", lambda n: np.array(["a"], dtype=object)),
+        ("dual_coef_", lambda n: "text"),
+    ],
+)
+def test_a_support_vector_machine_of_other_lengths_is_refused(
+    name: str, forged: Callable[[int], Any], tmp_path: Path
+) -> None:
+    estimator = _estimators()["svm"]
+    svc = estimator.svm[-1]
+    vars(svc)[name] = forged(len(svc.support_vectors_))
+    dataset = SkopsDataset(filepath=str(tmp_path / "forged.skops"))
+    dataset.save(estimator)
+    _refused(dataset)
+
+
 @pytest.mark.parametrize("content", [b"", b"PK", b"no archive", bytes(10_000)])
 @pytest.mark.parametrize("kind", ["skops", "keras", "parquet"])
 def test_a_file_of_another_format_is_named(content: bytes, kind: str, tmp_path: Path) -> None:
