@@ -418,6 +418,15 @@ def test_an_array_that_is_named_many_times_is_read_once(tmp_path: Path) -> None:
     assert "many times" in message
 
 
+def test_arrays_that_an_svm_shares_are_no_forgery(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    target = np.array([f"class {row % 12}" for row in range(2400)], dtype=object)
+    rows = Rows(rng.normal(size=(2400, 2)), target, target)
+    dataset = SkopsDataset(filepath=str(tmp_path / "a.skops"))
+    dataset.save(CalibratedSvm(fit_svm(rows, {"C": 1.0, "gamma": 0.3}), 0.5))
+    assert dataset.load().svm[-1].dual_coef_.shape[0] == 11
+
+
 @pytest.mark.parametrize(
     "schema",
     [
