@@ -24,7 +24,7 @@ MAY_IMPORT = {
     "signal": {"signal"},
     "corpora": {
         *("corpora", "signal", "parameters", "errors"),
-        *("chunk_store", "parallel", "store_keys", "temporaries"),
+        *("chunk_store", "parallel", "safe_names", "store_keys", "temporaries"),
     },
     "models": {"models", "signal", "parameters", "errors", "temporaries"},
     "evaluation": {"evaluation", "signal", "parameters", "errors"},

@@ -12,6 +12,7 @@ from kedro.io.core import get_filepath_str
 from kedro.pipeline import Pipeline
 
 from disentangled_audio.errors import UserError
+from disentangled_audio.safe_names import checked_version
 from disentangled_audio.trained_runs import (
     MODELS,
     REFERENCES,
@@ -88,6 +89,8 @@ def prepare_inference(run_params: dict[str, Any], pipeline: Pipeline, catalog: D
     if pipeline.outputs() != {OUTPUT, f"{OUTPUT}_csv"}:
         raise UserError("inference runs by itself: kedro run --pipelines=inference")
     asked = InferenceParameters.model_validate(catalog.load("params:inference"))
+    if asked.model_version is not None:
+        checked_version(asked.model_version, "inference.model_version")
     # Before the seconds that the models take.
     named_files(asked.recordings)
     manifest = _chosen_manifest(catalog["run_manifest"], asked.model_version)
