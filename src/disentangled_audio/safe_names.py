@@ -87,7 +87,7 @@ def shown(value: Any) -> str:
 
 
 def _checked(name: Any, origin: str) -> Any:
-    text = unicodedata.normalize("NFC", str(name))
+    text = "" if name is None else unicodedata.normalize("NFC", str(name))
     if not is_name(text):
         raise UserError(f"{origin}: {shown(name)} cannot be used as a name; {RULE}")
     return text if isinstance(name, str) else name
