@@ -25,6 +25,7 @@ from disentangled_audio.corpora.integrity import KnownHashes
 from disentangled_audio.corpora.names import NameGrammar
 from disentangled_audio.corpora.propose import propose_corpus
 from disentangled_audio.errors import UserError
+from disentangled_audio.locks import RUN_LOCK, RunLock
 from disentangled_audio.parameters import ArchiveSource, Corpus
 from disentangled_audio.pipelines.checks import check_places
 from disentangled_audio.pipelines.inference.trained_run import OUTPUT, prepare_inference
@@ -440,6 +441,19 @@ def test_prune_removes_nothing_that_a_forged_manifest_or_a_link_leads_to(tmp_pat
     assert left == []
     assert all(file.read_text() == "mine" for file in kept)
     assert (place / "recordings.parquet" / versions[0]).is_symlink()
+
+
+def test_a_link_in_place_of_a_lock_leads_to_nobody_s_file(tmp_path: Path) -> None:
+    diary = tmp_path / "diary"
+    diary.write_text("mine")
+    lock = tmp_path / "data" / RUN_LOCK
+    lock.parent.mkdir()
+    lock.symlink_to(diary)
+
+    with pytest.raises(UserError, match="is a link, not a lock file"):
+        RunLock(lock, "a run").acquire()
+
+    assert diary.read_text() == "mine"
 
 
 FILE_NAMES = ["..", ".saving-x.zip", "a\0.zip", "a\n.zip", "CON.zip", "a:b.zip", " .zip"]
