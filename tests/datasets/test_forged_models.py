@@ -48,7 +48,7 @@ from disentangled_audio.models.streaming_pca import fit_scaled_pca
 from disentangled_audio.models.svm import CalibratedSvm, Rows, fit_svm
 from disentangled_audio.parameters import CodeTerm, DisentanglerParameters
 
-LOCKS = "disentangled_audio.locks"
+LOCKS = "disentangled_audio.storage.locks"
 STAMP = {"corpus_hash": "0123", "n_rows": 3, "parts": [1.5, None, True], "file": {"a": "b"}}
 SHAPES = {
     "log_mel": (32, 24),
