@@ -120,6 +120,8 @@ class RunLock:
                 raise
             raise UserError(_foreign(self._path)) from error
         except OSError as error:
+            if error.errno == errno.ELOOP:
+                raise UserError(f"{self._path} is a link, not a lock file; remove it") from error
             if error.errno not in NO_LOCKS:
                 raise
             logger.warning(
@@ -154,8 +156,12 @@ class RunLock:
 
     def _write(self, text: str) -> None:
         # The lock also holds without a name in it, as on a full disk that is about to be pruned.
-        with suppress(OSError):
-            self._path.write_text(text, encoding="utf-8")
+        with suppress(OSError), open(self._path, "w", encoding="utf-8", opener=_no_link) as file:
+            file.write(text)
+
+
+def _no_link(path: str, flags: int) -> int:
+    return os.open(path, flags | getattr(os, "O_NOFOLLOW", 0))
 
 
 def _refusal(path: Path) -> str:
