@@ -1,7 +1,6 @@
 """Sources that the project makes itself."""
 
 import logging
-from collections.abc import Callable
 from pathlib import Path
 
 from rich.progress import Progress
@@ -27,8 +26,17 @@ def generated_files(source: TwinSource | FactorsSource) -> dict[str, int]:
 
 
 def generated_folder(source: TwinSource | FactorsSource, folder: Path) -> Path:
-    """Where a generator's files are below a folder, or will be once they are generated."""
-    return folder / _folder_name(source)
+    """Where a generator's files are below a folder, or will be once they are generated.
+
+    The name says in what they differ from those of the same generator's defaults.
+    """
+    if isinstance(source, TwinSource):
+        size = source.files_per_group
+        chosen = "" if size is None else f"_{size}_per_group"
+        return folder / f"twin{TWIN_VERSION}_seed{source.seed}{chosen}"
+    settings = source.model_dump(exclude=_ABOUT_FILES | {"seed"}, exclude_defaults=True)
+    chosen = "".join(f"_{key}{value:g}" for key, value in settings.items())
+    return folder / f"factors{FACTORS_VERSION}_seed{source.seed}{chosen}"
 
 
 def generate(source: TwinSource | FactorsSource, folder: Path) -> Path:
@@ -38,33 +46,16 @@ def generate(source: TwinSource | FactorsSource, folder: Path) -> Path:
     target.parent.mkdir(parents=True, exist_ok=True)
     with Progress(transient=True) as bar:
         task = bar.add_task("generating", total=None)
-        _generate(source, target, lambda done, total: bar.update(task, completed=done, total=total))
+
+        def progress(done: int, total: int) -> None:
+            bar.update(task, completed=done, total=total)
+
+        if isinstance(source, FactorsSource):
+            generate_factors(target, source, progress)
+            return target
+        # The filters of its synthesis take a second to import.
+        from disentangled_audio.corpora.generators.twin import generate_twin
+
+        n_files = source.files_per_group
+        generate_twin(target, seed=source.seed, files_per_group=n_files, progress=progress)
     return target
-
-
-def _folder_name(source: TwinSource | FactorsSource) -> str:
-    """Says in what the files differ from those of the same generator's defaults."""
-    if isinstance(source, TwinSource):
-        size = source.files_per_group
-        folder = f"twin{TWIN_VERSION}_seed{source.seed}"
-        return folder + ("" if size is None else f"_{size}_per_group")
-    chosen = source.model_dump(exclude=_ABOUT_FILES, exclude_defaults=True)
-    settings = "".join(f"_{key}{value:g}" for key, value in chosen.items() if key != "seed")
-    return f"factors{FACTORS_VERSION}_seed{source.seed}{settings}"
-
-
-def _generate(
-    source: TwinSource | FactorsSource, target: Path, progress: Callable[[int, int], None]
-) -> None:
-    if isinstance(source, FactorsSource):
-        generate_factors(target, source, progress)
-        return
-    # The filters of its synthesis take a second to import.
-    from disentangled_audio.corpora.generators.twin import generate_twin
-
-    generate_twin(
-        target,
-        seed=source.seed,
-        files_per_group=source.files_per_group,
-        progress=progress,
-    )
