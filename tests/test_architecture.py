@@ -74,6 +74,14 @@ def test_imports_point_in_one_direction(part: str) -> None:
         assert own <= MAY_IMPORT[part] | {part}, path
 
 
+def test_files_on_disk_are_found_without_reading_them() -> None:
+    """`corpora/reading` builds on `corpora/sources`, which does not lead back to it."""
+    for part in ("sources", "generators"):
+        for path in _files(f"corpora/{part}"):
+            back = {"disentangled_audio.corpora.reading", "disentangled_audio.corpora.describe"}
+            assert not any(name.startswith(tuple(back)) for name in _imports(path)), path
+
+
 @pytest.mark.parametrize("part", FOREIGN)
 def test_parts_with_few_dependencies(part: str) -> None:
     for path in _files(part):

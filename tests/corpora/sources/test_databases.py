@@ -466,28 +466,6 @@ def test_only_a_zip_can_be_read_in_place(archives: Path, tmp_path: Path) -> None
         locate(Corpus.model_validate(described), [archives, tmp_path])
 
 
-def test_a_damaged_member_of_a_zip_read_in_place_is_rejected(tmp_path: Path) -> None:
-    names = list(twin_files())[:4]
-    real = {
-        f"RIRS_NOISES/real_rirs_isotropic_noises/{name}": _wav(_samples(name, 16000))
-        for name in names
-    }
-    _zip(tmp_path / "rirs_noises.zip", real)
-    content = bytearray((tmp_path / "rirs_noises.zip").read_bytes())
-    content[len(_wav(_samples(names[0], 16000))) // 2] ^= 0xFF
-    (tmp_path / "rirs_noises.zip").write_bytes(bytes(content))
-    described = _described("slr28")
-    described["sources"][0]["extract"] = False
-    analysis = {**UNTOUCHED, "sample_rate_hz": 16000}
-    corpus = Corpus.model_validate({**described, "analysis": analysis, "max_rejected_share": 0.5})
-
-    ingested = ingest(corpus, [tmp_path])
-
-    assert len(ingested.recordings) == 3
-    (reason,) = ingested.rejected["reason"]
-    assert reason.startswith("damaged in its archive: Bad CRC-32")
-
-
 def test_a_database_is_had_from_its_url_and_its_hash_is_told(
     archives: Path, server: Server, tmp_path: Path
 ) -> None:
