@@ -10,6 +10,7 @@ from typing import Any
 from disentangled_audio.storage.locks import locked
 
 TEMPORARY = ".saving-"
+_LOCK = ".lock"
 
 
 @contextmanager
@@ -37,6 +38,39 @@ def temporary_neighbour(folder: Path, *, tidy: bool = True) -> Iterator[Path]:
             yield temporary
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
+
+
+@contextmanager
+def complete_folder(folder: Path) -> Iterator[Path]:
+    """A folder to fill beside the wanted one, which takes its place at the end.
+
+    Parameters
+    ----------
+    folder : Path
+        Must not exist, or be empty.
+
+    Yields
+    ------
+    Path
+        Where to write. An exception removes it.
+
+    Raises
+    ------
+    FileExistsError
+        If the folder has something in it.
+    """
+    if folder.exists() and any(folder.iterdir()):
+        raise FileExistsError(f"{folder} is not empty; remove it to generate its files again")
+    with temporary_neighbour(folder.parent) as temporary:
+        unfinished = temporary / folder.name
+        unfinished.mkdir()
+        yield unfinished
+        try:
+            unfinished.replace(folder)
+        except OSError:
+            # Another run may have been first; its files are the same.
+            if not folder.is_dir():
+                raise
 
 
 def write_whole(path: Path, write: Callable[[Path], Any]) -> None:
@@ -81,6 +115,3 @@ def is_unused(temporary: Path) -> bool:
 def _lock_of(temporary: Path) -> Path:
     # A lock file that a killed run left is its own.
     return temporary if temporary.suffix == _LOCK else temporary.with_name(temporary.name + _LOCK)
-
-
-_LOCK = ".lock"

@@ -71,7 +71,8 @@ from disentangled_audio.corpora.generators.twin_room import (
 )
 from disentangled_audio.corpora.generators.twin_table import NameGroup, twin_files
 from disentangled_audio.signal import equipment, room_sound
-from disentangled_audio.storage.disk_space import complete_folder, require_free
+from disentangled_audio.storage.disk_errors import require_free
+from disentangled_audio.storage.temporaries import complete_folder
 
 
 @dataclass(frozen=True)

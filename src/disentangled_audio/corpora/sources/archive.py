@@ -22,7 +22,8 @@ from typing import IO, Literal
 from disentangled_audio.corpora.sources.folder import File, Patterns, RejectedError, too_large
 from disentangled_audio.errors import UserError
 from disentangled_audio.parameters import ArchiveSource
-from disentangled_audio.storage.disk_space import complete_folder, require_free
+from disentangled_audio.storage.disk_errors import require_free
+from disentangled_audio.storage.temporaries import complete_folder
 
 logger = logging.getLogger(__name__)
 

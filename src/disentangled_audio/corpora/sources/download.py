@@ -14,7 +14,7 @@ import requests
 from urllib3.exceptions import HTTPError, ProtocolError
 
 from disentangled_audio.errors import UserError
-from disentangled_audio.storage.disk_space import require_free
+from disentangled_audio.storage.disk_errors import require_free
 from disentangled_audio.storage.hashing import file_hash
 from disentangled_audio.storage.locks import locked
 from disentangled_audio.storage.progress import byte_progress
