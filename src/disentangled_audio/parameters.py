@@ -952,8 +952,16 @@ class SvmParameters(Parameters):
 
 
 class HybridParameters(Parameters):
-    """Fusion of the members' probabilities, chosen on validation rows."""
+    """Fusion of the members' probabilities, chosen on validation rows.
 
+    Attributes
+    ----------
+    members : which of the bank are fused.
+    """
+
+    members: list[str] = Field(
+        default=["svm", "mel_svm", "timbre_svm", "acoustic_svm", "code_svm", "cnn"], min_length=1
+    )
     max_temperature: float = Field(default=10.0, gt=1)
 
 

@@ -10,6 +10,12 @@ from rich.table import Table
 MOST_CONTROLS = 5
 
 
+def step_line(number: int, n_steps: int, name: str, seconds: float) -> str:
+    """A step of a run that is done, in one line."""
+    width = len(str(n_steps))
+    return f"[{number:{width}}/{n_steps}] {name:<44} {seconds:8.1f} s"
+
+
 def print_summary(metrics: dict[str, Any], n_rejected: int, report: Path) -> None:
     """Print models and controls with their intervals, and where the results are."""
     simulated = "SIMULATED recordings, " if metrics["simulated"] else ""

@@ -18,8 +18,6 @@ from disentangled_audio.storage.hashing import short_hash
 
 # NumPy, scikit-learn and Keras all take it, with a little room for seeds derived from it.
 MAX_SEED = 2**31 - 1
-# Filled while a run goes on, never given.
-MEASURED = ("seconds", "run", "trained")
 PARAMETERS = (
     "seed",
     "corpus_name",
@@ -68,7 +66,7 @@ def check_run(run_params: dict[str, Any], pipeline: Pipeline, catalog: DataCatal
 
 
 def _check_names(parameters: dict[str, Any], given: dict[str, Any]) -> None:
-    names = [name for name in parameters if not name.startswith("_") and name not in MEASURED]
+    names = [name for name in parameters if not name.startswith("_")]
     unknown = [name for name in [*names, *given] if name not in PARAMETERS]
     if unknown:
         raise UserError(

@@ -7,7 +7,6 @@ import pandas as pd
 from disentangled_audio.evaluation.scores.summary import HYBRID
 from disentangled_audio.parameters import Corpus, EvaluationParameters, HybridParameters, Protocol
 from disentangled_audio.report.sections import digest_of, fresh
-from disentangled_audio.runs.checks import MEASURED
 from disentangled_audio.runs.provenance import check_same, stamp, stamp_of
 
 # Those of the original report have its three plots each.
@@ -24,7 +23,7 @@ def score_predictions(  # noqa: PLR0913
     corpus_name: str,
     protocol_name: str,
     seed: int,
-    seconds: dict[str, float],
+    run_facts: dict[str, Any],
 ) -> dict[str, Any]:
     """Score models and controls on the test rows."""
     from disentangled_audio.evaluation.scores.summary import summarise
@@ -40,7 +39,7 @@ def score_predictions(  # noqa: PLR0913
         target=protocol.target,
         n_resamples=evaluation.n_resamples,
         seed=seed,
-        seconds=seconds,
+        seconds=run_facts["seconds"],
     )
     return {**metrics, "fold": fold, **hashes}
 
@@ -153,13 +152,12 @@ def write_report(  # noqa: PLR0913, PLR0917
     measured_codes: dict[str, Any],
     folds: dict[str, Any],
     corpus: Corpus,
-    run: dict[str, Any],
-    trained: dict[str, Any],
+    run_facts: dict[str, Any],
 ) -> str:
     """The whole result as one page.
 
-    Parameters, versions and times are those of the run that made the models (`trained`), which
-    may be an earlier one than the one that writes the page (`run`).
+    Parameters, versions and times are those of the run that made the predictions, which may be an
+    earlier one than the one that writes the page.
 
     Of other pipelines it has what they have measured of these models or of this corpus, and where
     that is nothing it says how to get it.
@@ -169,6 +167,7 @@ def write_report(  # noqa: PLR0913, PLR0917
     from disentangled_audio.report.page import render_report, report_figures
     from disentangled_audio.report.sentences import on_confidence
 
+    trained = run_facts["predictions_by"] or run_facts
     hashes = check_same(recordings, reliability, risk_coverage, ablation, codes, factor_table)
     of_confidence, of_ablation = plot_confidence(
         reliability, risk_coverage, confidence, ablation, corpus
@@ -188,9 +187,9 @@ def write_report(  # noqa: PLR0913, PLR0917
     }
     facts = {
         **trained,
-        "written_by": run["run_id"],
+        "written_by": run_facts["run_id"],
         # Of a run without a manifest nothing else is known; the corpus is the same.
-        "options": trained.get("options", run["options"]),
+        "options": trained.get("options", run_facts["options"]),
         "description": corpus.description,
         "rights": rights_of(recordings),
         "findings": integrity["findings"],
@@ -225,12 +224,3 @@ def rights_of(recordings: pd.DataFrame) -> list[dict[str, Any]]:
         {"licence": licence, "citation": citation, "sources": sorted(sources.unique())}
         for (licence, citation), sources in rights
     ]
-
-
-def plain(parameters: dict[str, Any]) -> dict[str, Any]:
-    """Parameters as JSON can hold them, without the corpora and protocols not chosen."""
-    return {
-        name: value.model_dump(mode="json") if hasattr(value, "model_dump") else value
-        for name, value in parameters.items()
-        if not name.startswith("_") and name not in MEASURED
-    }
