@@ -14,7 +14,7 @@ from typing import Any
 from kedro.io import AbstractVersionedDataset, DataCatalog
 from kedro.pipeline import Pipeline
 
-from disentangled_audio.parameters import Corpus
+from disentangled_audio.parameters import GROUPS, Corpus
 from disentangled_audio.runs.inference_models import columns_of, sha256_of
 from disentangled_audio.runs.provenance import stamp_of
 from disentangled_audio.runs.trained_runs import (
@@ -125,7 +125,10 @@ def manifest_of_predictions(pipeline: Pipeline, catalog: DataCatalog) -> dict[st
 def plain(parameters: Mapping[str, Any]) -> dict[str, Any]:
     """Parameters as JSON can hold them, without the corpora and protocols not chosen."""
     return {
-        name: value.model_dump(mode="json") if hasattr(value, "model_dump") else value
+        # Kedro has made models only of what a node of the run asks for.
+        name: GROUPS[name].model_validate(value).model_dump(mode="json")
+        if name in GROUPS
+        else value
         for name, value in parameters.items()
         if not name.startswith("_")
     }
