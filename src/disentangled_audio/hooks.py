@@ -48,13 +48,15 @@ class ProjectHooks:
         self, run_params: dict[str, Any], pipeline: Pipeline, catalog: DataCatalog
     ) -> None:
         """Check what only several parameters and datasets together can show; lock the outputs."""
-        from disentangled_audio.runs.checks import check_run
+        from disentangled_audio.runs.checks import check_places, check_run
         from disentangled_audio.runs.inference_models import is_inference, prepare_inference
         from disentangled_audio.runs.manifest import manifest_of_predictions, run_facts, trains_all
 
         # An interrupted run of this process (a notebook's, say) has not told any hook of its end.
         self._end_steps()
         self._release_lock()
+        load_versions = run_params.get("load_versions") or {}
+        check_places(self._project_path, load_versions, pipeline, catalog)
         self._is_inference = is_inference(pipeline)
         if self._is_inference:
             prepare_inference(run_params, pipeline, catalog)

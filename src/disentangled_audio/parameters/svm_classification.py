@@ -2,7 +2,7 @@
 
 from pydantic import Field, model_validator
 
-from disentangled_audio.parameters.base import Numbers, Parameters
+from disentangled_audio.parameters.base import Numbers, Parameters, Texts
 
 
 class SvmParameters(Parameters):
@@ -37,7 +37,7 @@ class SvmParameters(Parameters):
 class HybridParameters(Parameters):
     """Fusion of the members' probabilities, chosen on validation rows."""
 
-    members: list[str] = Field(
+    members: Texts = Field(
         default=["svm", "mel_svm", "timbre_svm", "acoustic_svm", "code_svm", "cnn"], min_length=1
     )
     """Members of the bank that are fused. A member beside the network and the SVMs of Fourier

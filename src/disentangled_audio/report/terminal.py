@@ -1,9 +1,13 @@
 """What a run prints: a line a step, and the tables that close it."""
 
-from collections.abc import Iterable, Mapping, Sequence
+import shutil
+import sys
+from collections.abc import Mapping, Sequence
+from itertools import zip_longest
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
+import click
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -13,42 +17,14 @@ from disentangled_audio.report.names import label
 
 # The best ones; all are in the metrics.
 MOST_CONTROLS = 5
-RULE: tuple[str, ...] = ()
+# In a narrower terminal no column of a table would hold a word.
+_LEAST_COLUMNS = 70
 
 
 def step_line(number: int, n_steps: int, name: str, seconds: float) -> str:
     """A step of a run that is done, in one line."""
     width = len(str(n_steps))
     return f"[{number:{width}}/{n_steps}] {name:<44} {seconds:8.1f} s"
-
-
-def print_table(
-    columns: Sequence[str],
-    rows: Iterable[Sequence[str]],
-    *,
-    styles: Mapping[str, str] | None = None,
-) -> None:
-    """Print a table: the first column is text, the others stand at their right edge.
-
-    Names of files and classes are printed as they are, whatever brackets they have.
-
-    Parameters
-    ----------
-    columns : texts
-    rows : texts
-        An empty row (`RULE`) draws a line.
-    styles : mapping, optional
-        How a row looks (rich's styles), by its first cell.
-    """
-    table = Table()
-    for number, column in enumerate(columns):
-        table.add_column(Text(column), justify="right" if number else "left", overflow="fold")
-    for row in rows:
-        if not row:
-            table.add_section()
-            continue
-        table.add_row(*map(Text, row), style=(styles or {}).get(row[0], ""))
-    Console().print(table)
 
 
 def print_summary(metrics: Mapping[str, Any], n_rejected: int, report: Path) -> None:
@@ -87,11 +63,10 @@ def _print_scores(
     _print_line(f"protocol {metrics['protocol']}, {folds}, {_tested(metrics)}")
     controls = metrics["controls"]
     best = sorted(controls, key=lambda name: -controls[name][by])[:MOST_CONTROLS]
-    of_models = [row(label(name), scores) for name, scores in metrics["models"].items()]
-    of_controls = [row(f"control: {label(name)}", controls[name]) for name in best]
-    styles = {label(HYBRID): "bold", **{shown[0]: "dim" for shown in of_controls}}
-    rows = [*of_models, RULE, *of_controls]
-    print_table(("model or control", *columns), rows, styles=styles)
+    rows = [row(label(name), scores) for name, scores in metrics["models"].items()]
+    styles = ["bold" if name == HYBRID else "" for name in metrics["models"]]
+    rows += [row(f"control: {label(name)}", controls[name]) for name in best]
+    print_table(("model or control", *columns), rows, [*styles, *["dim"] * len(best)])
 
 
 def _row(name: str, scores: Mapping[str, Any]) -> tuple[str, ...]:
@@ -131,3 +106,50 @@ def _print_line(text: str, style: str = "") -> None:
 def _shown(path: Path) -> Path:
     """A path as it can be opened from here."""
     return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
+
+
+def print_table(
+    columns: Sequence[str], rows: Sequence[Sequence[str]], styles: Sequence[str] = ()
+) -> None:
+    """Print a table for the eye; piped, a line a row without anything that is not in it.
+
+    Parameters
+    ----------
+    columns : sequence of str
+    rows : sequence of (n_columns,)
+        Nothing in them is taken as markup; line ends and control characters are escaped.
+    styles : sequence of str, optional
+        How each row looks, in the words of rich.
+    """
+    rows = [[_visible(cell) for cell in row] for row in rows]
+    if not sys.stdout.isatty():
+        widths = [max(map(len, column)) for column in zip(columns, *rows, strict=True)]
+        for row in (columns, *rows):
+            cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+            click.echo("  ".join(cells).rstrip())
+        click.echo()
+        return
+    if shutil.get_terminal_size().columns < _LEAST_COLUMNS:
+        for row in rows:
+            lines = (f"{name}: {cell}" for name, cell in zip(columns, row, strict=True))
+            click.echo("\n".join(wrapped(line, sys.stdout) for line in lines) + "\n")
+        return
+    # Without lines, so that it can be copied.
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name in columns:
+        # To be copied as a whole.
+        table.add_column(name, overflow="fold", no_wrap=name == "version")
+    for row, style in zip_longest(rows, styles[: len(rows)], fillvalue=""):
+        table.add_row(*map(Text, row), style=style)
+    Console().print(table, "")
+
+
+def wrapped(text: str, stream: TextIO) -> str:
+    """Text in lines of a terminal's width; as it is where the stream is none."""
+    if not stream.isatty():
+        return text
+    return click.wrap_text(text, shutil.get_terminal_size().columns)
+
+
+def _visible(text: str) -> str:
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
