@@ -30,6 +30,7 @@ MAY_IMPORT = {
     "runs": {"corpora", "datasets", "evaluation", "storage", *LOW},
     "models": {"runs", "corpora", "evaluation", "storage", "signal", *LOW},
     "plots": set(),
+    "report": {"plots", "models", "evaluation", "signal", "storage", *LOW},
 }
 FOREIGN = {
     "signal": {"numpy", "scipy"},
