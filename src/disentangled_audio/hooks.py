@@ -103,7 +103,12 @@ class ProjectHooks:
         seconds = self._facts["seconds"]
         seconds[node.name] = round(time.perf_counter() - started, 3)
         self._hand_over(catalog)
-        _logger.info(step_line(len(seconds), self._n_steps, node.name, seconds[node.name]))
+        _logger.info("%s", step_line(len(seconds), self._n_steps, node.name, seconds[node.name]))
+
+    @hook_impl
+    def on_node_error(self, node: Node) -> None:
+        """Say which step failed; why is said where the command ends."""
+        _logger.error("%s failed", node.name)
 
     @hook_impl
     def after_pipeline_run(self, pipeline: Pipeline, catalog: DataCatalog) -> None:
