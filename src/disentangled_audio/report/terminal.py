@@ -50,8 +50,8 @@ def print_folds(metrics: Mapping[str, Any], path: Path) -> None:
     n_run, n_all = len(metrics["folds"]), metrics["n_folds"]
     _print_scores(
         metrics,
-        f"{n_run} folds" if n_run == n_all else f"{n_run} of {n_all} folds",
-        ("mean balanced accuracy", "95 % interval", "worst", "fold"),
+        f"balanced accuracy over {n_run if n_run == n_all else f'{n_run} of {n_all}'} folds",
+        ("mean", "95 % interval", "worst", "fold"),
         _fold_row,
         "mean_balanced_accuracy",
     )
