@@ -4,7 +4,7 @@ Beside these functions only `datasets/` uses such; a test names the version that
 with, so that a new one is looked at before it is used.
 """
 
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from kedro.io import Version
@@ -34,6 +34,11 @@ def file_system(dataset: Any) -> Any:
 def is_on_disk(dataset: Any) -> bool:
     """Whether a dataset is kept in files of this machine, and not behind a URL or in memory."""
     return getattr(dataset, "_protocol", None) == "file"
+
+
+def local_folder(dataset: Any) -> Path | None:
+    """Folder that a dataset lies in with all its versions; None where that is no disk of ours."""
+    return Path(base_path(dataset)).parent if is_on_disk(dataset) else None
 
 
 def pin(dataset: Any, version: str) -> None:
