@@ -44,7 +44,7 @@ def prepare_inference(run_params: dict[str, Any], pipeline: Pipeline, catalog: D
         If there is no such run, its models cannot be used, or there is nothing to classify; says
         which and why.
     """
-    from disentangled_audio.corpora.sources.named_files import named_files
+    from disentangled_audio.corpora.sources.named import named_files
     from disentangled_audio.parameters import InferenceParameters
 
     if pipeline.outputs() != {OUTPUT, f"{OUTPUT}_csv"}:

@@ -174,7 +174,7 @@ def _sources(pipeline: Pipeline, catalog: DataCatalog) -> list[dict[str, Any]]:
     """Where the recordings came from, with the hashes of archives; empty if none were read."""
     if "recording_folders" not in pipeline.inputs():
         return []
-    from disentangled_audio.corpora.sources.locate import source_records
+    from disentangled_audio.corpora.sources.places import source_records
 
     corpus = Corpus.model_validate(catalog.load("params:corpus"))
     return source_records(corpus, catalog.load("recording_folders"))
