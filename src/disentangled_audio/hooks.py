@@ -5,8 +5,9 @@ import platform
 import shlex
 import subprocess
 import time
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from kedro.config import MissingConfigException
 from kedro.framework.hooks import hook_impl
@@ -17,6 +18,9 @@ from kedro.pipeline.node import Node
 from disentangled_audio.errors import UserError
 from disentangled_audio.runs.versions import package_versions
 from disentangled_audio.storage.locks import RUN_LOCK, RunLock
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 _logger = logging.getLogger(__name__)
 
@@ -47,11 +51,19 @@ class ProjectHooks:
         self._run: dict[str, Any] = {}
         self._trains_all = False
         self._lock: RunLock | None = None
+        self._hook_manager: Any = None
+        self._entries: Any = None
 
     @hook_impl
     def after_context_created(self, context: Any) -> None:
-        """Remember where the project is, for the git revision."""
+        """Remember where the project is, for the git revision, and who hears of folds' nodes."""
         self._project_path = Path(context.project_path)
+        self._hook_manager = context._hook_manager
+
+    @hook_impl
+    def after_catalog_created(self, conf_catalog: dict[str, Any], conf_creds: Any) -> None:
+        """Remember how a catalog of the same entries is made, for the versions of folds."""
+        self._entries = partial(DataCatalog.from_config, conf_catalog, conf_creds)
 
     @hook_impl
     def before_pipeline_run(
@@ -99,9 +111,11 @@ class ProjectHooks:
         return {name: tell() for name, tell in known.items() if name in inputs} or None
 
     @hook_impl
-    def after_node_run(self, node: Node) -> None:
-        """Stop a node's clock."""
+    def after_node_run(self, node: Node, catalog: DataCatalog, outputs: dict[str, Any]) -> None:
+        """Stop a node's clock; make what is missing of folds, once they are planned."""
         self._seconds[node.name] = round(time.perf_counter() - self._started[node.name], 3)
+        if "fold_plan" in outputs:
+            self._run_folds(catalog, outputs["fold_plan"])
 
     @hook_impl
     def after_pipeline_run(
@@ -125,6 +139,15 @@ class ProjectHooks:
         if self._lock is not None:
             self._lock.release()
         self._lock = None
+
+    def _run_folds(self, catalog: DataCatalog, plan: "pd.DataFrame") -> None:
+        from disentangled_audio.pipeline_registry import fold_pipelines
+        from disentangled_audio.runs.folds import FoldRuns
+
+        facts = {**self._run, "parameters": self._measured(catalog)["parameters"]}
+        FoldRuns(
+            fold_pipelines(), catalog, self._entries, self._hook_manager, facts, self._seconds
+        ).run(plan)
 
     def _run_facts(self, run_params: dict[str, Any]) -> dict[str, Any]:
         """What is known of a run before its first node."""
@@ -252,18 +275,12 @@ def _print_result(outputs: set[str], catalog: DataCatalog) -> None:
 def _run_lock(pipeline: Pipeline, catalog: DataCatalog) -> RunLock | None:
     """Lock of this corpus and protocol, beside their manifests; None where that is no disk.
 
-    Jobs that only train some of the folds may run beside each other.
+    Jobs that only train folds may run beside each other: each fold has a lock of its own.
     """
     manifest = catalog["run_manifest"]
-    if getattr(manifest, "_protocol", None) != "file":
+    if getattr(manifest, "_protocol", None) != "file" or "fold_runs" in pipeline.outputs():
         return None
     folder = Path(manifest._filepath).parent
-    if pipeline.all_outputs() == {"fold_runs"}:
-        from disentangled_audio.storage.hashing import short_hash
-
-        # Folds of another seed or other parameters are kept elsewhere.
-        own = short_hash(catalog.load("parameters"))
-        return RunLock(folder / f"{RUN_LOCK}-{own}", "another run of the same folds")
     purpose = (
         f"another run of corpus '{catalog.load('params:corpus_name')}' with protocol "
         f"'{catalog.load('params:protocol_name')}'"
@@ -335,4 +352,8 @@ def _dataset_versions(pipeline: Pipeline, catalog: DataCatalog) -> dict[str, str
             # What a run can do without.
             continue
         versions[name] = dataset.resolve_save_version() if saved else dataset.resolve_load_version()
+    if "fold_runs" in versions:
+        from disentangled_audio.runs.folds import fold_versions
+
+        versions |= fold_versions(catalog.load("fold_runs"))
     return versions

@@ -161,12 +161,24 @@ def _kept(data: Path, datasets: dict[Path, list[str]], keep: int) -> _Kept:
             continue
         whole = [version for version in versions if _is_complete(folder, version)][:keep]
         for version in whole:
-            named |= set(_read_manifest(folder / version / MANIFEST).items())
+            named |= _named(folder, version)
         if whole:
             corpus = _corpus(data, folder)
             started = min(map(_seconds, whole))
             oldest[corpus] = min(started, oldest.get(corpus, started))
     return _Kept(frozenset(named), oldest)
+
+
+def _named(folder: Path, version: str) -> set[tuple[str, str]]:
+    """Datasets and versions that a manifest names, and those of the folds that it gathered."""
+    named: set[tuple[str, str]] = set()
+    for name, of_dataset in _read_manifest(folder / version / MANIFEST).items():
+        fold, _, dataset = name.rpartition(".")
+        named.add((dataset, of_dataset))
+        of_fold = folder.parent / fold / MANIFEST
+        if fold and _is_complete(of_fold, of_dataset):
+            named |= _named(of_fold, of_dataset)
+    return named
 
 
 def _read_manifest(path: Path) -> dict[str, str]:
