@@ -278,7 +278,9 @@ def _run_lock(pipeline: Pipeline, catalog: DataCatalog) -> RunLock | None:
     Jobs that only train folds may run beside each other: each fold has a lock of its own.
     """
     manifest = catalog["run_manifest"]
-    if getattr(manifest, "_protocol", None) != "file" or "fold_runs" in pipeline.outputs():
+    if getattr(manifest, "_protocol", None) != "file":
+        return None
+    if pipeline.all_outputs() <= {"fold_plan", "fold_runs"}:
         return None
     folder = Path(manifest._filepath).parent
     purpose = (

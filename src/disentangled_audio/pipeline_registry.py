@@ -15,7 +15,6 @@ from disentangled_audio.pipelines.representation_learning import pipeline as rep
 from disentangled_audio.pipelines.svm_classification import pipeline as svm_classification
 from disentangled_audio.runs.folds import FoldPipelines
 
-
 # What is measured of a fold's codes.
 MEASURED = ("leakage_matrix", "swaps", "disentanglement", "factor_predictions")
 

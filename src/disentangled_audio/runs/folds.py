@@ -14,7 +14,6 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 from kedro.io import AbstractVersionedDataset, CatalogProtocol, DataCatalog
-from kedro.io.core import generate_timestamp
 from kedro.pipeline import Pipeline
 from kedro.runner import SequentialRunner
 
@@ -172,9 +171,7 @@ class FoldRuns:
         catalog.save(name, {"key": part.key})
         return catalog[name].resolve_save_version()
 
-    def _catalog_of(
-        self, fold: Any, part: _Part, pipeline: Pipeline, version: str
-    ) -> DataCatalog:
+    def _catalog_of(self, fold: Any, part: _Part, pipeline: Pipeline, version: str) -> DataCatalog:
         """The entries that a part reads and makes, each with the one version that is meant."""
         made = {*part.template.all_outputs(), f"{part.name}_key"}
         versions = {

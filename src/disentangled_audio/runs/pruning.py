@@ -170,14 +170,19 @@ def _kept(data: Path, datasets: dict[Path, list[str]], keep: int) -> _Kept:
 
 
 def _named(folder: Path, version: str) -> set[tuple[str, str]]:
-    """Datasets and versions that a manifest names, and those of the folds that it gathered."""
+    """Datasets and versions that a manifest names, and what is named by manifests among them."""
     named: set[tuple[str, str]] = set()
-    for name, of_dataset in _read_manifest(folder / version / MANIFEST).items():
-        fold, _, dataset = name.rpartition(".")
-        named.add((dataset, of_dataset))
-        of_fold = folder.parent / fold / MANIFEST
-        if fold and _is_complete(of_fold, of_dataset):
-            named |= _named(of_fold, of_dataset)
+    read: set[tuple[Path, str]] = set()
+    waiting = [(folder, version)]
+    while waiting:
+        folder, version = waiting.pop()
+        read.add((folder, version))
+        for name, of_dataset in _read_manifest(folder / version / MANIFEST).items():
+            fold, _, dataset = name.rpartition(".")
+            named.add((dataset, of_dataset))
+            other = (folder.parent / fold / MANIFEST, of_dataset)
+            if f"{dataset}.json" == MANIFEST and other not in read and _is_complete(*other):
+                waiting.append(other)
     return named
 
 

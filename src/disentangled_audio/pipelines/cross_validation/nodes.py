@@ -117,7 +117,7 @@ def gather_folds(
     return stamp(pd.concat(tables, ignore_index=True), recordings)
 
 
-def gather_disentanglement(  # noqa: PLR0913
+def gather_disentanglement(
     fold_runs: pd.DataFrame,
     fold_leakage_matrix: dict[str, Loader],
     fold_swaps: dict[str, Loader],
@@ -151,7 +151,9 @@ def gather_disentanglement(  # noqa: PLR0913
     return (
         stamp(leakage.mean_over_folds(matrices), recordings),
         stamp(swaps.swaps_over_folds(swapped), recordings),
-        stamp(regression.regression_scores(pd.concat(numbers, ignore_index=True), seed), recordings),
+        stamp(
+            regression.regression_scores(pd.concat(numbers, ignore_index=True), seed), recordings
+        ),
         {**summary_over_folds(summaries), "reason": "", **counts},
     )
 
@@ -245,9 +247,7 @@ def _tables(
     return tables
 
 
-def _results(
-    loaders: dict[str, Loader], file: str, runs: pd.DataFrame, version: str
-) -> list[Any]:
+def _results(loaders: dict[str, Loader], file: str, runs: pd.DataFrame, version: str) -> list[Any]:
     names = [
         partition_name(folder, file, run)
         for folder, run in zip(runs["folder"], runs[version], strict=True)
