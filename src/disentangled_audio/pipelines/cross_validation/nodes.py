@@ -142,7 +142,10 @@ def gather_disentanglement(
         return *nothing, {**summary_over_folds({}), "reason": NOT_MEASURED, **counts}
     matrices = _tables(fold_leakage_matrix, "leakage_matrix.parquet", runs, "measured")
     swapped = _tables(fold_swaps, "swaps.parquet", runs, "measured")
-    numbers = _tables(fold_factor_predictions, "factor_predictions.parquet", runs, "measured")
+    numbers = pd.concat(
+        _tables(fold_factor_predictions, "factor_predictions.parquet", runs, "measured"),
+        ignore_index=True,
+    )
     loaded = _results(fold_disentanglement, "disentanglement.json", runs, "measured")
     summaries = {
         name: {key: value for key, value in of_fold.items() if key not in STAMPS}
@@ -151,9 +154,7 @@ def gather_disentanglement(
     return (
         stamp(leakage.mean_over_folds(matrices), recordings),
         stamp(swaps.swaps_over_folds(swapped), recordings),
-        stamp(
-            regression.regression_scores(pd.concat(numbers, ignore_index=True), seed), recordings
-        ),
+        stamp(regression.regression_scores(numbers, seed), recordings),
         {**summary_over_folds(summaries), "reason": "", **counts},
     )
 
