@@ -18,11 +18,13 @@ from kedro.pipeline import Pipeline
 from kedro.runner import SequentialRunner
 
 from disentangled_audio.parameters import Protocol
+from disentangled_audio.runs.checks import check_places
 from disentangled_audio.runs.inference_models import model_facts
 from disentangled_audio.runs.provenance import stamp_of
 from disentangled_audio.runs.versions import package_versions
 from disentangled_audio.storage.hashing import code_hash, short_hash
 from disentangled_audio.storage.locks import RUN_LOCK, try_lock, unlock
+from disentangled_audio.storage.safe_names import is_name
 
 _logger = logging.getLogger(__name__)
 
@@ -30,22 +32,24 @@ _CHECKPOINT = "training_checkpoint"
 _PROTOCOL = "params:protocol"
 _MANIFEST = "run_manifest"
 _LIBRARIES = ("scikit-learn", "keras", "tensorflow-cpu", "tensorflow")
-_LONGEST_FOLDER = 120
+# Entries of a fold have names that begin with it.
+_LONGEST_FOLDER = 40
 
 
 def folder_of(fold: str) -> str:
     """Folder and namespace of a fold; those of different folds differ.
 
-    Letters and digits of ASCII and `-` stay; each byte of all else becomes `_` and two digits.
+    Letters and digits of ASCII and `-` stay; each byte of all else becomes `_` and two digits. A
+    name that is too long, or means something to a file system, ends in `__` and its hash.
     """
     kept = "".join(
         letter if letter.isascii() and (letter.isalnum() or letter == "-") else _escaped(letter)
         for letter in fold
     )
-    if kept and len(kept) <= _LONGEST_FOLDER:
+    if is_name(kept) and len(kept) <= _LONGEST_FOLDER:
         return kept
-    # File systems have a longest name. Nothing else ends like this: `__` is no escaped byte.
-    return f"{kept[: _LONGEST_FOLDER - 18]}__{short_hash(fold)}"
+    # `__` is no escaped byte, so that no other name ends like this.
+    return f"{kept.lstrip('-')[: _LONGEST_FOLDER - 18]}__{short_hash(fold)}"
 
 
 def _escaped(letter: str) -> str:
@@ -112,6 +116,8 @@ class FoldRuns:
     ----------
     pipelines
         What is run in each fold.
+    project
+        Folder of the project.
     catalog
         Of the run that asks for the folds.
     entries
@@ -125,6 +131,7 @@ class FoldRuns:
     """
 
     pipelines: FoldPipelines
+    project: Path
     catalog: CatalogProtocol
     entries: Callable[..., DataCatalog]
     hook_manager: Any
@@ -152,6 +159,7 @@ class FoldRuns:
         pipeline = self.pipelines.of(fold.folder, part.template)
         version = self._version(fold.folder, part)
         catalog = self._catalog_of(fold, part, pipeline, version)
+        check_places(self.project, {}, pipeline, catalog)
         _remove_halves(pipeline, catalog)
         SequentialRunner().run(
             pipeline, catalog, self.hook_manager, run_id=version, only_missing_outputs=True
@@ -166,7 +174,7 @@ class FoldRuns:
         name = f"{folder}.{part.name}_key"
         catalog = self.entries()
         for version in catalog[name].list_versions(full_path=False):
-            if catalog.load(name, version=version)["key"] == part.key:
+            if catalog.load(name, version=version).get("key") == part.key:
                 return version
         catalog.save(name, {"key": part.key})
         return catalog[name].resolve_save_version()
