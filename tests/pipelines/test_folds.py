@@ -263,26 +263,9 @@ def test_a_fold_may_have_any_name(folds_run: Path) -> None:
 
 
 def test_folders_of_folds_are_safe_and_differ() -> None:
-    names = [
-        "0",
-        "theo",
-        "Theo",
-        "a/b",
-        "a_b",
-        "a__b",
-        "a_2fb",
-        "a b",
-        "",
-        ".",
-        "..",
-        "../a",
-        "~",
-        "-x",
-        "x",
-        "CON",
-        "con",
-    ]
-    names += ["a.b", "é", "é", "日本", "\udce9", "x" * 400, "x" * 401, "日" * 200, "日" * 201]
+    names = ["0", "theo", "Theo", "a/b", "a_b", "a__b", "a_2fb", "a b", "a.b", "-x", "x", "~"]
+    names += ["", ".", "..", "../a", "CON", "con", "\u00e9", "e\u0301", "日本", "\udce9"]
+    names += ["x" * 400, "x" * 401, "日" * 200, "日" * 201]
     folders = [folder_of(name) for name in names]
     assert len(set(folders)) == len(names)
     assert all(re.fullmatch(r"[A-Za-z0-9_-]{1,40}", folder) for folder in folders)
