@@ -5,6 +5,7 @@ from numpy.typing import NDArray
 from scipy.special import log_softmax
 from sklearn.base import BaseEstimator, ClassifierMixin
 
+from disentangled_audio.evaluation.scores.recall import balanced_accuracy
 from disentangled_audio.models.calibration import fit_temperature, scaled_probabilities
 
 EPSILON = 1e-7
@@ -174,8 +175,7 @@ def _log_odds(
     """Log odds of being right against those of a guess, from below 0; 0 without rows."""
     if not len(truth):
         return 0.0
-    right = probabilities.argmax(axis=1) == truth
-    recall = np.bincount(truth, right)[np.unique(truth)] / np.bincount(truth)[np.unique(truth)]
+    recall = float(balanced_accuracy(truth, probabilities.argmax(axis=1)))
     n_groups = len(np.unique(group))
-    accuracy = (recall.mean() * n_groups + 1 / n_classes) / (n_groups + 1)
+    accuracy = (recall * n_groups + 1 / n_classes) / (n_groups + 1)
     return max(0.0, float(np.log(accuracy * (n_classes - 1) / (1 - accuracy))))

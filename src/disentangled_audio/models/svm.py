@@ -11,7 +11,6 @@ from joblib import Parallel, delayed
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.kernel_approximation import Nystroem
-from sklearn.metrics import recall_score
 from sklearn.metrics.pairwise import euclidean_distances
 from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 from sklearn.pipeline import Pipeline, make_pipeline
@@ -20,6 +19,7 @@ from sklearn.svm import SVC, LinearSVC
 from threadpoolctl import threadpool_limits
 
 from disentangled_audio.errors import UserError
+from disentangled_audio.evaluation.scores.recall import balanced_accuracy
 from disentangled_audio.models.calibration import (
     MAX_TEMPERATURE,
     fit_temperature,
@@ -157,7 +157,7 @@ def _fold_scores(
             for row, weight in enumerate(C):
                 svm = SVC(C=weight, kernel="precomputed", class_weight="balanced", cache_size=500)
                 predicted = svm.fit(kernel, target).predict(held_out_kernel)
-                scores[row, column] = _balanced_accuracy(rows.target[held_out], predicted)
+                scores[row, column] = balanced_accuracy(rows.target[held_out], predicted)
     return scores
 
 
@@ -223,11 +223,6 @@ def _approximate_svm(chosen: dict[str, float], n_landmarks: int, seed: int) -> P
         # More rows than features: the primal problem is the smaller one, and needs no seed.
         LinearSVC(C=chosen["C"], class_weight="balanced", dual=False),
     )
-
-
-def _balanced_accuracy(target: NDArray, predicted: NDArray) -> float:
-    """Mean recall of the classes that the held-out rows have; a fold may lack one."""
-    return recall_score(target, predicted, labels=np.unique(target), average="macro")
 
 
 def _logits(svm: Pipeline, features: NDArray[np.float64]) -> NDArray[np.float64]:

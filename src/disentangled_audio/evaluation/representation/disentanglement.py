@@ -15,6 +15,7 @@ from disentangled_audio.evaluation.representation.probes import (
     probe_features,
     probe_folds,
 )
+from disentangled_audio.evaluation.scores.recall import balanced_accuracy
 
 N_TREES = 50
 # A leaf of a few rows is grown on noise, and gives long codes importance for their length.
@@ -408,17 +409,12 @@ def _alone(
     if features is None:
         return 1.0 / (int(labels.max()) + 1)
     linear, _ = probe_decisions(features, labels, folds)
-    return _recall(labels, linear.argmax(axis=1))
-
-
-def _recall(labels: NDArray[np.intp], guesses: NDArray[np.intp]) -> float:
-    hits = np.bincount(labels, weights=labels == guesses)
-    return float((hits / np.bincount(labels)).mean())
+    return float(balanced_accuracy(labels, linear.argmax(axis=1)))
 
 
 def _above_chance(labels: NDArray[np.intp], guesses: NDArray[np.intp]) -> float:
     chance = 1.0 / (int(labels.max()) + 1)
-    return (_recall(labels, guesses) - chance) / (1.0 - chance)
+    return (float(balanced_accuracy(labels, guesses)) - chance) / (1.0 - chance)
 
 
 def _plain(value: float) -> float | None:

@@ -17,6 +17,7 @@ from disentangled_audio.evaluation.representation.probes import (
     probe_folds,
 )
 from disentangled_audio.evaluation.scores.intervals import bootstrap_intervals, interval_of_mean
+from disentangled_audio.evaluation.scores.recall import balanced_accuracy
 
 MARGINAL = "marginal"
 WITHIN_TARGET = "within target"
@@ -506,10 +507,8 @@ def _score(
         rng=np.random.default_rng(settings.seed),
         n_resamples=settings.n_resamples,
     )["balanced_accuracy"]
-    support = np.bincount(truth)
-    hits = np.bincount(truth, weights=truth == guessed)
     return {
-        "score": float((hits[support > 0] / support[support > 0]).mean()),
+        "score": float(balanced_accuracy(truth, guessed)),
         "low": low,
         "high": high,
         "chance": float(possible.any(axis=1).sum() / possible.sum()),

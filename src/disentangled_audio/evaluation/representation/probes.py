@@ -18,6 +18,9 @@ from sklearn.model_selection import (
 )
 from sklearn.preprocessing import StandardScaler
 
+from disentangled_audio.evaluation.scores.intervals import draw_sums, percentile_interval
+from disentangled_audio.evaluation.scores.recall import balanced_accuracy
+
 # Up to so many groups each is a fold of its own.
 MAX_SINGLE_GROUP_FOLDS = 10
 # With so many, scores of cell-centred codes of 3000 clips of FSDD came within two points of an
@@ -316,16 +319,10 @@ def better_by_other_folds(
     chosen = predicted[0].copy()
     for fold in np.unique(folds):
         others = folds != fold
-        scores = [_mean_recall(labels[others], guesses[others]) for guesses in predicted]
+        scores = balanced_accuracy(labels[others], np.stack(predicted)[:, others])
         here = folds == fold
         chosen[here] = predicted[int(np.argmax(scores))][here]
     return chosen
-
-
-def _mean_recall(labels: NDArray[np.integer], predicted: NDArray[np.integer]) -> float:
-    support = np.bincount(labels)
-    hits = np.bincount(labels, weights=labels == predicted)
-    return float((hits[support > 0] / support[support > 0]).mean())
 
 
 def ridge_predictions(
@@ -462,14 +459,11 @@ def r2_by_group(
     # Sums by group are all that a resample of groups needs.
     terms = np.stack([np.ones(len(values)), values, values**2, (values - predicted) ** 2])
     by_group = np.stack([np.bincount(members, weights=term) for term in terms], axis=1)
-    shares = np.full(len(names), 1.0 / len(names))
-    drawn = rng.multinomial(len(names), shares, size=n_resamples) @ by_group
+    resampled = _r2(draw_sums(by_group, n_resamples=n_resamples, rng=rng))
     # A resample of one group that has one value has no variance to explain.
-    resampled = _r2(drawn)
-    tail = (1.0 - confidence) / 2.0
-    low, high = np.nanquantile(resampled, [tail, 1.0 - tail])
+    low, high = percentile_interval(resampled[np.isfinite(resampled)], confidence)
     whole = float(_r2(by_group.sum(axis=0)))
-    return {"r2": whole, "low": float(low), "high": float(high), **result, "reason": ""}
+    return {"r2": whole, "low": low, "high": high, **result, "reason": ""}
 
 
 def _no_r2(values: NDArray[np.floating], n_groups: int) -> str:

@@ -6,6 +6,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from disentangled_audio.evaluation.scores.recall import mean_recall
+
 # Guo et al. use 15 bins for their tables.
 N_CALIBRATION_BINS = 15
 # A probability of exactly zero would make the log loss infinite; this is the floor of float32.
@@ -197,11 +199,13 @@ def label_scores(target: ArrayLike, predicted: ArrayLike, classes: Sequence[str]
     if n_items == 0:
         raise ValueError("No items to score")
     per_class = per_class_scores(counts, classes)
-    present = [row for row in per_class.values() if row["support"] > 0]
+    support = counts.sum(axis=1)
+    present = support > 0
+    f1 = [row["f1"] for row in per_class.values() if row["support"] > 0]
     return {
         "accuracy": float(np.trace(counts) / n_items),
-        "balanced_accuracy": float(np.mean([row["recall"] for row in present])),
-        "macro_f1": float(np.mean([row["f1"] for row in present])),
+        "balanced_accuracy": float(mean_recall(support[present], np.diag(counts)[present])),
+        "macro_f1": float(np.mean(f1)),
         "per_class": per_class,
         "absent_classes": [name for name, row in per_class.items() if row["support"] == 0],
     }

@@ -12,10 +12,10 @@ from scipy.stats import binomtest
 from disentangled_audio.evaluation.scores.classification import class_indices
 from disentangled_audio.evaluation.scores.intervals import (
     draw_outcomes,
-    mean_recall,
     percentile_interval,
     resampling_unit,
 )
+from disentangled_audio.evaluation.scores.recall import mean_recall
 from disentangled_audio.evaluation.scores.summary import class_names
 
 # With repeats, a recording is tested in several folds, once in each.

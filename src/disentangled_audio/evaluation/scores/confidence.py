@@ -23,6 +23,7 @@ from disentangled_audio.evaluation.scores.classification import (
     expected_calibration_error,
     label_scores,
 )
+from disentangled_audio.evaluation.scores.recall import mean_recall
 from disentangled_audio.evaluation.scores.summary import HYBRID, PROBABILITY_PREFIX, class_names
 
 STAGES = ("before", "after")
@@ -540,37 +541,35 @@ def _risk_coverage(
     thresholds, n_kept, n_errors = _selections(confidence, correct)
     steps = np.linspace(0, len(thresholds) - 1, min(len(thresholds), MAX_CURVE_ROWS))
     drawn = np.round(steps).astype(int)
-    risks = _class_risks(rows, confidence, correct, classes)[drawn]
-    present = np.isfinite(risks)
+    n_items, n_wrong = (
+        counts[drawn] for counts in _class_counts(rows, confidence, correct, classes)
+    )
     return pd.DataFrame(
         {
             "threshold": thresholds[drawn],
             "coverage": n_kept[drawn] / len(rows),
             "risk": n_errors[drawn] / n_kept[drawn],
-            "balanced_risk": np.nansum(risks, axis=1) / present.sum(axis=1),
-            "n_classes": present.sum(axis=1),
+            # The mean over the classes, as of recall, of what was not found.
+            "balanced_risk": mean_recall(n_items, n_wrong),
+            "n_classes": (n_items > 0).sum(axis=1),
         }
     )
 
 
-def _class_risks(
+def _class_counts(
     rows: pd.DataFrame,
     confidence: NDArray[np.float64],
     correct: NDArray[np.bool_],
     classes: list[str],
-) -> NDArray[np.float64]:
-    """Error rate of each class at or above each threshold, (n_thresholds, n_classes)."""
+) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Items and errors of each class at or above each threshold, (n_thresholds, n_classes)."""
     targets = class_indices(rows["target"], classes, "target")
     distinct, place = np.unique(confidence, return_inverse=True)
-    risks = np.full((len(distinct), len(classes)), np.nan)
-    for index in range(len(classes)):
-        of_class = targets == index
-        n_items, n_errors = (
-            np.bincount(place, weights=chosen, minlength=len(distinct))[::-1].cumsum()
-            for chosen in (of_class, of_class & ~correct)
-        )
-        risks[:, index] = _quotient(n_errors, n_items)
-    return risks
+    counts = np.zeros((2, len(distinct), len(classes)), dtype=np.intp)
+    np.add.at(counts[0], (place, targets), 1)
+    np.add.at(counts[1], (place[~correct], targets[~correct]), 1)
+    n_items, n_errors = counts[:, ::-1].cumsum(axis=1)
+    return n_items, n_errors
 
 
 def _area(confidence: NDArray[np.float64], correct: NDArray[np.bool_]) -> float:

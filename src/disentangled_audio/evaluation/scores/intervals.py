@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from disentangled_audio.evaluation.scores.classification import class_indices
+from disentangled_audio.evaluation.scores.recall import mean_recall
 
 
 def resampling_unit(groups: ArrayLike) -> str:
@@ -169,10 +170,24 @@ def _draw_rows(cells: NDArray, n_cells: int, n_resamples: int, rng: np.random.Ge
     return rng.multinomial(len(cells), shares, size=n_resamples)
 
 
-def mean_recall(support: NDArray, hits: NDArray) -> NDArray[np.float64]:
-    """Balanced accuracy of resamples, over the classes that each has; (n_resamples,)."""
-    recall = np.divide(hits, support, out=np.zeros(support.shape), where=support > 0)
-    return recall.sum(axis=1) / (support > 0).sum(axis=1)
+def draw_sums(
+    of_units: NDArray[np.float64], *, n_resamples: int, rng: np.random.Generator
+) -> NDArray[np.float64]:
+    """Sum over units that are drawn with replacement.
+
+    Parameters
+    ----------
+    of_units : (n_units, n_sums)
+        What each unit (a group) adds to each sum.
+    n_resamples : int
+    rng : numpy.random.Generator
+
+    Returns
+    -------
+    (n_resamples, n_sums)
+    """
+    n_units = len(of_units)
+    return rng.multinomial(n_units, np.full(n_units, 1.0 / n_units), size=n_resamples) @ of_units
 
 
 def interval_of_mean(scores: NDArray[np.floating], confidence: float = 0.95) -> tuple[float, float]:

@@ -9,6 +9,7 @@ import pandas as pd
 from disentangled_audio.evaluation.scores.comparison import compare_models, holm
 from disentangled_audio.evaluation.scores.intervals import bootstrap_intervals
 from disentangled_audio.evaluation.scores.permutation import N_PERMUTATIONS, permutation_test
+from disentangled_audio.evaluation.scores.recall import balanced_accuracy
 from disentangled_audio.evaluation.scores.summary import HYBRID, class_names
 from disentangled_audio.evaluation.shortcuts.controls import (
     ALL_METADATA,
@@ -247,8 +248,7 @@ _MARGIN = (
 
 
 def _balanced_accuracy(rows: pd.DataFrame) -> float:
-    right = rows["predicted"].astype(str) == rows["target"].astype(str)
-    return float(np.mean(right.groupby(rows["target"].astype(str)).mean()))
+    return float(balanced_accuracy(rows["target"].astype(str), rows["predicted"].astype(str)))
 
 
 def verdict(
