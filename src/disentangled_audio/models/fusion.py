@@ -5,6 +5,7 @@ from numpy.typing import NDArray
 from scipy.special import log_softmax
 from sklearn.base import BaseEstimator, ClassifierMixin
 
+from disentangled_audio.evaluation.scores.pooling import pooled_logits
 from disentangled_audio.evaluation.scores.recall import balanced_accuracy
 from disentangled_audio.models.calibration import fit_temperature, scaled_probabilities
 
@@ -110,7 +111,7 @@ class ProbabilityFusion(ClassifierMixin, BaseEstimator):
         self.weights_ = odds / odds.sum()
         scaled = self._scaled(members)
         self.temperature_ = fit_temperature(
-            _pooled(self.weights_, scaled), truth, self.max_temperature
+            pooled_logits(self.weights_, scaled), truth, self.max_temperature
         )
         return self
 
@@ -128,7 +129,7 @@ class ProbabilityFusion(ClassifierMixin, BaseEstimator):
             Rows sum to one.
         """
         return scaled_probabilities(
-            _pooled(self.weights_, self._scaled(members)), self.temperature_
+            pooled_logits(self.weights_, self._scaled(members)), self.temperature_
         )
 
     def predict(self, members: dict[str, NDArray[np.float64]]) -> NDArray:
@@ -151,22 +152,6 @@ def _logits(probabilities: NDArray[np.float64]) -> NDArray[np.float64]:
 
 def _applies(probabilities: NDArray[np.float64]) -> NDArray[np.bool_]:
     return ~np.isnan(probabilities).any(axis=-1)
-
-
-def _pooled(
-    weights: NDArray[np.float64], log_probabilities: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    """Logits of the mean over the members that apply to each row, (n_rows, n_classes)."""
-    applies = _applies(log_probabilities)
-    if applies.all():
-        return np.tensordot(weights, log_probabilities, axes=1)
-    own = weights[:, None] * applies
-    # Members without weight count evenly where no other applies.
-    own = np.where(own.sum(axis=0) > 0, own, applies)
-    total = own.sum(axis=0)
-    summed = np.einsum("mr,mrc->rc", own, np.where(applies[..., None], log_probabilities, 0.0))
-    # Where none applies, all classes are alike.
-    return summed / np.maximum(total, EPSILON)[:, None]
 
 
 def _log_odds(
