@@ -8,11 +8,7 @@ from kedro.pipeline import Pipeline
 
 from disentangled_audio.datasets.optional_json_dataset import OptionalJSONDataset
 from disentangled_audio.errors import UserError
-from disentangled_audio.parameters import (
-    Corpus,
-    FourierParameters,
-    Protocol,
-)
+from disentangled_audio.parameters import GROUPS, Corpus, FourierParameters, Protocol
 from disentangled_audio.runs.provenance import digest_of_sources
 from disentangled_audio.storage.hashing import short_hash
 
@@ -20,28 +16,7 @@ from disentangled_audio.storage.hashing import short_hash
 MAX_SEED = 2**31 - 1
 # Filled while a run goes on, never given.
 MEASURED = ("seconds", "run", "trained")
-PARAMETERS = (
-    "seed",
-    "corpus_name",
-    "protocol_name",
-    "corpus_file",
-    "corpus",
-    "protocol",
-    "parallel",
-    "fourier",
-    "acoustic",
-    "augmentation",
-    "views",
-    "cepstra",
-    "disentangler",
-    "svm",
-    "hybrid",
-    "audit",
-    "disentanglement",
-    "cross_validation",
-    "evaluation",
-    "inference",
-)
+PARAMETERS = ("seed", "corpus_name", "protocol_name", "corpus_file", *GROUPS)
 
 
 def check_run(run_params: dict[str, Any], pipeline: Pipeline, catalog: DataCatalog) -> None:

@@ -153,7 +153,7 @@ class _Run:
     ) -> None:
         self._schema = manifest["feature_schema"]
         self._preprocessing = Preprocessing.of_run(manifest)
-        self._batch_size = manifest["parameters"]["disentangler"]["batch_size"]
+        self._batch_size = manifest["parameters"]["disentangler"]["schedule"]["batch_size"]
         self._n_channels = set(recordings["n_channels"])
         self._rates_hz = set(recordings["sample_rate_hz"])
         self._classes = training_classes(splits)

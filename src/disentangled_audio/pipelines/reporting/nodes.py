@@ -5,7 +5,13 @@ from typing import Any
 import pandas as pd
 
 from disentangled_audio.evaluation.scores.summary import HYBRID
-from disentangled_audio.parameters import Corpus, EvaluationParameters, HybridParameters, Protocol
+from disentangled_audio.parameters import (
+    GROUPS,
+    Corpus,
+    EvaluationParameters,
+    HybridParameters,
+    Protocol,
+)
 from disentangled_audio.report.sections import digest_of, fresh
 from disentangled_audio.runs.checks import MEASURED
 from disentangled_audio.runs.provenance import check_same, stamp, stamp_of
@@ -236,7 +242,10 @@ def rights_of(recordings: pd.DataFrame) -> list[dict[str, Any]]:
 def plain(parameters: dict[str, Any]) -> dict[str, Any]:
     """Parameters as JSON can hold them, without the corpora and protocols not chosen."""
     return {
-        name: value.model_dump(mode="json") if hasattr(value, "model_dump") else value
+        # Kedro has made models only of what a node of the run asks for.
+        name: GROUPS[name].model_validate(value).model_dump(mode="json")
+        if name in GROUPS
+        else value
         for name, value in parameters.items()
         if not name.startswith("_") and name not in MEASURED
     }
