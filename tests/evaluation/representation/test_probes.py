@@ -11,12 +11,14 @@ from sklearn.preprocessing import StandardScaler
 
 from disentangled_audio.evaluation.representation.probes import (
     KERNEL_RIDGE,
-    RIDGE_ALPHAS,
     _least_squares,
     better_by_other_folds,
     lookup_decisions,
     probe_features,
     probe_folds,
+)
+from disentangled_audio.evaluation.representation.ridge import (
+    RIDGE_ALPHAS,
     r2_by_group,
     ridge_by_group,
     ridge_predictions,

@@ -7,14 +7,13 @@ import pandas as pd
 from numpy.typing import NDArray
 from sklearn.pipeline import Pipeline
 
-from disentangled_audio.evaluation.representation.swaps import (
+from disentangled_audio.evaluation.representation.swap_plan import (
     DONOR,
     INPUT,
-    REBUILT,
     RECOMBINED,
-    Decode,
     with_donors,
 )
+from disentangled_audio.evaluation.representation.swaps import REBUILT, Decode
 
 SWAPPED = "swapped"
 # What a row of the table shows; the first two are real spectrograms.

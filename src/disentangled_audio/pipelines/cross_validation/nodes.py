@@ -110,8 +110,7 @@ def gather_disentanglement(
     fold_runs: pd.DataFrame, fold_results: Path, recordings: pd.DataFrame, seed: int
 ) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame, dict[str, Any]]:
     """Leakage matrix, swaps, regressions and block scores over all folds; empty if none was."""
-    from disentangled_audio.evaluation.representation import leakage, regression, swaps
-    from disentangled_audio.evaluation.representation.disentanglement import summary_over_folds
+    from disentangled_audio.evaluation.representation import leakage, over_folds, regression, swaps
     from disentangled_audio.pipelines.cross_validation.folds import (
         DISENTANGLEMENT,
         LEAKAGE,
@@ -128,7 +127,7 @@ def gather_disentanglement(
             for columns in (leakage.COLUMNS, swaps.COLUMNS)
         ]
         nothing.append(stamp(pd.DataFrame(columns=list(regression.SCORE_COLUMNS)), recordings))
-        return *nothing, {**summary_over_folds({}), "reason": NOT_MEASURED, **counts}
+        return *nothing, {**over_folds.summary_over_folds({}), "reason": NOT_MEASURED, **counts}
     folders = [fold_results / run.folder / run.measured for run in runs.itertuples()]
     texts = [_found(folder / DISENTANGLEMENT).read_text(encoding="utf-8") for folder in folders]
     summaries = {
@@ -137,10 +136,10 @@ def gather_disentanglement(
     }
     numbers = pd.concat([_table(own / NUMBERS) for own in folders], ignore_index=True)
     return (
-        stamp(leakage.mean_over_folds([_table(own / LEAKAGE) for own in folders]), recordings),
-        stamp(swaps.swaps_over_folds([_table(own / SWAPS) for own in folders]), recordings),
+        stamp(over_folds.mean_over_folds([_table(own / LEAKAGE) for own in folders]), recordings),
+        stamp(over_folds.swaps_over_folds([_table(own / SWAPS) for own in folders]), recordings),
         stamp(regression.regression_scores(numbers, seed), recordings),
-        {**summary_over_folds(summaries), "reason": "", **counts},
+        {**over_folds.summary_over_folds(summaries), "reason": "", **counts},
     )
 
 

@@ -6,14 +6,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from disentangled_audio.evaluation.representation.disentanglement import (
-    block_scores,
+from disentangled_audio.evaluation.representation.block_scores import block_scores
+from disentangled_audio.evaluation.representation.dci_sap_mig import (
     dci_scores,
-    disentanglement_summary,
     mutual_information_gap,
     sap_score,
-    summary_over_folds,
 )
+from disentangled_audio.evaluation.representation.over_folds import summary_over_folds
 from tests.evaluation.representation import constructed_codes as made
 
 LN2, LN3 = np.log(2), np.log(3)
@@ -128,7 +127,7 @@ def test_scores_are_repeatable_and_plain(factors):
     )
     assert first == second
     controls = {"untrained": first, "raw_pca": block_scores({"log_mel": codes["content"]}, factors)}
-    summary = disentanglement_summary(first, {"moved": 0.9}, controls)
+    summary = {**first, "swap": {"moved": 0.9}, "controls": controls}
     assert {"block_dci", "sap", "mig", "swap", "controls"} <= set(summary)
     assert summary["controls"]["raw_pca"]["reason"].startswith("one code")
     json.dumps(summary, allow_nan=False)
@@ -244,7 +243,7 @@ def test_summaries_over_folds():
         swap = {"moved": moved, "by_code": {"pitch": {"moved": moved}} if moved else {}}
         importance = {} if reason else {"pitch": {"f0": 1.0}}
         scores = {"block_dci": dci, "importance": importance, "reason": reason}
-        return disentanglement_summary(scores, swap, {"untrained": {"block_dci": dci}})
+        return {**scores, "swap": swap, "controls": {"untrained": {"block_dci": dci}}}
 
     none = summary(None, None, "no factor has two classes")
     found = summary_over_folds({"0": summary(0.4, 0.6), "1": summary(0.8, 0.8), "2": none})
