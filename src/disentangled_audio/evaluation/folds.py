@@ -15,11 +15,11 @@ from disentangled_audio.parameters import Split
 _MOST_NAMED = 5
 
 
-def named(names: Iterable[object]) -> str:
+def listed(names: Iterable[object]) -> str:
     """The first of some names, and how many there are beside."""
-    listed = [str(name) for name in names]
-    more = len(listed) - _MOST_NAMED
-    return ", ".join(listed[:_MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
+    texts = [str(name) for name in names]
+    more = len(texts) - _MOST_NAMED
+    return ", ".join(texts[:_MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
 
 
 def tested_rows(
@@ -184,7 +184,7 @@ def _folds(rows: pd.DataFrame, n_folds: int, strategy: str, seed: int) -> np.nda
         what = "file" if strategy == "random" else "group"
         what += "s" * (units.nunique() > 1)
         raise UserError(
-            f"{units.nunique()} {what} ({named(sorted(units.unique()))}) cannot make {n_folds} "
+            f"{units.nunique()} {what} ({listed(sorted(units.unique()))}) cannot make {n_folds} "
             "folds; lower protocol.split.n_folds or validation_folds, or group by a finer column"
         )
     splitter = (StratifiedGroupKFold if grouped else StratifiedKFold)(

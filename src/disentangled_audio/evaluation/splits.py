@@ -11,7 +11,7 @@ from disentangled_audio.evaluation.folds import (
     column_name,
     column_values,
     combination_roles,
-    named,
+    listed,
     numbered_name,
     tested_rows,
     validation_rows,
@@ -169,7 +169,7 @@ def _fold_changes(recordings: pd.DataFrame, protocol: Protocol) -> dict[str, dic
         _, known = column_values(recordings[used], split)
         tests = [split.test] if split.test else [[value] for value in known]
         return {column_name(split, test): {} if split.test else {"fold": test[0]} for test in tests}
-    changes = [
+    changes: list[dict[str, object]] = [
         {"fold": number, "repeat": repeat}
         for repeat in range(split.repeats)
         for number in range(split.n_folds)
@@ -186,10 +186,10 @@ def _rows_without_target(
     unknown = table[kept & table["target"].isna().to_numpy()]
     if unknown.empty:
         return []
-    groups = named(sorted(unknown["group"].unique()))
+    groups = listed(sorted(unknown["group"].unique()))
     return [
         f"{len(unknown)} rows have no target '{protocol.target}' and are not used: "
-        f"{named(unknown['recording_id'])} (groups: {groups})"
+        f"{listed(unknown['recording_id'])} (groups: {groups})"
     ]
 
 
@@ -209,7 +209,7 @@ def _identical_files(recordings: pd.DataFrame, rows: pd.DataFrame, fold: str) ->
             c for c in copies if c["target"].nunique() > 1
         ],
     }
-    return [f"{what}: {named(map(_copies_named, found))}" for what, found in said.items() if found]
+    return [f"{what}: {listed(map(_copies_named, found))}" for what, found in said.items() if found]
 
 
 def _copies_named(copies: pd.DataFrame) -> str:
@@ -223,7 +223,7 @@ def _check_ids(recordings: pd.DataFrame) -> None:
     twice = ids[ids.duplicated()].unique()
     if len(twice):
         raise UserError(
-            f"recording_id is not unique: {named(twice)}; two sources or patterns take the same "
+            f"recording_id is not unique: {listed(twice)}; two sources or patterns take the same "
             "file, correct the corpus"
         )
 
@@ -244,7 +244,7 @@ def _labels(recordings: pd.DataFrame, protocol: Protocol) -> pd.Series:
     if unknown:
         raise UserError(
             f"protocol.labels: column '{protocol.target}' has no value '{unknown[0]}'; it has "
-            f"{named(sorted(values.dropna().unique()))}"
+            f"{listed(sorted(values.dropna().unique()))}"
         )
     return values.map(protocol.labels).astype("string")
 
@@ -299,6 +299,6 @@ def _with_groups(rows: pd.DataFrame) -> Callable[[str], str]:
         if len(own) == 1:
             return f"{name} (a single row: {own['recording_id'].iloc[0]})"
         groups = sorted(own["group"].unique())
-        return f"{name} (group{'s' * (len(groups) > 1)} {named(groups)})"
+        return f"{name} (group{'s' * (len(groups) > 1)} {listed(groups)})"
 
     return named

@@ -1,11 +1,13 @@
 """Hybrid classifier: a weighted geometric mean of calibrated member probabilities."""
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import log_softmax
 from sklearn.base import BaseEstimator, ClassifierMixin
 
-from disentangled_audio.evaluation.scores.pooling import pooled_logits
+from disentangled_audio.evaluation.scores.pooling import applies, pooled_logits
 from disentangled_audio.evaluation.scores.recall import balanced_accuracy
 from disentangled_audio.models.calibration import fit_temperature, scaled_probabilities
 
@@ -54,8 +56,8 @@ class ProbabilityFusion(ClassifierMixin, BaseEstimator):
     def fit(
         self,
         members: dict[str, NDArray[np.float64]],
-        target: NDArray,
-        group: NDArray,
+        target: NDArray[Any],
+        group: NDArray[Any],
         classes: list[str],
     ) -> "ProbabilityFusion":
         """Choose temperatures and weights.
@@ -82,7 +84,7 @@ class ProbabilityFusion(ClassifierMixin, BaseEstimator):
         self.members_ = list(members)
         column = {name: number for number, name in enumerate(classes)}
         truth = np.array([column[name] for name in target])
-        applies = [_applies(probabilities) for probabilities in members.values()]
+        known = [applies(probabilities) for probabilities in members.values()]
         self.temperatures_ = np.array(
             [
                 fit_temperature(
@@ -93,16 +95,16 @@ class ProbabilityFusion(ClassifierMixin, BaseEstimator):
                 )
                 if rows.any()
                 else 1.0
-                for probabilities, rows in zip(members.values(), applies, strict=True)
+                for probabilities, rows in zip(members.values(), known, strict=True)
             ]
         )
-        if not any(rows.any() for rows in applies):
+        if not any(rows.any() for rows in known):
             raise ValueError(f"none of the members {', '.join(members)} applies to any row")
         group = np.asarray(group)
         odds = np.array(
             [
                 _log_odds(probabilities[rows], truth[rows], group[rows], len(classes))
-                for probabilities, rows in zip(members.values(), applies, strict=True)
+                for probabilities, rows in zip(members.values(), known, strict=True)
             ]
         )
         if not odds.any():
@@ -132,7 +134,7 @@ class ProbabilityFusion(ClassifierMixin, BaseEstimator):
             pooled_logits(self.weights_, self._scaled(members)), self.temperature_
         )
 
-    def predict(self, members: dict[str, NDArray[np.float64]]) -> NDArray:
+    def predict(self, members: dict[str, NDArray[np.float64]]) -> NDArray[Any]:
         """Most probable class of each row."""
         return self.classes_[self.predict_proba(members).argmax(axis=1)]
 
@@ -150,12 +152,11 @@ def _logits(probabilities: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.log(np.clip(probabilities, EPSILON, 1))
 
 
-def _applies(probabilities: NDArray[np.float64]) -> NDArray[np.bool_]:
-    return ~np.isnan(probabilities).any(axis=-1)
-
-
 def _log_odds(
-    probabilities: NDArray[np.float64], truth: NDArray, group: NDArray, n_classes: int
+    probabilities: NDArray[np.float64],
+    truth: NDArray[np.integer],
+    group: NDArray[Any],
+    n_classes: int,
 ) -> float:
     """Log odds of being right against those of a guess, from below 0; 0 without rows."""
     if not len(truth):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from joblib import Parallel, delayed
@@ -29,6 +30,9 @@ from disentangled_audio.parameters import SvmParameters
 
 # Rows whose kernel with all landmarks is held at a time.
 _PREDICTED_ROWS = 8192
+
+# Places of the rows that are fitted, and of those that are held out.
+_Fold = tuple[NDArray[np.intp], NDArray[np.intp]]
 
 
 @dataclass(frozen=True)
@@ -55,7 +59,7 @@ class Rows:
             np.concatenate([self.group, other.group]),
         )
 
-    def __getitem__(self, index: NDArray) -> Rows:
+    def __getitem__(self, index: NDArray[Any]) -> Rows:
         return Rows(self.features[index], self.target[index], self.group[index])
 
     def __len__(self) -> int:
@@ -64,7 +68,7 @@ class Rows:
 
 def has_features(features: NDArray[np.float64]) -> NDArray[np.bool_]:
     """Rows that have a feature at all, (n_rows,)."""
-    return ~np.isnan(features).all(axis=1)
+    return np.logical_not(np.isnan(features).all(axis=1))
 
 
 class CalibratedSvm(ClassifierMixin, BaseEstimator):
@@ -82,7 +86,7 @@ class CalibratedSvm(ClassifierMixin, BaseEstimator):
         self.temperature = temperature
 
     @property
-    def classes_(self) -> NDArray:
+    def classes_(self) -> NDArray[Any]:
         """Class names, in the order of the probability columns."""
         return self.svm.classes_
 
@@ -99,7 +103,7 @@ class CalibratedSvm(ClassifierMixin, BaseEstimator):
             probabilities[known] = scaled_probabilities(logits, self.temperature)
         return probabilities
 
-    def predict(self, features: NDArray[np.float64]) -> NDArray:
+    def predict(self, features: NDArray[np.float64]) -> NDArray[Any]:
         """Most probable class of each row; the rows need features."""
         return self.classes_[self.predict_proba(features).argmax(axis=1)]
 
@@ -243,7 +247,7 @@ def _sample(rows: Rows, max_rows: int, seed: int) -> Rows:
     return rows[np.sort(chosen)]
 
 
-def _inner_folds(rows: Rows, n_folds: int, seed: int) -> list[tuple[NDArray, NDArray]]:
+def _inner_folds(rows: Rows, n_folds: int, seed: int) -> list[_Fold]:
     """Folds over groups whose training parts hold every class.
 
     Where no such fold exists, because a class has but one group, folds are over rows.
@@ -257,7 +261,7 @@ def _inner_folds(rows: Rows, n_folds: int, seed: int) -> list[tuple[NDArray, NDA
     # Scikit-learn refuses more folds than the largest class has rows.
     n_grouped = min(n_folds, len(np.unique(rows.group)), counts.max())
     n_plain = max(2, min(n_folds, counts.min()))
-    whole: list[tuple[NDArray, NDArray]] = []
+    whole: list[_Fold] = []
     with warnings.catch_warnings():
         # Folds that a small class cannot fill are left out below.
         warnings.filterwarnings("ignore", message="The least populated class")
@@ -275,6 +279,6 @@ def _inner_folds(rows: Rows, n_folds: int, seed: int) -> list[tuple[NDArray, NDA
     return whole
 
 
-def _whole(rows: Rows, folds: Iterable[tuple[NDArray, NDArray]]) -> list[tuple[NDArray, NDArray]]:
+def _whole(rows: Rows, folds: Iterable[_Fold]) -> list[_Fold]:
     classes = set(rows.target)
     return [(train, out) for train, out in folds if set(rows.target[train]) == classes]

@@ -240,7 +240,7 @@ def waveforms_from_log_mel(
     sound = griffin_lim(magnitude, window_samples, finer_hop, rng=rng, n_iterations=n_iterations)
     sound = sound[:, :n_samples]
     peak = np.abs(sound).max(axis=1, keepdims=True)
-    return sound / np.where(peak > 0.0, peak, 1.0)
+    return np.divide(sound, np.where(peak > 0.0, peak, 1.0), dtype=np.float32)
 
 
 def _frames_at(values: NDArray[np.float64], positions: NDArray[np.float64]) -> NDArray[np.float64]:

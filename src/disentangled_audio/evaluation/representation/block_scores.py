@@ -96,16 +96,16 @@ def block_scores(
     if reason:
         scores = dict.fromkeys(("block_dci", "completeness", "informativeness", "sap", "mig"))
         return {**scores, "importance": {}, **about, "reason": reason}
-    codes = {name: np.asarray(code, dtype=np.float64)[kept] for name, code in codes.items()}
+    blocks = {name: np.asarray(code, dtype=np.float64)[kept] for name, code in codes.items()}
     all_units = np.arange(len(factors)) if unit is None else np.asarray(unit)
     units = pd.factorize(all_units[kept], use_na_sentinel=False)[0]
     importance, told, alone = [], [], []
     for factor in labels.T:
         folds, _ = probe_folds(factor, units, units, by_group=False, n_folds=n_folds, seed=seed)
-        of_blocks, score = _forest(codes, factor, folds, seed)
+        of_blocks, score = _forest(blocks, factor, folds, seed)
         importance.append(of_blocks)
         told.append(score)
-        alone.append([_alone(code, factor, folds, seed) for code in codes.values()])
+        alone.append([_alone(code, factor, folds, seed) for code in blocks.values()])
     matrix = np.array(importance).T
     dci = dci_scores(matrix)
     return {
@@ -113,10 +113,10 @@ def block_scores(
         "completeness": _plain(dci["completeness"]),
         "informativeness": float(np.mean(told)),
         "sap": _plain(sap_score(np.array(alone).T)),
-        "mig": _plain(mutual_information_gap(np.hstack(list(codes.values())), labels)),
+        "mig": _plain(mutual_information_gap(np.hstack(list(blocks.values())), labels)),
         "importance": {
             name: dict(zip(names, map(float, row), strict=True))
-            for name, row in zip(codes, matrix, strict=True)
+            for name, row in zip(blocks, matrix, strict=True)
         },
         **about,
         "reason": _why_undefined(matrix),
@@ -187,7 +187,10 @@ def _has_every_class(factors: pd.DataFrame, rows: NDArray[np.intp]) -> bool:
 
 
 def _forest(
-    codes: Mapping[str, NDArray], labels: NDArray[np.intp], folds: NDArray[np.intp], seed: int
+    codes: Mapping[str, NDArray[np.float64]],
+    labels: NDArray[np.intp],
+    folds: NDArray[np.intp],
+    seed: int,
 ) -> tuple[NDArray[np.float64], float]:
     """Importance of each block, summing to 1, and held-out recall from 0 (chance) to 1."""
     joined = np.hstack(list(codes.values()))

@@ -31,11 +31,11 @@ def dci_scores(importance: NDArray[np.floating]) -> dict[str, float]:
     Eastwood and Williams (2018), "A framework for the quantitative evaluation of disentangled
     representations", ICLR, section 2.
     """
-    importance = np.asarray(importance, dtype=np.float64)
-    n_blocks, _ = importance.shape
+    shares = np.asarray(importance, dtype=np.float64)
+    n_blocks, _ = shares.shape
     return {
-        "disentanglement": _concentration(importance) if n_blocks > 1 else float("nan"),
-        "completeness": _concentration(importance.T),
+        "disentanglement": _concentration(shares) if n_blocks > 1 else float("nan"),
+        "completeness": _concentration(shares.T),
     }
 
 
@@ -124,7 +124,7 @@ def _information(bins: NDArray[np.intp], labels: NDArray[np.integer]) -> float:
     return _entropy(joint.sum(axis=1)) + _entropy(joint.sum(axis=0)) - _entropy(joint.ravel())
 
 
-def _entropy(counts: NDArray) -> float:
+def _entropy(counts: NDArray[np.integer]) -> float:
     """In nats."""
     shares = counts[counts > 0] / counts.sum()
     return float(-(shares * np.log(shares)).sum())

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -131,7 +132,7 @@ def leakage_matrix(  # noqa: PLR0913 - the parts of a measurement, each given by
     rows = rows.take(kept)
     named = [(control, name, np.asarray(code)[kept]) for control, name, code in named]
     settings = _Settings(n_folds, n_resamples, seed, dict(why_missing or {}))
-    records: list[dict] = []
+    records: list[dict[str, Any]] = []
     for condition in conditions:
         records += _condition_cells(condition, rows, factors.iloc[kept], named, settings)
     return pd.DataFrame(records, columns=list(COLUMNS))
@@ -146,7 +147,7 @@ class _Settings:
 
 
 def _check(
-    named: Sequence[tuple[str, str, NDArray]], n_items: int, conditions: Sequence[str]
+    named: Sequence[tuple[str, str, NDArray[np.floating]]], n_items: int, conditions: Sequence[str]
 ) -> None:
     unknown = set(conditions) - set(CONDITIONS)
     if unknown:
@@ -164,9 +165,9 @@ def _condition_cells(
     condition: str,
     rows: Rows,
     factors: pd.DataFrame,
-    named: Sequence[tuple[str, str, NDArray]],
+    named: Sequence[tuple[str, str, NDArray[np.floating]]],
     settings: _Settings,
-) -> Iterator[dict]:
+) -> Iterator[dict[str, Any]]:
     cells = rows.cells(condition)
     features = [
         (control, name, probe_features(_centred(code, cells), seed=settings.seed))
@@ -206,7 +207,7 @@ def _condition_cells(
             }
 
 
-def _floors(condition: str, rows: Rows) -> dict[str, list[NDArray]]:
+def _floors(condition: str, rows: Rows) -> dict[str, list[NDArray[np.intp]]]:
     """Tables that know more than the condition already gives away."""
     floors = {"target": [rows.target], "target × group": [rows.target, rows.both]}
     if condition == MARGINAL:
@@ -242,8 +243,8 @@ def _allowed_best(decisions: NDArray[np.float64], question: Question) -> NDArray
 
 
 def _score(
-    question: Question, guesses: NDArray[np.intp], groups: NDArray, settings: _Settings
-) -> dict:
+    question: Question, guesses: NDArray[np.intp], groups: NDArray[Any], settings: _Settings
+) -> dict[str, Any]:
     """Mean recall over the classes of all cells, and its interval.
 
     A class of a cell is a class of its own here, so that the mean over them compares each class
@@ -279,6 +280,6 @@ def _score(
     }
 
 
-def _unscored(reason: str) -> dict:
+def _unscored(reason: str) -> dict[str, Any]:
     numbers = dict.fromkeys(("score", "low", "high", "chance"), np.nan)
     return {**numbers, "n_items": 0, "n_classes": 0, "rows": "", "folds": "", "reason": reason}

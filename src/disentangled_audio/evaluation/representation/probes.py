@@ -294,10 +294,10 @@ def lookup_decisions(
 
 
 def better_by_other_folds(
-    predicted: Sequence[NDArray[np.integer]],
+    predicted: Sequence[NDArray[np.intp]],
     labels: NDArray[np.integer],
     folds: NDArray[np.integer],
-) -> NDArray[np.integer]:
+) -> NDArray[np.intp]:
     """Take, in each fold, the probe whose predictions are better in all the others.
 
     The better of two by the score that is reported would be above chance on noise; chosen like

@@ -30,10 +30,15 @@ class Rows:
     unit: NDArray[np.intp]
     unseen: NDArray[np.bool_]
 
-    def take(self, rows: NDArray) -> "Rows":
+    def take(self, rows: NDArray[np.intp]) -> "Rows":
         """Some of the rows, their labels numbered anew."""
-        parts = (self.target, self.both, self.group, self.unit)
-        return Rows(*(numbered(part[rows]) for part in parts), self.unseen[rows])
+        return Rows(
+            numbered(self.target[rows]),
+            numbered(self.both[rows]),
+            numbered(self.group[rows]),
+            numbered(self.unit[rows]),
+            self.unseen[rows],
+        )
 
     def cells(self, condition: str) -> NDArray[np.intp]:
         """Cell of each row under a condition."""
@@ -131,7 +136,11 @@ def _why_one_class(cells: NDArray[np.intp]) -> str:
 
 
 def _narrowed(
-    rows: NDArray, labels: NDArray, cells: NDArray, scored: NDArray, scope: str
+    rows: NDArray[np.intp],
+    labels: NDArray[np.intp],
+    cells: NDArray[np.intp],
+    scored: NDArray[np.bool_],
+    scope: str,
 ) -> Question | None:
     """Leave out the cells in which there is nothing to tell apart; None if there is no other."""
     if not scored.any():

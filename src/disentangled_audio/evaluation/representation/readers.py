@@ -62,7 +62,7 @@ def fit_readers(log_mel: NDArray[np.floating], attributes: pd.DataFrame) -> dict
     readers = {}
     for attribute in attributes:
         known = attributes[attribute].notna().to_numpy()
-        labels = texts(attributes[attribute])[known]
+        labels = as_texts(attributes[attribute])[known]
         n_classes = len(np.unique(labels))
         if n_classes < 2:
             continue
@@ -74,6 +74,6 @@ def fit_readers(log_mel: NDArray[np.floating], attributes: pd.DataFrame) -> dict
     return readers
 
 
-def texts(values: pd.Series) -> NDArray[np.object_]:
+def as_texts(values: pd.Series) -> NDArray[np.object_]:
     """Labels as text, (n_items,)."""
     return np.array([str(value) for value in values], dtype=object)

@@ -1,6 +1,7 @@
 """How much of a number a linear probe tells from a code."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,7 +25,7 @@ def ridge_predictions(
     code: NDArray[np.floating],
     values: NDArray[np.floating],
     unseen_code: NDArray[np.floating],
-    groups: NDArray,
+    groups: NDArray[Any],
 ) -> NDArray[np.float64]:
     """Fit a linear probe of a number to some rows, and predict it for others.
 
@@ -63,7 +64,7 @@ def ridge_predictions(
 
 
 def _ridge_penalty(
-    scaled: NDArray[np.floating], values: NDArray[np.floating], groups: NDArray
+    scaled: NDArray[np.floating], values: NDArray[np.floating], groups: NDArray[Any]
 ) -> float:
     """The penalty with the least squared error on groups that are left out."""
     n_groups = len(np.unique(groups))
@@ -86,7 +87,7 @@ def _ridge_penalty(
 
 
 def ridge_by_group(
-    code: NDArray[np.floating], values: NDArray[np.floating], groups: NDArray
+    code: NDArray[np.floating], values: NDArray[np.floating], groups: NDArray[Any]
 ) -> NDArray[np.float64]:
     """Predict a number from a code by a linear probe, leaving out one group at a time.
 
@@ -114,7 +115,7 @@ def ridge_by_group(
 def r2_by_group(
     values: NDArray[np.floating],
     predicted: NDArray[np.floating],
-    groups: NDArray,
+    groups: NDArray[Any],
     *,
     rng: np.random.Generator,
     n_resamples: int = 1000,
@@ -153,7 +154,9 @@ def r2_by_group(
         return {"r2": None, "low": None, "high": None, **result, "reason": reason}
     # Sums by group are all that a resample of groups needs.
     terms = np.stack([np.ones(len(values)), values, values**2, (values - predicted) ** 2])
-    by_group = np.stack([np.bincount(members, weights=term) for term in terms], axis=1)
+    by_group = np.stack(
+        [np.bincount(members, weights=term) for term in terms], axis=1, dtype=np.float64
+    )
     resampled = _r2(draw_sums(by_group, n_resamples=n_resamples, rng=rng))
     # A resample of one group that has one value has no variance to explain.
     low, high = percentile_interval(resampled[np.isfinite(resampled)], confidence)

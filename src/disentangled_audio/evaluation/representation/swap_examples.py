@@ -1,6 +1,7 @@
 """A few swaps to be seen and heard: which clips, which codes, and what should come of them."""
 
 from collections.abc import Collection, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -103,7 +104,7 @@ def _draw(
     return found
 
 
-def _rows(clips: list[np.intp], carriers: list[str], codes: Sequence[str]) -> list[dict]:
+def _rows(clips: list[np.intp], carriers: list[str], codes: Sequence[str]) -> list[dict[str, Any]]:
     first, *donors = clips
     # The first code's donor is the second's too: more clips that all differ are seldom there.
     donor_of = {

@@ -8,7 +8,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from sklearn.pipeline import Pipeline
 
-from disentangled_audio.evaluation.representation.readers import texts
+from disentangled_audio.evaluation.representation.readers import as_texts
 from disentangled_audio.evaluation.representation.swap_plan import (
     DONOR,
     INPUT,
@@ -36,7 +36,7 @@ def swap_test(  # noqa: PLR0913 - what is measured, and with what, each by name
     decode: Decode,
     readers: Mapping[str, Pipeline],
     *,
-    group: NDArray | None = None,
+    group: NDArray[Any] | None = None,
     n_results: int = 500,
     n_resamples: int = 1000,
     seed: int = 0,
@@ -74,7 +74,7 @@ def swap_test(  # noqa: PLR0913 - what is measured, and with what, each by name
         that cannot be tested are there with their reason.
     """
     groups = np.zeros(len(attributes)) if group is None else np.asarray(group)
-    texts = {name: texts(attributes[name]) for name in carried_by}
+    texts = {name: as_texts(attributes[name]) for name in carried_by}
     labels = pd.DataFrame(texts, index=range(len(attributes)))
     labels[attributes[list(carried_by)].isna().to_numpy()] = None
     rng = np.random.default_rng(seed)
@@ -84,7 +84,7 @@ def swap_test(  # noqa: PLR0913 - what is measured, and with what, each by name
     readable = {name: reader for name, reader in readers.items() if name in carried_by}
     spectra = [(Swap(ORIGINAL, own.clips, own.role_of_code), np.asarray(log_mel[rows]))]
     spectra += [(swap, decode(swap.take(codes))) for swap in [own, *swaps]]
-    records: list[dict] = []
+    records: list[dict[str, Any]] = []
     for swap, results in spectra:
         read = {name: reader.predict(results) for name, reader in readable.items()}
         for shares in swap_shares(swap, read, labels, carried_by):
@@ -95,10 +95,10 @@ def swap_test(  # noqa: PLR0913 - what is measured, and with what, each by name
 
 def swap_shares(
     swap: Swap,
-    read: Mapping[str, NDArray],
+    read: Mapping[str, NDArray[Any]],
     attributes: pd.DataFrame,
     carried_by: Mapping[str, str],
-) -> Iterator[dict]:
+) -> Iterator[dict[str, Any]]:
     """Compare what was read from results with the clips that they come from.
 
     Parameters
@@ -180,7 +180,7 @@ def _mean(values: pd.Series) -> float | None:
 
 
 def _interval(
-    hits: NDArray[np.float64], groups: NDArray, swap: Swap, n_resamples: int, seed: int
+    hits: NDArray[np.float64], groups: NDArray[Any], swap: Swap, n_resamples: int, seed: int
 ) -> dict[str, float]:
     known = np.isfinite(hits)
     if not known.any():
@@ -202,7 +202,7 @@ def _untested(
     carried_by: Mapping[str, str],
     readable: Mapping[str, Pipeline],
     swaps: list[Swap],
-) -> Iterator[dict]:
+) -> Iterator[dict[str, Any]]:
     done = {swap.name for swap in swaps}
     for attribute, code in carried_by.items():
         n_classes = int(labels[attribute].nunique())
@@ -217,7 +217,7 @@ def _untested(
         yield untested(attribute, code, n_classes, reason)
 
 
-def untested(attribute: str, code: str, n_classes: int, reason: str) -> dict:
+def untested(attribute: str, code: str, n_classes: int, reason: str) -> dict[str, Any]:
     """A row of `swap_test` for an attribute that could not be tested."""
     return {
         **{"swap": code, "attribute": attribute, "clip": DONOR, "expected": True},

@@ -15,7 +15,9 @@ SMALLEST_PROBABILITY = float(np.finfo(np.float32).eps)
 ROW_SUM_TOLERANCE = 1e-3
 
 
-def class_indices(labels: ArrayLike, classes: Sequence[str], what: str = "labels") -> NDArray:
+def class_indices(
+    labels: ArrayLike, classes: Sequence[str], what: str = "labels"
+) -> NDArray[np.intp]:
     """Position of each label in the list of classes.
 
     Parameters
@@ -133,7 +135,9 @@ def log_loss(target: ArrayLike, probabilities: ArrayLike, classes: Sequence[str]
     return float(-np.log(np.clip(of_target, SMALLEST_PROBABILITY, 1.0)).mean())
 
 
-def per_class_scores(counts: NDArray[np.int64], classes: Sequence[str]) -> dict[str, dict]:
+def per_class_scores(
+    counts: NDArray[np.int64], classes: Sequence[str]
+) -> dict[str, dict[str, Any]]:
     """Precision, recall, F1 and support of each class.
 
     Parameters

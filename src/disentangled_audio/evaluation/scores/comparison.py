@@ -130,7 +130,7 @@ def paired_bootstrap(
     }
 
 
-def _difference(counts: NDArray) -> NDArray[np.float64]:
+def _difference(counts: NDArray[np.float64]) -> NDArray[np.float64]:
     """Balanced accuracy of a minus that of b, from (n, n_classes, 4) counts.
 
     Outcomes are numbered 2 (a is right) + 1 (b is right); where both or none is, they are even.

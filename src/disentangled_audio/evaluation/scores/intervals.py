@@ -1,6 +1,7 @@
 """Bootstrap intervals that respect groups of related recordings."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -90,7 +91,7 @@ def bootstrap_intervals(
 def draw_outcomes(
     targets: NDArray[np.integer],
     outcomes: NDArray[np.integer],
-    groups: NDArray,
+    groups: NDArray[Any],
     shape: tuple[int, int],
     *,
     n_resamples: int,
@@ -128,12 +129,12 @@ def draw_outcomes(
 
 
 def _draw_groups(
-    cells: NDArray,
-    groups: NDArray,
+    cells: NDArray[np.integer],
+    groups: NDArray[Any],
     shape: tuple[int, int],
     n_resamples: int,
     rng: np.random.Generator,
-) -> NDArray:
+) -> NDArray[np.float64]:
     """Draw groups, then rows within them, and count the cells, (n_resamples, n_cells).
 
     The second stage matters where a class has one or two groups: whole groups alone would give
@@ -163,11 +164,13 @@ def _draw_groups(
     return drawn
 
 
-def _draw_rows(cells: NDArray, n_cells: int, n_resamples: int, rng: np.random.Generator) -> NDArray:
+def _draw_rows(
+    cells: NDArray[np.integer], n_cells: int, n_resamples: int, rng: np.random.Generator
+) -> NDArray[np.float64]:
     """Draw rows with replacement and count their cells, (n_resamples, n_cells)."""
     # The counts of rows drawn with replacement are multinomial: no row needs to be drawn itself.
     shares = np.bincount(cells, minlength=n_cells) / len(cells)
-    return rng.multinomial(len(cells), shares, size=n_resamples)
+    return rng.multinomial(len(cells), shares, size=n_resamples).astype(np.float64)
 
 
 def draw_sums(
@@ -213,7 +216,7 @@ def interval_of_mean(scores: NDArray[np.floating], confidence: float = 0.95) -> 
     return low, high
 
 
-def percentile_interval(values: NDArray, confidence: float = 0.95) -> list[float]:
+def percentile_interval(values: NDArray[np.floating], confidence: float = 0.95) -> list[float]:
     """Quantiles that have the given share of the values between them."""
     tail = (1.0 - confidence) / 2.0
     low, high = np.quantile(values, [tail, 1.0 - tail])

@@ -69,7 +69,7 @@ def permutation_test(
     return np.maximum(n_as_good / (n_permutations + 1), min(1.0, smallest)), min(1.0, smallest)
 
 
-def _cells(items: pd.DataFrame, target: NDArray) -> tuple[pd.DataFrame, NDArray]:
+def _cells(items: pd.DataFrame, target: NDArray[np.intp]) -> tuple[pd.DataFrame, NDArray[np.intp]]:
     """What keeps one label: a group's items of one class in one fold; and the cell of each item."""
     keys = pd.DataFrame(
         {
@@ -94,7 +94,7 @@ def _strata(cells: pd.DataFrame) -> NDArray[np.integer]:
     return within_group.where(several, within_fold.reindex(cells.index)).to_numpy(dtype=int)
 
 
-def _log_arrangements(labels: NDArray, strata: NDArray) -> float:
+def _log_arrangements(labels: NDArray[np.integer], strata: NDArray[np.integer]) -> float:
     """Natural logarithm of the number of ways to deal out the labels."""
     log = 0.0
     for stratum in np.unique(strata):

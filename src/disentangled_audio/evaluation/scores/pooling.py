@@ -4,6 +4,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 
+def applies(probabilities: NDArray[np.floating]) -> NDArray[np.bool_]:
+    """Whether a member has probabilities for a row: (..., n_classes) to (...)."""
+    return np.logical_not(np.isnan(probabilities).any(axis=-1))
+
+
 def pooled_logits(
     weights: NDArray[np.float64], log_probabilities: NDArray[np.float64]
 ) -> NDArray[np.float64]:
@@ -26,11 +31,11 @@ def pooled_logits(
     ----------
     Heskes (1998), "Selecting weighting factors in logarithmic opinion pools", NIPS 10.
     """
-    applies = ~np.isnan(log_probabilities).any(axis=-1)
-    if applies.all():
+    given = applies(log_probabilities)
+    if given.all():
         return np.tensordot(weights, log_probabilities, axes=1)
-    own = weights[:, None] * applies
-    own = np.where(own.sum(axis=0) > 0, own, applies)
+    own = weights[:, None] * given
+    own = np.where(own.sum(axis=0) > 0, own, given.astype(np.float64))
     total = np.maximum(own.sum(axis=0), np.finfo(np.float64).tiny)
-    summed = np.einsum("mr,mrc->rc", own, np.where(applies[..., None], log_probabilities, 0.0))
+    summed = np.einsum("mr,mrc->rc", own, np.where(given[..., None], log_probabilities, 0.0))
     return summed / total[:, None]

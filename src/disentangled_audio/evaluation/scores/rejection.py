@@ -214,12 +214,12 @@ def reject_thresholds(
         If not exactly one of the two is given, there are several models, or a fold without
         validation rows needs one.
     """
-    if (reject_below is None) == (max_risk is None):
-        raise ValueError("Give either reject_below or max_risk")
     _check_single(predictions, "model")
     folds = predictions.groupby("fold", sort=False)
-    if reject_below is not None:
+    if reject_below is not None and max_risk is None:
         return {str(fold): float(reject_below) for fold in folds.groups}
+    if max_risk is None or reject_below is not None:
+        raise ValueError("Give either reject_below or max_risk")
     return {
         str(fold): choose_threshold(rows[rows["role"] == "validation"], max_risk)
         for fold, rows in folds

@@ -218,7 +218,7 @@ def _stages(
         yield model, "after", confidence, correct
 
 
-def _quotient(total: NDArray, n_items: NDArray) -> NDArray[np.float64]:
+def _quotient(total: NDArray[np.number], n_items: NDArray[np.integer]) -> NDArray[np.float64]:
     """Mean of each, missing where there are no items."""
     result = np.full(len(n_items), np.nan)
     return np.divide(total, n_items, out=result, where=n_items > 0)

@@ -240,7 +240,7 @@ def _control_metrics(
     }
 
 
-def _scores_by_kind(rows: pd.DataFrame, classes: Sequence[str]) -> dict[str, dict]:
+def _scores_by_kind(rows: pd.DataFrame, classes: Sequence[str]) -> dict[str, dict[str, Any]]:
     by_kind = {}
     for kind, items in rows.groupby(rows["kind"].astype(object).fillna("unknown")):
         scores = label_scores(items["target"], items["predicted"], classes)

@@ -38,7 +38,7 @@ def encode_without_training(
 ) -> pd.DataFrame:
     """Codes of the same network with random weights: what the views say without learning."""
     from disentangled_audio.models.decoding import untrained_like
-    from disentangled_audio.models.training import encode
+    from disentangled_audio.models.encoding import encode
 
     sources = (disentangler, log_mel, content_view, rhythm_view, pitch_view, recordings)
     check_same(*sources)
