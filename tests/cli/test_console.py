@@ -249,7 +249,7 @@ def test_compare_shows_what_differs(trained: Path) -> None:
     manifest = json.loads((folder / version / folder.name).read_text())
     manifest["run_id"] = manifest["dataset_versions"]["hybrid"] = other
     manifest["parameters"]["seed"] = 123
-    manifest["parameters"]["disentangler"]["learning_rate"] = 0.00012
+    manifest["parameters"]["disentangler"]["schedule"]["learning_rate"] = 0.00012
     (folder / other).mkdir()
     (folder / other / folder.name).write_text(json.dumps(manifest))
     try:
@@ -267,9 +267,9 @@ def test_compare_shows_what_differs(trained: Path) -> None:
     said = dict(zip(header.removeprefix("hybrid: is / said").split(), row[1:], strict=True))
     assert said["air"] == f"{of_air['air']}|{of_air['air']}"
     assert [run["version"] for run in as_json["runs"]] == [version, other]
-    trained_rate = as_json["parameters"]["disentangler.learning_rate"][0]
+    trained_rate = as_json["parameters"]["disentangler.schedule.learning_rate"][0]
     assert as_json["parameters"] == {
-        "disentangler.learning_rate": [trained_rate, 0.00012],
+        "disentangler.schedule.learning_rate": [trained_rate, 0.00012],
         "seed": [7, 123],
     }
     assert "0.00012" in result.stdout

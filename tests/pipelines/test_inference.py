@@ -69,7 +69,8 @@ def test_the_network_that_was_refitted_is_the_one_that_answers(
 ) -> None:
     project = tmp_path / "project"
     shutil.copytree(tiny_run, project)
-    run_kedro(project, pipelines=TRAINING, params={"disentangler": {"refit_epochs": 1}})
+    refitted = {"disentangler": {"schedule": {"refit_epochs": 1}}}
+    run_kedro(project, pipelines=TRAINING, params=refitted)
 
     catalog = load_catalog(project)
     codes, provisional = catalog.load("codes"), catalog.load("provisional_codes")

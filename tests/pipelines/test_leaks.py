@@ -13,7 +13,6 @@ from disentangled_audio.parameters import (
     AugmentationParameters,
     CepstraParameters,
     Corpus,
-    DisentanglerParameters,
     FourierParameters,
     HybridParameters,
     ParallelParameters,
@@ -24,6 +23,7 @@ from disentangled_audio.pipelines.feature_engineering import nodes as features
 from disentangled_audio.pipelines.representation_learning import nodes as representation
 from disentangled_audio.pipelines.svm_classification import nodes as classification
 from tests.arrays import chunked
+from tests.disentangling import disentangler
 
 RATE_HZ = 8000
 N_ITEMS = 72
@@ -33,15 +33,14 @@ CORPUS = Corpus(
 FOURIER = FourierParameters(n_components=6)
 AUGMENTATION = AugmentationParameters(copies=1)
 VIEWS = ViewParameters(pitch="f0")
-DISENTANGLER = DisentanglerParameters(
+DISENTANGLER = disentangler(
     epochs=2,
     refit_epochs=1,
     batch_size=8,
     content_channels=(8, 8),
     pitch_channels=(4,),
     rhythm_channels=(4,),
-    decoder_units=16,
-    decoder_channels=(8,),
+    decoder={"units": 16, "channels": (8,)},
     # The refit meets a group that the head of a readout does not know.
     readouts={"rhythm": {"of": ["level"]}, "pitch": {"of": ["group"]}},
     independence={"content": {"of": ["level", "group"]}},

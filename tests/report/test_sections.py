@@ -69,11 +69,12 @@ def test_a_later_report_tells_of_the_run_that_made_the_models(
     project = tmp_path / "project"
     shutil.copytree(tiny_run, project)
     trained = load_catalog(project).load("run_manifest")
-    run_kedro(project, pipelines=["reporting"], params={"disentangler": {"epochs": 99}})
+    longer = {"disentangler": {"schedule": {"epochs": 99}}}
+    run_kedro(project, pipelines=["reporting"], params=longer)
     catalog = load_catalog(project)
     written_by, text = catalog.load("run_manifest")["run_id"], catalog.load("report")
-    epochs = trained["parameters"]["disentangler"]["epochs"]
-    assert f"<code>disentangler.epochs</code></th><td><code>{epochs}<" in text
+    epochs = trained["parameters"]["disentangler"]["schedule"]["epochs"]
+    assert f"<code>disentangler.schedule.epochs</code></th><td><code>{epochs}<" in text
     assert f"<dt>run</dt><dd>{trained['run_id']}</dd>" in text
     assert f"<dt>page written by run</dt><dd>{written_by}</dd>" in text
     assert f"classify PATH --model {trained['run_id']}<" in text
@@ -82,12 +83,13 @@ def test_a_later_report_tells_of_the_run_that_made_the_models(
     run_folder = project / "data/07_reporting/twin_tiny"
     (manifest,) = run_folder.glob(f"*/run_manifest.json/{trained['run_id']}")
     shutil.rmtree(manifest)
-    run_kedro(project, pipelines=["reporting"], params={"disentangler": {"epochs": 99}})
+    longer = {"disentangler": {"schedule": {"epochs": 99}}}
+    run_kedro(project, pipelines=["reporting"], params=longer)
     text = load_catalog(project).load("report")
     assert "classify PATH" not in text
     assert f"<dt>run</dt><dd>{trained['run_id']}</dd>" in text
     assert "That run has left no manifest" in text
-    assert "<code>disentangler.epochs</code>" not in text
+    assert "<code>disentangler.schedule.epochs</code>" not in text
 
 
 def test_a_licence_is_named_once_with_the_sources_that_it_is_of() -> None:
