@@ -10,13 +10,12 @@ from disentangled_audio.evaluation.representation import leakage, swaps
 from disentangled_audio.evaluation.scores.intervals import interval_of_mean
 
 
-def mean_over_folds(matrices: Sequence[pd.DataFrame], confidence: float = 0.95) -> pd.DataFrame:
+def mean_over_folds(matrices: Sequence[pd.DataFrame]) -> pd.DataFrame:
     """One leakage matrix from those of several folds, whose encoders differ.
 
     Parameters
     ----------
     matrices : leakage matrices
-    confidence : float
 
     Returns
     -------
@@ -40,7 +39,7 @@ def mean_over_folds(matrices: Sequence[pd.DataFrame], confidence: float = 0.95) 
     records = []
     for values, cells in table.groupby(keys, sort=False):
         scores = cells["score"].dropna().to_numpy()
-        low, high = interval_of_mean(scores, confidence)
+        low, high = interval_of_mean(scores)
         scored = cells[cells["score"].notna()]
         told = scored if len(scored) else cells
         records.append(
@@ -80,14 +79,13 @@ def _in_words(values: pd.Series) -> str:
     return ", ".join(dict.fromkeys(value for value in values if value))
 
 
-def swaps_over_folds(tables: Sequence[pd.DataFrame], confidence: float = 0.95) -> pd.DataFrame:
+def swaps_over_folds(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
     """One table of swaps from those of several folds, whose encoders and readers differ.
 
     Parameters
     ----------
     tables : of DataFrame
         From `swap_test`.
-    confidence : float
 
     Returns
     -------
@@ -110,7 +108,7 @@ def swaps_over_folds(tables: Sequence[pd.DataFrame], confidence: float = 0.95) -
     records = []
     for values, rows in every.groupby(keys, sort=False):
         shares = rows["share"].dropna().to_numpy(dtype=float)
-        low, high = interval_of_mean(shares, confidence)
+        low, high = interval_of_mean(shares)
         records.append(
             {
                 **dict(zip(keys, values, strict=True)),

@@ -9,7 +9,6 @@ from sklearn.linear_model import Ridge, RidgeCV
 from sklearn.metrics import mean_squared_error
 from sklearn.model_selection import (
     GroupKFold,
-    LeaveOneGroupOut,
 )
 from sklearn.preprocessing import StandardScaler
 
@@ -86,32 +85,6 @@ def _ridge_penalty(
     return float(RIDGE_ALPHAS[np.argmin(np.mean(errors, axis=0))])
 
 
-def ridge_by_group(
-    code: NDArray[np.floating], values: NDArray[np.floating], groups: NDArray[Any]
-) -> NDArray[np.float64]:
-    """Predict a number from a code by a linear probe, leaving out one group at a time.
-
-    Where encoders are trained anew for each group, their codes share no space: call
-    `ridge_predictions` in each fold instead, and give what all folds predict to `r2_by_group`.
-
-    Parameters
-    ----------
-    code : (n_items, n_dims)
-    values : (n_items,)
-        NaN where there is none.
-    groups : (n_items,)
-
-    Returns
-    -------
-    (n_items,)
-    """
-    predicted = np.empty(len(values))
-    for seen, left_out in LeaveOneGroupOut().split(code, groups=groups):
-        of_seen = code[seen], values[seen]
-        predicted[left_out] = ridge_predictions(*of_seen, code[left_out], groups[seen])
-    return predicted
-
-
 def r2_by_group(
     values: NDArray[np.floating],
     predicted: NDArray[np.floating],
@@ -119,7 +92,6 @@ def r2_by_group(
     *,
     rng: np.random.Generator,
     n_resamples: int = 1000,
-    confidence: float = 0.95,
 ) -> Mapping[str, float | int | str | None]:
     """Share of a number's variance that held-out predictions explain, with an interval.
 
@@ -131,7 +103,6 @@ def r2_by_group(
         Whole groups are drawn, with replacement.
     rng : numpy.random.Generator
     n_resamples : int
-    confidence : float
 
     Returns
     -------
@@ -159,7 +130,7 @@ def r2_by_group(
     )
     resampled = _r2(draw_sums(by_group, n_resamples=n_resamples, rng=rng))
     # A resample of one group that has one value has no variance to explain.
-    low, high = percentile_interval(resampled[np.isfinite(resampled)], confidence)
+    low, high = percentile_interval(resampled[np.isfinite(resampled)])
     whole = float(_r2(by_group.sum(axis=0)))
     return {"r2": whole, "low": low, "high": high, **result, "reason": ""}
 

@@ -9,6 +9,9 @@ from numpy.typing import ArrayLike, NDArray
 from disentangled_audio.evaluation.scores.classification import class_indices
 from disentangled_audio.evaluation.scores.recall import mean_recall
 
+# Share of resamples inside an interval.
+CONFIDENCE = 0.95
+
 
 def resampling_unit(groups: ArrayLike) -> str:
     """Say what a bootstrap of these items draws: ``group``, or ``row`` if there is one group."""
@@ -23,7 +26,6 @@ def bootstrap_intervals(
     *,
     rng: np.random.Generator,
     n_resamples: int = 1000,
-    confidence: float = 0.95,
 ) -> dict[str, list[float]]:
     """Percentile bootstrap intervals of accuracy and balanced accuracy.
 
@@ -50,8 +52,6 @@ def bootstrap_intervals(
         Source of the resamples. Two models are compared by `comparison.paired_bootstrap`, which
         scores both on the same resamples; two of these intervals do not.
     n_resamples : int
-    confidence : float
-        Share of resamples inside the interval, 0 to 1.
 
     Returns
     -------
@@ -83,8 +83,8 @@ def bootstrap_intervals(
     hits = drawn[:, :, 1]
     support = drawn.sum(axis=2)
     return {
-        "accuracy": percentile_interval(hits.sum(axis=1) / support.sum(axis=1), confidence),
-        "balanced_accuracy": percentile_interval(mean_recall(support, hits), confidence),
+        "accuracy": percentile_interval(hits.sum(axis=1) / support.sum(axis=1)),
+        "balanced_accuracy": percentile_interval(mean_recall(support, hits)),
     }
 
 
@@ -193,15 +193,13 @@ def draw_sums(
     return rng.multinomial(n_units, np.full(n_units, 1.0 / n_units), size=n_resamples) @ of_units
 
 
-def interval_of_mean(scores: NDArray[np.floating], confidence: float = 0.95) -> tuple[float, float]:
+def interval_of_mean(scores: NDArray[np.floating]) -> tuple[float, float]:
     """Interval of the mean of a few scores, by a seeded bootstrap of them.
 
     Parameters
     ----------
     scores : (n_scores,)
         Of folds, say. With few of them the interval is too narrow.
-    confidence : float
-        Share of resamples inside the interval, 0 to 1.
 
     Returns
     -------
@@ -212,12 +210,12 @@ def interval_of_mean(scores: NDArray[np.floating], confidence: float = 0.95) -> 
         return float("nan"), float("nan")
     rng = np.random.default_rng(0)
     means = rng.choice(scores, size=(1000, len(scores))).mean(axis=1)
-    low, high = percentile_interval(means, confidence)
+    low, high = percentile_interval(means)
     return low, high
 
 
-def percentile_interval(values: NDArray[np.floating], confidence: float = 0.95) -> list[float]:
-    """Quantiles that have the given share of the values between them."""
-    tail = (1.0 - confidence) / 2.0
+def percentile_interval(values: NDArray[np.floating]) -> list[float]:
+    """Quantiles that have `CONFIDENCE` of the values between them."""
+    tail = (1.0 - CONFIDENCE) / 2.0
     low, high = np.quantile(values, [tail, 1.0 - tail])
     return [float(low), float(high)]
