@@ -7,6 +7,7 @@ from urllib.parse import unquote, urlsplit
 from pydantic import Discriminator, Field, Tag, model_validator
 
 from disentangled_audio.parameters.base import Parameters, Texts
+from disentangled_audio.storage.safe_names import is_file_name, shown
 
 _HASH = "^(md5:[0-9a-f]{32}|sha1:[0-9a-f]{40}|sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128})$"
 
@@ -150,6 +151,11 @@ class ArchiveSource(Source):
     def _check_place(self) -> "ArchiveSource":
         if not self.names or not all(self.names):
             raise ValueError("an archive needs archive (a file) or url (ending in a file's name)")
+        for name in [*self.names, *self.mirrors]:
+            if not is_file_name(name):
+                raise ValueError(
+                    f"archive {shown(name)} is no name to keep a file under; set archive"
+                )
         for url in self.url:
             if urlsplit(url).scheme not in ("http", "https") or not urlsplit(url).hostname:
                 raise ValueError(f"url {url!r} must start with http:// or https://")
