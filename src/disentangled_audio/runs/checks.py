@@ -16,8 +16,6 @@ from disentangled_audio.storage.safe_names import checked_version
 
 # NumPy, scikit-learn and Keras all take it, with a little room for seeds derived from it.
 MAX_SEED = 2**31 - 1
-# Filled while a run goes on, never given.
-MEASURED = ("seconds", "run", "trained")
 PARAMETERS = ("seed", "corpus_name", "protocol_name", "corpus_file", *GROUPS)
 
 
@@ -95,7 +93,7 @@ def _check_layer(data: Path, name: str, place: Path) -> None:
 
 
 def _check_names(parameters: dict[str, Any], given: dict[str, Any]) -> None:
-    names = [name for name in parameters if not name.startswith("_") and name not in MEASURED]
+    names = [name for name in parameters if not name.startswith("_")]
     unknown = [name for name in [*names, *given] if name not in PARAMETERS]
     if unknown:
         raise UserError(

@@ -13,8 +13,6 @@ from kedro.pipeline import Pipeline
 
 from disentangled_audio.errors import UserError
 from disentangled_audio.runs.trained_runs import (
-    MODELS,
-    REFERENCES,
     is_complete,
     is_trained,
     read_manifest,
@@ -25,37 +23,12 @@ from disentangled_audio.storage.safe_names import checked_version
 _logger = logging.getLogger(__name__)
 
 OUTPUT = "inference_predictions"
-ARRAYS = (
-    *("waveforms", "fourier_spectra"),
-    *("log_mel", "content_view", "rhythm_view", "pitch_view"),
-)
-TABLES = ("fourier_features", "mel_features", "timbre_features", "acoustic_parameters", "codes")
 REPEAT = "Train anew with kedro run (same --env and --params)"
 
 
 def is_inference(pipeline: Pipeline) -> bool:
     """Whether a run classifies recordings with models of an earlier one."""
     return OUTPUT in pipeline.all_outputs()
-
-
-def trains_all(pipeline: Pipeline) -> bool:
-    """Whether a run trains a hybrid, and uses or makes all that classifying needs beside it."""
-    needed = {*MODELS, *REFERENCES, *ARRAYS, *TABLES}
-    return needed <= pipeline.datasets() and "hybrid" in pipeline.all_outputs()
-
-
-def model_facts(pipeline: Pipeline, catalog: DataCatalog) -> dict[str, Any]:
-    """Hashes of models, and what features they take, for the manifest of a run that trained all."""
-    if not trains_all(pipeline):
-        return {}
-    hashes = {name: _sha256(catalog[name]) for name in (*MODELS, *REFERENCES)}
-    shapes = {name: list(catalog.load(name).shape[1:]) for name in ARRAYS}
-    columns = {name: columns_of(catalog.load(name)) for name in TABLES}
-    return {
-        "file_sha256": hashes,
-        "feature_schema": {**shapes, **columns},
-        "feature_code": code_hash("features"),
-    }
 
 
 def columns_of(table: Any) -> list[str]:
@@ -86,9 +59,11 @@ def prepare_inference(run_params: dict[str, Any], pipeline: Pipeline, catalog: D
     _check_packages(manifest)
     _tell_changed_code(manifest)
     _pin(catalog, "run_manifest", manifest["run_id"])
-    for name in (*MODELS, *REFERENCES):
-        _pin(catalog, name, manifest["dataset_versions"][name])
-        _check_file(catalog[name], name, manifest)
+    for name in sorted(pipeline.inputs() - {"run_manifest"}):
+        if not name.startswith("params:"):
+            _check_known(name, manifest)
+            _pin(catalog, name, manifest["dataset_versions"][name])
+            _check_file(catalog[name], name, manifest)
     _check_kind(asked.kind, set(catalog.load("recordings")["kind"]))
 
 
@@ -149,9 +124,18 @@ def _location(dataset: Any) -> str:
     return get_filepath_str(dataset._get_load_path(), dataset._protocol)
 
 
-def _sha256(dataset: Any) -> str:
+def sha256_of(dataset: Any) -> str:
+    """SHA-256 of a dataset's file."""
     with dataset._fs.open(_location(dataset), "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _check_known(name: str, manifest: dict[str, Any]) -> None:
+    if name not in manifest["dataset_versions"]:
+        raise UserError(
+            f"run {manifest['run_id']} has no '{name}', which this version of the code classifies "
+            f"with. {REPEAT}, or choose another model (--model, inference.model_version)."
+        )
 
 
 def _check_file(dataset: Any, name: str, manifest: dict[str, Any]) -> None:
@@ -159,7 +143,7 @@ def _check_file(dataset: Any, name: str, manifest: dict[str, Any]) -> None:
     place = path if dataset._protocol == "file" else fs.unstrip_protocol(path)
     if not fs.isfile(path):
         raise UserError(f"{place} is missing, which the model needs. {REPEAT}.")
-    expected, found = manifest["file_sha256"].get(name), _sha256(dataset)
+    expected, found = manifest["file_sha256"].get(name), sha256_of(dataset)
     if expected != found:
         raise UserError(
             f"'{name}' is not the file that run {manifest['run_id']} made: {place} has the SHA-256 "
