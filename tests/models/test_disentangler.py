@@ -327,7 +327,7 @@ def test_a_fresh_process_loads_and_trains_to_the_same_bits_in_silence(
         "import disentangled_audio.models.layers\n"
         "folder = sys.argv[2]\n"
         "model = keras.models.load_model(folder + '/model.keras', safe_mode=True)\n"
-        "from disentangled_audio.models.training import encode\n"
+        "from disentangled_audio.models.encoding import encode\n"
         "outputs = encode(model, dict(np.load(folder + '/views.npz')))\n"
         "np.savez(folder + '/outputs.npz', **outputs)\n"
         "sys.path.insert(0, sys.argv[1])\n"
