@@ -162,7 +162,7 @@ class _Run:
 
     @cached_property
     def _compiled(self) -> Any:
-        from disentangled_audio.models.training import LARGE_BATCH, compile_network
+        from disentangled_audio.models.encoding import LARGE_BATCH, compile_network
 
         return compile_network(self._encoders, LARGE_BATCH)
 
@@ -213,9 +213,9 @@ class _Run:
 
     def _tables(self, part: Features, recording_id: pd.Series) -> tuple[dict[str, Any], Any]:
         """Features by name, after their schema has been compared with the run's."""
+        from disentangled_audio.models.encoding import LARGE_BATCH, encode
         from disentangled_audio.models.streaming_pca import project
         from disentangled_audio.models.tables import feature_table
-        from disentangled_audio.models.training import LARGE_BATCH, encode
 
         made = part.values
         self._check("waveforms", [part.n_samples])
