@@ -34,7 +34,7 @@ MAY_IMPORT = {
 FOREIGN = {
     "signal": {"numpy", "scipy"},
     "datasets": {
-        *("fsspec", "kedro", "kedro_datasets", "keras", "matplotlib"),
+        *("fsspec", "h5py", "kedro", "kedro_datasets", "keras", "matplotlib"),
         *("numpy", "pyarrow", "skops", "zarr"),
     },
 }

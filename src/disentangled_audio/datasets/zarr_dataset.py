@@ -12,6 +12,11 @@ from kedro_datasets._typing import ImagePreview
 
 from disentangled_audio.datasets import previews
 from disentangled_audio.datasets.atomic import AtomicDataset
+from disentangled_audio.datasets.zarr_check import (
+    MAX_METADATA_BYTES,
+    check_metadata,
+    check_on_disk,
+)
 
 if TYPE_CHECKING:
     import zarr
@@ -60,15 +65,21 @@ class ZarrDataset(AtomicDataset):
     def _read(self, path: Path) -> Any:
         import zarr
 
-        return zarr.open_array(store=str(path), mode="r")
+        check_on_disk(path)
+        # The older format names codecs that unpickle.
+        return zarr.open_array(store=str(path), mode="r", zarr_format=3)
 
     def _read_from_store(self, path: PurePosixPath) -> Any:
         import zarr
 
+        file = str(path / METADATA)
+        if self._fs.exists(file):
+            # A byte more than is allowed tells what is too large.
+            check_metadata(self._fs.cat_file(file, start=0, end=MAX_METADATA_BYTES + 1), path)
         store = zarr.storage.FsspecStore.from_url(
             f"{self._protocol}://{path}", storage_options=self._storage_options, read_only=True
         )
-        return zarr.open_array(store=store, mode="r")
+        return zarr.open_array(store=store, mode="r", zarr_format=3)
 
     def preview(self, n_items: int = 4, axes: Sequence[str] = ("place", "value")) -> ImagePreview:
         """Some items from the first to the last as a picture, for Kedro-Viz.

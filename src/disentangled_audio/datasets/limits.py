@@ -1,0 +1,130 @@
+"""Limits for files that a stranger may have written: checked before anything is allocated."""
+
+import io
+import json
+import math
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from zipfile import ZIP_STORED, BadZipFile, ZipFile
+
+from kedro.io import DatasetError
+
+# The description of a model with ten thousand classes takes 3 MB. Parsed, JSON takes up to sixty
+# times its size.
+MAX_JSON_BYTES = 2**24
+# Models of this project nest about fifteen deep.
+MAX_JSON_DEPTH = 100
+
+
+def refused(path: Any, what: str) -> DatasetError:
+    """The error for a file that this project has not written."""
+    return DatasetError(f"{path} {what}. It was not written by this project; delete this version.")
+
+
+def stored_members(archive: ZipFile, n_bytes: int, path: Any) -> dict[str, int]:
+    """Sizes of the members of an archive whose members are stored without compression.
+
+    This project compresses neither `.skops` nor `.keras`, so the members are together no larger
+    than the file. That leaves no room for a file that grows when it is read.
+
+    Parameters
+    ----------
+    archive : ZipFile
+        Open for reading.
+    n_bytes : int
+        Size of the whole file.
+    path
+        Of the file, for the message.
+
+    Returns
+    -------
+    dict of int
+        Size in bytes by name.
+
+    Raises
+    ------
+    DatasetError
+        If a member is compressed, encrypted or there twice, or all are larger than the file.
+    """
+    members = archive.infolist()
+    sizes = {member.filename: member.file_size for member in members}
+    if len(sizes) < len(members):
+        raise refused(path, "has two members of the same name")
+    for member in members:
+        if member.compress_type != ZIP_STORED or member.flag_bits & 1:
+            raise refused(path, f"has the compressed or encrypted member {member.filename!r}")
+    if sum(sizes.values()) > n_bytes:
+        raise refused(path, f"claims to hold more than its {n_bytes:,} bytes")
+    return sizes
+
+
+def opened_zip(file: Any, path: Any) -> ZipFile:
+    """A ZIP archive, or an error that names the file."""
+    try:
+        return ZipFile(file)
+    except (BadZipFile, ValueError, NotImplementedError) as error:
+        raise DatasetError(f"{path} is damaged: {error}. Delete this version.") from error
+
+
+def json_member(archive: ZipFile, name: str, path: Any) -> Any:
+    """Content of a JSON member that is neither large nor deep."""
+    if name not in archive.namelist():
+        raise refused(path, f"has no member {name!r}")
+    size = archive.getinfo(name).file_size
+    if size > MAX_JSON_BYTES:
+        raise refused(path, f"has {size:,} bytes of {name!r}; {MAX_JSON_BYTES:,} are allowed")
+    try:
+        content = json.loads(archive.read(name))
+    except (ValueError, RecursionError, BadZipFile, EOFError, NotImplementedError) as error:
+        raise refused(path, f"has a member {name!r} that cannot be read ({error})") from error
+    for _ in json_mappings(content, path):
+        pass
+    return content
+
+
+def json_mappings(content: Any, path: Any) -> Iterator[dict[str, Any]]:
+    """Every mapping in JSON values, the outermost first, without recursion.
+
+    Raises
+    ------
+    DatasetError
+        If the values nest deeper than `MAX_JSON_DEPTH`.
+    """
+    waiting = [(content, 0)]
+    while waiting:
+        value, depth = waiting.pop()
+        if depth > MAX_JSON_DEPTH:
+            raise refused(path, f"nests more than {MAX_JSON_DEPTH} levels deep")
+        if isinstance(value, dict):
+            yield value
+            waiting.extend((part, depth + 1) for part in value.values())
+        elif isinstance(value, list):
+            waiting.extend((part, depth + 1) for part in value)
+
+
+def check_npy(content: bytes, path: Any, name: str) -> None:
+    """Refuse an `.npy` member whose header does not describe exactly the numbers that follow.
+
+    NumPy allocates what the header claims before it reads.
+    """
+    from numpy.lib import format as npy
+
+    stream = io.BytesIO(content)
+    read_header = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
+    try:
+        shape, _, dtype = read_header[npy.read_magic(stream)](stream)
+    except (ValueError, KeyError, SyntaxError, TypeError, RecursionError, MemoryError) as error:
+        raise refused(path, f"has an unreadable array {name!r} ({error})") from error
+    if dtype.kind not in "biuf":
+        raise refused(path, f"has an array {name!r} of {dtype}, which are no numbers")
+    n_bytes = math.prod(shape) * dtype.itemsize
+    if min(shape, default=0) < 0 or stream.tell() + n_bytes != len(content):
+        raise refused(path, f"has an array {name!r} whose shape {shape} does not fit its size")
+
+
+def file_size(path: Path) -> int:
+    """Size of a regular file."""
+    if not path.is_file():
+        raise DatasetError(f"{path} is no file. Delete this version.")
+    return path.stat().st_size
