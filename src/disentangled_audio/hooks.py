@@ -17,6 +17,7 @@ from kedro.pipeline.node import Node
 from disentangled_audio.errors import UserError
 from disentangled_audio.runs.versions import package_versions
 from disentangled_audio.storage.locks import RUN_LOCK, RunLock
+from disentangled_audio.storage.values import flatten
 
 _logger = logging.getLogger(__name__)
 
@@ -185,7 +186,7 @@ class ProjectHooks:
             **hashes,
             "sources": _sources(pipeline, catalog),
             "dataset_versions": _dataset_versions(pipeline, catalog),
-            **model_facts(pipeline, catalog),
+            **model_facts(pipeline, catalog, self._project_path),
             **self._measured(catalog),
         }
 
@@ -285,23 +286,13 @@ def _sources(pipeline: Pipeline, catalog: DataCatalog) -> list[dict[str, Any]]:
 def _options(run_params: dict[str, Any]) -> str:
     """What was given beside the pipelines, as one types it, so that a report can tell others."""
     env = run_params["env"]
-    given = _dotted(run_params["runtime_params"] or {})
+    given = flatten(run_params["runtime_params"] or {})
     options = [f"--env={env}"] if env and env not in {"base", "local"} else []
     if given:
         # Kedro splits at commas: what has one cannot be typed, and is left to whoever reads it.
         typed = {name: "…" if "," in str(value) else value for name, value in given.items()}
         options.append("--params=" + ",".join(f"{name}={value}" for name, value in typed.items()))
     return shlex.join(options)
-
-
-def _dotted(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    named: dict[str, Any] = {}
-    for name, value in values.items():
-        if isinstance(value, dict):
-            named |= _dotted(value, f"{prefix}{name}.")
-        else:
-            named[f"{prefix}{name}"] = value
-    return named
 
 
 def _git(project_path: Path) -> dict[str, Any] | None:

@@ -24,6 +24,7 @@ from disentangled_audio.report.sentences import (
     main_model,
     number_text,
 )
+from disentangled_audio.storage.values import flatten
 
 TEMPLATE = "page.html"
 COMPARISON, TRAINING = "comparison", "training_curves"
@@ -188,7 +189,7 @@ def render_report(
                 _model_part(name, metrics, classification_report, confusion) for name in models
             ],
             rejected=_table(rejected),
-            parameters=_flat(parameters),
+            parameters=[(name, str(value)) for name, value in flatten(parameters).items()],
             seconds=sorted(seconds.items(), key=lambda step: -step[1]),
             parts=parts or {},
         )
@@ -288,18 +289,6 @@ def _cell(value: object) -> str:
     if isinstance(value, float):
         return number_text(value)
     return "–" if value is None or value is pd.NA else str(value)
-
-
-def _flat(parameters: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]]:
-    """List nested parameters as (dotted name, text)."""
-    rows: list[tuple[str, str]] = []
-    for key, value in parameters.items():
-        name = f"{prefix}{key}"
-        if isinstance(value, Mapping) and value:
-            rows += _flat(value, f"{name}.")
-        else:
-            rows.append((name, str(value)))
-    return rows
 
 
 def _environment() -> Environment:

@@ -2,9 +2,7 @@
 
 import glob
 import hashlib
-import logging
-from importlib.metadata import PackageNotFoundError, version
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from kedro.io import DataCatalog, Version
@@ -12,16 +10,9 @@ from kedro.io.core import get_filepath_str
 from kedro.pipeline import Pipeline
 
 from disentangled_audio.errors import UserError
-from disentangled_audio.runs.trained_runs import (
-    MODELS,
-    REFERENCES,
-    is_complete,
-    is_trained,
-    read_manifest,
-)
+from disentangled_audio.runs.run_files import check_hash, check_manifest, columns_of, missing
+from disentangled_audio.runs.trained_runs import MODELS, REFERENCES, is_trained, read_manifest
 from disentangled_audio.storage.hashing import code_hash
-
-_logger = logging.getLogger(__name__)
 
 OUTPUT = "inference_predictions"
 ARRAYS = (
@@ -29,7 +20,6 @@ ARRAYS = (
     *("log_mel", "content_view", "rhythm_view", "pitch_view"),
 )
 TABLES = ("fourier_features", "mel_features", "timbre_features", "acoustic_parameters", "codes")
-REPEAT = "Train anew with kedro run (same --env and --params)"
 
 
 def is_inference(pipeline: Pipeline) -> bool:
@@ -43,23 +33,23 @@ def trains_all(pipeline: Pipeline) -> bool:
     return needed <= pipeline.datasets() and "hybrid" in pipeline.all_outputs()
 
 
-def model_facts(pipeline: Pipeline, catalog: DataCatalog) -> dict[str, Any]:
-    """Hashes of models, and what features they take, for the manifest of a run that trained all."""
+def model_facts(pipeline: Pipeline, catalog: DataCatalog, project: Path) -> dict[str, Any]:
+    """Files of models with their hashes, and what features they take, for the run's manifest.
+
+    Paths are relative to the project, so that it can be moved; empty unless all was trained.
+    """
     if not trains_all(pipeline):
         return {}
-    hashes = {name: _sha256(catalog[name]) for name in (*MODELS, *REFERENCES)}
+    names = (*MODELS, *REFERENCES)
+    hashes = {name: _sha256(catalog[name]) for name in names}
     shapes = {name: list(catalog.load(name).shape[1:]) for name in ARRAYS}
     columns = {name: columns_of(catalog.load(name)) for name in TABLES}
     return {
+        "files": {name: _below(_place(catalog[name]), project) for name in names},
         "file_sha256": hashes,
         "feature_schema": {**shapes, **columns},
         "feature_code": code_hash("features"),
     }
-
-
-def columns_of(table: Any) -> list[str]:
-    """Features of a table, in their order."""
-    return [name for name in table.columns if name not in ("recording_id", "reasons")]
 
 
 def prepare_inference(run_params: dict[str, Any], pipeline: Pipeline, catalog: DataCatalog) -> None:
@@ -80,13 +70,10 @@ def prepare_inference(run_params: dict[str, Any], pipeline: Pipeline, catalog: D
     # Before the seconds that the models take.
     named_files(asked.recordings)
     manifest = _chosen_manifest(catalog["run_manifest"], asked.model_version)
-    _check_packages(manifest)
-    _tell_changed_code(manifest)
     _pin(catalog, "run_manifest", manifest["run_id"])
     for name in (*MODELS, *REFERENCES):
         _pin(catalog, name, manifest["dataset_versions"][name])
         _check_file(catalog[name], name, manifest)
-    _check_kind(asked.kind, set(catalog.load("recordings")["kind"]))
 
 
 def _chosen_manifest(dataset: Any, wanted: str | None) -> dict[str, Any]:
@@ -108,11 +95,7 @@ def _chosen_manifest(dataset: Any, wanted: str | None) -> dict[str, Any]:
             f"no model is trained: {what} has no run of all pipelines. Train first: kedro run, "
             "with the same --env and --params"
         )
-    if not is_complete(manifest):
-        raise UserError(
-            f"{file} is of an older version of this project and does not tell all that its models "
-            f"are checked by. {REPEAT}."
-        )
+    check_manifest(manifest, file)
     return manifest
 
 
@@ -146,62 +129,21 @@ def _location(dataset: Any) -> str:
     return get_filepath_str(dataset._get_load_path(), dataset._protocol)
 
 
+def _place(dataset: Any) -> str:
+    path = _location(dataset)
+    return path if dataset._protocol == "file" else dataset._fs.unstrip_protocol(path)
+
+
+def _below(place: str, project: Path) -> str:
+    return place.removeprefix(f"{project.as_posix()}/")
+
+
 def _sha256(dataset: Any) -> str:
     with dataset._fs.open(_location(dataset), "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _check_file(dataset: Any, name: str, manifest: dict[str, Any]) -> None:
-    path, fs = _location(dataset), dataset._fs
-    place = path if dataset._protocol == "file" else fs.unstrip_protocol(path)
-    if not fs.isfile(path):
-        raise UserError(f"{place} is missing, which the model needs. {REPEAT}.")
-    expected, found = manifest["file_sha256"].get(name), _sha256(dataset)
-    if expected != found:
-        raise UserError(
-            f"'{name}' is not the file that run {manifest['run_id']} made: {place} has the SHA-256 "
-            f"{found}, the run's manifest says {expected}. Restore it, or choose another "
-            f"model (--model, inference.model_version). {REPEAT}."
-        )
-
-
-def _check_packages(manifest: dict[str, Any]) -> None:
-    for name, trained in manifest["packages"].items():
-        now = _installed(name)
-        if now is None or now.split(".")[0] != trained.split(".")[0]:
-            raise UserError(
-                f"the models of {manifest['run_id']} were trained with {name} {trained}, installed "
-                f"is {now or 'none'}; another major version may compute something else. Install "
-                f"{name} {trained}, or train anew with kedro run"
-            )
-
-
-def _check_kind(kind: str | None, trained: set[str]) -> None:
-    if kind is not None and kind not in trained:
-        raise UserError(
-            f"kind {kind} (--kind, inference.kind) is none that the model was trained on; those "
-            f"are {', '.join(sorted(trained))}"
-        )
-
-
-def _tell_changed_code(manifest: dict[str, Any]) -> None:
-    now = code_hash("features")
-    # Manifests of older versions do not say.
-    if manifest.get("feature_code", now) != now:
-        _logger.warning(
-            "the code that computes features has changed since %s was trained: its answers may "
-            "differ a little from what they were. %s to be sure",
-            manifest["run_id"],
-            REPEAT,
-        )
-
-
-def _installed(name: str) -> str | None:
-    # The builds of TensorFlow for CPU and GPU are one package under two names.
-    names = ("tensorflow", "tensorflow-cpu") if name.startswith("tensorflow") else (name,)
-    for candidate in names:
-        try:
-            return version(candidate)
-        except PackageNotFoundError:
-            continue
-    return None
+    if not dataset._fs.isfile(_location(dataset)):
+        raise missing(_place(dataset))
+    check_hash(name, _place(dataset), _sha256(dataset), manifest)

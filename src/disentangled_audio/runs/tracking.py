@@ -4,7 +4,6 @@ Imported only where an `mlflow.yml` asks for it, so the extra `tracking` need no
 """
 
 import logging
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +20,7 @@ from disentangled_audio.datasets.keras_dataset import KerasDataset
 from disentangled_audio.datasets.matplotlib_dataset import MatplotlibDataset
 from disentangled_audio.datasets.skops_dataset import SkopsDataset
 from disentangled_audio.runs.checks import MEASURED
+from disentangled_audio.storage.values import flatten
 
 logger = logging.getLogger(__name__)
 
@@ -105,17 +105,11 @@ def _losses(history: pd.DataFrame) -> list[Metric]:
 
 
 def _scores(scores: dict[str, Any], name: str) -> list[Metric]:
+    """Numbers by dotted name; those by class or kind, and intervals, are left to the report."""
+    flat = flatten({part: scores.get(part, {}) for part in ("models", "controls")})
     return [
         Metric(f"{name}.{key}", float(value), 0, 0)
-        for part in ("models", "controls")
-        for key, value in _flat(scores.get(part, {}), part)
+        for key, value in flat.items()
+        if isinstance(value, int | float) and not isinstance(value, bool)
+        if not {"per_class", "per_kind"} & set(key.split("."))
     ]
-
-
-def _flat(values: dict[str, Any], prefix: str) -> Iterator[tuple[str, float]]:
-    """Scores by dotted name; those by class or kind, and intervals, are left to the report."""
-    for name, value in values.items():
-        if isinstance(value, dict) and name not in ("per_class", "per_kind"):
-            yield from _flat(value, f"{prefix}.{name}")
-        elif isinstance(value, int | float) and not isinstance(value, bool):
-            yield f"{prefix}.{name}", value

@@ -4,11 +4,10 @@ import io
 import json
 import math
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 from zipfile import ZIP_STORED, BadZipFile, ZipFile
 
-from kedro.io import DatasetError
+from disentangled_audio.errors import UserError
 
 # The description of a model with ten thousand classes takes 3 MB. Parsed, JSON takes up to sixty
 # times its size.
@@ -17,9 +16,9 @@ MAX_JSON_BYTES = 2**24
 MAX_JSON_DEPTH = 100
 
 
-def refused(path: Any, what: str) -> DatasetError:
+def refused(path: Any, what: str) -> UserError:
     """The error for a file that this project has not written."""
-    return DatasetError(f"{path} {what}. It was not written by this project; delete this version.")
+    return UserError(f"{path} {what}. It was not written by this project; delete this version.")
 
 
 def stored_members(archive: ZipFile, n_bytes: int, path: Any) -> dict[str, int]:
@@ -44,7 +43,7 @@ def stored_members(archive: ZipFile, n_bytes: int, path: Any) -> dict[str, int]:
 
     Raises
     ------
-    DatasetError
+    UserError
         If a member is compressed, encrypted or there twice, or all are larger than the file.
     """
     members = archive.infolist()
@@ -64,7 +63,7 @@ def opened_zip(file: Any, path: Any) -> ZipFile:
     try:
         return ZipFile(file)
     except (BadZipFile, ValueError, NotImplementedError) as error:
-        raise DatasetError(f"{path} is damaged: {error}. Delete this version.") from error
+        raise UserError(f"{path} is damaged: {error}. Delete this version.") from error
 
 
 def json_member(archive: ZipFile, name: str, path: Any) -> Any:
@@ -88,7 +87,7 @@ def json_mappings(content: Any, path: Any) -> Iterator[dict[str, Any]]:
 
     Raises
     ------
-    DatasetError
+    UserError
         If the values nest deeper than `MAX_JSON_DEPTH`.
     """
     waiting = [(content, 0)]
@@ -121,10 +120,3 @@ def check_npy(content: bytes, path: Any, name: str) -> None:
     n_bytes = math.prod(shape) * dtype.itemsize
     if min(shape, default=0) < 0 or stream.tell() + n_bytes != len(content):
         raise refused(path, f"has an array {name!r} whose shape {shape} does not fit its size")
-
-
-def file_size(path: Path) -> int:
-    """Size of a regular file."""
-    if not path.is_file():
-        raise DatasetError(f"{path} is no file. Delete this version.")
-    return path.stat().st_size
