@@ -1,15 +1,29 @@
 """Tables in Parquet format."""
 
+from typing import Any
+
 from kedro.io.core import get_filepath_str
 from kedro_datasets import pandas
 from kedro_datasets._typing import TablePreview
 
 from disentangled_audio.datasets import previews
 from disentangled_audio.datasets.atomic import AtomicFile
+from disentangled_audio.storage.limits import refused
+from disentangled_audio.storage.parquet_files import check
 
 
 class ParquetDataset(AtomicFile, pandas.ParquetDataset):
     """The dataset of kedro-datasets; a version appears whole or not at all."""
+
+    def load(self) -> Any:
+        """The table, if it is one file of plain columns and of a size that can be meant."""
+        path = get_filepath_str(self._get_load_path(), self._protocol)
+        if self._fs.isdir(path):
+            raise refused(path, "is a folder")
+        if self._fs.exists(path):
+            with self._fs.open(path, mode="rb") as file:
+                check(file, path)
+        return super().load()
 
     def preview(self, nrows: int = 5) -> TablePreview:
         """The first rows and columns, for Kedro-Viz; the original reads the whole table."""
@@ -18,6 +32,7 @@ class ParquetDataset(AtomicFile, pandas.ParquetDataset):
 
         path = get_filepath_str(self._get_load_path(), self._protocol)
         with self._fs.open(path, mode="rb") as file:
+            check(file, path)
             parquet = ParquetFile(file)
             names = parquet.schema_arrow.names
             shown = names[: previews.MAX_COLUMNS]

@@ -28,6 +28,7 @@ from disentangled_audio.runs.trained_runs import MODELS, REFERENCES, TrainedRun
 from disentangled_audio.storage.array_files import read_arrays, write_arrays
 from disentangled_audio.storage.keras_files import read_keras
 from disentangled_audio.storage.limits import json_member, opened_zip, stored_members
+from disentangled_audio.storage.parquet_files import read_parquet
 from disentangled_audio.storage.skops_files import read_skops
 from disentangled_audio.storage.temporaries import write_whole
 
@@ -165,9 +166,7 @@ def read_models(contents: dict[str, bytes], places: dict[str, str]) -> dict[str,
 
 def read_reference(contents: dict[str, bytes], seed: int) -> Reference:
     """What new recordings are compared with, from the bytes of a run's tables."""
-    import pandas as pd
-
-    tables = {name: pd.read_parquet(io.BytesIO(contents[name])) for name in REFERENCES}
+    tables = {name: read_parquet(contents[name], f"'{name}'") for name in REFERENCES}
     return Reference.of_tables(tables, seed)
 
 

@@ -1,6 +1,7 @@
 """Files of scikit-learn estimators in skops format: no pickle, and no type but those named here."""
 
 import io
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -71,13 +72,17 @@ def read_skops(content: bytes, path: Any) -> Any:
 
     check(content, path)
     try:
-        return skops.loads(content, trusted=list(TRUSTED))
+        loaded = skops.loads(content, trusted=list(TRUSTED))
+        machines_fit = all(map(_fits, _machines(loaded)))
     except Exception as error:
         # Whatever else a forged file may provoke in skops, NumPy or scikit-learn.
         raise UserError(
             f"{path} cannot be loaded ({type(error).__name__}: {error}). It is damaged, or of "
             "another version of the project; delete this version."
         ) from error
+    if not machines_fit:
+        raise refused(path, "holds a support vector machine whose arrays do not fit together")
+    return loaded
 
 
 def check(content: bytes, path: Any) -> None:
@@ -139,3 +144,48 @@ def _check_files(names: list[Any], sizes: dict[str, int], path: Any) -> None:
         repeated = sum(sizes[name] for name in names)
         if repeated > sum(sizes.values()):
             raise refused(path, "names the same array many times")
+
+
+def _machines(loaded: Any) -> Iterator[Any]:
+    """Every SVC among the attributes of an estimator."""
+    waiting, seen = [loaded], set()
+    while waiting:
+        value = waiting.pop()
+        if id(value) in seen:
+            continue
+        seen.add(id(value))
+        if type(value).__name__ == "SVC":
+            yield value
+        if isinstance(value, list | tuple):
+            waiting.extend(value)
+        elif isinstance(value, dict):
+            waiting.extend(value.values())
+        else:
+            waiting.extend(getattr(value, "__dict__", {}).values())
+
+
+def _fits(svc: Any) -> bool:
+    """Whether the arrays of an SVC are as long as libsvm takes them to be: it does not look."""
+    if "support_vectors_" not in vars(svc):
+        return True
+    n_vectors, n_features = svc.support_vectors_.shape
+    n_classes = len(svc.classes_)
+    n_pairs = n_classes * (n_classes - 1) // 2
+    # scikit-learn turns the sign of two classes round in copies of these.
+    lengths = {
+        "support_": (n_vectors,),
+        "_n_support": (n_classes,),
+        "dual_coef_": (n_classes - 1, n_vectors),
+        "_dual_coef_": (n_classes - 1, n_vectors),
+        "intercept_": (n_pairs,),
+        "_intercept_": (n_pairs,),
+    }
+    return (
+        all(getattr(svc, name).shape == shape for name, shape in lengths.items())
+        and all(getattr(svc, name).size in (0, n_pairs) for name in ("_probA", "_probB"))
+        and svc._n_support.min() >= 0
+        and svc._n_support.sum() == n_vectors
+        and (svc.n_features_in_, svc.kernel, svc._sparse) == (n_features, "rbf", False)
+        # Names another of libsvm's machines, with other arrays.
+        and "_impl" not in vars(svc)
+    )
