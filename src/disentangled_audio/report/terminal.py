@@ -1,13 +1,20 @@
-"""The table that closes a run in the terminal."""
+"""Tables in the terminal: the one that closes a run, and those of the commands."""
 
+import shutil
+import sys
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
+import click
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 # The best ones; all are in the metrics.
 MOST_CONTROLS = 5
+# In a narrower terminal no column of a table would hold a word.
+_LEAST_COLUMNS = 70
 
 
 def print_summary(metrics: dict[str, Any], n_rejected: int, report: Path) -> None:
@@ -97,3 +104,46 @@ def _tested(metrics: dict[str, Any]) -> str:
     if n_groups == n_items:
         return f"{n_items} test items"
     return f"{n_items} test items of {n_groups} group{'s' if n_groups != 1 else ''}"
+
+
+def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Print a table for the eye; piped, a line a row without anything that is not in it.
+
+    Parameters
+    ----------
+    columns : sequence of str
+    rows : sequence of (n_columns,)
+        Nothing in them is taken as markup; line ends and control characters are escaped.
+    """
+    rows = [[_visible(cell) for cell in row] for row in rows]
+    if not sys.stdout.isatty():
+        widths = [max(map(len, column)) for column in zip(columns, *rows, strict=True)]
+        for row in (columns, *rows):
+            cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+            click.echo("  ".join(cells).rstrip())
+        click.echo()
+        return
+    if shutil.get_terminal_size().columns < _LEAST_COLUMNS:
+        for row in rows:
+            lines = (f"{name}: {cell}" for name, cell in zip(columns, row, strict=True))
+            click.echo("\n".join(wrapped(line, sys.stdout) for line in lines) + "\n")
+        return
+    # Without lines, so that it can be copied.
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name in columns:
+        # To be copied as a whole.
+        table.add_column(name, overflow="fold", no_wrap=name == "version")
+    for row in rows:
+        table.add_row(*map(Text, row))
+    Console().print(table, "")
+
+
+def wrapped(text: str, stream: TextIO) -> str:
+    """Text in lines of a terminal's width; as it is where the stream is none."""
+    if not stream.isatty():
+        return text
+    return click.wrap_text(text, shutil.get_terminal_size().columns)
+
+
+def _visible(text: str) -> str:
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
