@@ -75,8 +75,6 @@ def classify(
     # The current folder is called so too, and a variable that is not set.
     if "" in paths:
         raise click.UsageError("a PATH is empty; name a file, folder, glob pattern or zip")
-    # Nothing of TensorFlow's chatter is for the person who asks.
-    os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
     chosen = {"corpus": corpus, "protocol": protocol, "fold": fold}
     bundle = Path(model).expanduser() if model is not None and model.endswith(".zip") else None
     if bundle is not None and any(chosen.values()):
@@ -211,7 +209,7 @@ def _records(table: "pd.DataFrame") -> list[dict[str, Any]]:
 
 def _plain(row: dict[str, Any], top: int) -> dict[str, Any]:
     """A row's best classes, and all columns; what it does not have is None."""
-    from disentangled_audio.pipelines.inference.nodes import BETWEEN_WARNINGS
+    from disentangled_audio.models.answers import BETWEEN_WARNINGS
 
     warnings = row["warnings"].split(BETWEEN_WARNINGS) if row.get("warnings") else []
     return {"path": row["path"], "top": dict(_best(row, top)), **row, "warnings": warnings}
@@ -238,7 +236,7 @@ def _show(table: "pd.DataFrame", top: int) -> None:
 
 
 def _about_distribution(least: float) -> str:
-    from disentangled_audio.pipelines.inference.nodes import UNLIKE
+    from disentangled_audio.models.reference import UNLIKE
 
     said = (
         "in_dist: in_distribution, how usual such a recording is among those that are known, 0 to 1"
