@@ -59,7 +59,7 @@ class ProjectHooks:
         self, run_params: dict[str, Any], pipeline: Pipeline, catalog: DataCatalog
     ) -> None:
         """Check what only several parameters and datasets together can show; lock the outputs."""
-        from disentangled_audio.runs.checks import check_run
+        from disentangled_audio.runs.checks import check_places, check_run
         from disentangled_audio.runs.inference_models import (
             is_inference,
             prepare_inference,
@@ -70,6 +70,8 @@ class ProjectHooks:
         self._release_lock()
         self._started.clear()
         self._seconds.clear()
+        load_versions = run_params.get("load_versions") or {}
+        check_places(self._project_path, load_versions, pipeline, catalog)
         if is_inference(pipeline):
             prepare_inference(run_params, pipeline, catalog)
             return

@@ -18,6 +18,8 @@ from pydantic import (
     model_validator,
 )
 
+from disentangled_audio.storage.safe_names import is_file_name, shown
+
 Share = Annotated[float, Field(gt=0, lt=1)]
 
 
@@ -207,6 +209,11 @@ class ArchiveSource(Source):
     def _check_place(self) -> "ArchiveSource":
         if not self.names or not all(self.names):
             raise ValueError("an archive needs archive (a file) or url (ending in a file's name)")
+        for name in [*self.names, *self.mirrors]:
+            if not is_file_name(name):
+                raise ValueError(
+                    f"archive {shown(name)} is no name to keep a file under; set archive"
+                )
         for url in self.url:
             if urlsplit(url).scheme not in ("http", "https") or not urlsplit(url).hostname:
                 raise ValueError(f"url {url!r} must start with http:// or https://")

@@ -432,7 +432,7 @@ def test_a_missing_package_is_named_with_its_extra(
 ) -> None:
     path = str(tmp_path / "model.keras")
     KerasDataset(filepath=path, custom_layers=LAYERS).save(_model())
-    monkeypatch.setitem(sys.modules, "keras.saving", None)
+    monkeypatch.setitem(sys.modules, "keras.src.saving.saving_lib", None)
 
     with pytest.raises(DatasetError, match=r"pip install 'disentangled-audio\[cpu\]'"):
         KerasDataset(filepath=path, custom_layers=LAYERS).load()

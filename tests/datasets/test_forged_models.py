@@ -46,7 +46,7 @@ from disentangled_audio.storage.keras_files import OWN_LAYERS, STAMP_MEMBER, WEI
 from disentangled_audio.storage.keras_files import TRUSTED as TRUSTED_BY_KERAS
 from disentangled_audio.storage.skops_files import NODES, SCIKIT_LEARN, TRUSTED
 
-LOCKS = "disentangled_audio.locks"
+LOCKS = "disentangled_audio.storage.locks"
 STAMP = {"corpus_hash": "0123", "n_rows": 3, "parts": [1.5, None, True], "file": {"a": "b"}}
 SHAPES = {
     "log_mel": (32, 24),
@@ -414,6 +414,15 @@ def test_an_array_that_is_named_many_times_is_read_once(tmp_path: Path) -> None:
     content = _npy(np.zeros(100_000))
     message = _refused(_write_skops(tmp_path / "forged.skops", many, **{"1": content}))
     assert "many times" in message
+
+
+def test_arrays_that_an_svm_shares_are_no_forgery(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    target = np.array([f"class {row % 12}" for row in range(2400)], dtype=object)
+    rows = Rows(rng.normal(size=(2400, 2)), target, target)
+    dataset = SkopsDataset(filepath=str(tmp_path / "a.skops"))
+    dataset.save(CalibratedSvm(fit_svm(rows, {"C": 1.0, "gamma": 0.3}), 0.5))
+    assert dataset.load().svm[-1].dual_coef_.shape[0] == 11
 
 
 @pytest.mark.parametrize(

@@ -4,9 +4,9 @@ from typing import Any
 
 
 def __getattr__(name: str) -> Any:
-    # Kedro asks for these two. They are imported then, not with every command: Kedro writes lines
-    # about its log on the output as soon as it is imported.
-    if name in ("cli", "run"):
+    # Kedro looks for its commands here. Importing them configures Kedro's log, which would print
+    # a notice before `disentangled-audio` has a chance to silence it.
+    if name in {"cli", "run"}:
         from disentangled_audio.cli import kedro_commands
 
         return getattr(kedro_commands, name)

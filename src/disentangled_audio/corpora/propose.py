@@ -17,6 +17,7 @@ from scipy.stats import kruskal
 from disentangled_audio.corpora.sources.files import files_in_folder
 from disentangled_audio.errors import UserError
 from disentangled_audio.parameters import AUDIO_PATTERNS
+from disentangled_audio.storage.safe_names import is_name
 
 _SEPARATORS = re.compile(r"[_\-. ]")
 # A field with more values than this share of the files is a number, not a class.
@@ -26,6 +27,8 @@ _TELLS = 0.15
 _LONGEST_CLIP_S = 10.0
 _SHORTEST_CLIP_S = 0.1
 _LEAST_GROUPS = 4
+# Letters of a folder's name that its corpus is called by; the protocol's name adds the target.
+_MAX_NAME = 40
 # As a protocol has them that says nothing else, of validation too.
 _MOST_FOLDS = 4
 # One in test, one in validation, two in training; folds are whole rows.
@@ -95,7 +98,7 @@ def propose_corpus(
         example = unreadable[0].encode("utf-8", "replace").decode("utf-8")
         warnings.append(f"{len(unreadable)} files cannot be read, such as {example}")
     n_folds = _n_folds(counts)
-    text = _yaml(_name(folder, taken), folder, facts, target, group, pattern, n_folds)
+    text = _yaml(_name(folder, target, taken), folder, facts, target, group, pattern, n_folds)
     n_training = max(1, int(_SURE_SHARE * len(facts) * (1 - 1 / n_folds) ** 2))
     options = [f"fourier.n_components={n_training}"] if n_training < _COMPONENTS else []
     return Proposal(text, counts, reason, warnings, options)
@@ -320,13 +323,20 @@ def _few(counts: dict[str, int]) -> list[str]:
     return warnings
 
 
-def _name(folder: Path, taken: Collection[str]) -> str:
+def _name(folder: Path, target: str, taken: Collection[str]) -> str:
     """Of the folder, with those above it where another corpus is called so, or a number."""
     parts = [re.sub(r"\W+", "_", part).strip("_").lower() for part in folder.resolve().parts]
-    parts = [part for part in parts if part] or ["own"]
+    parts = [part[:_MAX_NAME] for part in parts]
+    # Of a folder called `con` or in letters that nobody sees only a number helps, or nothing.
+    parts = [part for part in parts if is_name(f"{part}_2")] or ["own"]
     names = ["_".join(parts[first:]) for first in range(len(parts) - 1, -1, -1)]
     numbered = (f"{names[0]}_{number}" for number in itertools.count(2))
-    return next(name for name in itertools.chain(names, numbered) if name not in taken)
+    possible = (
+        name
+        for name in itertools.chain(names, numbered)
+        if is_name(name) and is_name(f"{name}_{target}")
+    )
+    return next(name for name in possible if name not in taken)
 
 
 def _yaml(

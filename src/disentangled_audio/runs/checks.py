@@ -1,5 +1,6 @@
 """Checks across parameters and saved datasets, made before the first node runs."""
 
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -15,6 +16,7 @@ from disentangled_audio.parameters import (
 )
 from disentangled_audio.runs.provenance import digest_of_sources
 from disentangled_audio.storage.hashing import short_hash
+from disentangled_audio.storage.safe_names import checked_version
 
 # NumPy, scikit-learn and Keras all take it, with a little room for seeds derived from it.
 MAX_SEED = 2**31 - 1
@@ -65,6 +67,56 @@ def check_run(run_params: dict[str, Any], pipeline: Pipeline, catalog: DataCatal
     if splits is not None and "params:fourier" in pipeline.all_inputs():
         fourier = FourierParameters.model_validate(catalog.load("params:fourier"))
         _check_components(fourier, int((splits["role"] == "train").sum()))
+
+
+def check_places(
+    project: Path, load_versions: dict[str, str], pipeline: Pipeline, catalog: DataCatalog
+) -> None:
+    """Stop where a dataset or a version would lie out of its layer, or in another dataset.
+
+    A path that the user's own catalog sets outside of the project's data folder stays allowed.
+
+    Raises
+    ------
+    UserError
+        Naming the dataset and its path.
+    """
+    for name, version in load_versions.items():
+        checked_version(version, f"--load-versions={name}")
+    names = sorted({*pipeline.datasets(), "run_manifest"})
+    places = {name: place for name in names if (place := _place(project, catalog.get(name)))}
+    owners = {place: name for name, place in places.items()}
+    for name, place in places.items():
+        if ".." in place.parts:
+            raise UserError(f"'{name}' would lie out of its folder: its path is {str(place)!r}")
+        inside = next((owners[above] for above in place.parents if above in owners), None)
+        if inside is not None:
+            raise UserError(
+                f"'{name}' would lie inside of '{inside}', {str(place)!r}: give the corpus or "
+                "protocol another name"
+            )
+        _check_layer(project / "data", name, place)
+
+
+def _place(project: Path, dataset: Any) -> Path | None:
+    """Where a dataset lies; of a store, the path in it."""
+    place = getattr(dataset, "_filepath", getattr(dataset, "_folder", None))
+    if place is None:
+        return None
+    on_disk = getattr(dataset, "_protocol", "file") == "file"
+    return project / place if on_disk else Path(place)
+
+
+def _check_layer(data: Path, name: str, place: Path) -> None:
+    if not place.is_relative_to(data):
+        return
+    # The data folder and its layers may be links to a larger disk, what is below them may not.
+    layer = data / place.relative_to(data).parts[0]
+    if not place.resolve().is_relative_to(layer.resolve()):
+        raise UserError(
+            f"'{name}' would lie out of its layer {layer}: {str(place)!r} leads by a link to "
+            f"{str(place.resolve())!r}. Remove the link; {data} and its layers may be links"
+        )
 
 
 def _check_names(parameters: dict[str, Any], given: dict[str, Any]) -> None:

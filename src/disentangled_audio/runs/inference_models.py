@@ -13,6 +13,7 @@ from disentangled_audio.errors import UserError
 from disentangled_audio.runs.run_files import check_hash, check_manifest, columns_of, missing
 from disentangled_audio.runs.trained_runs import MODELS, REFERENCES, is_trained, read_manifest
 from disentangled_audio.storage.hashing import code_hash
+from disentangled_audio.storage.safe_names import checked_version
 
 OUTPUT = "inference_predictions"
 ARRAYS = (
@@ -67,6 +68,8 @@ def prepare_inference(run_params: dict[str, Any], pipeline: Pipeline, catalog: D
     if pipeline.outputs() != {OUTPUT, f"{OUTPUT}_csv"}:
         raise UserError("inference runs by itself: kedro run --pipelines=inference")
     asked = InferenceParameters.model_validate(catalog.load("params:inference"))
+    if asked.model_version is not None:
+        checked_version(asked.model_version, "inference.model_version")
     # Before the seconds that the models take.
     named_files(asked.recordings)
     manifest = _chosen_manifest(catalog["run_manifest"], asked.model_version)

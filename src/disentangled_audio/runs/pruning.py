@@ -2,7 +2,6 @@
 
 import json
 import os
-import re
 import shutil
 from collections import Counter
 from collections.abc import Iterator
@@ -13,10 +12,9 @@ from pathlib import Path
 
 from disentangled_audio.errors import UserError
 from disentangled_audio.storage.locks import RUN_LOCK, RunLock
+from disentangled_audio.storage.safe_names import VERSION
 from disentangled_audio.storage.temporaries import TEMPORARY, unused
 
-# How Kedro names versions; nothing else is taken for one.
-VERSION = re.compile(r"\d{4}-\d\d-\d\dT\d\d\.\d\d\.\d\d\.\d{3}Z")
 MANIFEST = "run_manifest.json"
 CHUNKS = ".chunks"
 # Recordings belong to the user and are never looked at here.
@@ -142,7 +140,12 @@ def _versioned_datasets(data: Path) -> Iterator[tuple[Path, list[str]]]:
     for path in _walk(data):
         if path.is_symlink() or not path.is_dir():
             continue
-        versions = [entry.name for entry in path.iterdir() if VERSION.fullmatch(entry.name)]
+        # A link belongs to whoever made it, like all that it leads to.
+        versions = [
+            entry.name
+            for entry in path.iterdir()
+            if VERSION.fullmatch(entry.name) and not entry.is_symlink()
+        ]
         if versions:
             yield path, sorted(versions, reverse=True)
 
@@ -197,6 +200,8 @@ def _leftovers(data: Path) -> Iterator[Removable]:
             folders.remove(RAW)
         for name in [name for name in folders if name.startswith(TEMPORARY)]:
             folders.remove(name)
+            if Path(root, name).is_symlink():
+                continue
             with unused(Path(root, name)) as free:
                 if free:
                     yield Removable(Path(root, name), "left by a killed run")
@@ -206,9 +211,9 @@ def _chunk_caches(data: Path, kept: _Kept, staying: list[Path]) -> Iterator[Remo
     caches = [
         cache
         for path in _walk(data)
-        if path.name == CHUNKS and path.is_dir()
+        if path.name == CHUNKS and _is_own_folder(path)
         for cache in path.iterdir()
-        if cache.is_dir() and not cache.name.startswith(TEMPORARY)
+        if _is_own_folder(cache) and not cache.name.startswith(TEMPORARY)
     ]
     if not caches or not kept.oldest:
         return
@@ -219,6 +224,11 @@ def _chunk_caches(data: Path, kept: _Kept, staying: list[Path]) -> Iterator[Remo
         touched = max(path.lstat().st_mtime for path in [cache, *files])
         if touched < oldest and not any(_inode(file) in in_use for file in files):
             yield Removable(cache, "chunk cache of no kept run")
+
+
+def _is_own_folder(path: Path) -> bool:
+    """Whether it is a folder and no link to one, which may lead out of the data folder."""
+    return path.is_dir() and not path.is_symlink()
 
 
 def _corpus(data: Path, path: Path) -> str:

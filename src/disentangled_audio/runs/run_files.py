@@ -39,8 +39,11 @@ def _read(run: TrainedRun, name: str) -> bytes:
     # What conf keeps in a store has a URL.
     is_stored = "://" in place
     shown = place if is_stored else str(run.project / place)
+    if not is_stored and not Path(shown).is_file():
+        raise missing(shown)
     try:
-        content = fsspec.open(place).open().read() if is_stored else Path(shown).read_bytes()
+        with fsspec.open(place) if is_stored else Path(shown).open("rb") as file:
+            content = file.read()
     except FileNotFoundError as error:
         raise missing(shown) from error
     check_hash(name, shown, hashlib.sha256(content).hexdigest(), run.manifest)

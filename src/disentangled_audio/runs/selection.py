@@ -7,9 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from disentangled_audio.errors import UserError
+from disentangled_audio.storage.safe_names import checked_name, shown
 
 DATA_VARIABLE = "DISENTANGLED_AUDIO_DATA"
 SECTIONS = ("corpora", "protocols")
+_KEYS = {"corpora": "corpus_name", "protocols": "protocol_name"}
 
 
 def data_folder() -> str:
@@ -33,16 +35,19 @@ def selected_name(section: str, corpus_file: str, asked: str, default: str) -> s
     Raises
     ------
     UserError
-        If nothing is selected, or the user's file cannot be used.
+        If nothing is selected, the name breaks the rule for names, or the user's file cannot be
+        used.
     """
     own = _read(corpus_file)[section] if corpus_file else {}
-    name = asked or next(iter(own), default)
+    if asked:
+        return checked_name(asked, f"{_KEYS[section]} in --params")
+    name = next(iter(own), default)
     if not name:
         raise UserError(
             "this environment needs a description of your recordings: "
             "--params=corpus_file=my_corpus.yml (README, 'Your own recordings')"
         )
-    return name
+    return name if own else checked_name(name, f"{_KEYS[section]} in globals.yml")
 
 
 def selected_definition(section: str, corpus_file: str, name: str, known: Mapping[str, Any]) -> Any:
@@ -51,14 +56,16 @@ def selected_definition(section: str, corpus_file: str, name: str, known: Mappin
     Raises
     ------
     UserError
-        If there is none of this name; lists those that exist.
+        If there is none of this name; lists those that exist. If a name breaks the rule.
     """
     own = _read(corpus_file)[section] if corpus_file else {}
+    for other in known:
+        checked_name(other, f"{section} in conf")
     if name in own:
         return own[name]
     if name not in known:
         names = ", ".join(map(str, [*own, *known]))
-        raise UserError(f"'{name}' is not one of the {section}: {names}")
+        raise UserError(f"{shown(name)} is not one of the {section}: {names}")
     return known[name]
 
 
@@ -117,4 +124,13 @@ def _read(corpus_file: str) -> dict[str, dict[str, Any]]:
     sections = {section: content.get(section) or {} for section in SECTIONS}
     if not isinstance(sections["protocols"], dict):
         raise UserError(f"corpus file {path}: 'protocols' must give each protocol a name")
-    return sections
+    return {section: _named(path, section, entries) for section, entries in sections.items()}
+
+
+def _named(path: Path, section: str, entries: dict[Any, Any]) -> dict[Any, Any]:
+    """Entries of a section under names that may become folders."""
+    origin = f"{section} in corpus file {path}"
+    named = {checked_name(name, origin): entry for name, entry in entries.items()}
+    if len(named) < len(entries):
+        raise UserError(f"{origin}: two names differ only in how Unicode writes them")
+    return named

@@ -9,6 +9,7 @@ from typing import Any
 from fsspec.implementations.local import LocalFileSystem
 
 from disentangled_audio.errors import UserError
+from disentangled_audio.storage.safe_names import checked_name, checked_version, is_name, shown
 
 _logger = logging.getLogger(__name__)
 
@@ -116,7 +117,19 @@ def read_manifest(file: PurePath, fs: Any = None) -> dict[str, Any] | None:
         if name not in manifest or not isinstance(manifest[name], kind):
             _logger.warning("%s is left out, it does not say '%s' as it should", file, name)
             return None
+    unsafe = next((text for text in _path_parts(manifest) if not is_name(text)), None)
+    if unsafe is not None:
+        _logger.warning("%s is left out, its %s is no name of a version", file, shown(unsafe))
+        return None
     return manifest
+
+
+def _path_parts(manifest: dict[str, Any]) -> list[str]:
+    """What a manifest says that becomes a part of paths: to results, and to configuration."""
+    # Without an environment a run has the default one.
+    environment = manifest["environment"] or "local"
+    named = [str(part) for pair in manifest["dataset_versions"].items() for part in pair]
+    return [manifest["run_id"], environment, *named]
 
 
 def is_trained(manifest: dict[str, Any]) -> bool:
@@ -174,8 +187,13 @@ def find_run(
     Raises
     ------
     UserError
-        If there is none; says what there is.
+        If there is none; says what there is. If what is asked for breaks the rule for names.
     """
+    if version is not None:
+        checked_version(version, "version of a run")
+    for what, name in {"corpus": corpus, "protocol": protocol}.items():
+        if name is not None:
+            checked_name(name, f"name of a {what}")
     runs = trained_runs(data)
     if not runs:
         raise UserError(

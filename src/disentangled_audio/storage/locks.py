@@ -52,7 +52,9 @@ def try_lock(path: Path, *, wait: bool = False) -> int | None:
     OSError
         If the file cannot be opened, or the file system knows no locks.
     """
-    flags = os.O_RDONLY if path.is_dir() else os.O_RDWR | os.O_CREAT
+    # A lock file is written to, so a link in its place must not lead to somebody's file.
+    to_file = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW
+    flags = os.O_RDONLY if path.is_dir() else to_file
     descriptor = os.open(path, flags, 0o666)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -100,6 +102,8 @@ class RunLock:
         try:
             self._descriptor = try_lock(self._path)
         except OSError as error:
+            if error.errno == errno.ELOOP:
+                raise UserError(f"{self._path} is a link, not a lock file; remove it") from error
             if error.errno not in NO_LOCKS:
                 raise
             logger.warning(

@@ -29,6 +29,8 @@ NUMBERS = "factor_predictions.parquet"
 DISENTANGLEMENT = "disentanglement.json"
 FACTS = "facts.json"
 LOCK = ".lock"
+# Letters of a fold's name in that of its folder.
+_MAX_NAME = 60
 _LIBRARIES = ("scikit-learn", "keras", "tensorflow-cpu", "tensorflow")
 
 
@@ -93,6 +95,8 @@ def run_fold(
 
     what = [stamp_of(splits), parameters]
     name = re.sub(r"[^A-Za-z0-9]+", "-", str(splits["fold"].iloc[0])).strip("-")
+    # The key tells folds apart; a long value would be no file's name.
+    name = name[:_MAX_NAME]
     key = short_hash([code_hash("training"), package_versions(_LIBRARIES), what, features])
     own = folder / f"fold-{name}-{key}"
     own.mkdir(parents=True, exist_ok=True)
