@@ -352,7 +352,7 @@ def test_a_run_is_loaded_by_its_folder_and_a_fold_by_its_name(
     whole.parent.rename(of_fold.parent)
     assert find_run(project / "data", fold="theo").fold == "theo"
     assert Classifier.load(project, fold="theo").classes == classifier.classes
-    with pytest.raises(UserError, match="folds of a cross-validation alone.*theo"):
+    with pytest.raises(UserError, match=r"folds of a cross-validation alone.*theo"):
         Classifier.load(project)
     # A version that only one fold has is enough.
     assert find_run(project / "data", whole.parent.name).project == project
