@@ -2,6 +2,7 @@
 
 import csv
 import json
+import logging
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,8 @@ from typing import Any
 from disentangled_audio.errors import UserError
 from disentangled_audio.runs.trained_runs import MANIFEST, REPORTING, TrainedRun, trained_runs
 from disentangled_audio.storage.values import flatten
+
+_logger = logging.getLogger(__name__)
 
 _CV_METRICS = "cv_metrics.json"
 # Scores of a run, and those of a cross-validation, by the names that the comparison shows.
@@ -65,8 +68,22 @@ class CrossValidation:
 def cross_validations(data: Path) -> list[CrossValidation]:
     """All cross-validations that have been scored, the newest first."""
     files = data.glob(f"{REPORTING}/*/*/{_CV_METRICS}/*/{_CV_METRICS}")
-    found = [CrossValidation(file, json.loads(file.read_text(encoding="utf-8"))) for file in files]
+    contents = {file: _scores(file) for file in files}
+    found = [CrossValidation(file, content) for file, content in contents.items() if content]
     return sorted(found, key=lambda one: one.version, reverse=True)
+
+
+def _scores(file: Path) -> dict[str, Any]:
+    """What a cross-validation reached; empty, with a warning, if the file does not say."""
+    try:
+        content = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        _logger.warning("%s is left out, it cannot be read: %s", file, error)
+        return {}
+    if not isinstance(content, dict) or not {"folds", "n_folds", "models"} <= set(content):
+        _logger.warning("%s is left out, it has no scores of a cross-validation", file)
+        return {}
+    return content
 
 
 def listed(data: Path) -> list[dict[str, Any]]:
