@@ -55,24 +55,24 @@ def variants(parameters: DisentanglerParameters) -> dict[str, list[str]]:
     """Changes of parameters by name; only of what the environment has switched on."""
     found: dict[str, list[str]] = {"all of it": []}
     for kind in ("independence", "compactness", "readouts", "adversaries"):
-        for code in getattr(parameters, kind):
-            found[f"{kind} of {code}: 0"] = [f"disentangler.{kind}.{code}.weight=0"]
-    for code in parameters.quantised:
-        found[f"{code} not quantised"] = [f"disentangler.quantised.{code}=null"]
-    if parameters.timbre_dim:
-        found["no timbre code"] = ["disentangler.timbre_dim=0"]
-    if parameters.stretch:
-        found["no time resampling"] = ["disentangler.stretch=0"]
-    if parameters.auxiliary_weight:
-        found["second head: 0"] = ["disentangler.auxiliary_weight=0"]
-    if parameters.refit_epochs:
-        found["no refit"] = ["disentangler.refit_epochs=0"]
-    if parameters.pitch_spectrum_units:
-        found["no spectrum of pitch alone"] = ["disentangler.pitch_spectrum_units=0"]
-    found["reconstruction: 0"] = ["disentangler.reconstruction_weight=0"]
+        for code in getattr(parameters.losses, kind):
+            found[f"{kind} of {code}: 0"] = [f"disentangler.losses.{kind}.{code}.weight=0"]
+    for code in parameters.encoders.quantised:
+        found[f"{code} not quantised"] = [f"disentangler.encoders.quantised.{code}=null"]
+    if parameters.encoders.timbre_dim:
+        found["no timbre code"] = ["disentangler.encoders.timbre_dim=0"]
+    if parameters.augmentation.stretch:
+        found["no time resampling"] = ["disentangler.augmentation.stretch=0"]
+    if parameters.losses.auxiliary_weight:
+        found["second head: 0"] = ["disentangler.losses.auxiliary_weight=0"]
+    if parameters.schedule.refit_epochs:
+        found["no refit"] = ["disentangler.schedule.refit_epochs=0"]
+    if parameters.decoder.pitch_spectrum_units:
+        found["no spectrum of pitch alone"] = ["disentangler.decoder.pitch_spectrum_units=0"]
+    found["reconstruction: 0"] = ["disentangler.losses.reconstruction_weight=0"]
     found["variational, not quantised"] = [
-        "disentangler.variational_weight=0.01",
-        *(f"disentangler.quantised.{code}=null" for code in parameters.quantised),
+        "disentangler.losses.variational_weight=0.01",
+        *(f"disentangler.encoders.quantised.{code}=null" for code in parameters.encoders.quantised),
     ]
     found["method: triple_bottleneck"] = ["disentangler.method=triple_bottleneck"]
     found["method: adversarial"] = ["disentangler.method=adversarial"]

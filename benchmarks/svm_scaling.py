@@ -10,7 +10,7 @@ from disentangled_audio.models.svm import CalibratedSvm, Rows, fit_svm, search_s
 from disentangled_audio.parameters import SvmParameters
 
 N_CLASSES, N_CLUSTERS, N_FEATURES, NOISE = 3, 12, 60, 1.5
-PARAMETERS = SvmParameters(max_search_rows=2000)
+PARAMETERS = SvmParameters()
 CENTRES = np.random.default_rng(0).normal(size=(N_CLASSES, N_CLUSTERS, N_FEATURES))
 
 

@@ -54,7 +54,7 @@ def _run(project: Path, *options: str) -> tuple[int, str]:
         ("--params=corpus_name=birds", ["birds", "corpora", "twin", "fsdd"]),
         ("--params=protocol_name=guess", ["guess", "protocols", "database_by_room"]),
         ("--params=augmentation.min_snr_db=90", ["min_snr_db (90)", "max_snr_db"]),
-        ("--params=disentangler.epochs=none", ["epochs", "integer"]),
+        ("--params=disentangler.schedule.epochs=none", ["epochs", "integer"]),
         ("--params=fuorier.n_components=5", ["unknown parameter 'fuorier'", "fourier"]),
         ("--params=seconds.train=5", ["unknown parameter 'seconds'"]),
         ("--params=views.min_hz=9000", ["views", "8000 Hz"]),
@@ -168,7 +168,7 @@ protocols:
 """
     )
     quick = (
-        "fourier.n_components=4,disentangler.epochs=1,augmentation.copies=0,"
+        "fourier.n_components=4,disentangler.schedule.epochs=1,augmentation.copies=0,"
         "svm.C=1.0,svm.gamma_scale=1.0,evaluation.n_resamples=100"
     )
     status, output = _run(project, "--env=folder", f"--params=corpus_file={corpus_file},{quick}")

@@ -33,7 +33,7 @@ def project(tiny_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     other = copy.deepcopy(manifest)
     other["run_id"] = other["dataset_versions"]["hybrid"] = OTHER
     other["parameters"]["seed"] = 123
-    other["parameters"]["disentangler"]["learning_rate"] = 0.00012
+    other["parameters"]["disentangler"]["schedule"]["learning_rate"] = 0.00012
     write("run_manifest.json", OTHER, other)
     fold = copy.deepcopy(manifest)
     fold["run_id"] = fold["dataset_versions"]["hybrid"] = FOLDS
@@ -103,9 +103,9 @@ def test_compare_shows_what_differs(project: Path, version: str) -> None:
     said = dict(zip(header.removeprefix("hybrid: is / said").split(), row[1:], strict=True))
     assert said["air"] == f"{of_air['air']}|{of_air['air']}"
     assert [run["version"] for run in as_json["runs"]] == [version, OTHER]
-    trained_rate = as_json["parameters"]["disentangler.learning_rate"][0]
+    trained_rate = as_json["parameters"]["disentangler.schedule.learning_rate"][0]
     assert as_json["parameters"] == {
-        "disentangler.learning_rate": [trained_rate, 0.00012],
+        "disentangler.schedule.learning_rate": [trained_rate, 0.00012],
         "seed": [7, 123],
     }
     assert "0.00012" in result.stdout

@@ -9,12 +9,13 @@ import pytest
 from disentangled_audio.models.disentangler import build_disentangler
 from disentangled_audio.models.training import encode, train_disentangler
 from disentangled_audio.models.views import VIEW_NAMES, make_views
-from disentangled_audio.parameters import DisentanglerParameters, ViewParameters
+from disentangled_audio.parameters import ViewParameters
+from tests.disentangling import disentangler
 
 RATE_HZ = 8000
 SMALL = {
     **{"content_channels": [8, 8, 8], "pitch_channels": [8, 8, 8], "rhythm_channels": [8, 8, 8]},
-    **{"decoder_units": 8, "decoder_channels": [8], "head_units": 8, "epochs": 1},
+    **{"decoder": {"units": 8, "channels": [8]}, "head": {"units": 8}, "epochs": 1},
 }
 TERMS = {
     "readouts": {"rhythm": {"of": ["duration"]}},
@@ -43,7 +44,7 @@ def _train(views: dict[str, np.ndarray], factors: pd.DataFrame, **parameters: ob
     """Train on all rows but the last two, two classes in turn."""
     n_items = len(factors)
     training = np.arange(n_items) < n_items - 2
-    chosen = DisentanglerParameters(**{**SMALL, **parameters})
+    chosen = disentangler(**{**SMALL, **parameters})
     labels = np.arange(n_items) % 2
     return train_disentangler(
         views, labels, training, ~training, 2, chosen, seed=0, factors=factors
@@ -56,7 +57,7 @@ def test_views_shorter_than_the_strides_of_an_encoder(method: str, n_frames: int
     """Three convolutions of stride 2 leave a frame of up to eight; padding makes up for fewer."""
     views = {name: view[:, :n_frames] for name, view in _views(3).items()}
     shapes = {name: view.shape[1:] for name, view in views.items()}
-    model = build_disentangler(shapes, 2, DisentanglerParameters(**SMALL, method=method), seed=0)
+    model = build_disentangler(shapes, 2, disentangler(**SMALL, method=method), seed=0)
 
     encoded = encode(model, views)
 

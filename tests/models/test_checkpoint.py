@@ -21,6 +21,7 @@ pytest.importorskip("tensorflow")
 
 from disentangled_audio.models import training
 from tests.conftest import REPOSITORY
+from tests.disentangling import disentangler
 from tests.models.test_disentangler import (
     LABELS,
     N_CLASSES,
@@ -32,7 +33,7 @@ from tests.models.test_disentangler import (
 )
 
 # Drop-out, noise, masks and every augmentation draw from generators of their own.
-SIX = TINY.model_copy(update={"epochs": 6, "patience_epochs": 6})
+SIX = disentangler(TINY, epochs=6, patience_epochs=6)
 
 
 class _StopError(Exception):
@@ -110,7 +111,7 @@ def test_a_resumed_training_ends_with_the_bits_of_an_undisturbed_one(
 
 
 def test_a_refit_is_resumed_too(tmp_path: Path) -> None:
-    parameters = PLAIN.model_copy(update={"epochs": 1, "refit_epochs": 3})
+    parameters = disentangler(PLAIN, epochs=1, refit_epochs=3)
     first, _ = _train(None, parameters=parameters)
     weights = first.get_weights()
 
@@ -185,11 +186,11 @@ def test_a_training_of_anything_else_starts_anew_and_replaces_the_checkpoint(
 ) -> None:
     changed = {name: view.copy() for name, view in _views().items()}
     changed["rhythm_view"][0, 0, 0] += 1.0
-    two = PLAIN.model_copy(update={"epochs": 2})
+    two = disentangler(PLAIN, epochs=2)
     others = [
         {"seed": 1},
         {"views": changed},
-        {"parameters": two.model_copy(update={"learning_rate": 1e-3})},
+        {"parameters": disentangler(two, learning_rate=1e-3)},
     ]
     _interrupt(tmp_path / "first", 1, parameters=two)
     for number, change in enumerate(others):

@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 
 from disentangled_audio.parameters import DisentanglerParameters
+from tests.disentangling import disentangler
 
 keras = pytest.importorskip("keras")
 tf = pytest.importorskip("tensorflow")
@@ -21,16 +22,15 @@ TRAIN_ROWS = np.arange(N_ITEMS) < 48
 VALIDATION_ROWS = ~TRAIN_ROWS
 SHAPES = {"log_mel": (13, 10), "content_view": (12, 10), "rhythm_view": (13, 2)}
 SHAPES["pitch_view"] = (12, 1)
-PLAIN = DisentanglerParameters(
+PLAIN = disentangler(
     content_dim=4,
     rhythm_dim=2,
     pitch_dim=2,
     content_channels=(4, 8),
     pitch_channels=(4,),
     rhythm_channels=(4,),
-    decoder_units=8,
-    decoder_channels=(4,),
-    head_units=0,
+    decoder={"units": 8, "channels": (4,)},
+    head={"units": 0},
     epochs=2,
     batch_size=24,
     dropout=0.0,
@@ -46,7 +46,7 @@ INDEPENDENCE = {"content": {"weight": 3.0, "of": ["room", "duration"]}}
 
 
 def _with(**changes) -> DisentanglerParameters:
-    return DisentanglerParameters(**(PLAIN.model_dump() | changes))
+    return disentangler(PLAIN, **changes)
 
 
 @pytest.fixture(scope="module")
@@ -111,7 +111,7 @@ def test_every_term_is_in_the_history(views, factors):
         found = history[[f"{part}_{name}" for name in terms]]
         assert np.isfinite(found.to_numpy()).all()
     weights = dict.fromkeys(terms, 1.0) | {
-        "reconstruction": parameters.reconstruction_weight,
+        "reconstruction": parameters.losses.reconstruction_weight,
         "independence_content_room": 3.0,
         "independence_content_duration": 3.0,
         "compactness_content_target": 2.0,
@@ -158,10 +158,10 @@ def test_compactness_draws_a_class_together(views, factors):
 
 
 def test_the_second_head_teaches_the_encoder_and_chooses_no_epoch(views, factors):
-    alone = _with(classification_weight=0.0, auxiliary_weight=1.0, epochs=20, head_units=0)
+    alone = _with(classification_weight=0.0, auxiliary_weight=1.0, epochs=20)
     _, history = _train(views, factors, alone)
     assert history["training_auxiliary"].iloc[-1] < history["training_auxiliary"].iloc[0]
-    kept = alone.reconstruction_weight * history["validation_reconstruction"]
+    kept = alone.losses.reconstruction_weight * history["validation_reconstruction"]
     assert history["validation_loss"].to_numpy() == pytest.approx(kept.to_numpy(), rel=1e-4)
     shapes = {name: view.shape[1:] for name, view in views.items()}
     for changes in ({"auxiliary_weight": 0.0}, {"method": "triple_bottleneck"}):
@@ -170,7 +170,7 @@ def test_the_second_head_teaches_the_encoder_and_chooses_no_epoch(views, factors
 
 
 def test_the_head_may_see_the_code_before_it_is_rounded(views):
-    exact = _with(quantised={"content": 2}, round_for_head=False)
+    exact = _with(quantised={"content": 2}, head={"rounded": False})
     shapes = {name: view.shape[1:] for name, view in views.items()}
     model = build_disentangler(shapes, N_CLASSES, exact, 0)
     for name, rounded in (("content", True), ("content_exact", False)):
@@ -303,7 +303,7 @@ def test_the_adversarial_method_has_two_encoders_of_the_whole_spectrogram(views,
         method="adversarial",
         readouts=READOUTS,
         independence=INDEPENDENCE,
-        head_codes=("content", "rhythm"),
+        head={"codes": ("content", "rhythm")},
     )
     model, history = _train(views, factors, parameters)
     assert list(model.input) == ["log_mel"]
@@ -350,5 +350,7 @@ def test_every_bottleneck_is_saved_and_loaded(quantised, variational_weight, tmp
 
 
 def test_timbre_terms_need_a_timbre_code():
-    with pytest.raises(ValueError, match="independence names timbre, but timbre_dim is 0"):
+    with pytest.raises(
+        ValueError, match=r"independence names timbre, but encoders\.timbre_dim is 0"
+    ):
         _with(independence={"timbre": {"of": ["target"]}})

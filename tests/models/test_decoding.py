@@ -6,7 +6,7 @@ import pytest
 
 from disentangled_audio.models.decoding import decoder_of, untrained_like
 from disentangled_audio.models.disentangler import _with_harmonics, build_disentangler
-from disentangled_audio.parameters import DisentanglerParameters
+from tests.disentangling import disentangler
 
 SHAPES = {
     "log_mel": (16, 12),
@@ -14,9 +14,7 @@ SHAPES = {
     "rhythm_view": (16, 3),
     "pitch_view": (16, 5),
 }
-PARAMETERS = DisentanglerParameters(
-    content_channels=(8,), pitch_channels=(8,), rhythm_channels=(8,)
-)
+PARAMETERS = disentangler(content_channels=(8,), pitch_channels=(8,), rhythm_channels=(8,))
 
 
 @pytest.fixture(scope="module")
@@ -64,7 +62,7 @@ def test_untrained_weights_differ_and_standardisation_does_not(model) -> None:
 
 
 def test_pitch_adds_one_spectrum_to_every_sounding_frame() -> None:
-    parameters = PARAMETERS.model_copy(update={"pitch_spectrum_units": 8, "pitch_dim": 2})
+    parameters = disentangler(PARAMETERS, pitch_spectrum_units=8, pitch_dim=2)
     with_it = build_disentangler(SHAPES, 3, parameters, seed=1)
     n_mels = SHAPES["log_mel"][1]
     # What all codes decode together is the same loud sound everywhere.

@@ -9,8 +9,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from disentangled_audio.parameters import DisentanglerParameters
-
 keras = pytest.importorskip("keras")
 pytest.importorskip("tensorflow")
 
@@ -24,9 +22,10 @@ from disentangled_audio.models.training import (  # noqa: E402
     train_disentangler,
 )
 from tests.arrays import chunked  # noqa: E402
+from tests.disentangling import disentangler  # noqa: E402
 
 N_ITEMS, N_CLASSES = 60, 3
-TINY = DisentanglerParameters(
+TINY = disentangler(
     content_dim=6,
     rhythm_dim=2,
     pitch_dim=3,
@@ -34,26 +33,18 @@ TINY = DisentanglerParameters(
     content_channels=(4, 8),
     pitch_channels=(4,),
     rhythm_channels=(4,),
-    decoder_units=8,
-    decoder_channels=(4,),
-    head_units=8,
-    head_codes=("content", "rhythm", "pitch"),
+    decoder={"units": 8, "channels": (4,)},
+    head={"units": 8, "codes": ("content", "rhythm", "pitch")},
     mask=0.2,
+    tilt=0.075,
+    frequency_warp=0.08,
     code_noise=0.1,
     epochs=2,
     batch_size=16,
 )
 # Traces in half the time, for tests of what does not depend on augmentation.
-PLAIN = TINY.model_copy(
-    update={
-        "timbre_dim": 0,
-        "tilt": 0,
-        "noise_floor": 0,
-        "frequency_warp": 0,
-        "shift": 0,
-        "stretch": 0,
-        "mask": 0,
-    }
+PLAIN = disentangler(
+    TINY, timbre_dim=0, tilt=0, noise_floor=0, frequency_warp=0, shift=0, stretch=0, mask=0
 )
 
 
@@ -223,7 +214,7 @@ def test_default_parameters_build_for_speech_and_for_impulse_responses() -> None
         "pitch_view": (32, 38),
     }
     for shapes in (speech, speech | {"log_mel": (7, 40), "pitch_view": (4, 64)}):
-        model = build_disentangler(shapes, 10, DisentanglerParameters(), seed=0)
+        model = build_disentangler(shapes, 10, disentangler(), seed=0)
         assert tuple(model.output["log_mel"].shape[1:]) == shapes["log_mel"]
         assert set(model.output) == {"content", "rhythm", "pitch", "log_mel", "target"}
 
@@ -239,7 +230,7 @@ def test_missing_view_and_single_class_are_refused(views) -> None:
 
 def test_training_learns_a_clear_task_and_reports_every_term(views) -> None:
     epochs = []
-    parameters = PLAIN.model_copy(update={"epochs": 40, "learning_rate": 1e-2})
+    parameters = disentangler(PLAIN, epochs=40, learning_rate=1e-2)
     model, history = _train(
         views, parameters=parameters, progress=lambda epoch, row: epochs.append(epoch)
     )
@@ -258,7 +249,7 @@ def test_training_learns_a_clear_task_and_reports_every_term(views) -> None:
 
 
 def test_best_epoch_is_kept_and_training_stops_early(views) -> None:
-    parameters = PLAIN.model_copy(update={"epochs": 30, "patience_epochs": 2, "learning_rate": 0.3})
+    parameters = disentangler(PLAIN, epochs=30, patience_epochs=2, learning_rate=0.3)
     model, history = _train(views, parameters=parameters)
 
     best = history["validation_loss"].idxmin()
@@ -270,7 +261,7 @@ def test_best_epoch_is_kept_and_training_stops_early(views) -> None:
 
 
 def test_a_refit_learns_from_validation_rows_too_and_has_none_to_judge_it(views, trained) -> None:
-    parameters = TINY.model_copy(update={"refit_epochs": 2})
+    parameters = disentangler(TINY, refit_epochs=2)
     first = trained[0]
     # One row is of no known class: it is rebuilt.
     labels = np.where(np.arange(N_ITEMS) == 3, NO_LABEL, LABELS)
@@ -368,9 +359,7 @@ def test_a_fresh_process_loads_and_trains_to_the_same_bits_in_silence(
 
 
 def test_a_term_with_weight_zero_teaches_nothing(views) -> None:
-    parameters = PLAIN.model_copy(
-        update={"classification_weight": 0.0, "weight_decay": 0.0, "epochs": 1}
-    )
+    parameters = disentangler(PLAIN, classification_weight=0.0, weight_decay=0.0, epochs=1)
     shapes = {name: view.shape[1:] for name, view in views.items()}
     model, history = _train(views, parameters=parameters)
     untrained = build_disentangler(shapes, N_CLASSES, parameters, seed=0)
@@ -461,7 +450,7 @@ def test_an_epoch_sees_a_part_of_many_rows_and_all_of_few(views, monkeypatch) ->
         return batch(rows, numbers)
 
     monkeypatch.setattr(_Rows, "batch", spy)
-    few = PLAIN.model_copy(update={"max_epoch_rows": 12, "batch_size": 5})
+    few = disentangler(PLAIN, max_epoch_rows=12, batch_size=5)
     _, history = _train(views, parameters=few)
 
     # The first call asks for the shapes.
@@ -475,7 +464,7 @@ def test_an_epoch_sees_a_part_of_many_rows_and_all_of_few(views, monkeypatch) ->
 
 
 def test_rows_left_out_of_every_sample_change_nothing(views) -> None:
-    few = PLAIN.model_copy(update={"max_epoch_rows": 12, "epochs": 1})
+    few = disentangler(PLAIN, max_epoch_rows=12, epochs=1)
 
     def weights(changed: dict[str, np.ndarray]) -> np.ndarray:
         model, _ = _train(changed, parameters=few)

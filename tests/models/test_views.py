@@ -8,10 +8,17 @@ import pytest
 from pydantic import ValidationError
 
 from disentangled_audio.models.views import VIEW_NAMES, make_views
-from disentangled_audio.parameters import DisentanglerParameters, ViewParameters
+from disentangled_audio.parameters import (
+    DisentanglerParameters,
+    EncoderParameters,
+    HeadParameters,
+    ViewAugmentationParameters,
+    ViewParameters,
+)
 from disentangled_audio.signal.blocks import BLOCK_SAMPLES
 
 SAMPLE_RATE_HZ = 8000
+VOICED = ViewParameters(pitch="f0")
 
 
 def _gliding_tone(duration_s: float, clip_s: float = 1.0, start_s: float = 0.1) -> np.ndarray:
@@ -159,8 +166,8 @@ def test_log_mel_agrees_with_a_double_precision_reference(sample_rate_hz: int, n
 def test_level_does_not_show(name: str) -> None:
     clips = _noise_clips(2)
 
-    views = make_views(clips, SAMPLE_RATE_HZ, ViewParameters())
-    louder = make_views(8.0 * clips, SAMPLE_RATE_HZ, ViewParameters())
+    views = make_views(clips, SAMPLE_RATE_HZ, VOICED)
+    louder = make_views(8.0 * clips, SAMPLE_RATE_HZ, VOICED)
 
     np.testing.assert_allclose(views[name], louder[name], atol=1e-4)
 
@@ -168,7 +175,7 @@ def test_level_does_not_show(name: str) -> None:
 def test_duration_shows_in_rhythm_but_hardly_in_content_and_pitch() -> None:
     clips = np.stack([_gliding_tone(0.4), _gliding_tone(0.7, start_s=0.2)])
 
-    views = make_views(clips, SAMPLE_RATE_HZ, ViewParameters())
+    views = make_views(clips, SAMPLE_RATE_HZ, VOICED)
 
     difference = {name: np.abs(np.diff(view, axis=0)).mean() for name, view in views.items()}
     assert difference["content_view"] < 0.03
@@ -183,8 +190,10 @@ def test_pitch_view_shows_melody_and_not_register() -> None:
     fast[: len(slow) // 2] = slow[::2]
     clips = np.stack([slow, fast])
 
-    relative = make_views(clips, SAMPLE_RATE_HZ, ViewParameters())["pitch_view"]
-    absolute = make_views(clips, SAMPLE_RATE_HZ, ViewParameters(f0_relative_to_clip=False))
+    relative = make_views(clips, SAMPLE_RATE_HZ, VOICED)["pitch_view"]
+    absolute = make_views(
+        clips, SAMPLE_RATE_HZ, ViewParameters(pitch="f0", f0_relative_to_clip=False)
+    )
 
     centre = (relative.shape[2] - 1) // 2
     middle = relative[:, 12:20, :-1].mean(axis=1).argmax(axis=1)
@@ -194,7 +203,7 @@ def test_pitch_view_shows_melody_and_not_register() -> None:
 
 
 def test_a_silent_clip_has_finite_views() -> None:
-    views = make_views(np.zeros((1, 4000), np.float32), SAMPLE_RATE_HZ, ViewParameters())
+    views = make_views(np.zeros((1, 4000), np.float32), SAMPLE_RATE_HZ, VOICED)
 
     assert all(np.isfinite(view).all() for view in views.values())
 
@@ -219,10 +228,10 @@ def test_unusable_clips_are_refused(clips: np.ndarray, parameters: dict, message
         (ViewParameters, {"hop_ms": 16}, "hop_ms"),
         (ViewParameters, {"rhythm_bands": 41}, "exceeds n_mels"),
         (ViewParameters, {"f0_min_hz": 500.0}, "f0_min_hz"),
-        (DisentanglerParameters, {"dropout": 1.5}, "dropout"),
-        (DisentanglerParameters, {"segment_min_frames": 20}, "segment_min_frames"),
-        (DisentanglerParameters, {"head_codes": ["content", "timbre"]}, "timbre_dim is 0"),
-        (DisentanglerParameters, {"head_codes": ["content", "content"]}, "twice"),
+        (EncoderParameters, {"dropout": 1.5}, "dropout"),
+        (ViewAugmentationParameters, {"segment_min_frames": 20}, "segment_min_frames"),
+        (DisentanglerParameters, {"head": {"codes": ["timbre"]}}, "timbre_dim is 0"),
+        (HeadParameters, {"codes": ["content", "content"]}, "twice"),
     ],
 )
 def test_wrong_parameters_are_named(model: type, values: dict, message: str) -> None:

@@ -11,17 +11,17 @@ from disentangled_audio.models.disentangler import build_disentangler
 from disentangled_audio.models.training import encode
 from disentangled_audio.models.views import make_views
 from disentangled_audio.models.windows import Windows, cut_windows
-from disentangled_audio.parameters import DisentanglerParameters, ViewParameters
+from disentangled_audio.parameters import ViewParameters
 from tests.arrays import chunked
+from tests.disentangling import disentangler
 
 RATE_HZ = 1000
 THREE_EVERY_ONE_AND_A_HALF = ViewParameters(clip_window_s=3.0, clip_hop_s=1.5)
-SMALL = DisentanglerParameters(
+SMALL = disentangler(
     content_channels=[8],
     pitch_channels=[8],
     rhythm_channels=[8],
-    decoder_units=8,
-    decoder_channels=[8],
+    decoder={"units": 8, "channels": [8]},
 )
 
 
@@ -151,6 +151,6 @@ def test_any_clip_is_encoded_to_finite_codes(
     # However long the clip, a view is no larger than that of a window.
     assert views["content_view"].shape[1] <= 96
     assert views["log_mel"].shape[1] <= 189
-    assert encoded["content"].shape == (1, SMALL.content_dim)
+    assert encoded["content"].shape == (1, SMALL.encoders.content_dim)
     assert all(np.isfinite(values).all() for values in encoded.values())
     np.testing.assert_allclose(encoded["target"].sum(axis=1), 1.0, atol=1e-5)

@@ -69,7 +69,7 @@ def _corpus(
         "corpus_file": str(file),
         "fourier": {"n_components": 4},
         "views": {"pitch": "f0"},
-        "disentangler": {"epochs": 1},
+        "disentangler": {"schedule": {"epochs": 1}},
     }
 
 
@@ -120,7 +120,7 @@ def test_one_group_is_a_corpus_of_its_own_if_the_protocol_has_no_groups(tmp_path
 def test_segments_longer_than_the_view_are_named(tmp_path: Path) -> None:
     params = {
         **_corpus(tmp_path),
-        "disentangler": {"segment_min_frames": 40, "segment_max_frames": 50},
+        "disentangler": {"augmentation": {"segment_min_frames": 40, "segment_max_frames": 50}},
     }
 
     with pytest.raises(UserError, match=r"segment_min_frames=40 .* has 32 frames"):
@@ -136,7 +136,8 @@ def test_a_clip_shorter_than_the_strides_of_an_encoder_has_finite_codes(tmp_path
 
 
 def test_fewer_rows_than_a_batch_are_one_batch(tmp_path: Path) -> None:
-    catalog = _learned(tmp_path, params={"disentangler": {"batch_size": 4096, "epochs": 2}})
+    schedule = {"batch_size": 4096, "epochs": 2}
+    catalog = _learned(tmp_path, params={"disentangler": {"schedule": schedule}})
 
     assert (catalog.load("splits")["role"] == "train").sum() < 10
     assert np.isfinite(catalog.load("training_history").to_numpy()).all()
@@ -151,7 +152,7 @@ def unvoiced(tmp_path_factory: pytest.TempPathFactory) -> Any:
         "independence": {"content": {"of": ["median_f0", "session", "speaker"]}},
     }
     carried = {"target": "content", "median_f0": "pitch", "session": "rhythm"}
-    params = {"disentangler": terms, "disentanglement": {"carried_by": carried}}
+    params = {"disentangler": {"losses": terms}, "disentanglement": {"carried_by": carried}}
     folder = tmp_path_factory.mktemp("unvoiced")
     return _learned(folder, "disentanglement", voiced=False, n_speakers=8, n_takes=3, params=params)
 
@@ -222,7 +223,7 @@ def test_nan_in_a_view_names_view_and_recording(unvoiced: Any, role: str) -> Non
     splits = unvoiced.load("splits")
     item = int(np.flatnonzero(splits["role"] == role)[1])
     views = _damaged(unvoiced, row=2 * item + 1)
-    parameters = DisentanglerParameters(epochs=1)
+    parameters = DisentanglerParameters(schedule={"epochs": 1})
     message = f"rhythm_view has NaN or infinity for recording '{splits['recording_id'][item]}'"
 
     if role != "test":
@@ -242,8 +243,9 @@ def test_nan_in_a_test_row_does_not_reach_the_training(unvoiced: Any) -> None:
     item = int(np.flatnonzero(splits["role"] == "test")[0])
     views = _damaged(unvoiced, row=2 * item)
 
+    parameters = DisentanglerParameters(schedule={"epochs": 1})
     *_, history = nodes.train_disentangler_on_views(
-        *views, unvoiced.load("factor_table"), splits, DisentanglerParameters(epochs=1), 1
+        *views, unvoiced.load("factor_table"), splits, parameters, 1
     )
 
     assert np.isfinite(history.to_numpy()).all()

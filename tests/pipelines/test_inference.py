@@ -65,7 +65,9 @@ def test_the_network_that_was_refitted_is_the_one_that_answers(
 ) -> None:
     project = tmp_path / "project"
     shutil.copytree(tiny_run, project)
-    run_kedro(project, pipelines=TRAINING, params={"disentangler": {"refit_epochs": 1}})
+    run_kedro(
+        project, pipelines=TRAINING, params={"disentangler": {"schedule": {"refit_epochs": 1}}}
+    )
 
     catalog = load_catalog(project)
     codes, provisional = catalog.load("codes"), catalog.load("provisional_codes")
@@ -110,7 +112,7 @@ def test_models_in_a_store_are_hashed_used_and_compared(trained: Path, tmp_path:
     import fsspec
 
     from disentangled_audio.pipeline_registry import register_pipelines
-    from disentangled_audio.runs.inference_models import model_facts
+    from disentangled_audio.runs.manifest import manifest as manifest_of
 
     project = tmp_path / "project"
     shutil.copytree(trained, project)
@@ -128,7 +130,7 @@ def test_models_in_a_store_are_hashed_used_and_compared(trained: Path, tmp_path:
     (project / "conf" / "test" / "catalog.yml").write_text(json.dumps({"codes": entry}))
     manifest = load_catalog(project).load("run_manifest")
     pipeline = register_pipelines()["__default__"]
-    facts = model_facts(pipeline, load_catalog(project), project)
+    facts = manifest_of({}, pipeline, load_catalog(project))
     assert facts["file_sha256"] == manifest["file_sha256"]
     assert facts["files"] == manifest["files"] | {"codes": f"memory://{stored}"}
     recording = next(raw(project).glob("air*.wav"))

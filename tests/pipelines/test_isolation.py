@@ -13,7 +13,7 @@ from tests.conftest import load_catalog, make_project, run_kedro
 QUICK = {
     "fourier": {"n_components": 8},
     "augmentation": {"copies": 0},
-    "disentangler": {"epochs": 1, "refit_epochs": 1},
+    "disentangler": {"schedule": {"epochs": 1, "refit_epochs": 1}},
     "svm": {"C": [1.0], "gamma_scale": [1.0], "inner_folds": 2},
     "evaluation": {"n_resamples": 100},
 }

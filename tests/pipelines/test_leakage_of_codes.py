@@ -147,7 +147,11 @@ def test_the_baselines_are_refitted_and_have_the_same_reports(
     measured_run: Path, tmp_path: Path, method: str, codes: set[str]
 ) -> None:
     project = Path(shutil.copytree(measured_run, tmp_path / "project"))
-    asked = {"method": method, "head_codes": ["content", "rhythm"], "refit_epochs": 1}
+    asked = {
+        "method": method,
+        "head": {"codes": ["content", "rhythm"]},
+        "schedule": {"refit_epochs": 1},
+    }
     run_kedro(
         project,
         pipelines=["representation_learning", "disentanglement"],

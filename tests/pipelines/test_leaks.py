@@ -13,7 +13,6 @@ from disentangled_audio.parameters import (
     AugmentationParameters,
     CepstraParameters,
     Corpus,
-    DisentanglerParameters,
     FourierParameters,
     HybridParameters,
     ParallelParameters,
@@ -24,6 +23,7 @@ from disentangled_audio.pipelines.feature_engineering import nodes as features
 from disentangled_audio.pipelines.representation_learning import nodes as representation
 from disentangled_audio.pipelines.svm_classification import nodes as classification
 from tests.arrays import chunked
+from tests.disentangling import disentangler
 
 RATE_HZ = 8000
 N_ITEMS = 72
@@ -33,15 +33,14 @@ CORPUS = Corpus(
 FOURIER = FourierParameters(n_components=6)
 AUGMENTATION = AugmentationParameters(copies=1)
 VIEWS = ViewParameters(pitch="f0")
-DISENTANGLER = DisentanglerParameters(
+DISENTANGLER = disentangler(
     epochs=2,
     refit_epochs=1,
     batch_size=8,
     content_channels=(8, 8),
     pitch_channels=(4,),
     rhythm_channels=(4,),
-    decoder_units=16,
-    decoder_channels=(8,),
+    decoder={"units": 16, "channels": (8,)},
     # The refit meets a group that the head of a readout does not know.
     readouts={"rhythm": {"of": ["level"]}, "pitch": {"of": ["group"]}},
     independence={"content": {"of": ["level", "group"]}},
@@ -100,21 +99,14 @@ def _fit_with(clips: zarr.Array, splits: pd.DataFrame, chunks: Path) -> dict[str
         model, first, *views, splits, DISENTANGLER
     )
     *_, of_first = representation.encode_views(first, first, *views, splits, DISENTANGLER)
-    svm, svm_probabilities = classification.train_svm(table, augmented, splits, SVM, SEED)
-    code_svm, code_probabilities = classification.train_code_svm(
-        codes, provisional, splits, SVM, SEED
-    )
-    code_svms = [
-        classification.train_code_svm(*given, splits, SVM, SEED)[1]
-        for given in ((provisional, provisional), (codes, codes))
-    ]
+    svm, svm_probabilities = _train("svm", splits, table, augmented)
+    code_svm, code_probabilities = _train("code_svm", splits, codes, provisional)
+    code_svms = [_train("code_svm", splits, given, given)[1] for given in (provisional, codes)]
     cepstra, timbre = features.summarise_views(views[0], recordings, CepstraParameters(), VIEWS)
-    mel_svm, mel_probabilities = classification.train_mel_svm(cepstra, splits, SVM, SEED)
-    timbre_svm, timbre_probabilities = classification.train_timbre_svm(timbre, splits, SVM, SEED)
+    mel_svm, mel_probabilities = _train("mel_svm", splits, cepstra)
+    timbre_svm, timbre_probabilities = _train("timbre_svm", splits, timbre)
     acoustics = _acoustics(clips[:], recordings)
-    acoustic_svm, acoustic_probabilities = classification.train_acoustic_svm(
-        acoustics, splits, SVM, SEED
-    )
+    acoustic_svm, acoustic_probabilities = _train("acoustic_svm", splits, acoustics)
     hybrid, _ = classification.train_hybrid(
         splits,
         HybridParameters(),
@@ -153,6 +145,13 @@ def _fit_with(clips: zarr.Array, splits: pd.DataFrame, chunks: Path) -> dict[str
 
 def _probabilities(*tables: pd.DataFrame) -> list[np.ndarray]:
     return [table.filter(regex="^p_").to_numpy() for table in tables]
+
+
+def _train(name: str, splits: pd.DataFrame, *tables: Any) -> tuple[Any, Any]:
+    features, *further = tables
+    return classification.train_member(
+        features, splits, SVM, HybridParameters(), SEED, *further, name=name
+    )
 
 
 def _acoustics(waveforms: np.ndarray, recordings: pd.DataFrame) -> pd.DataFrame:

@@ -67,7 +67,7 @@ def params(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     return {
         "corpus_file": str(file),
         "views": {"pitch": "f0"},
-        "disentangler": {"epochs": 12, "batch_size": 32},
+        "disentangler": {"schedule": {"epochs": 12, "batch_size": 32}},
     }
 
 

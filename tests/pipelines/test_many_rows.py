@@ -14,7 +14,7 @@ from tests.pipelines.test_end_to_end import _with_same_recordings
 LIMITS = {
     "fourier": {"max_exact_rows": 20},
     "svm": {"max_exact_rows": 20, "n_landmarks": 30},
-    "disentangler": {"max_epoch_rows": 16, "batch_size": 8},
+    "disentangler": {"schedule": {"max_epoch_rows": 16, "batch_size": 8}},
 }
 
 
@@ -52,7 +52,8 @@ def test_a_finished_training_is_not_repeated_and_another_one_is(limited_run: Pat
 
     assert checkpoint.stat().st_mtime_ns == written
     pd.testing.assert_frame_equal(load_catalog(limited_run).load("training_history"), before)
-    other = {**LIMITS, "disentangler": {**LIMITS["disentangler"], "learning_rate": 0.01}}
+    schedule = {**LIMITS["disentangler"]["schedule"], "learning_rate": 0.01}
+    other = {**LIMITS, "disentangler": {"schedule": schedule}}
     run_kedro(limited_run, pipelines=["representation_learning"], params=other)
     assert checkpoint.stat().st_mtime_ns > written
     assert not load_catalog(limited_run).load("training_history").equals(before)

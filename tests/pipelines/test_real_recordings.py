@@ -7,7 +7,7 @@ import pytest
 from tests.conftest import load_catalog, make_project, run_kedro
 
 QUICK = {
-    "disentangler": {"epochs": 2, "refit_epochs": 1},
+    "disentangler": {"schedule": {"epochs": 2, "refit_epochs": 1}},
     "svm": {"C": [1.0], "gamma_scale": [1.0]},
 }
 

@@ -56,7 +56,7 @@ def tracked(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Any, Any]:
         project = make_project(tmp_path_factory.mktemp("tracked") / "project")
         (project / "conf" / "local" / "mlflow.yml").unlink(missing_ok=True)
         (project / "conf" / "test" / "mlflow.yml").write_text(CONFIGURED)
-        run_kedro(project, params={"disentangler": {"epochs": 2}})
+        run_kedro(project, params={"disentangler": {"schedule": {"epochs": 2}}})
         from mlflow.tracking import MlflowClient
 
         client = MlflowClient((project / "mlruns").as_uri())
@@ -70,7 +70,7 @@ def test_parameters_are_tracked_by_their_names_in_yaml(tracked: tuple[Path, Any,
     _, _, run = tracked
 
     assert run.info.status == "FINISHED"
-    assert run.data.params["disentangler.epochs"] == "2"
+    assert run.data.params["disentangler.schedule.epochs"] == "2"
     assert run.data.params["protocol.target"] == "database"
     assert run.data.params["seed"] == "7"
 

@@ -21,7 +21,7 @@ from tests.conftest import REPOSITORY, TRAINING
 N_FILES = 400
 RATE_HZ = 8000
 QUICK = (
-    "fourier.n_components=8,disentangler.epochs=6,disentangler.patience_epochs=6,"
+    "fourier.n_components=8,disentangler.schedule.epochs=6,disentangler.schedule.patience_epochs=6,"
     "svm.C=1.0,svm.gamma_scale=1.0,svm.inner_folds=2,evaluation.n_resamples=100,"
     "augmentation.copies=0"
 )

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from disentangled_audio.errors import UserError
 from disentangled_audio.evaluation.scores.summary import HYBRID, PROBABILITY_PREFIX
-from disentangled_audio.models.bank import MEMBERS, decay_table
+from disentangled_audio.models.bank import BANK, MEMBERS, NETWORK
 from disentangled_audio.models.feature_values import acoustic_measures
 from disentangled_audio.models.preparation import Features, Preprocessing
 from disentangled_audio.models.reference import UNLIKE, Reference
@@ -21,13 +21,6 @@ from disentangled_audio.runs.run_files import columns_of
 BETWEEN_WARNINGS = "; "
 UNUSABLE = ("error", "what_to_do")
 _VIEWS = ("log_mel", "content_view", "rhythm_view", "pitch_view")
-_FEATURES = {
-    "svm": "fourier_features",
-    "mel_svm": "mel_features",
-    "timbre_svm": "timbre_features",
-    "acoustic_svm": "acoustic_parameters",
-    "code_svm": "codes",
-}
 
 
 class _Made(NamedTuple):
@@ -36,14 +29,13 @@ class _Made(NamedTuple):
     Attributes
     ----------
     rows : facts of each item.
-    spaces : features by name, (n_items, n_features), and the network's probabilities, `target`.
-    acoustics, codes : the tables as a training run has them.
+    tables : features, acoustic parameters and codes, as a training run has them in its catalog.
+    target : (n_items, n_classes), the network's probabilities.
     """
 
     rows: pd.DataFrame
-    spaces: dict[str, NDArray[np.float64]]
-    acoustics: pd.DataFrame
-    codes: pd.DataFrame
+    tables: dict[str, pd.DataFrame]
+    target: NDArray[np.float64]
 
 
 class Answers:
@@ -66,9 +58,15 @@ class Answers:
         reference: Reference,
         models: dict[str, Any],
     ) -> None:
+        unknown = [name for name in models[HYBRID].members_ if name not in MEMBERS]
+        if unknown:
+            raise UserError(
+                f"the hybrid of {manifest['run_id']} was trained with '{unknown[0]}', which the bank "
+                "of this version does not have. Train anew with kedro run, or use the code of then"
+            )
         self._schema = manifest["feature_schema"]
         self._preprocessing = preprocessing
-        self._batch_size = manifest["parameters"]["disentangler"]["batch_size"]
+        self._batch_size = manifest["parameters"]["disentangler"]["schedule"]["batch_size"]
         self._reference = reference
         self._models = models
         self._encoders = _encoders(models["disentangler"])
@@ -104,9 +102,9 @@ class Answers:
             return _with_rejected(None, part)
         made = self._make(part)
         rows = made.rows
-        probabilities = self._probabilities(made.spaces)
+        probabilities = self._probabilities(made)
         compared = self._compared(
-            rows["kind"], [made.spaces["fourier_features"], made.spaces["codes"]]
+            rows["kind"], [features_of(made.tables[name]) for name in ("fourier_features", "codes")]
         )
         classes = self._reference.classes
         table = rows[["place", "path", "channel", "kind"]].copy()
@@ -122,7 +120,7 @@ class Answers:
             for k, c in enumerate(classes)
         }
         table["warnings"] = self._warnings(rows, compared)
-        measured = made.acoustics.drop(columns="recording_id")
+        measured = made.tables["acoustic_parameters"].drop(columns="recording_id")
         # As an array: a table of so many columns is masked column by column.
         shown = np.where((rows["kind"] == "rir").to_numpy()[:, np.newaxis], measured, np.nan)
         parts = [table, pd.DataFrame(columns), pd.DataFrame(shown, columns=measured.columns)]
@@ -134,7 +132,7 @@ class Answers:
             return _with_rejected(None, part)
         made = self._make(part)
         table = made.rows[["place", "path", "channel"]].reset_index(drop=True)
-        return _with_rejected(table.join(made.codes.drop(columns="recording_id")), part)
+        return _with_rejected(table.join(made.tables["codes"].drop(columns="recording_id")), part)
 
     def _make(self, part: Features) -> _Made:
         """Features, after their schema has been compared with the run's."""
@@ -164,10 +162,7 @@ class Answers:
         }
         for name, table in tables.items():
             self._check(name, columns_of(table))
-        codes = tables["codes"]
-        tables["acoustic_parameters"] = decay_table(acoustics)
-        spaces = {name: features_of(table) for name, table in tables.items()}
-        return _Made(rows, {**spaces, "target": pooled["target"]}, acoustics, codes)
+        return _Made(rows, tables, np.asarray(pooled["target"], dtype=float))
 
     def _acoustics(self, recording_id: pd.Series, values: Any) -> pd.DataFrame:
         """recording_id and one column a measure."""
@@ -183,8 +178,8 @@ class Answers:
                 f"{_shown(found)}. Train anew with kedro run, or use the code of then"
             )
 
-    def _probabilities(self, spaces: dict[str, Any]) -> dict[str, NDArray[np.float64]]:
-        fused = {name: self._judged(name, spaces) for name in self._models[HYBRID].members_}
+    def _probabilities(self, made: _Made) -> dict[str, NDArray[np.float64]]:
+        fused = {name: self._judged(name, made) for name in self._models[HYBRID].members_}
         members = {**fused, HYBRID: self._models[HYBRID].predict_proba(fused)}
         shares = np.array(list(self._reference.shares.values()))
         # As in `predictions`: who cannot judge says how frequent the classes were.
@@ -192,10 +187,11 @@ class Answers:
             name: np.where(np.isnan(values), shares, values) for name, values in members.items()
         }
 
-    def _judged(self, member: str, spaces: dict[str, Any]) -> Any:
-        if member == "cnn":
-            return np.asarray(spaces["target"], dtype=float)
-        return self._models[member].predict_proba(spaces[_FEATURES[member]])
+    def _judged(self, member: str, made: _Made) -> Any:
+        if member == NETWORK:
+            return made.target
+        features = BANK[member].values(made.tables[BANK[member].entry])
+        return self._models[member].predict_proba(features)
 
     def _compared(self, kinds: pd.Series, values: list[Any]) -> pd.DataFrame:
         """With training recordings of the same kind; a row each."""

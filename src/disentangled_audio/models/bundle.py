@@ -15,7 +15,8 @@ import hashlib
 import io
 import json
 import zipfile
-from pathlib import Path
+from collections.abc import Iterable
+from pathlib import Path, PurePath
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -24,18 +25,19 @@ from disentangled_audio.errors import UserError
 from disentangled_audio.models.preparation import Preprocessing
 from disentangled_audio.models.reference import Reference
 from disentangled_audio.runs.run_files import check_software, read_files
-from disentangled_audio.runs.trained_runs import MODELS, REFERENCES, TrainedRun
+from disentangled_audio.runs.trained_runs import REFERENCES, TrainedRun
 from disentangled_audio.storage.array_files import read_arrays, write_arrays
 from disentangled_audio.storage.keras_files import read_keras
 from disentangled_audio.storage.limits import json_member, opened_zip, stored_members
 from disentangled_audio.storage.parquet_files import read_parquet
+from disentangled_audio.storage.safe_names import is_name
 from disentangled_audio.storage.skops_files import read_skops
 from disentangled_audio.storage.temporaries import write_whole
 
 _KERAS = ("disentangler",)
-_FILES = {name: f"{name}.{'keras' if name in _KERAS else 'skops'}" for name in MODELS}
 MANIFEST, REFERENCE, CARD, HASHES = "manifest.json", "reference.npz", "README.md", "hashes.json"
-MEMBERS = (MANIFEST, CARD, REFERENCE, *_FILES.values(), HASHES)
+# Beside the models.
+MEMBERS = (MANIFEST, CARD, REFERENCE, HASHES)
 # A bundle of 60,000 recordings takes some 100 MB.
 MAX_BYTES = 2**31
 # Parameters that say how recordings are prepared.
@@ -120,7 +122,7 @@ def write_bundle(run: TrainedRun, path: Path, card: str) -> None:
         MANIFEST: _json(manifest.model_dump()),
         CARD: card.encode(),
         REFERENCE: write_arrays(arrays),
-        **{file: contents[name] for name, file in _FILES.items()},
+        **{_file(name): contents[name] for name in run.models},
     }
     members[HASHES] = _json({name: _sha256(content) for name, content in members.items()})
     write_whole(path, lambda unfinished: unfinished.write_bytes(_zipped(members)))
@@ -151,16 +153,19 @@ def read_bundle(path: Path) -> tuple[dict[str, Any], Reference, dict[str, Any]]:
     check_software(facts)
     arrays = read_arrays(members[REFERENCE], f"{path}:{REFERENCE}")
     reference = Reference.unpacked(facts.pop("reference"), arrays, path)
-    contents = {name: members[file] for name, file in _FILES.items()}
-    models = read_models(contents, {name: f"{path}:{file}" for name, file in _FILES.items()})
+    files = {PurePath(file).stem: file for file in members if file not in MEMBERS}
+    contents = {name: members[file] for name, file in files.items()}
+    models = read_models(files, contents, {name: f"{path}:{file}" for name, file in files.items()})
     return facts, reference, models
 
 
-def read_models(contents: dict[str, bytes], places: dict[str, str]) -> dict[str, Any]:
+def read_models(
+    names: Iterable[str], contents: dict[str, bytes], places: dict[str, str]
+) -> dict[str, Any]:
     """Models by name, from the bytes of their files; `places` are those files, for messages."""
     return {
         name: (read_keras if name in _KERAS else read_skops)(contents[name], places[name])
-        for name in MODELS
+        for name in names
     }
 
 
@@ -168,6 +173,10 @@ def read_reference(contents: dict[str, bytes], seed: int) -> Reference:
     """What new recordings are compared with, from the bytes of a run's tables."""
     tables = {name: read_parquet(contents[name], f"'{name}'") for name in REFERENCES}
     return Reference.of_tables(tables, seed)
+
+
+def _file(model: str) -> str:
+    return f"{model}.{'keras' if model in _KERAS else 'skops'}"
 
 
 def _needed_parameters(run: TrainedRun) -> dict[str, Any]:
@@ -188,11 +197,11 @@ def _sha256(content: bytes) -> str:
 def _zipped(members: dict[str, bytes]) -> bytes:
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
-        for name in MEMBERS:
+        for name, content in members.items():
             member = zipfile.ZipInfo(name, _DATE)
             # Of Unix, wherever it is written.
             member.create_system = 3
-            archive.writestr(member, members[name])
+            archive.writestr(member, content)
     return file.getvalue()
 
 
@@ -200,16 +209,13 @@ def _members(path: Path) -> dict[str, bytes]:
     """Contents of all members by name, as they were when the bundle was written."""
     content = _content(path)
     with opened_zip(io.BytesIO(content), path) as archive:
-        names = archive.namelist()
-        wrong = [name for name in names if name not in MEMBERS]
-        wrong += [name for name in MEMBERS if names.count(name) != 1]
-        if wrong or stored_members(archive, len(content), path).keys() != set(MEMBERS):
-            raise _changed(path, f"has another member than a bundle, or lacks it: {wrong[0]!r}")
+        names = list(stored_members(archive, len(content), path))
         hashes = json_member(archive, HASHES, path)
-        if not isinstance(hashes, dict) or set(hashes) != {*MEMBERS} - {HASHES}:
-            raise _changed(path, f"has a member '{HASHES}' that does not name the others")
+        wrong = _wrong_member(names, hashes)
+        if wrong:
+            raise _changed(path, f"has another member than a bundle, or lacks it: {wrong!r}")
         members = {}
-        for name in MEMBERS:
+        for name in names:
             try:
                 members[name] = archive.read(name)
             except (zipfile.BadZipFile, EOFError, OSError, NotImplementedError) as error:
@@ -217,9 +223,24 @@ def _members(path: Path) -> dict[str, bytes]:
     for name, expected in hashes.items():
         if _sha256(members[name]) != expected:
             raise _changed(path, f"has a member '{name}' with another SHA-256 than it had")
-    if members[HASHES] != _json({name: hashes[name] for name in MEMBERS if name != HASHES}):
+    if members[HASHES] != _json(hashes):
         raise _changed(path, f"has a member '{HASHES}' that was edited")
     return members
+
+
+def _wrong_member(names: list[str], hashes: Any) -> str | None:
+    """A member that a bundle does not have, or that this one lacks; None if all is well."""
+    fixed = {*MEMBERS, *map(_file, ("fourier_pca", "disentangler", "hybrid"))} - {HASHES}
+    if not isinstance(hashes, dict) or not fixed <= set(hashes):
+        return HASHES
+    found, expected = set(names), {*hashes, HASHES}
+    models = (PurePath(name) for name in sorted(expected - {*MEMBERS}))
+    foreign = [str(model) for model in models if not _is_model(model)]
+    return next(iter([*foreign, *sorted(found ^ expected)]), None)
+
+
+def _is_model(member: PurePath) -> bool:
+    return is_name(member.stem) and _file(member.stem) == str(member)
 
 
 def _content(path: Path) -> bytes:

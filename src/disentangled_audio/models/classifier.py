@@ -120,7 +120,9 @@ class Classifier:
 
         contents = read_files(run)
         reference = read_reference(contents, run.parameters["seed"])
-        return cls(run.manifest, reference, read_models(contents, run.manifest["files"]))
+        return cls(
+            run.manifest, reference, read_models(run.models, contents, run.manifest["files"])
+        )
 
     @property
     def classes(self) -> list[str]:

@@ -102,17 +102,17 @@ def build_disentangler(
     for name, (encoder, view) in encoders.items():
         features[name] = layers.Flatten()(encoder(view, parameters, seeds))
         exact[name] = _bottleneck(features[name], name, parameters, seeds)
-    if parameters.timbre_dim:
+    if parameters.encoders.timbre_dim:
         exact["timbre"] = _timbre_code(next(iter(inputs.values())), parameters)
     codes = {name: _rounded(code, name, parameters) for name, code in exact.items()}
-    for_head = codes if parameters.round_for_head else exact
+    for_head = codes if parameters.head.rounded else exact
     outputs = {
         **codes,
         "log_mel": _decode(codes, view_shapes["log_mel"], parameters),
         "target": _classify(for_head, n_classes, parameters, seeds),
         **_heads(codes, parameters, factor_columns or {}),
     }
-    if parameters.auxiliary_weight and parameters.method == "separated":
+    if parameters.losses.auxiliary_weight and parameters.method == "separated":
         outputs[AUXILIARY] = _auxiliary(features["content"], n_classes, parameters, seeds)
     return keras.Model(inputs, outputs, name="disentangler")
 
@@ -135,7 +135,7 @@ def _heads(
         reversed_code = GradientReversal()(codes[code])
         for factor in _had(term, columns):
             name = head_name("adversary", code, factor)
-            hidden = layers.Dense(parameters.head_units or 64, activation="relu")(reversed_code)
+            hidden = layers.Dense(parameters.head.units or 64, activation="relu")(reversed_code)
             heads[name] = _head(hidden, columns[factor], name)
     return heads
 
@@ -147,8 +147,8 @@ def _auxiliary(
 
     It is there for its gradient alone (Lee et al. 2015, "Deeply-supervised nets").
     """
-    if parameters.dropout:
-        features = layers.Dropout(parameters.dropout, seed=next(seeds))(features)
+    if parameters.encoders.dropout:
+        features = layers.Dropout(parameters.encoders.dropout, seed=next(seeds))(features)
     return layers.Dense(n_classes, activation="softmax", name=AUXILIARY)(features)
 
 
@@ -162,70 +162,72 @@ def _head(features: Any, n_columns: int, name: str) -> Any:
 
 
 def _whole_features(view: Any, parameters: DisentanglerParameters, seeds: Iterator[int]) -> Any:
-    return _convolutions_2d(_blanked(view, parameters, seeds), parameters.content_channels)
+    return _convolutions_2d(_blanked(view, parameters, seeds), parameters.encoders.content_channels)
 
 
 def _content_features(view: Any, parameters: DisentanglerParameters, seeds: Iterator[int]) -> Any:
+    changes = parameters.augmentation
     # In the view's own scale, where a band's level is in dB.
     features = _moved_away(view, parameters, seeds)
-    if parameters.tilt:
-        features = RandomEqualisation(parameters.tilt, seed=next(seeds))(features)
-    if parameters.noise_floor:
-        features = RandomNoiseFloor(parameters.noise_floor, seed=next(seeds))(features)
+    if changes.tilt:
+        features = RandomEqualisation(changes.tilt, seed=next(seeds))(features)
+    if changes.noise_floor:
+        features = RandomNoiseFloor(changes.noise_floor, seed=next(seeds))(features)
     features = Standardise(name="standardise_content")(features)
-    if parameters.frequency_warp:
-        features = RandomFrequencyWarp(parameters.frequency_warp, seed=next(seeds))(features)
+    if changes.frequency_warp:
+        features = RandomFrequencyWarp(changes.frequency_warp, seed=next(seeds))(features)
     features = _resampled(features, parameters, seeds)
     features = _blanked(features, parameters, seeds)
-    return _convolutions_2d(features, parameters.content_channels)
+    return _convolutions_2d(features, parameters.encoders.content_channels)
 
 
 def _rhythm_features(view: Any, parameters: DisentanglerParameters, seeds: Iterator[int]) -> Any:
     features = _moved_away(view, parameters, seeds)
     features = Standardise(name="standardise_rhythm")(features)
     features = _blanked(features, parameters, seeds)
-    return _convolutions_1d(features, parameters.rhythm_channels)
+    return _convolutions_1d(features, parameters.encoders.rhythm_channels)
 
 
 def _pitch_features(view: Any, parameters: DisentanglerParameters, seeds: Iterator[int]) -> Any:
     features = Standardise(name="standardise_pitch")(view)
     features = _blanked(features, parameters, seeds)
-    return _convolutions_1d(features, parameters.pitch_channels)
+    return _convolutions_1d(features, parameters.encoders.pitch_channels)
 
 
 def _timbre_code(view: Any, parameters: DisentanglerParameters) -> Any:
     """Code of the mean spectrum: what stays the same over the clip, formants included."""
     mean = ops.mean(Standardise(name="standardise_timbre")(view), axis=1)
     hidden = layers.Dense(32, activation="relu")(mean)
-    return _bounded(hidden, parameters.timbre_dim, "timbre", parameters)
+    return _bounded(hidden, parameters.encoders.timbre_dim, "timbre", parameters)
 
 
 def _moved_away(features: Any, parameters: DisentanglerParameters, seeds: Iterator[int]) -> Any:
-    if not parameters.early_level:
+    changes = parameters.augmentation
+    if not changes.early_level:
         return features
-    return RandomEarlyLevel(parameters.early_level, parameters.early_frames, seed=next(seeds))(
-        features
-    )
+    return RandomEarlyLevel(changes.early_level, changes.early_frames, seed=next(seeds))(features)
 
 
 def _resampled(features: Any, parameters: DisentanglerParameters, seeds: Iterator[int]) -> Any:
-    if parameters.shift:
-        features = RandomTimeShift(parameters.shift, seed=next(seeds))(features)
-    if parameters.stretch:
+    changes = parameters.augmentation
+    if changes.shift:
+        features = RandomTimeShift(changes.shift, seed=next(seeds))(features)
+    if changes.stretch:
         features = RandomTimeResampling(
-            parameters.segment_min_frames,
-            parameters.segment_max_frames,
-            parameters.stretch,
+            changes.segment_min_frames,
+            changes.segment_max_frames,
+            changes.stretch,
             seed=next(seeds),
         )(features)
     return features
 
 
 def _blanked(features: Any, parameters: DisentanglerParameters, seeds: Iterator[int]) -> Any:
-    if parameters.mask:
-        features = RandomMask(parameters.mask, seed=next(seeds))(features)
-    if parameters.view_noise:
-        features = layers.GaussianNoise(parameters.view_noise, seed=next(seeds))(features)
+    changes = parameters.augmentation
+    if changes.mask:
+        features = RandomMask(changes.mask, seed=next(seeds))(features)
+    if changes.view_noise:
+        features = layers.GaussianNoise(changes.view_noise, seed=next(seeds))(features)
     return features
 
 
@@ -256,10 +258,10 @@ def _bottleneck(
     features: Any, name: str, parameters: DisentanglerParameters, seeds: Iterator[int]
 ) -> Any:
     """Code before it is rounded."""
-    n_dimensions = getattr(parameters, f"{name}_dim")
-    if parameters.dropout:
-        features = layers.Dropout(parameters.dropout, seed=next(seeds))(features)
-    if parameters.variational_weight:
+    n_dimensions = getattr(parameters.encoders, f"{name}_dim")
+    if parameters.encoders.dropout:
+        features = layers.Dropout(parameters.encoders.dropout, seed=next(seeds))(features)
+    if parameters.losses.variational_weight:
         return GaussianCode(n_dimensions, seed=next(seeds), name=name)(features)
     # Bounded, so that noise on a code limits what it can say.
     return _bounded(features, n_dimensions, name, parameters)
@@ -288,11 +290,11 @@ def _decode(
     and video super-resolution using an efficient sub-pixel convolutional neural network").
     """
     n_frames, n_bands = shape
-    channels = parameters.decoder_channels
+    channels = parameters.decoder.channels
     steps = _PATCH * 2 ** (len(channels) - 1)
     rows, columns = -(-n_frames // steps), -(-n_bands // steps)
     features = layers.Concatenate(name="codes")(list(codes.values()))
-    features = layers.Dense(parameters.decoder_units, activation="relu")(features)
+    features = layers.Dense(parameters.decoder.units, activation="relu")(features)
     features = layers.Dense(rows * columns * channels[0], activation="relu")(features)
     features = layers.Reshape((rows, columns, channels[0]))(features)
     for filters in channels[1:]:
@@ -304,8 +306,8 @@ def _decode(
     features = layers.Permute((1, 3, 2, 4))(features)
     features = layers.Reshape((rows * _PATCH, columns * _PATCH))(features)
     rebuilt = features[:, :n_frames, :n_bands]
-    if parameters.pitch_spectrum_units and "pitch" in codes:
-        rebuilt = _with_harmonics(rebuilt, codes["pitch"], parameters.pitch_spectrum_units)
+    if parameters.decoder.pitch_spectrum_units and "pitch" in codes:
+        rebuilt = _with_harmonics(rebuilt, codes["pitch"], parameters.decoder.pitch_spectrum_units)
     return Standardise(invert=True, name="rebuilt")(rebuilt)
 
 
@@ -328,15 +330,15 @@ def _classify(
     parameters: DisentanglerParameters,
     seeds: Iterator[int],
 ) -> Any:
-    seen = [codes[name] for name in parameters.head_codes if name in codes] or [*codes.values()]
+    seen = [codes[name] for name in parameters.head.codes if name in codes] or [*codes.values()]
     features = layers.Concatenate()(seen) if len(seen) > 1 else seen[0]
     if parameters.method == "triple_bottleneck":
         # The head learns from the codes, they do not learn from it.
         features = ops.stop_gradient(features)
-    if parameters.code_noise:
-        features = layers.GaussianNoise(parameters.code_noise, seed=next(seeds))(features)
-    if parameters.head_units:
-        features = layers.Dense(parameters.head_units, activation="relu")(features)
-        if parameters.dropout:
-            features = layers.Dropout(parameters.dropout, seed=next(seeds))(features)
+    if parameters.head.code_noise:
+        features = layers.GaussianNoise(parameters.head.code_noise, seed=next(seeds))(features)
+    if parameters.head.units:
+        features = layers.Dense(parameters.head.units, activation="relu")(features)
+        if parameters.encoders.dropout:
+            features = layers.Dropout(parameters.encoders.dropout, seed=next(seeds))(features)
     return layers.Dense(n_classes, activation="softmax", name="target")(features)

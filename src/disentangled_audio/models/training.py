@@ -127,9 +127,9 @@ def train_disentangler(  # noqa: PLR0913
     _tell_left_out(parameters, targets)
     columns = {name: target.values.shape[1] for name, target in targets.items()}
     model = build_disentangler(shapes, n_classes, parameters, seed, columns)
-    sample = _some(train_rows, parameters.max_epoch_rows, seed)
+    sample = _some(train_rows, parameters.schedule.max_epoch_rows, seed)
     _standardise(model, {name: views[name][sample] for name in VIEW_NAMES})
-    scored = _some(validation_rows, parameters.max_epoch_rows, seed)
+    scored = _some(validation_rows, parameters.schedule.max_epoch_rows, seed)
     training, validation = (
         _Rows(views, labels, of, n_classes, parameters, targets) for of in (train_rows, scored)
     )
@@ -178,14 +178,15 @@ def refit_disentangler(  # noqa: PLR0913
     """
     rows = train_rows | validation_rows
     # Separation does not come in gradually again.
-    schedule = {"epochs": parameters.refit_epochs, "ramp_epochs": 0}
-    parameters = parameters.model_copy(update=schedule)
+    changes = {"epochs": parameters.schedule.refit_epochs, "ramp_epochs": 0}
+    schedule = parameters.schedule.model_copy(update=changes)
+    parameters = parameters.model_copy(update={"schedule": schedule})
     targets = _factor_targets(factors, labels, train_rows, rows, parameters)
     weights = model.get_weights()
     # Generators of noise are no weights: the clone's begin anew.
     refitted = keras.models.clone_model(model)
     refitted.set_weights(weights)
-    sample = _some(rows, parameters.max_epoch_rows, seed)
+    sample = _some(rows, parameters.schedule.max_epoch_rows, seed)
     training = _Rows(views, labels, rows, n_classes, parameters, targets)
     trainer = _Trainer(refitted, training, views["log_mel"][sample], parameters, targets)
     data = (labels, rows, *weights)
@@ -228,7 +229,7 @@ def _train(
         row |= _prefixed("training", trainer.train(training, state))
         latest = _values(model)
         averages = _moving_average(
-            state.averages, latest, state.epoch + 1, parameters.weight_averaging
+            state.averages, latest, state.epoch + 1, parameters.schedule.weight_averaging
         )
         if validation is not None:
             _assign(model, averages)
@@ -375,7 +376,7 @@ class _Rows:
         # A mean over all rows then is the mean over those of known class.
         of_known = known.astype(np.float32) * np.float32(len(own) / known.sum())
         weight = of_known.copy()
-        if parameters.balance_classes:
+        if parameters.losses.balance_classes:
             weight[known] *= _class_weights(own[known], n_classes)
         self._labels = {"target": target, "known": of_known, "weight": weight}
         for name, factor in targets.items():
@@ -429,7 +430,8 @@ class _State:
     def finished(self, parameters: DisentanglerParameters) -> bool:
         """Whether all epochs are over, or the last of them were in vain."""
         in_vain = self.epoch - self.best_epoch
-        return self.epoch >= parameters.epochs or in_vain >= parameters.patience_epochs
+        schedule = parameters.schedule
+        return self.epoch >= schedule.epochs or in_vain >= schedule.patience_epochs
 
     def saved(self, trainer: _Trainer) -> tuple[Arrays, dict[str, Any]]:
         """All that is needed to go on, for a checkpoint."""
@@ -485,7 +487,7 @@ def _digest(
     """Of everything that changes the result of a training."""
     facts = {
         # A refit has its epochs as `epochs`.
-        "parameters": parameters.model_dump(mode="json", exclude={"refit_epochs"}),
+        "parameters": parameters.model_dump(mode="json", exclude={"schedule": {"refit_epochs"}}),
         "terms": repr(parameters.terms),
         "seed": seed,
         "versions": [keras.__version__, tf.__version__, version("numpy")],
@@ -508,10 +510,10 @@ class _Trainer:
         self.model = model
         self.parameters = parameters
         self.targets = targets
-        n_rows = min(training.n_rows, parameters.max_epoch_rows)
+        n_rows = min(training.n_rows, parameters.schedule.max_epoch_rows)
         self.learning_rate = _learning_rate(n_rows, parameters)
         self.optimiser = keras.optimizers.AdamW(
-            weight_decay=parameters.weight_decay, global_clipnorm=_MAX_GRADIENT_NORM
+            weight_decay=parameters.schedule.weight_decay, global_clipnorm=_MAX_GRADIENT_NORM
         )
         self.optimiser.build(model.trainable_variables)
         variance = tf.reduce_mean(tf.math.reduce_variance(tf.constant(log_mel), axis=0))
@@ -532,10 +534,10 @@ class _Trainer:
 
     def train(self, rows: _Rows, state: _State) -> dict[str, float]:
         """One epoch; the terms that separate codes come in gradually."""
-        order = state.generator.permutation(rows.n_rows)[: self.parameters.max_epoch_rows]
-        ramp = min(1.0, (state.epoch + 1) / (self.parameters.ramp_epochs + 1))
+        order = state.generator.permutation(rows.n_rows)[: self.parameters.schedule.max_epoch_rows]
+        ramp = min(1.0, (state.epoch + 1) / (self.parameters.schedule.ramp_epochs + 1))
         step = partial(self.train_step, ramp=tf.constant(ramp, tf.float32))
-        return self._over(step, rows, order, self.parameters.batch_size)
+        return self._over(step, rows, order, self.parameters.schedule.batch_size)
 
     def score(self, rows: _Rows) -> dict[str, float]:
         return self._over(self.score_step, rows, np.arange(rows.n_rows), _VALIDATION_BATCH)
@@ -575,20 +577,20 @@ class _Trainer:
         weighted = {
             # 1 is the error of always reconstructing the mean spectrogram.
             "reconstruction": (
-                self.parameters.reconstruction_weight,
+                self.parameters.losses.reconstruction_weight,
                 error / self.log_mel_variance,
             ),
             "classification": (
-                self.parameters.classification_weight,
+                self.parameters.losses.classification_weight,
                 self._cross_entropy(batch, outputs["target"]),
             ),
             **self._code_terms(batch, outputs, ramp),
         }
         if AUXILIARY in outputs:
             entropy = self._cross_entropy(batch, outputs[AUXILIARY])
-            weighted[AUXILIARY] = (self.parameters.auxiliary_weight, entropy)
+            weighted[AUXILIARY] = (self.parameters.losses.auxiliary_weight, entropy)
         if self.model.losses:
-            weight = self.parameters.variational_weight
+            weight = self.parameters.losses.variational_weight
             weighted["bottleneck"] = (weight, sum(self.model.losses))
         hits = ops.argmax(outputs["target"], axis=1) == ops.argmax(batch["target"], axis=1)
         return {
@@ -655,7 +657,7 @@ class _Trainer:
         return cells
 
     def _cross_entropy(self, batch: dict[str, tf.Tensor], probabilities: tf.Tensor) -> tf.Tensor:
-        smoothing = self.parameters.label_smoothing
+        smoothing = self.parameters.losses.label_smoothing
         wanted = (1.0 - smoothing) * batch["target"] + smoothing / batch["target"].shape[1]
         entropies = ops.categorical_crossentropy(wanted, probabilities)
         return ops.mean(batch["weight"] * entropies)
@@ -784,11 +786,12 @@ def _standardise(model: keras.Model, training: Views) -> None:
 def _learning_rate(
     n_rows: int, parameters: DisentanglerParameters
 ) -> keras.optimizers.schedules.LearningRateSchedule:
-    n_steps = -(-n_rows // parameters.batch_size) * parameters.epochs
+    schedule = parameters.schedule
+    n_steps = -(-n_rows // schedule.batch_size) * schedule.epochs
     warm_up = max(1, round(_WARM_UP_SHARE * n_steps))
     return keras.optimizers.schedules.CosineDecay(
-        initial_learning_rate=parameters.learning_rate / 10.0,
+        initial_learning_rate=schedule.learning_rate / 10.0,
         decay_steps=max(1, n_steps - warm_up),
-        warmup_target=parameters.learning_rate,
+        warmup_target=schedule.learning_rate,
         warmup_steps=warm_up,
     )

@@ -311,9 +311,10 @@ def check_views(
             f"at sample_rate_hz={rate_hz}: {error}"
         ) from error
     n_frames = made["content_view"].shape[1]
-    if disentangler.stretch and disentangler.segment_min_frames >= n_frames:
+    changes = disentangler.augmentation
+    if changes.stretch and changes.segment_min_frames >= n_frames:
         raise UserError(
-            f"disentangler.segment_min_frames={disentangler.segment_min_frames} leaves random "
-            f"resampling nothing to do: the content view of these clips has {n_frames} frames. "
-            "Lower it, or switch resampling off by disentangler.stretch=0"
+            f"disentangler.augmentation.segment_min_frames={changes.segment_min_frames} leaves "
+            f"random resampling nothing to do: the content view of these clips has {n_frames} "
+            "frames. Lower it, or switch resampling off by disentangler.augmentation.stretch=0"
         )

@@ -9,41 +9,14 @@ from kedro.pipeline import Pipeline
 
 from disentangled_audio.datasets.optional_json_dataset import OptionalJSONDataset
 from disentangled_audio.errors import UserError
-from disentangled_audio.parameters import (
-    Corpus,
-    FourierParameters,
-    Protocol,
-)
+from disentangled_audio.parameters import GROUPS, Corpus, FourierParameters, Protocol
 from disentangled_audio.runs.provenance import digest_of_sources
 from disentangled_audio.storage.hashing import short_hash
 from disentangled_audio.storage.safe_names import checked_version
 
 # NumPy, scikit-learn and Keras all take it, with a little room for seeds derived from it.
 MAX_SEED = 2**31 - 1
-# Filled while a run goes on, never given.
-MEASURED = ("seconds", "run", "trained")
-PARAMETERS = (
-    "seed",
-    "corpus_name",
-    "protocol_name",
-    "corpus_file",
-    "corpus",
-    "protocol",
-    "parallel",
-    "fourier",
-    "acoustic",
-    "augmentation",
-    "views",
-    "cepstra",
-    "disentangler",
-    "svm",
-    "hybrid",
-    "audit",
-    "disentanglement",
-    "cross_validation",
-    "evaluation",
-    "inference",
-)
+PARAMETERS = ("seed", "corpus_name", "protocol_name", "corpus_file", *GROUPS)
 
 
 def check_run(run_params: dict[str, Any], pipeline: Pipeline, catalog: DataCatalog) -> None:
@@ -120,7 +93,7 @@ def _check_layer(data: Path, name: str, place: Path) -> None:
 
 
 def _check_names(parameters: dict[str, Any], given: dict[str, Any]) -> None:
-    names = [name for name in parameters if not name.startswith("_") and name not in MEASURED]
+    names = [name for name in parameters if not name.startswith("_")]
     unknown = [name for name in [*names, *given] if name not in PARAMETERS]
     if unknown:
         raise UserError(

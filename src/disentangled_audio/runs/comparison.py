@@ -9,7 +9,7 @@ from typing import Any
 
 from disentangled_audio.errors import UserError
 from disentangled_audio.runs.trained_runs import MANIFEST, REPORTING, TrainedRun, trained_runs
-from disentangled_audio.storage.values import flatten
+from disentangled_audio.storage.dotted import dotted
 
 _logger = logging.getLogger(__name__)
 
@@ -114,7 +114,7 @@ def summary(one: TrainedRun | CrossValidation) -> dict[str, Any]:
     """A row of `listed`."""
     of_folds = isinstance(one, CrossValidation)
     metrics = one.metrics()
-    hybrid = flatten(metrics.get("models", {}).get("hybrid", {}))
+    hybrid = dotted(metrics.get("models", {}).get("hybrid", {}))
     scores = _OF_FOLDS if of_folds else {"mean": "balanced_accuracy"}
     kind, fold = "run", metrics.get("fold")
     if of_folds:
@@ -153,14 +153,14 @@ def comparison(pair: list[TrainedRun] | list[CrossValidation]) -> dict[str, Any]
     of_folds = isinstance(pair[0], CrossValidation)
     scores = _OF_FOLDS if of_folds else _OF_RUN
     models = [one.metrics().get("models", {}) for one in pair]
-    flat = [flatten(one.parameters) for one in pair]
+    flat = [dotted(one.parameters) for one in pair]
     names = sorted(set().union(*flat))
     values = {name: [of_run.get(name) for of_run in flat] for name in names}
     return {
         "runs": [summary(one) for one in pair],
         "metrics": {
             model: {
-                name: [flatten(of_run.get(model, {})).get(score) for of_run in models]
+                name: [dotted(of_run.get(model, {})).get(score) for of_run in models]
                 for name, score in scores.items()
             }
             for model in dict.fromkeys(name for of_run in models for name in of_run)

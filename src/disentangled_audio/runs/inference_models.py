@@ -2,7 +2,7 @@
 
 import glob
 import hashlib
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 from typing import Any
 
 from kedro.io import DataCatalog, Version
@@ -10,47 +10,16 @@ from kedro.io.core import get_filepath_str
 from kedro.pipeline import Pipeline
 
 from disentangled_audio.errors import UserError
-from disentangled_audio.runs.run_files import check_hash, check_manifest, columns_of, missing
-from disentangled_audio.runs.trained_runs import MODELS, REFERENCES, is_trained, read_manifest
-from disentangled_audio.storage.hashing import code_hash
+from disentangled_audio.runs.run_files import REPEAT, check_hash, check_manifest, missing
+from disentangled_audio.runs.trained_runs import is_trained, read_manifest
 from disentangled_audio.storage.safe_names import checked_version
 
 OUTPUT = "inference_predictions"
-ARRAYS = (
-    *("waveforms", "fourier_spectra"),
-    *("log_mel", "content_view", "rhythm_view", "pitch_view"),
-)
-TABLES = ("fourier_features", "mel_features", "timbre_features", "acoustic_parameters", "codes")
 
 
 def is_inference(pipeline: Pipeline) -> bool:
     """Whether a run classifies recordings with models of an earlier one."""
     return OUTPUT in pipeline.all_outputs()
-
-
-def trains_all(pipeline: Pipeline) -> bool:
-    """Whether a run trains a hybrid, and uses or makes all that classifying needs beside it."""
-    needed = {*MODELS, *REFERENCES, *ARRAYS, *TABLES}
-    return needed <= pipeline.datasets() and "hybrid" in pipeline.all_outputs()
-
-
-def model_facts(pipeline: Pipeline, catalog: DataCatalog, project: Path) -> dict[str, Any]:
-    """Files of models with their hashes, and what features they take, for the run's manifest.
-
-    Paths are relative to the project, so that it can be moved; empty unless all was trained.
-    """
-    if not trains_all(pipeline):
-        return {}
-    names = (*MODELS, *REFERENCES)
-    hashes = {name: _sha256(catalog[name]) for name in names}
-    shapes = {name: list(catalog.load(name).shape[1:]) for name in ARRAYS}
-    columns = {name: columns_of(catalog.load(name)) for name in TABLES}
-    return {
-        "files": {name: _below(_place(catalog[name]), project) for name in names},
-        "file_sha256": hashes,
-        "feature_schema": {**shapes, **columns},
-        "feature_code": code_hash("features"),
-    }
 
 
 def prepare_inference(run_params: dict[str, Any], pipeline: Pipeline, catalog: DataCatalog) -> None:
@@ -74,9 +43,11 @@ def prepare_inference(run_params: dict[str, Any], pipeline: Pipeline, catalog: D
     named_files(asked.recordings)
     manifest = _chosen_manifest(catalog["run_manifest"], asked.model_version)
     _pin(catalog, "run_manifest", manifest["run_id"])
-    for name in (*MODELS, *REFERENCES):
-        _pin(catalog, name, manifest["dataset_versions"][name])
-        _check_file(catalog[name], name, manifest)
+    for name in sorted(pipeline.inputs() - {"run_manifest"}):
+        if not name.startswith("params:"):
+            _check_known(name, manifest)
+            _pin(catalog, name, manifest["dataset_versions"][name])
+            _check_file(catalog[name], name, manifest)
 
 
 def _chosen_manifest(dataset: Any, wanted: str | None) -> dict[str, Any]:
@@ -132,21 +103,27 @@ def _location(dataset: Any) -> str:
     return get_filepath_str(dataset._get_load_path(), dataset._protocol)
 
 
-def _place(dataset: Any) -> str:
+def place_of(dataset: Any) -> str:
+    """Path or URL of a dataset's file."""
     path = _location(dataset)
     return path if dataset._protocol == "file" else dataset._fs.unstrip_protocol(path)
 
 
-def _below(place: str, project: Path) -> str:
-    return place.removeprefix(f"{project.as_posix()}/")
-
-
-def _sha256(dataset: Any) -> str:
+def sha256_of(dataset: Any) -> str:
+    """SHA-256 of a dataset's file."""
     with dataset._fs.open(_location(dataset), "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def _check_known(name: str, manifest: dict[str, Any]) -> None:
+    if name not in manifest["dataset_versions"]:
+        raise UserError(
+            f"run {manifest['run_id']} has no '{name}', which this version of the code classifies "
+            f"with. {REPEAT}, or choose another model (--model, inference.model_version)."
+        )
+
+
 def _check_file(dataset: Any, name: str, manifest: dict[str, Any]) -> None:
     if not dataset._fs.isfile(_location(dataset)):
-        raise missing(_place(dataset))
-    check_hash(name, _place(dataset), _sha256(dataset), manifest)
+        raise missing(place_of(dataset))
+    check_hash(name, place_of(dataset), sha256_of(dataset), manifest)

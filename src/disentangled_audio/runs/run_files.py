@@ -9,7 +9,7 @@ from typing import Any
 import fsspec
 
 from disentangled_audio.errors import UserError
-from disentangled_audio.runs.trained_runs import MODELS, REFERENCES, TrainedRun, is_complete
+from disentangled_audio.runs.trained_runs import REFERENCES, TrainedRun, is_complete
 from disentangled_audio.storage.hashing import code_hash
 
 _logger = logging.getLogger(__name__)
@@ -31,7 +31,7 @@ def read_files(run: TrainedRun) -> dict[str, bytes]:
         If one is missing, or is not what the run made; names the file.
     """
     check_manifest(run.manifest, run.file)
-    return {name: _read(run, name) for name in (*MODELS, *REFERENCES)}
+    return {name: _read(run, name) for name in (*run.models, *REFERENCES)}
 
 
 def _read(run: TrainedRun, name: str) -> bytes:

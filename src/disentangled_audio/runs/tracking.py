@@ -19,8 +19,7 @@ from pydantic import BaseModel
 from disentangled_audio.datasets.keras_dataset import KerasDataset
 from disentangled_audio.datasets.matplotlib_dataset import MatplotlibDataset
 from disentangled_audio.datasets.skops_dataset import SkopsDataset
-from disentangled_audio.runs.checks import MEASURED
-from disentangled_audio.storage.values import flatten
+from disentangled_audio.storage.dotted import dotted
 
 logger = logging.getLogger(__name__)
 
@@ -60,8 +59,7 @@ class RunTracking(MlflowHook):
         asked = {
             name: value.model_dump(mode="json") if isinstance(value, BaseModel) else value
             for name, value in inputs.items()
-            # What a run measures of itself is no parameter, and differs from node to node.
-            if name.startswith("params:") and name.removeprefix("params:") not in MEASURED
+            if name.startswith("params:")
         }
         super().before_node_run(node=node, catalog=catalog, inputs=asked, is_async=is_async)
 
@@ -105,11 +103,11 @@ def _losses(history: pd.DataFrame) -> list[Metric]:
 
 
 def _scores(scores: dict[str, Any], name: str) -> list[Metric]:
-    """Numbers by dotted name; those by class or kind, and intervals, are left to the report."""
-    flat = flatten({part: scores.get(part, {}) for part in ("models", "controls")})
+    """Scores by dotted name; those by class or kind, and intervals, are left to the report."""
+    named = dotted({part: scores.get(part, {}) for part in ("models", "controls")})
     return [
         Metric(f"{name}.{key}", float(value), 0, 0)
-        for key, value in flat.items()
+        for key, value in named.items()
         if isinstance(value, int | float) and not isinstance(value, bool)
         if not {"per_class", "per_kind"} & set(key.split("."))
     ]

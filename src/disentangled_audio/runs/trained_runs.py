@@ -2,6 +2,7 @@
 
 import json
 import logging
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import Any
@@ -14,11 +15,7 @@ from disentangled_audio.storage.safe_names import checked_name, checked_version,
 _logger = logging.getLogger(__name__)
 
 REPORTING, MANIFEST = "07_reporting", "run_manifest.json"
-# What new recordings are classified with, and what they are compared with.
-MODELS = (
-    *("fourier_pca", "disentangler", "hybrid"),
-    *("svm", "mel_svm", "timbre_svm", "acoustic_svm", "code_svm"),
-)
+# What new recordings are compared with.
 REFERENCES = ("recordings", "splits", "fourier_features", "codes", "provisional_codes")
 # What every manifest has, and what type that is of.
 _FACTS = {
@@ -80,6 +77,11 @@ class TrainedRun:
         return self.parameters.get("protocol", {}).get("target")
 
     @property
+    def models(self) -> list[str]:
+        """Names of its models in the catalog."""
+        return models_of(self.manifest["dataset_versions"])
+
+    @property
     def _reporting(self) -> int:
         """Which part of the path is the folder of results."""
         return len(self.file.parts) - 1 - self.file.parts[::-1].index(REPORTING)
@@ -132,15 +134,29 @@ def _path_parts(manifest: dict[str, Any]) -> list[str]:
     return [manifest["run_id"], environment, *named]
 
 
+def models_of(names: Iterable[str]) -> list[str]:
+    """Models that classify new recordings, among the names of a run's datasets.
+
+    Every table of probabilities, such as `svm_probabilities`, has its model under the name before
+    it; only the network's are of the disentangler.
+    """
+    suffix = "_probabilities"
+    judges = {name.removesuffix(suffix) for name in names if name.endswith(suffix)}
+    return ["fourier_pca", "disentangler", *sorted((judges | {"hybrid"}) - {"cnn"})]
+
+
 def is_trained(manifest: dict[str, Any]) -> bool:
     """Whether a run trained a hybrid, and used or made all that classifying needs beside it."""
     versions = manifest["dataset_versions"]
-    return versions.get("hybrid") == manifest["run_id"] and {*MODELS, *REFERENCES} <= set(versions)
+    return versions.get("hybrid") == manifest["run_id"] and {
+        *models_of(versions),
+        *REFERENCES,
+    } <= set(versions)
 
 
 def is_complete(manifest: dict[str, Any]) -> bool:
     """Whether the manifest of a trained run knows all that its models are checked by."""
-    needed = {*MODELS, *REFERENCES}
+    needed = {*models_of(manifest["dataset_versions"]), *REFERENCES}
     known = {"feature_schema", "feature_code"} <= set(manifest)
     return known and all(needed <= set(manifest.get(name, ())) for name in ("files", "file_sha256"))
 

@@ -77,14 +77,14 @@ def train_disentangler_on_views(  # noqa: PLR0913
     validation = role[used] == "validation"
     given = (views, labels, ~validation, validation, len(classes), parameters, seed)
     factors = factors.reindex(splits.loc[used, "recording_id"])
-    with epoch_progress(parameters.epochs) as progress:
+    with epoch_progress(parameters.schedule.epochs) as progress:
         first, history = train_disentangler(
             *given, progress=progress, checkpoint_folder=training_checkpoint, factors=factors
         )
     model = first
-    if parameters.refit_epochs:
+    if parameters.schedule.refit_epochs:
         folder = training_checkpoint and training_checkpoint / "refit"
-        with epoch_progress(parameters.refit_epochs, "refit") as progress:
+        with epoch_progress(parameters.schedule.refit_epochs, "refit") as progress:
             model, of_refit = refit_disentangler(
                 first, *given, progress=progress, checkpoint_folder=folder, factors=factors
             )
@@ -123,8 +123,9 @@ def encode_views(
     )
     wanted = [name for name in (*CODES, "target") if name in disentangler.output]
     # Several times faster for many rows; for few, codes keep the bits of smaller batches.
-    many = log_mel.shape[0] > parameters.max_epoch_rows
-    batch_size = max(parameters.batch_size, LARGE_BATCH) if many else parameters.batch_size
+    schedule = parameters.schedule
+    many = log_mel.shape[0] > schedule.max_epoch_rows
+    batch_size = max(schedule.batch_size, LARGE_BATCH) if many else schedule.batch_size
     windows = windows_of(log_mel)
 
     def pooled(encoded: dict[str, Any]) -> dict[str, Any]:

@@ -1,0 +1,299 @@
+"""Parameters of the pipeline `representation_learning`: the disentangler, in nested groups."""
+
+from dataclasses import dataclass
+from typing import Annotated, Literal, get_args
+
+from pydantic import BeforeValidator, Field, model_validator
+
+from disentangled_audio.parameters.base import Counts, Parameters, Texts, as_list
+
+Code = Literal["content", "rhythm", "pitch", "timbre"]
+# In the order in which tables and the decoder take them.
+CODES: tuple[Code, ...] = get_args(Code)
+
+
+class EncoderParameters(Parameters):
+    """One encoder a code. The narrower a code, the less it can say."""
+
+    content_dim: int = Field(default=16, ge=1, le=512)
+    """Number of dimensions of the content code."""
+    rhythm_dim: int = Field(default=8, ge=1, le=512)
+    """Number of dimensions of the rhythm code."""
+    pitch_dim: int = Field(default=6, ge=1, le=512)
+    """Number of dimensions of the pitch code."""
+    timbre_dim: int = Field(default=0, ge=0, le=512)
+    """Number of dimensions of a fourth code that sees only the clip's mean spectrum; 0 leaves it
+    out."""
+    content_channels: Counts = Field(default=(16, 32, 48), min_length=1, max_length=4)
+    """Filters of the content encoder's convolutions, each of stride 2."""
+    pitch_channels: Counts = Field(default=(24, 24, 24), min_length=1, max_length=4)
+    """Filters of the pitch encoder's convolutions, each of stride 2 in time."""
+    rhythm_channels: Counts = Field(default=(16, 16, 16), min_length=1, max_length=4)
+    """Filters of the rhythm encoder's convolutions, each of stride 2 in time."""
+    dropout: float = Field(default=0.2, ge=0.0, lt=1.0)
+    """Share of features dropped before each code and in the classifier head; 0 switches it off."""
+    quantised: dict[Code, Annotated[int, Field(ge=2, le=256)] | None] = {}
+    """Number of levels to which each dimension of a code is rounded, by code. A code that is not
+    named, or is null, is not rounded, and none is with `losses.variational_weight`."""
+
+
+class DecoderParameters(Parameters):
+    """The decoder, which rebuilds the log-mel spectrogram from all codes."""
+
+    units: int = Field(default=128, ge=1, le=4096)
+    """Number of hidden units between the codes and the decoder's smallest grid."""
+    channels: Counts = Field(default=(32, 24), min_length=1, max_length=4)
+    """Filters of the decoder, from its smallest grid on; each step doubles the grid."""
+    pitch_spectrum_units: int = Field(default=0, ge=0, le=4096)
+    """Number of hidden units between the pitch code and a spectrum that the decoder adds to
+    sounding frames; 0 adds none."""
+
+
+class HeadParameters(Parameters):
+    """The classifier head, which predicts the target from codes."""
+
+    codes: Annotated[tuple[Code, ...], BeforeValidator(as_list)] = Field(
+        default=("content",), min_length=1
+    )
+    """Codes that the head sees."""
+    units: int = Field(default=64, ge=0, le=4096)
+    """Number of hidden units; 0 makes the head linear."""
+    rounded: bool = True
+    """Whether the head sees `encoders.quantised` codes after rounding. False shows it how certain
+    each dimension was, and leaves the rounded code to all other readers."""
+    code_noise: float = Field(default=0.0, ge=0.0)
+    """Standard deviation of Gaussian noise on what the head sees of the codes in training, where a
+    code has unit scale; 0 switches it off."""
+
+    @model_validator(mode="after")
+    def _check_codes(self) -> "HeadParameters":
+        if len(set(self.codes)) != len(self.codes):
+            raise ValueError(f"codes names a code twice: {', '.join(self.codes)}")
+        return self
+
+
+class CodeTerm(Parameters):
+    """A loss of one code and some factors."""
+
+    weight: float = Field(default=1.0, ge=0.0)
+    """Weight of each factor's term in the sum of losses; 0 switches it off."""
+    of: Texts = Field(min_length=1)
+    """The factors: `target`, `group`, a factor that the protocol names, or what is measured of
+    every clip (`duration`, `level`, `median_f0`, `t20`)."""
+
+
+class IndependenceTerm(CodeTerm):
+    """What a code must not say of some factors, among clips that are alike in others."""
+
+    within: Texts = ["target"]
+    """Factors whose classes (or thirds) make the cells within which the code must say nothing
+    more; an empty list asks for independence over all clips."""
+
+
+class LossParameters(Parameters):
+    """Losses whose weighted sum is minimised."""
+
+    reconstruction_weight: float = Field(default=0.3, ge=0.0)
+    """Weight of the log-mel error, as a share of its variance in the training rows; 0 switches it
+    off."""
+    classification_weight: float = Field(default=1.0, ge=0.0)
+    """Weight of the head's cross-entropy in nats; 0 switches it off."""
+    auxiliary_weight: float = Field(default=0.0, ge=0.0)
+    """Weight of the cross-entropy of a second head, in training alone, on what the content encoder
+    finds before its bottleneck (method `separated`); 0 leaves that head out."""
+    variational_weight: float = Field(default=0.0, ge=0.0)
+    """Weight of the divergence of each code's distribution from a standard normal one, in nats a
+    dimension. Above 0, codes are drawn from that distribution in training; at 0, the number of
+    dimensions and `encoders.quantised` are the bottleneck."""
+    readouts: dict[Code, CodeTerm] = {}
+    """By code, factors that a linear head must predict from it; 1 is the loss of knowing
+    nothing."""
+    independence: dict[Code, IndependenceTerm] = {}
+    """By code, factors that it must not depend on (a kernel measure from 0 to 1)."""
+    compactness: dict[Code, CodeTerm] = {}
+    """By code, factors of which each class (or third) should be a single point in it. The loss is
+    the share of the code's variance that lies within classes."""
+    adversaries: dict[Code, CodeTerm] = {}
+    """By code, factors that a head tries to predict from it while the encoder is trained against
+    that head."""
+    label_smoothing: float = Field(default=0.1, ge=0.0, lt=1.0)
+    """Share of the label's probability that is spread over all classes."""
+    balance_classes: bool = True
+    """Whether every class has the same weight in the cross-entropy."""
+
+    @model_validator(mode="after")
+    def _check_weights(self) -> "LossParameters":
+        if self.reconstruction_weight == 0.0 and self.classification_weight == 0.0:
+            raise ValueError("every loss is switched off")
+        return self
+
+
+class ViewAugmentationParameters(Parameters):
+    """Random changes of what the encoders see, in training alone."""
+
+    segment_min_frames: int = Field(default=6, ge=2)
+    """Shortest segment that random resampling stretches, in frames of the content view."""
+    segment_max_frames: int = Field(default=12, ge=2)
+    """Longest segment that random resampling stretches, in frames of the content view."""
+    stretch: float = Field(default=0.5, ge=0.0, lt=1.0)
+    """A segment is stretched by a factor from 1 - stretch to 1 + stretch; 0 switches it off."""
+    shift: float = Field(default=0.1, ge=0.0, lt=0.5)
+    """Largest move of either end of a time-normalised view, as a share of its length; 0 switches
+    it off."""
+    tilt: float = Field(default=0.0, ge=0.0)
+    """Standard deviation of random spectral tilt, up at one end of the mel axis and down at the
+    other, as a share of the view's dynamic range (0.075 of 80 dB is 6 dB); finer shapes of
+    equalisation get less. 0 switches it off, so that the colouration of the measurement chain
+    remains as a cue to the database."""
+    noise_floor: float = Field(default=0.5, ge=0.0, lt=1.0)
+    """Highest level of random steady noise in the content view, as a share of its dynamic range; 0
+    switches it off."""
+    early_level: float = Field(default=0.0, ge=0.0, lt=1.0)
+    """Largest change of what follows the direct sound, in the content and rhythm views, as a share
+    of their dynamic range (0.125 of 80 dB is 10 dB). It imitates another distance from the source;
+    0 switches it off."""
+    early_frames: int = Field(default=2, ge=1)
+    """The direct sound ends after a random number of frames from 1 to this."""
+    frequency_warp: float = Field(default=0.0, ge=0.0, lt=0.5)
+    """Largest relative stretch of the content view's mel axis; 0 switches it off."""
+    mask: float = Field(default=0.0, ge=0.0, lt=1.0)
+    """Largest share of a view's frames, and of its bands, that are blanked; 0 switches it off."""
+    view_noise: float = Field(default=0.1, ge=0.0)
+    """Standard deviation of Gaussian noise on the standardised views; 0 switches it off."""
+
+    @model_validator(mode="after")
+    def _check_segments(self) -> "ViewAugmentationParameters":
+        if self.segment_min_frames > self.segment_max_frames:
+            raise ValueError("segment_min_frames exceeds segment_max_frames")
+        return self
+
+
+class ScheduleParameters(Parameters):
+    """How long, in which steps and on how many rows the disentangler is trained."""
+
+    epochs: int = Field(default=80, ge=1)
+    """Largest number of passes over the training rows (or `max_epoch_rows` of them) before the
+    refit."""
+    patience_epochs: int = Field(default=20, ge=1)
+    """Number of epochs without a better validation loss after which training stops."""
+    refit_epochs: int = Field(default=0, ge=0)
+    """Number of further epochs on training and validation rows together, from the weights that
+    validation chose; the step size rises and falls once more. The model after them is kept. The
+    one before them only tells how good such a model is: its answers for validation rows set
+    temperatures, weights and thresholds, as if the other were no more certain. 0 leaves the refit
+    out."""
+    ramp_epochs: int = Field(default=10, ge=0)
+    """Number of epochs over which the weights of `independence`, `compactness` and `adversaries`
+    rise."""
+    batch_size: int = Field(default=16, ge=1)
+    """Number of rows per step."""
+    learning_rate: float = Field(default=3e-3, gt=0.0)
+    """Largest step size; it rises over the first epochs and falls to zero along a half cosine over
+    `epochs`."""
+    weight_decay: float = Field(default=1e-3, ge=0.0)
+    """Decoupled weight decay; 0 switches it off."""
+    weight_averaging: float = Field(default=0.8, ge=0.0, lt=1.0)
+    """Momentum, per epoch, of the moving average of weights that is validated and kept; 0 keeps
+    each epoch's own weights. One validation group is a noisy judge of single epochs, and averages
+    depend less on which epoch it prefers."""
+    max_epoch_rows: int = Field(default=8192, ge=1)
+    """Largest number of training rows per epoch, drawn anew for each. With more rows,
+    standardisation and the validation loss use so many rows, drawn once."""
+
+
+class DisentanglerParameters(Parameters):
+    """The disentangler: its network, losses, augmentation and schedule."""
+
+    method: Literal["separated", "triple_bottleneck", "adversarial"] = "separated"
+    """`separated` uses every loss. `triple_bottleneck` (after SpeechSplit) separates by inputs and
+    bottlenecks alone: encoders learn from the reconstruction, and the head reads the codes without
+    teaching them. `adversarial` (after Hung et al.) has two encoders, content and pitch, that both
+    see the whole spectrogram, with `readouts` and `adversaries` and without `independence` and
+    `compactness`."""
+    encoders: EncoderParameters = EncoderParameters()
+    """One encoder a code."""
+    decoder: DecoderParameters = DecoderParameters()
+    """What rebuilds the spectrogram from all codes."""
+    head: HeadParameters = HeadParameters()
+    """What predicts the target from codes."""
+    losses: LossParameters = LossParameters()
+    """What is minimised."""
+    augmentation: ViewAugmentationParameters = ViewAugmentationParameters()
+    """How the encoders' views are changed in training."""
+    schedule: ScheduleParameters = ScheduleParameters()
+    """How long and in which steps it is trained."""
+
+    @model_validator(mode="after")
+    def _check_timbre(self) -> "DisentanglerParameters":
+        if self.encoders.timbre_dim:
+            return self
+        named = {"head.codes": self.head.codes}
+        for kind in ("readouts", "independence", "compactness", "adversaries"):
+            named[f"losses.{kind}"] = getattr(self.losses, kind)
+        for name, codes in named.items():
+            if "timbre" in codes:
+                raise ValueError(f"{name} names timbre, but encoders.timbre_dim is 0")
+        return self
+
+    @property
+    def codes(self) -> tuple[Code, ...]:
+        """Codes that the model has, in the order of `CODES`."""
+        lacking = {"rhythm"} if self.method == "adversarial" else set()
+        if self.encoders.timbre_dim == 0:
+            lacking.add("timbre")
+        return tuple(name for name in CODES if name not in lacking)
+
+    def levels(self, code: Code) -> int | None:
+        """Number of levels to which a code's dimensions are rounded."""
+        return None if self.losses.variational_weight else self.encoders.quantised.get(code)
+
+    @property
+    def terms(self) -> "CodeTerms":
+        """Losses of codes and factors that the method uses, of codes that the model has."""
+        if self.method == "triple_bottleneck":
+            return CodeTerms({}, {}, {}, {})
+        losses = self.losses
+        readouts, independence, compactness, adversaries = (
+            {code: term for code, term in terms.items() if code in self.codes}
+            for terms in (
+                losses.readouts,
+                losses.independence,
+                losses.compactness,
+                losses.adversaries,
+            )
+        )
+        if self.method == "adversarial":
+            independence, compactness = {}, {}
+            adversaries = adversaries or _wrong_heads(readouts)
+        return CodeTerms(readouts, independence, compactness, adversaries)
+
+
+@dataclass(frozen=True)
+class CodeTerms:
+    """Losses of codes and factors, by kind and code."""
+
+    readouts: dict[Code, CodeTerm]
+    independence: dict[Code, IndependenceTerm]
+    compactness: dict[Code, CodeTerm]
+    adversaries: dict[Code, CodeTerm]
+
+    @property
+    def factors(self) -> list[str]:
+        """Every factor that a loss needs."""
+        terms = [
+            *self.readouts.values(),
+            *self.independence.values(),
+            *self.compactness.values(),
+            *self.adversaries.values(),
+        ]
+        named = [name for term in terms for name in term.of]
+        named += [name for term in self.independence.values() for name in term.within]
+        return list(dict.fromkeys(named))
+
+
+def _wrong_heads(readouts: dict[Code, CodeTerm]) -> dict[Code, CodeTerm]:
+    """Content must not tell what pitch tells, and pitch not the target."""
+    wrong: dict[Code, CodeTerm] = {"pitch": CodeTerm(of=["target"])}
+    if "pitch" in readouts:
+        wrong["content"] = CodeTerm(of=readouts["pitch"].of)
+    return wrong
