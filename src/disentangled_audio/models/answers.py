@@ -61,8 +61,8 @@ class Answers:
         unknown = [name for name in models[HYBRID].members_ if name not in MEMBERS]
         if unknown:
             raise UserError(
-                f"the hybrid of {manifest['run_id']} was trained with '{unknown[0]}', which the bank "
-                "of this version does not have. Train anew with kedro run, or use the code of then"
+                f"the hybrid of {manifest['run_id']} has the member '{unknown[0]}', which this "
+                "version's bank does not have. Train anew with kedro run, or use the code of then"
             )
         self._schema = manifest["feature_schema"]
         self._preprocessing = preprocessing

@@ -120,9 +120,8 @@ class Classifier:
 
         contents = read_files(run)
         reference = read_reference(contents, run.parameters["seed"])
-        return cls(
-            run.manifest, reference, read_models(run.models, contents, run.manifest["files"])
-        )
+        models = read_models(run.models, contents, run.manifest["files"])
+        return cls(run.manifest, reference, models)
 
     @property
     def classes(self) -> list[str]:
