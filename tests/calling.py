@@ -73,7 +73,7 @@ def _everything(terminal: int) -> Iterator[bytes]:
 
 def width(line: str) -> int:
     """In columns of a terminal."""
-    return sum(2 if unicodedata.east_asianwidth(c) in "WF" else 1 for c in line)
+    return sum(2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in line)
 
 
 def lines(sent: str) -> list[str]:
