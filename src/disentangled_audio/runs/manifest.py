@@ -160,7 +160,7 @@ def _model_facts(names: Mapping[str, str], catalog: DataCatalog) -> dict[str, An
 
 def _project(catalog: DataCatalog) -> str:
     """The project's folder, with a slash behind it: that above the data with the manifests."""
-    return place_of(catalog["run_manifest"]).partition(f"data/{REPORTING}/")[0]
+    return str(catalog["run_manifest"]._filepath).partition(f"data/{REPORTING}/")[0]
 
 
 def _dataset_versions(
