@@ -37,15 +37,17 @@ def call(project: Path, *arguments: str) -> Result:
     return result
 
 
-def in_terminal(project: Path, *arguments: str, n_columns: int = N_COLUMNS) -> str:
-    """What a terminal of so many columns is sent."""
+def in_terminal(
+    project: Path, *arguments: str, n_columns: int = N_COLUMNS, before: str = ""
+) -> str:
+    """What a terminal of so many columns is sent; `before` is Python that runs first."""
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, n_columns, 0, 0))
     # Settings of whoever runs the tests say nothing of this terminal.
     hidden = ("NO_COLOR", "FORCE_COLOR", "COLUMNS", "LINES", "TTY_COMPATIBLE", "CI")
     environment = {name: value for name, value in os.environ.items() if name not in hidden}
     with subprocess.Popen(
-        [*COMMAND, *arguments],
+        [*COMMAND[:-1], f"{before}\n{COMMAND[-1]}", *arguments],
         cwd=project,
         stdin=theirs,
         stdout=theirs,

@@ -63,7 +63,7 @@ def test_runs_lists_runs_and_cross_validations_with_their_folds(
     assert result.exit_code == 0, result.output
     rows = json.loads(call(project, "runs", "--json").stdout)
     assert [(row["version"], row["kind"], row["fold"]) for row in rows] == [
-        (version, "run", 0),
+        (version, "run", "0"),
         (OTHER, "run", None),
         (FOLDS, "folds", "2 of 3"),
         (FOLDS, "fold", "room1"),

@@ -84,7 +84,7 @@ def test_a_bundle_with_a_changed_member_is_refused_by_its_name(
     with pytest.raises(UserError, match=f"'{name}'"):
         Classifier.load(_write(tmp_path / "b.zip", without))
     renamed = {f"_{other}" if other == name else other: c for other, c in members.items()}
-    with pytest.raises(UserError, match=f"'_{name}'"):
+    with pytest.raises(UserError, match=f"'_?{name}'"):
         Classifier.load(_write(tmp_path / "c.zip", renamed))
 
 

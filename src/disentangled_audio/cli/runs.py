@@ -52,7 +52,7 @@ Examples:
     2026-01-31T12.00.00.000Z 2026-02-01T09.30.00.000Z --json
 
 \b
-Exit codes: 0 done, 1 not possible (no such run, not comparable), 2 wrong usage.
+Exit codes: 0 done, 1 not possible (or not comparable), 2 wrong usage.
 """
 )
 @click.argument("first", metavar="RUN")

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from disentangled_audio.report.names import label
 from disentangled_audio.report.sentences import answer, interval
 
 
@@ -65,6 +66,6 @@ def _data(corpus: Mapping[str, Any], metrics: Mapping[str, Any]) -> str:
 def _scores(metrics: Mapping[str, Any]) -> str:
     if not metrics.get("models"):
         return "This run has none."
-    rows = [f"| {name} | {interval(scores)} |" for name, scores in metrics["models"].items()]
+    rows = [f"| {label(name)} | {interval(scores)} |" for name, scores in metrics["models"].items()]
     head = "| model | balanced accuracy |\n|---|---|"
     return f"{answer(metrics)}\n\n{head}\n" + "\n".join(rows)

@@ -3,6 +3,7 @@
 import io
 import json
 import math
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 from zipfile import ZIP_STORED, BadZipFile, ZipFile
@@ -49,7 +50,8 @@ def stored_members(archive: ZipFile, n_bytes: int, path: Any) -> dict[str, int]:
     members = archive.infolist()
     sizes = {member.filename: member.file_size for member in members}
     if len(sizes) < len(members):
-        raise refused(path, "has two members of the same name")
+        name, _ = Counter(member.filename for member in members).most_common(1)[0]
+        raise refused(path, f"has two members of the same name, {name!r}")
     for member in members:
         if member.compress_type != ZIP_STORED or member.flag_bits & 1:
             raise refused(path, f"has the compressed or encrypted member {member.filename!r}")
