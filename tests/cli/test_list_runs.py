@@ -64,7 +64,7 @@ def test_runs_lists_runs_and_cross_validations_with_their_folds(
     rows = json.loads(call(project, "runs", "--json").stdout)
     assert [(row["version"], row["kind"], row["fold"]) for row in rows] == [
         (version, "run", "0"),
-        (OTHER, "run", None),
+        (OTHER, "run", "0"),
         (FOLDS, "folds", "2 of 3"),
         (FOLDS, "fold", "room1"),
         (MORE_FOLDS, "folds", "2 of 3"),

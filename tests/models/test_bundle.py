@@ -142,8 +142,9 @@ def test_compressed_double_and_cut_bundles_are_refused(bundle: Path, tmp_path: P
     with pytest.raises(UserError, match=r"svm\.skops"):
         Classifier.load(double)
     cut = tmp_path / "cut.zip"
+    # What ends the archive is missing: that of a model inside, a ZIP too, may be found instead.
     cut.write_bytes(bundle.read_bytes()[:-100])
-    with pytest.raises(UserError, match=r"cut\.zip is damaged"):
+    with pytest.raises(UserError, match=r"cut\.zip (is damaged|has another member)"):
         Classifier.load(cut)
     cut.write_bytes(b"")
     with pytest.raises(UserError, match=r"cut\.zip is damaged"):

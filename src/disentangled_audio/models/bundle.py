@@ -210,7 +210,7 @@ def _members(path: Path) -> dict[str, bytes]:
     content = _content(path)
     with opened_zip(io.BytesIO(content), path) as archive:
         names = list(stored_members(archive, len(content), path))
-        hashes = json_member(archive, HASHES, path)
+        hashes = json_member(archive, HASHES, path) if HASHES in names else None
         wrong = _wrong_member(names, hashes)
         if wrong:
             raise _changed(path, f"has another member than a bundle, or lacks it: {wrong!r}")
