@@ -153,7 +153,7 @@ def _by_bundle(paths: tuple[str, ...], kind: str | None, bundle: Path) -> "pd.Da
 
 def _places(paths: tuple[str, ...]) -> list[str]:
     """Absolute paths, so that the table says which files are meant wherever it is read."""
-    from disentangled_audio.corpora.sources.named_files import named_files
+    from disentangled_audio.corpora.sources.named import named_files
 
     places = [_absolute(path) for path in paths]
     # Before the seconds that the models take.

@@ -245,7 +245,7 @@ class Classifier:
         answer: "Callable[[Features], pd.DataFrame]",
     ) -> "list[pd.DataFrame]":
         """Answers of all files, in parts of many, in order."""
-        from disentangled_audio.corpora.sources.named_files import named_files
+        from disentangled_audio.corpora.sources.named import named_files
         from disentangled_audio.storage.parallel import in_parallel
         from disentangled_audio.storage.progress import chunk_progress
 

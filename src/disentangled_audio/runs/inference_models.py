@@ -1,17 +1,17 @@
 """The run whose models are used: which one, and whether they are still what it made."""
 
 import glob
-import hashlib
 from pathlib import PurePosixPath
 from typing import Any
 
-from kedro.io import DataCatalog, Version
-from kedro.io.core import get_filepath_str
+from kedro.io import DataCatalog
 from kedro.pipeline import Pipeline
 
 from disentangled_audio.errors import UserError
+from disentangled_audio.runs.catalog import base_path, file_system, is_on_disk, load_path, pin
 from disentangled_audio.runs.run_files import REPEAT, check_hash, check_manifest, missing
 from disentangled_audio.runs.trained_runs import is_trained, read_manifest
+from disentangled_audio.storage.hashing import file_hash
 from disentangled_audio.storage.safe_names import checked_version
 
 OUTPUT = "inference_predictions"
@@ -31,7 +31,7 @@ def prepare_inference(run_params: dict[str, Any], pipeline: Pipeline, catalog: D
         If there is no such run, its models cannot be used, or there is nothing to classify; says
         which and why.
     """
-    from disentangled_audio.corpora.sources.named_files import named_files
+    from disentangled_audio.corpora.sources.named import named_files
     from disentangled_audio.parameters import InferenceParameters
 
     if pipeline.outputs() != {OUTPUT, f"{OUTPUT}_csv"}:
@@ -42,17 +42,17 @@ def prepare_inference(run_params: dict[str, Any], pipeline: Pipeline, catalog: D
     # Before the seconds that the models take.
     named_files(asked.recordings)
     manifest = _chosen_manifest(catalog["run_manifest"], asked.model_version)
-    _pin(catalog, "run_manifest", manifest["run_id"])
+    pin(catalog["run_manifest"], manifest["run_id"])
     for name in sorted(pipeline.inputs() - {"run_manifest"}):
         if not name.startswith("params:"):
             _check_known(name, manifest)
-            _pin(catalog, name, manifest["dataset_versions"][name])
+            pin(catalog[name], manifest["dataset_versions"][name])
             _check_file(catalog[name], name, manifest)
 
 
 def _chosen_manifest(dataset: Any, wanted: str | None) -> dict[str, Any]:
     """Manifest of the newest run that trained all models, or of the one that is asked for."""
-    folder, fs = PurePosixPath(dataset._filepath), dataset._fs
+    folder, fs = base_path(dataset), file_system(dataset)
     versions = _versions(fs, folder)
     selected = f"corpus '{folder.parts[-3]}' with protocol '{folder.parts[-2]}'"
     if wanted is not None and wanted not in versions:
@@ -93,26 +93,15 @@ def _unknown_version(
     return f"{selected} has no model version {wanted}; it has {known}"
 
 
-def _pin(catalog: DataCatalog, name: str, wanted: str) -> None:
-    dataset = catalog[name]
-    dataset.release()
-    dataset._version = Version(wanted, None)
-
-
-def _location(dataset: Any) -> str:
-    return get_filepath_str(dataset._get_load_path(), dataset._protocol)
-
-
 def place_of(dataset: Any) -> str:
     """Path or URL of a dataset's file."""
-    path = _location(dataset)
-    return path if dataset._protocol == "file" else dataset._fs.unstrip_protocol(path)
+    path = load_path(dataset)
+    return path if is_on_disk(dataset) else file_system(dataset).unstrip_protocol(path)
 
 
 def sha256_of(dataset: Any) -> str:
     """SHA-256 of a dataset's file."""
-    with dataset._fs.open(_location(dataset), "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    return file_hash(load_path(dataset), fs=file_system(dataset))
 
 
 def _check_known(name: str, manifest: dict[str, Any]) -> None:
@@ -124,6 +113,6 @@ def _check_known(name: str, manifest: dict[str, Any]) -> None:
 
 
 def _check_file(dataset: Any, name: str, manifest: dict[str, Any]) -> None:
-    if not dataset._fs.isfile(_location(dataset)):
+    if not file_system(dataset).isfile(load_path(dataset)):
         raise missing(place_of(dataset))
     check_hash(name, place_of(dataset), sha256_of(dataset), manifest)

@@ -12,8 +12,8 @@ from pathlib import Path
 
 from disentangled_audio.errors import UserError
 from disentangled_audio.storage.locks import RUN_LOCK, RunLock
-from disentangled_audio.storage.safe_names import VERSION
-from disentangled_audio.storage.temporaries import TEMPORARY, unused
+from disentangled_audio.storage.safe_names import VERSION, is_name
+from disentangled_audio.storage.temporaries import TEMPORARY, is_unused, remove_if_unused
 
 MANIFEST = "run_manifest.json"
 CHUNKS = ".chunks"
@@ -164,12 +164,31 @@ def _kept(data: Path, datasets: dict[Path, list[str]], keep: int) -> _Kept:
             continue
         whole = [version for version in versions if _is_complete(folder, version)][:keep]
         for version in whole:
-            named |= set(_read_manifest(folder / version / MANIFEST).items())
+            named |= _named(folder, version)
         if whole:
             corpus = _corpus(data, folder)
             started = min(map(_seconds, whole))
             oldest[corpus] = min(started, oldest.get(corpus, started))
     return _Kept(frozenset(named), oldest)
+
+
+def _named(folder: Path, version: str) -> set[tuple[str, str]]:
+    """Datasets and versions that a manifest names, and what is named by manifests among them."""
+    named: set[tuple[str, str]] = set()
+    read: set[tuple[Path, str]] = set()
+    waiting = [(folder, version)]
+    while waiting:
+        folder, version = waiting.pop()
+        read.add((folder, version))
+        for name, of_dataset in _read_manifest(folder / version / MANIFEST).items():
+            fold, _, dataset = name.rpartition(".")
+            named.add((dataset, of_dataset))
+            other = (folder.parent / fold / MANIFEST, of_dataset)
+            if f"{dataset}.json" != MANIFEST or other in read or not VERSION.fullmatch(of_dataset):
+                continue
+            if (not fold or is_name(fold)) and _is_complete(*other):
+                waiting.append(other)
+    return named
 
 
 def _read_manifest(path: Path) -> dict[str, str]:
@@ -200,11 +219,9 @@ def _leftovers(data: Path) -> Iterator[Removable]:
             folders.remove(RAW)
         for name in [name for name in folders if name.startswith(TEMPORARY)]:
             folders.remove(name)
-            if Path(root, name).is_symlink():
-                continue
-            with unused(Path(root, name)) as free:
-                if free:
-                    yield Removable(Path(root, name), "left by a killed run")
+            left = Path(root, name)
+            if not left.is_symlink() and is_unused(left):
+                yield Removable(left, "left by a killed run")
 
 
 def _chunk_caches(data: Path, kept: _Kept, staying: list[Path]) -> Iterator[Removable]:
@@ -268,10 +285,7 @@ def _with_sizes(items: list[Removable]) -> list[Removable]:
 
 def _remove(path: Path) -> bool:
     if path.name.startswith(TEMPORARY):
-        with unused(path) as free:
-            if free:
-                shutil.rmtree(path, ignore_errors=True)
-        return not path.exists()
+        return remove_if_unused(path)
     # Half a version would be read as a whole one, so it loses its name first.
     doomed = path.with_name(f"{TEMPORARY}{path.name}")
     path.rename(doomed)

@@ -4,7 +4,6 @@ Imported only where an `mlflow.yml` asks for it, so the extra `tracking` need no
 """
 
 import logging
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -19,6 +18,7 @@ from pydantic import BaseModel
 from disentangled_audio.datasets.keras_dataset import KerasDataset
 from disentangled_audio.datasets.matplotlib_dataset import MatplotlibDataset
 from disentangled_audio.datasets.skops_dataset import SkopsDataset
+from disentangled_audio.runs.catalog import is_on_disk, load_path
 from disentangled_audio.storage.dotted import dotted
 
 logger = logging.getLogger(__name__)
@@ -56,6 +56,9 @@ class RunTracking(MlflowHook):
         self, node: Node, catalog: CatalogProtocol, inputs: dict[str, Any], is_async: bool
     ) -> None:
         """Log the node's parameters by their names in YAML; `parameters` would repeat them all."""
+        if node.namespace:
+            # Folds have the same parameters, each with another protocol.
+            return
         asked = {
             name: value.model_dump(mode="json") if isinstance(value, BaseModel) else value
             for name, value in inputs.items()
@@ -80,15 +83,18 @@ class RunTracking(MlflowHook):
             client.log_batch(self.run_id, metrics=metrics[start : start + MAX_BATCH])
 
     def _keep_file(self, name: str) -> None:
+        if "." in name:
+            # Of a fold: MLflow would keep as many models as there are folds.
+            return
         dataset = self._catalog.get(name)
         folder = next((place for kind, place in ARTIFACTS.items() if isinstance(dataset, kind)), "")
         if not folder:
             return
-        if dataset._protocol != "file":
+        if not is_on_disk(dataset):
             logger.info("%s lies in a store; it is not copied to MLflow", name)
             return
-        path = Path(dataset._get_load_path())
-        self.mlflow_config.server._mlflow_client.log_artifact(self.run_id, str(path), folder)
+        client = self.mlflow_config.server._mlflow_client
+        client.log_artifact(self.run_id, load_path(dataset), folder)
 
 
 def _losses(history: pd.DataFrame) -> list[Metric]:
