@@ -31,7 +31,6 @@ from disentangled_audio.runs.inference_models import OUTPUT, prepare_inference
 from disentangled_audio.runs.pruning import removables, remove
 from disentangled_audio.runs.selection import selected_definition, selected_name
 from disentangled_audio.runs.trained_runs import (
-    MODELS,
     REFERENCES,
     TrainedRun,
     find_run,
@@ -42,6 +41,8 @@ from disentangled_audio.storage.locks import RUN_LOCK, RunLock
 from disentangled_audio.storage.safe_names import RULE, checked_name, is_file_name, is_name
 from tests.conftest import REPOSITORY, load_catalog, make_project, run_kedro
 
+# What a run of all pipelines names, as far as a list of runs asks.
+TRAINED = ("fourier_pca", "disentangler", "hybrid", "hybrid_probabilities", *REFERENCES)
 VERSION = "2026-01-01T00.00.00.000Z"
 HOSTILE = {
     "here": ".",
@@ -356,7 +357,7 @@ def test_a_protocol_may_not_be_called_like_a_dataset(tmp_path: Path) -> None:
 
 
 def _manifest(data: Path, version: str = VERSION, **changed: Any) -> Path:
-    named = dict.fromkeys((*MODELS, *REFERENCES, "metrics"), version)
+    named = dict.fromkeys((*TRAINED, "metrics"), version)
     content = {
         "run_id": version,
         "environment": "test",
@@ -388,7 +389,7 @@ def test_a_forged_manifest_is_left_out(
     changed: dict[str, Any], tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     if "dataset_versions" in changed:
-        known = dict.fromkeys((*MODELS, *REFERENCES), VERSION)
+        known = dict.fromkeys(TRAINED, VERSION)
         changed = {"dataset_versions": known | changed["dataset_versions"]}
     file = _manifest(tmp_path, **changed)
 

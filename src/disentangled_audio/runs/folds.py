@@ -227,15 +227,6 @@ class FoldRuns:
         return made
 
 
-def fold_versions(fold_runs: pd.DataFrame) -> dict[str, str]:
-    """Versions of the folds' manifests that a cross-validation has gathered, by their entries."""
-    newest = fold_runs["measured"].where(fold_runs["measured"] != "", fold_runs["version"])
-    return {
-        f"{folder}.{_MANIFEST}": version
-        for folder, version in zip(fold_runs["folder"], newest, strict=True)
-    }
-
-
 def _remove_halves(pipeline: Pipeline, catalog: DataCatalog) -> None:
     """Remove outputs of nodes that were killed while they saved: they are all made again."""
     for node in pipeline.nodes:
