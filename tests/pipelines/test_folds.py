@@ -15,7 +15,7 @@ import pytest
 
 from disentangled_audio.errors import UserError
 from disentangled_audio.runs.folds import folder_of
-from disentangled_audio.runs.trained_runs import MODELS, REFERENCES, is_complete, is_trained
+from disentangled_audio.runs.trained_runs import REFERENCES, is_complete, is_trained, models_of
 from tests.arrays import chunked
 from tests.conftest import load_catalog, run_kedro
 
@@ -95,7 +95,9 @@ def test_a_fold_has_all_that_classifying_needs(folds_run: Path) -> None:
     assert manifest["parameters"]["protocol"]["split"]["fold"] == 1
     assert set(manifest["feature_schema"]) >= {"log_mel", "mel_features", "codes"}
     assert set(manifest["seconds"]) >= {"train_disentangler", "train_hybrid"}
-    for name in (*MODELS, *REFERENCES):
+    models = models_of(manifest["dataset_versions"])
+    assert {"disentangler", "svm", "mel_svm", "hybrid"} <= set(models)
+    for name in (*models, *REFERENCES):
         entry = name if name == "recordings" else f"1.{name}"
         of_entry = manifest["dataset_versions"][name]
         file = Path(catalog[entry]._get_versioned_path(of_entry))
