@@ -16,12 +16,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings
 from kedro.framework.project import configure_project
 from kedro.framework.session import KedroSession
 from kedro.framework.startup import bootstrap_project
 
 from tests.browsing import a_browser
 
+# Wall-clock deadlines would test the load of the machine.
+settings.register_profile("no deadline", deadline=None)
+settings.load_profile("no deadline")
 # Hundreds of traced networks leave millions of objects; looking through them takes a twentieth.
 gc.set_threshold(50_000, 20, 100)
 
@@ -85,6 +89,25 @@ def tiny_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     project = make_project(tmp_path_factory.mktemp("tiny"))
     run_kedro(project)
     return project
+
+
+@pytest.fixture(scope="session")
+def classifier(tiny_run: Path) -> Any:
+    """The models of that project."""
+    from disentangled_audio import Classifier
+
+    return Classifier.load(tiny_run)
+
+
+@pytest.fixture(scope="session")
+def bundle(tiny_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same in one file."""
+    from disentangled_audio.models.bundle import write_bundle
+    from disentangled_audio.runs.trained_runs import find_run
+
+    file = tmp_path_factory.mktemp("bundle") / "model.zip"
+    write_bundle(find_run(tiny_run / "data"), file, "# Card\n")
+    return file
 
 
 @pytest.fixture(scope="session")

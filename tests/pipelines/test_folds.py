@@ -336,10 +336,10 @@ def _changed(value: Any, rows: np.ndarray) -> Any:
 def _fitted(
     splits: pd.DataFrame, inputs: dict[str, Any], checkpoint: Path, monkeypatch: pytest.MonkeyPatch
 ) -> dict[str, Any]:
-    from disentangled_audio.evaluation.representation import swaps
+    from disentangled_audio.evaluation.representation import readers
 
     read: list[Any] = []
-    fit_readers = swaps.fit_readers
+    fit_readers = readers.fit_readers
 
     def spy(log_mel: np.ndarray, attributes: pd.DataFrame) -> Any:
         read.extend([log_mel, attributes.to_numpy(dtype=str)])
@@ -347,7 +347,7 @@ def _fitted(
 
     data = {**inputs, "splits": splits, "training_checkpoint": checkpoint}
     with monkeypatch.context() as patched:
-        patched.setattr(swaps, "fit_readers", spy)
+        patched.setattr(readers, "fit_readers", spy)
         for node in _parts().nodes:
             data.update(node.run({name: data[name] for name in node.inputs}))
     test = (splits["role"] == "test").to_numpy()
