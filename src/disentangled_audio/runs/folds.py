@@ -9,7 +9,7 @@ import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
 import pandas as pd
@@ -18,7 +18,7 @@ from kedro.pipeline import Pipeline
 from kedro.runner import SequentialRunner
 
 from disentangled_audio.parameters import Protocol
-from disentangled_audio.runs.catalog import local_folder
+from disentangled_audio.runs.catalog import file_system, load_path, local_folder
 from disentangled_audio.runs.checks import check_places
 from disentangled_audio.runs.manifest import manifest
 from disentangled_audio.runs.versions import package_versions
@@ -235,7 +235,8 @@ def _remove_halves(pipeline: Pipeline, catalog: DataCatalog) -> None:
             continue
         for name in saved:
             dataset = catalog[name]
-            dataset._fs.rm(str(dataset._get_load_path().parent), recursive=True)
+            version = PurePosixPath(load_path(dataset)).parent
+            file_system(dataset).rm(str(version), recursive=True)
             catalog.release(name)
 
 

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import pandas as pd
 from kedro.io import AbstractVersionedDataset, DataCatalog
 from kedro.pipeline import Pipeline
 
@@ -184,6 +185,15 @@ def _dataset_versions(
     if "fold_runs" in versions:
         versions |= _fold_versions(catalog.load(names["fold_runs"]))
     return versions
+
+
+def _fold_versions(fold_runs: pd.DataFrame) -> dict[str, str]:
+    """Versions of the folds' manifests that a cross-validation has gathered, by their entries."""
+    newest = fold_runs["measured"].where(fold_runs["measured"] != "", fold_runs["version"])
+    return {
+        f"{folder}.run_manifest": version
+        for folder, version in zip(fold_runs["folder"], newest, strict=True)
+    }
 
 
 def _sources(pipeline: Pipeline, catalog: DataCatalog) -> list[dict[str, Any]]:
