@@ -26,9 +26,10 @@ fuzz: install ## a million strange names and headers, about 40 minutes
 
 install: $(INSTALLED) ## a virtual environment with everything in it
 
-lint: install ## style
+lint: install ## style and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/mypy
 
 viz: install ## the graph in the browser
 	$(BIN)/kedro viz run
@@ -39,7 +40,7 @@ prune: install ## old versions in data: lists, asks, removes; KEEP=3 of each sta
 	$(BIN)/kedro prune --keep=$(KEEP) $(if $(YES),--yes)
 
 clean: ## everything that can be made again, except data
-	rm -rf .venv $(TRACKING) .viz build dist .pytest_cache .hypothesis .ruff_cache .coverage .coverage.*
+	rm -rf .venv $(TRACKING) .viz build dist .pytest_cache .hypothesis .ruff_cache .mypy_cache .coverage .coverage.*
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 	rm -rf src/*.egg-info
 
