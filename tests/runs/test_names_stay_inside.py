@@ -34,6 +34,7 @@ from disentangled_audio.runs.trained_runs import (
     REFERENCES,
     TrainedRun,
     find_run,
+    models_of,
     read_manifest,
     trained_runs,
 )
@@ -41,8 +42,8 @@ from disentangled_audio.storage.locks import RUN_LOCK, RunLock
 from disentangled_audio.storage.safe_names import RULE, checked_name, is_file_name, is_name
 from tests.conftest import REPOSITORY, load_catalog, make_project, run_kedro
 
-# What a run of all pipelines names, as far as a list of runs asks.
-TRAINED = ("fourier_pca", "disentangler", "hybrid", "hybrid_probabilities", *REFERENCES)
+PROBABILITIES = ("svm_probabilities", "hybrid_probabilities")
+CLASSIFYING = (*PROBABILITIES, *models_of(PROBABILITIES), *REFERENCES)
 VERSION = "2026-01-01T00.00.00.000Z"
 HOSTILE = {
     "here": ".",
@@ -357,7 +358,7 @@ def test_a_protocol_may_not_be_called_like_a_dataset(tmp_path: Path) -> None:
 
 
 def _manifest(data: Path, version: str = VERSION, **changed: Any) -> Path:
-    named = dict.fromkeys((*TRAINED, "metrics"), version)
+    named = dict.fromkeys((*CLASSIFYING, "metrics"), version)
     content = {
         "run_id": version,
         "environment": "test",
@@ -389,7 +390,7 @@ def test_a_forged_manifest_is_left_out(
     changed: dict[str, Any], tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     if "dataset_versions" in changed:
-        known = dict.fromkeys(TRAINED, VERSION)
+        known = dict.fromkeys(CLASSIFYING, VERSION)
         changed = {"dataset_versions": known | changed["dataset_versions"]}
     file = _manifest(tmp_path, **changed)
 
