@@ -26,6 +26,7 @@ from disentangled_audio.corpora.propose import propose_corpus
 from disentangled_audio.corpora.reading.integrity import KnownHashes
 from disentangled_audio.errors import UserError
 from disentangled_audio.parameters import ArchiveSource, Corpus
+from disentangled_audio.parameters.names import RULE, checked_name, is_file_name, is_name
 from disentangled_audio.runs.checks import check_places
 from disentangled_audio.runs.inference_models import OUTPUT, prepare_inference
 from disentangled_audio.runs.pruning import removables, remove
@@ -39,7 +40,6 @@ from disentangled_audio.runs.trained_runs import (
     trained_runs,
 )
 from disentangled_audio.storage.locks import RUN_LOCK, RunLock
-from disentangled_audio.storage.safe_names import RULE, checked_name, is_file_name, is_name
 from tests.conftest import REPOSITORY, load_catalog, make_project, run_kedro
 
 PROBABILITIES = ("svm_probabilities", "hybrid_probabilities")

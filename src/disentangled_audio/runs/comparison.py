@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from disentangled_audio.errors import UserError
+from disentangled_audio.parameters.names import checked_version
 from disentangled_audio.runs.trained_runs import MANIFEST, REPORTING, TrainedRun, trained_runs
 from disentangled_audio.storage.dotted import dotted
-from disentangled_audio.storage.safe_names import checked_version
 
 _logger = logging.getLogger(__name__)
 

@@ -18,13 +18,13 @@ from kedro.pipeline import Pipeline
 from kedro.runner import SequentialRunner
 
 from disentangled_audio.parameters import Protocol
+from disentangled_audio.parameters.names import is_name
 from disentangled_audio.runs.catalog import file_system, load_path, local_folder
 from disentangled_audio.runs.checks import check_places
 from disentangled_audio.runs.manifest import manifest
 from disentangled_audio.runs.versions import package_versions
 from disentangled_audio.storage.hashing import code_hash, short_hash
 from disentangled_audio.storage.locks import RUN_LOCK, locked
-from disentangled_audio.storage.safe_names import is_name
 
 _logger = logging.getLogger(__name__)
 
