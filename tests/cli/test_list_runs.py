@@ -98,9 +98,9 @@ def test_compare_shows_what_differs(project: Path, version: str) -> None:
     assert ["seed", "7", "123"] in [line.split() for line in result.stdout.splitlines()]
     of_air = as_json["confusion"][0]["air"]
     (row,) = [line.split() for line in result.stdout.splitlines() if line.startswith("air ")]
-    header = next(line for line in result.stdout.splitlines() if line.startswith("hybrid: is"))
+    header = next(line for line in result.stdout.splitlines() if line.startswith("hybrid: true"))
     row = " ".join(row).replace(" | ", "|").split()
-    said = dict(zip(header.removeprefix("hybrid: is / said").split(), row[1:], strict=True))
+    said = dict(zip(header.removeprefix("hybrid: true / predicted").split(), row[1:], strict=True))
     assert said["air"] == f"{of_air['air']}|{of_air['air']}"
     assert [run["version"] for run in as_json["runs"]] == [version, OTHER]
     trained_rate = as_json["parameters"]["disentangler.schedule.learning_rate"][0]
@@ -124,7 +124,7 @@ def test_compare_of_two_cross_validations(project: Path) -> None:
     assert ["hybrid", "mean", "0.812", "0.750"] in table
     assert ["hybrid", "worst", "0.562", "0.500"] in table
     assert ["seed", "7", "8"] in table
-    assert "is / said" not in result.stdout
+    assert "true / predicted" not in result.stdout
 
 
 def test_scores_that_say_nothing_about_each_other_are_not_compared(
@@ -156,8 +156,11 @@ def test_confusions_too_wide_for_a_terminal_show_what_differs() -> None:
     first = {a: {b: 10 if a == b else 0 for b in names} for a in names}
     second = {**first, "class3": {**first["class3"], "class3": 9, "class5": 1}}
     head, rows = _confusions(["RUN1", "RUN2"], [first, second])
-    assert head == ["hybrid's answers that differ", "RUN1", "RUN2"]
-    assert rows == [["is class3, said class3", "10", "9"], ["is class3, said class5", "0", "1"]]
+    assert head == ["predictions that differ", "RUN1", "RUN2"]
+    assert rows == [
+        ["class3 predicted as class3", "10", "9"],
+        ["class3 predicted as class5", "0", "1"],
+    ]
     assert _confusions(["RUN1", "RUN2"], [first, first])[1] == [["none", "", ""]]
     digits = {str(k): {str(j): 30 * (j == k) for j in range(10)} for k in range(10)}
     head, rows = _confusions(["RUN1", "RUN2"], [digits, {}])

@@ -185,4 +185,4 @@ def test_the_saved_audit_has_figures_and_words(tiny_run: Path) -> None:
     assert set(metrics["controls"]) == set(audit["controls"])
     report = catalog.load("report")
     assert "Shortcut audit" in report
-    assert "The number of channels alone names the database" in report
+    assert "Channels alone recognises the right database" in report

@@ -35,7 +35,7 @@ def test_single_recordings_are_those_of_the_test_rows(tiny_run: Path) -> None:
     tested = predictions.query("model == 'hybrid' and role == 'test'").set_index("recording_id")
     wrong = tested[tested["target"] != tested["predicted"]]
     said, *items = part["blocks"]["mistakes"]
-    assert ("named wrongly" in said["text"]) is not wrong.empty
+    assert ("misclassified" in said["text"]) is not wrong.empty
     assert 0 < len(items) <= MOST_MISTAKES
     waveforms, recordings = catalog.load("waveforms"), catalog.load("recordings")
     for item in items:
@@ -93,7 +93,7 @@ def test_a_later_report_tells_of_the_run_that_made_the_models(
     text = load_catalog(project).load("report")
     assert "classify PATH" not in text
     assert f"<dt>run</dt><dd>{trained['run_id']}</dd>" in text
-    assert "That run has left no manifest" in text
+    assert "That run left no manifest" in text
     assert "<code>disentangler.schedule.epochs</code>" not in text
 
 
@@ -114,7 +114,7 @@ def test_where_nothing_is_wrong_the_doubtful_items_are_shown() -> None:
         predictions, recordings, np.ones((1, 800), np.float32), corpus_of(), VIEWS, "room"
     )
     said, item = section["blocks"]["mistakes"]
-    assert "Hybrid named every test item rightly" in said["text"]
+    assert "The hybrid made no mistake" in said["text"]
     assert "".join(item["text"]) == "room x, confidence 0.60; group g, rir"
 
 

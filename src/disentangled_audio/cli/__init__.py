@@ -1,11 +1,11 @@
-"""The command `disentangled-audio`, and what the project adds to `kedro run`."""
+"""The command `disentangled-audio`, and the project's own `kedro run`."""
 
 from typing import Any
 
 
 def __getattr__(name: str) -> Any:
     # Kedro looks for its commands here. Importing them configures Kedro's log, which would print
-    # a notice before `disentangled-audio` has a chance to silence it.
+    # a notice before `disentangled-audio` can silence it.
     if name in {"cli", "run"}:
         from disentangled_audio.cli import kedro_commands
 

@@ -13,10 +13,10 @@ from disentangled_audio.cli.runs import compare, runs
 
 
 class _Commands(click.Group):
-    """Commands whose errors are a line, not a traceback."""
+    """Commands that show errors in one line instead of a traceback."""
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run a command; say of what nobody expected that it is a fault of the program."""
+        """Run a command; report an unexpected error as a fault of the program."""
         try:
             return super().invoke(ctx)
         except (click.ClickException, click.exceptions.Exit, click.Abort, OSError):
@@ -25,8 +25,8 @@ class _Commands(click.Group):
             if ctx.params["debug"]:
                 raise
             raise click.ClickException(
-                f"{type(error).__name__}: {error}. That is a fault of the program; "
-                "disentangled-audio --debug … shows where it is"
+                f"{type(error).__name__}: {error}. This is a fault of the program; "
+                "disentangled-audio --debug … shows where it occurs"
             ) from error
 
 
@@ -34,7 +34,7 @@ class _Commands(click.Group):
     name="disentangled-audio",
     cls=_Commands,
     context_settings={"help_option_names": ["-h", "--help"]},
-    epilog="""Run it in the project's folder, or name that: --project PATH.
+    epilog="""Run it in the project's folder, or name the folder: --project PATH.
 
 \b
 Exit codes: 0 done, 1 not possible, 2 wrong usage.
@@ -50,13 +50,13 @@ Examples:
     "--project",
     type=click.Path(path_type=Path, exists=True, file_okay=False),
     metavar="PATH",
-    help="The project's folder; the current one otherwise.",
+    help="The project's folder; by default the current one.",
 )
 @click.version_option(__version__, message="%(prog)s %(version)s", prog_name="disentangled-audio")
 @click.pass_context
 def app(context: click.Context, debug: bool, project: Path | None) -> None:
-    """Classify recordings with trained models, and look at what was trained."""
-    # Kedro tells on the output, as soon as it is imported, which configuration it logs by.
+    """Classify recordings with trained models, and compare trained runs."""
+    # Kedro prints its logging configuration as soon as it is imported.
     logging.disable(logging.INFO)
     context.call_on_close(lambda: logging.disable(logging.NOTSET))
 

@@ -1,4 +1,4 @@
-"""What all commands share: where answers and messages go, and which project is meant."""
+"""Output shared by all commands, and the project that they use."""
 
 import json
 import logging
@@ -15,8 +15,8 @@ from disentangled_audio.report.terminal import wrapped
 
 @contextmanager
 def answering() -> Iterator[None]:
-    """What a command says beside its answer goes to the error output, failures too."""
-    # It configures Kedro's log, which is then replaced.
+    """Send everything but the answer, errors too, to the error output."""
+    # The import configures Kedro's log, which is then replaced.
     from disentangled_audio.cli.kedro_commands import messages
 
     with messages(), _quiet_log():
@@ -25,7 +25,7 @@ def answering() -> Iterator[None]:
 
 @contextmanager
 def _quiet_log() -> Iterator[None]:
-    """Warnings of this project alone, on the error output: the other one has the answer."""
+    """Log only warnings of this project, to the error output: stdout has the answer."""
     root = logging.getLogger()
     kept = root.handlers[:]
     handler = logging.StreamHandler(sys.stderr)
@@ -39,12 +39,12 @@ def _quiet_log() -> Iterator[None]:
 
 
 def own_project() -> Path | None:
-    """The project that `--project` names, or that the current folder is in; None if there is none.
+    """Find the project named by `--project`, or else around the current folder; None if none.
 
     Raises
     ------
     UserError
-        If the folder that was named is no project.
+        If the named folder is not a project.
     """
     from kedro.utils import find_kedro_project, is_kedro_project
 
@@ -55,35 +55,37 @@ def own_project() -> Path | None:
         found = find_kedro_project(Path.cwd())
         return None if found is None else found.resolve()
     if not is_kedro_project(named):
-        raise UserError(f"--project {named}: that is no project's folder, with its pyproject.toml")
+        raise UserError(
+            f"--project {named}: this folder has no pyproject.toml of a project; name another"
+        )
     return named.resolve()
 
 
 def project() -> Path:
-    """The same; an error if there is none."""
+    """Find the project, or raise a `UserError`."""
     from disentangled_audio.errors import UserError
 
     found = own_project()
     if found is None:
         raise UserError(
-            f"{Path.cwd()} is not in the project's folder; go there first (cd), or name it: "
-            "disentangled-audio --project PATH …"
+            f"{Path.cwd()} is not in the project's folder; go there first (cd), or name the "
+            "folder: disentangled-audio --project PATH …"
         )
     return found
 
 
 def shown(value: Any) -> str:
-    """A cell of a table."""
+    """Write a cell of a table."""
     if value is None:
         return "-"
     return f"{value:.3f}" if isinstance(value, float) else str(value)
 
 
 def print_json(content: Any) -> None:
-    """An answer for programs."""
+    """Print an answer for programs."""
     click.echo(json.dumps(content, indent=1, allow_nan=False, ensure_ascii=False))
 
 
 def note(text: str) -> None:
-    """Something to read that is no result."""
+    """Print a remark to the error output."""
     click.echo(wrapped(text, sys.stderr), err=True)

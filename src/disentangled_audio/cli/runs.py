@@ -1,4 +1,4 @@
-"""`disentangled-audio runs` and `compare`: what was trained."""
+"""`disentangled-audio runs` and `compare`: list and compare trained runs."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from disentangled_audio.cli.output import answering, note, print_json, project, 
 from disentangled_audio.report.terminal import print_table
 
 _LONGEST = 60
-# Of a terminal of the usual size.
+# Width of a usual terminal.
 _N_COLUMNS = 80
 
 
@@ -37,8 +37,8 @@ def runs(as_json: bool) -> None:
         elif found:
             print_table(*_listed(found))
             note(
-                "hybrid: balanced accuracy on test rows; of a cross-validation the mean over its "
-                "folds, and the worst of them"
+                "hybrid: balanced accuracy on test items; for a cross-validation, the mean over "
+                "its folds and the worst fold"
             )
     if not found:
         note("No model is trained yet. Train one: kedro run")
@@ -61,9 +61,9 @@ Exit codes: 0 done, 1 not possible (or not comparable), 2 wrong usage.
 def compare(first: str, second: str, as_json: bool) -> None:
     """Show two runs, or two cross-validations, side by side.
 
-    Their metrics, the parameters that differ, and the hybrid's confusions; of confusions too wide
-    for 80 columns only the counts that differ. RUN is a version, as `disentangled-audio runs`
-    lists them. Both must be of one corpus and target.
+    Shows metrics, parameters that differ, and the hybrid's confusion matrices; if these are wider
+    than 80 columns, only the counts that differ. RUN is a version from `disentangled-audio runs`.
+    Both runs must have the same corpus and target.
     """
     from disentangled_audio.runs.comparison import comparison, find_compared
 
@@ -80,7 +80,7 @@ def _listed(found: list[dict[str, Any]]) -> tuple[list[str], list[list[str]]]:
     # Without cross-validations there is no worst fold.
     if all(row["worst"] is None for row in found):
         columns.remove("worst")
-    # The version has the time of day.
+    # The version already contains the time of day.
     rows = [{**row, "date": row["date"][:10]} for row in found]
     for row in rows:
         if row["kind"] == "folds":
@@ -109,25 +109,27 @@ def _show_comparison(compared: dict[str, Any]) -> None:
 def _confusions(
     versions: list[str], counts: list[dict[str, dict[str, int]]]
 ) -> tuple[list[str], list[list[str]]]:
-    """Columns and rows of what the runs said: a matrix, or where that is too wide what differs."""
+    """Columns and rows of both confusion matrices; if too wide, only of the counts that differ."""
     true = list(dict.fromkeys(name for of_run in counts for name in of_run))
-    said = sorted({name for of_run in counts for row in of_run.values() for name in row})
-    cells = {(a, b): [_count(of_run, a, b) for of_run in counts] for a in true for b in said}
-    head = ["hybrid: is / said", *said]
+    predicted = sorted({name for of_run in counts for row in of_run.values() for name in row})
+    cells = {(a, b): [_count(of_run, a, b) for of_run in counts] for a in true for b in predicted}
+    head = ["hybrid: true / predicted", *predicted]
     for between in (" | ", "|"):
-        rows = [[a, *(between.join(cells[a, b]) for b in said)] for a in true]
+        rows = [[a, *(between.join(cells[a, b]) for b in predicted)] for a in true]
         if sum(2 + max(map(len, column)) for column in zip(head, *rows, strict=True)) <= _N_COLUMNS:
             return head, rows
-    differing = [[f"is {a}, said {b}", *pair] for (a, b), pair in cells.items() if len({*pair}) > 1]
-    return ["hybrid's answers that differ", *versions], differing or [["none", "", ""]]
+    differing = [
+        [f"{a} predicted as {b}", *pair] for (a, b), pair in cells.items() if len({*pair}) > 1
+    ]
+    return ["predictions that differ", *versions], differing or [["none", "", ""]]
 
 
-def _count(counts: dict[str, dict[str, int]], true: str, said: str) -> str:
-    # A run that has no such class has no count of it.
-    return str(counts[true].get(said, 0)) if true in counts else "-"
+def _count(counts: dict[str, dict[str, int]], true: str, predicted: str) -> str:
+    # A run without this class has no count of it.
+    return str(counts[true].get(predicted, 0)) if true in counts else "-"
 
 
 def _short(parameter: Any) -> str:
-    """A parameter as it was written; of long ones the beginning, all of it is in the JSON."""
+    """Shorten a long parameter; the JSON has all of it."""
     text = "-" if parameter is None else str(parameter)
     return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"

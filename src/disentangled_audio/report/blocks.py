@@ -1,4 +1,4 @@
-"""What sections of the report are built of: mappings that JSON can hold and the page can draw."""
+"""Blocks of the report's sections: mappings that JSON can hold and the page can draw."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -8,13 +8,13 @@ import pandas as pd
 from disentangled_audio.report.sentences import number_text
 
 Block = dict[str, Any]
-# Plain text, or texts of which every second one is emphasised.
+# Plain text, or several texts, every second one emphasised.
 Text = str | Sequence[str]
 MOST_ROWS = 50
 
 
 def text(words: Text, look: str = "") -> Block:
-    """A paragraph; its look is "" or that of a class of the page: answer, note."""
+    """A paragraph; its look is "" or a CSS class of the page: answer, note."""
     return {"kind": "text", "text": words, "look": look}
 
 
@@ -23,14 +23,14 @@ def heading(words: str) -> Block:
     return {"kind": "heading", "text": words}
 
 
-def sentences(said: Iterable[Any]) -> Block:
+def sentences(items: Iterable[Any]) -> Block:
     """A list of sentences."""
-    return {"kind": "sentences", "said": list(said)}
+    return {"kind": "sentences", "items": list(items)}
 
 
-def caution(title: str, said: Iterable[str]) -> Block:
+def caution(title: str, items: Iterable[str]) -> Block:
     """Sentences that nobody should overlook."""
-    return {"kind": "caution", "title": title, "said": list(said)}
+    return {"kind": "caution", "title": title, "items": list(items)}
 
 
 def picture_block(picture: Mapping[str, Any]) -> Block:
@@ -39,37 +39,37 @@ def picture_block(picture: Mapping[str, Any]) -> Block:
 
 
 def facts(pairs: Iterable[tuple[str, Text]]) -> Block:
-    """Terms, each with what it is."""
+    """Terms with their explanations."""
     return {"kind": "facts", "pairs": [list(pair) for pair in pairs]}
 
 
 def command(line: str, words: str = "") -> Block:
-    """A command to type, with what it does where it stands for what is missing."""
+    """A command to type; with words, it explains how to get a missing section."""
     return {"kind": "command", "line": line, "text": words}
 
 
 def pairs(rows: Iterable[tuple[str, Any]], caption: str, columns: Sequence[str]) -> Block:
-    """Two columns of code: names and values."""
+    """A table of two columns of code: names and values."""
     texts = [[name, str(value)] for name, value in rows]
     return {"kind": "pairs", "rows": texts, "caption": caption, "columns": list(columns)}
 
 
 def folded(summary: str, blocks: Sequence[Block]) -> Block:
-    """Blocks that are shown when the reader asks for them."""
+    """Blocks that the reader can unfold."""
     return {"kind": "folded", "summary": summary, "blocks": list(blocks)}
 
 
 def table(
     columns: Sequence[str], rows: Iterable[Sequence[str]], caption: str, **looks: Any
 ) -> Block:
-    """A table whose first column is text, and whose others are numbers.
+    """A table with a first column of text and further columns of numbers.
 
     Parameters
     ----------
     columns, rows : texts.
     caption : str
     **looks
-        ``classes``: one of the page's classes a row; ``is_code``: whether names are of the program.
+        ``classes``: a CSS class per row; ``is_code``: whether the first column is code.
     """
     numeric = [False, *[True] * (len(columns) - 1)]
     return {
@@ -84,7 +84,7 @@ def table(
 
 
 def data_table(data: pd.DataFrame, caption: str) -> Block:
-    """The first rows of a table, with how many are left out."""
+    """The first rows of a table, and how many are left out."""
     numeric = [pd.api.types.is_numeric_dtype(data[column]) for column in data]
     return {
         "kind": "table",

@@ -1,16 +1,16 @@
-"""Options of the run that a page is about, to type them again."""
+"""Options of the reported run, ready to be typed again."""
 
 import shlex
 from collections.abc import Iterable, Iterator
 
 
 def of_runs(options: str) -> str:
-    """Options to put behind `kedro run`, quoted as a shell needs them."""
+    """Options for `kedro run`, quoted for a shell."""
     return _typed(shlex.split(options))
 
 
 def of_scripts(options: str) -> str:
-    """Environment and parameters as the project's scripts take them, which `kedro run` took."""
+    """The same environment and parameters as the benchmark scripts take them."""
     return _typed(_for_scripts(shlex.split(options)))
 
 

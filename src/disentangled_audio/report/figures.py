@@ -1,4 +1,4 @@
-"""Figures with the names that people use, for the catalog and for the page alike."""
+"""Figures with display names, for the catalog and the page."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -15,7 +15,7 @@ UNITS = {"duration": "s", "median_f0": "Hz", "t20": "s", "level": "dBFS"}
 
 
 def comparison(metrics: Mapping[str, Any]) -> Any:
-    """Models against controls."""
+    """Compare models with controls."""
     from disentangled_audio.plots.classification import comparison_figure
 
     return comparison_figure(named_scores(metrics), chance_level(metrics))
@@ -24,7 +24,7 @@ def comparison(metrics: Mapping[str, Any]) -> Any:
 def of_model(
     confusion: pd.DataFrame, report: pd.DataFrame, model: str, *, simulated: bool
 ) -> tuple[Any, Any, Any]:
-    """The three plots of the original report, for one model."""
+    """Draw the three plots of the original report for one model."""
     from disentangled_audio.plots.classification import (
         confusion_matrix_figure,
         f1_figure,
@@ -46,7 +46,7 @@ def of_confidence(
     *,
     simulated: bool,
 ) -> Any:
-    """Reliability of the hybrid, and risk by coverage of all models."""
+    """Draw the hybrid's reliability, and risk by coverage of all models."""
     from disentangled_audio.plots.confidence import confidence_figure
 
     return confidence_figure(
@@ -59,28 +59,28 @@ def of_confidence(
 
 
 def of_ablation(ablation: pd.DataFrame, *, simulated: bool) -> Any:
-    """What the hybrid loses without each member."""
+    """Draw what the hybrid loses without each member."""
     from disentangled_audio.plots.confidence import ablation_figure
 
     return ablation_figure(named(ablation), simulated=simulated)
 
 
 def of_audit(audit: Mapping[str, Any]) -> Any:
-    """How much each control tells of the label."""
+    """Draw how well each control predicts the label."""
     from disentangled_audio.plots.audit import audit_figure
 
     return audit_figure(named_scores(audit))
 
 
 def of_folds(metrics: Mapping[str, Any]) -> Any:
-    """Models against controls, fold by fold."""
+    """Compare models with controls, fold by fold."""
     from disentangled_audio.plots.cross_validation import fold_comparison_figure
 
     return fold_comparison_figure(named_scores(metrics), chance_level(metrics))
 
 
 def codes_figure(codes: pd.DataFrame, factor_table: pd.DataFrame, corpus: Corpus) -> Any:
-    """Maps of the codes coloured by each factor."""
+    """Draw maps of the codes, coloured by each factor."""
     from disentangled_audio.evaluation.representation.latent_map import latent_map
     from disentangled_audio.plots.disentanglement import latent_map_figure
 
@@ -94,7 +94,7 @@ def codes_figure(codes: pd.DataFrame, factor_table: pd.DataFrame, corpus: Corpus
 def swap_examples_figure(
     swap_examples: pd.DataFrame, swap_spectra: Any, corpus: Corpus, views: ViewParameters
 ) -> Any:
-    """Inputs, donors and results, each with what it is or should be; or why there are none."""
+    """Draw inputs, donors and results of swaps, or the reason why there are none."""
     from disentangled_audio.evaluation.representation.swap_examples import shown_swaps
     from disentangled_audio.plots.disentanglement import SwapExample, no_swap_figure, swap_figure
 
@@ -108,12 +108,12 @@ def swap_examples_figure(
 
 
 def folds_leakage_figure(leakage: pd.DataFrame, summary: dict[str, Any], corpus: Corpus) -> Any:
-    """Heat map of what each code says, mean over folds."""
+    """Draw the heat map of factors predicted from codes, as a mean over folds."""
     from disentangled_audio.plots.disentanglement import leakage_figure, nothing_measured_figure
 
     if leakage.empty:
         return nothing_measured_figure(summary["reason"], simulated=corpus.simulated)
     n_run = len(summary["folds"])
     folds = f"{n_run} of {summary['n_folds']} folds" if n_run < summary["n_folds"] else "all folds"
-    title = f"What each code says of each factor (balanced accuracy, %), mean of {folds}"
+    title = f"Factors predicted from each code (balanced accuracy, %), mean of {folds}"
     return leakage_figure(leakage, title, simulated=corpus.simulated)

@@ -1,4 +1,4 @@
-"""What a page holds inside itself: pictures and players, as values that JSON can hold."""
+"""Pictures and players embedded in the page, as values that JSON can hold."""
 
 import io
 import wave
@@ -11,36 +11,36 @@ from numpy.typing import NDArray
 
 FIGURE_DPI = 130
 CSS_DPI = 96
-# So many samples a player: 36 of them (six mistakes, six swaps of five sounds) take 5.8 MB as
-# base64, which leaves a page under 10 MB another 4 for its figures.
+# 36 players (six mistakes, six swaps of five sounds) of this length take 5.8 MB as base64; a page
+# of 10 MB has 4 MB left for figures.
 MOST_SAMPLES = 60_000
 LOUDEST = 0.9
 
 
 def picture(figure: Figure, text: str) -> dict[str, Any]:
-    """A figure as PNG.
+    """Encode a figure as PNG.
 
     Parameters
     ----------
     figure : Figure
     text : str
-        Says in words what the figure shows.
+        Describes the figure for those who do not see it.
 
     Returns
     -------
     dict
-        ``png`` (base64), ``text``, and ``width`` and ``height`` in CSS pixels, at which letters
-        have the size that they were drawn for.
+        ``png`` (base64), ``text``, and ``width`` and ``height`` in CSS pixels at which letters
+        have their intended size.
     """
     buffer = io.BytesIO()
-    # Without the library's version in it, equal figures give equal files.
+    # Without the library's version, equal figures give equal files.
     figure.savefig(buffer, format="png", dpi=FIGURE_DPI, metadata={"Software": None})
     width, height = (round(CSS_DPI * float(inches)) for inches in figure.get_size_inches())
     return {"png": _base64(buffer.getvalue()), "text": text, "width": width, "height": height}
 
 
 def player(samples: NDArray[np.floating], sample_rate_hz: int, text: str) -> dict[str, Any]:
-    """Sound as a WAV file of 16 bits, as loud as it goes; the start of what is long.
+    """Encode a sound as 16-bit WAV, as loud as possible; of a long one only the start.
 
     Parameters
     ----------
@@ -48,12 +48,12 @@ def player(samples: NDArray[np.floating], sample_rate_hz: int, text: str) -> dic
         Linear amplitude.
     sample_rate_hz : int
     text : str
-        Says in words what is heard.
+        Describes the sound.
 
     Returns
     -------
     dict
-        ``wav`` (base64), ``text``, and ``cut_s``: seconds that are left of a longer sound, or None.
+        ``wav`` (base64), ``text``, and ``cut_s``: length in seconds if the sound was cut, or None.
     """
     kept = np.asarray(samples[:MOST_SAMPLES], dtype=float)
     peak = np.abs(kept).max(initial=0.0)

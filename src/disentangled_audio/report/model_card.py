@@ -10,18 +10,18 @@ from disentangled_audio.report.sentences import answer, interval
 def model_card(
     place: Sequence[str | None], manifest: Mapping[str, Any], metrics: Mapping[str, Any]
 ) -> str:
-    """What a run's models are for, what they were trained on, and how good they are.
+    """State what a run's models are for, what they were trained on, and how good they are.
 
-    Neither a path nor the name of a recording is in it.
+    The card names no path and no recording.
 
     Parameters
     ----------
     place : (corpus, protocol, fold)
-        Names; a run that is no fold of a cross-validation has None.
+        Names; fold is None unless the run is a fold of a cross-validation.
     manifest : mapping
-        The run's own.
+        Of the run.
     metrics : mapping
-        Its scores; may be empty.
+        Scores of the run; may be empty.
     """
     name, protocol, fold = place
     corpus, target = manifest["parameters"]["corpus"], manifest["parameters"]["protocol"]["target"]
@@ -29,13 +29,13 @@ def model_card(
     parts = [
         f"# {target} of {name}",
         _simulated(corpus)
-        + f"Recognises the column `{target}` of recordings like those of the corpus `{name}`, by "
-        f"the models of run {manifest['run_id']} (protocol `{protocol}`{of_fold}).",
+        + f"The models of run {manifest['run_id']} (protocol `{protocol}`{of_fold}) recognise "
+        f"`{target}` in recordings like those of the corpus `{name}`.",
         "## Use",
         "```python\nfrom disentangled_audio import Classifier\n\n"
         'Classifier.load("model.zip").predict(["clap.wav"])\n```\n\n'
-        "It gives one of the classes it knows to any sound. `in_distribution` says how usual a "
-        "recording is among the known ones: at 0.05 or less, do not trust the class.",
+        "It assigns one of its classes to any sound. `in_distribution` tells how typical a "
+        "recording is of the training recordings: at 0.05 or less, do not trust the class.",
         "## Trained on",
         _data(corpus, metrics),
         "## Scores",
@@ -49,7 +49,7 @@ def model_card(
 def _simulated(corpus: Mapping[str, Any]) -> str:
     if not corpus.get("simulated"):
         return ""
-    return "**Trained on simulated recordings: it proves nothing about real ones.** "
+    return "**Trained on simulated recordings: its scores say nothing about real ones.** "
 
 
 def _data(corpus: Mapping[str, Any], metrics: Mapping[str, Any]) -> str:
@@ -58,14 +58,14 @@ def _data(corpus: Mapping[str, Any], metrics: Mapping[str, Any]) -> str:
         lines.append(f"- Citation: {corpus['citation']}")
     counts = {name: metrics.get(f"n_{name}") for name in ("train", "validation", "test")}
     if None not in counts.values():
-        told = ", ".join(f"{count} for {name}" for name, count in counts.items())
-        lines.append(f"- Items: {told}")
+        listed = ", ".join(f"{count} for {name}" for name, count in counts.items())
+        lines.append(f"- Items: {listed}")
     return "\n".join(lines)
 
 
 def _scores(metrics: Mapping[str, Any]) -> str:
     if not metrics.get("models"):
-        return "This run has none."
+        return "This run has no scores."
     rows = [f"| {label(name)} | {interval(scores)} |" for name, scores in metrics["models"].items()]
     head = "| model | balanced accuracy |\n|---|---|"
     return f"{answer(metrics)}\n\n{head}\n" + "\n".join(rows)

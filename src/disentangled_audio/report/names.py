@@ -1,6 +1,6 @@
-"""What people call models and controls; code, JSON, tables and the catalog have their short names.
+"""Display names of models and controls; code, tables and the catalog use the short names.
 
-Names of the bank's members stand with their members (`models.bank`).
+Members of the bank define theirs in `models.bank`.
 """
 
 from collections.abc import Mapping
@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 
 from disentangled_audio.evaluation.scores.summary import HYBRID
+from disentangled_audio.evaluation.shortcuts import controls
 from disentangled_audio.models.bank import BANK, NETWORK
 
 CONTROLS = {
@@ -37,28 +38,36 @@ LABELS = {
     **CONTROLS,
 }
 EXPLANATIONS = {
-    HYBRID: "the others' calibrated probabilities, weighted by how reliable each one is",
+    HYBRID: "the calibrated probabilities of the other models, weighted by their reliability",
     **{name: member.says for name, member in BANK.items()},
-    NETWORK: "the neural network that makes the codes, with its own output layer",
+    NETWORK: "the neural network that computes the codes, with its own output layer",
+    "majority": "no input; always answers the most frequent class",
+    **{name: control.says for name, control in controls.CONTROLS.items()},
+    "all_metadata": "all these numbers together, without the sound",
 }
-# Columns of tables, and keys of mappings, that hold names of models and controls.
+# Columns of tables, and keys of mappings, whose values are names of models and controls.
 _COLUMNS = ("model", "member")
 _LISTS = ("shortcuts", "parts_of_sound")
 
 
 def label(name: str) -> str:
-    """What people call a model or a control; its own name where the table has none."""
+    """Display name of a model or a control; without one, the name itself."""
     return LABELS.get(name, name)
 
 
+def in_sentence(name: str) -> str:
+    """Display name of a model within a sentence, such as "the hybrid"."""
+    return f"the {label(name).lower()}" if name in {HYBRID, NETWORK} else label(name)
+
+
 def named(table: pd.DataFrame) -> pd.DataFrame:
-    """A table with the display names of its models or members."""
+    """Return a table with display names of its models or members."""
     columns = [column for column in _COLUMNS if column in table]
     return table.assign(**{column: table[column].map(label) for column in columns})
 
 
 def named_scores(scores: Mapping[str, Any]) -> dict[str, Any]:
-    """Metrics or audit with the display names of their models and controls, those by fold too."""
+    """Return metrics or an audit with display names of models and controls, in each fold too."""
     shown = dict(scores)
     for part in {"models", "controls"} & set(scores):
         shown[part] = {label(name): row for name, row in scores[part].items()}

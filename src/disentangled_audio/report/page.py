@@ -1,4 +1,4 @@
-"""One self-contained HTML page: the answer first, then what it rests on."""
+"""The report as one self-contained HTML page: the answer first, then the evidence."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -6,18 +6,18 @@ from typing import Any
 from jinja2 import Environment, PackageLoader
 
 TEMPLATE = "page.html"
-# The parts of the page, in the order in which one asks.
+# Parts of the page in reading order.
 PARTS = {
-    "asked": "What was asked",
+    "asked": "The question",
     "answer": "The answer",
     "comparison": "Models against controls",
-    "models": "The three plots of each model",
+    "models": "Each model in three plots",
     "audit": "Shortcut audit",
-    "disentanglement": "What the codes say",
+    "disentanglement": "What the codes contain",
     "latent": "Maps of the codes",
-    "swaps": "Swaps to hear",
+    "swaps": "Swapped codes to hear",
     "reliability": "Reliability",
-    "rejected": "What was rejected",
+    "rejected": "Rejected recordings",
     "mistakes": "The most confident mistakes",
     "ablation": "Ablation",
     "parameters": "Parameters, versions, times",
@@ -26,24 +26,24 @@ PARTS = {
 
 
 def render_page(title: str, sections: Iterable[Mapping[str, Any]]) -> str:
-    """Render the report as one HTML page with nothing outside it.
+    """Render the report as one HTML page that loads nothing else.
 
     Parameters
     ----------
     title : str
     sections : iterable of mappings
-        Each has ``blocks`` (made by `report.blocks`), by the part of the page where they stand. A
-        part shows the blocks of one section after those of the section before it.
+        Each has ``blocks`` (made by `report.blocks`) by part of the page. A part shows the blocks
+        of all sections in their order.
 
     Returns
     -------
     str
-        HTML. All text from outside is escaped.
+        HTML, with all text escaped.
 
     Raises
     ------
     KeyError
-        If a section has blocks for a part that the page does not have.
+        If a section has blocks for an unknown part.
     """
     blocks: dict[str, list[Any]] = {anchor: [] for anchor in PARTS}
     for section in sections:

@@ -1,4 +1,4 @@
-"""What the report says in sentences, from the figures alone."""
+"""Sentences of the report, made from the scores alone."""
 
 import math
 from collections.abc import Mapping
@@ -7,9 +7,9 @@ from typing import Any
 import pandas as pd
 
 from disentangled_audio.evaluation.scores.summary import HYBRID
-from disentangled_audio.report.names import label
+from disentangled_audio.report.names import in_sentence, label
 
-# Controls that a caution names; the table has all.
+# A caution names so many controls; the table has all.
 MOST_NAMED = 3
 # Intervals from fewer resampled groups are known to be too narrow (Cameron et al. 2008).
 FEW_GROUPS = 10
@@ -38,28 +38,29 @@ def chance_level(metrics: Mapping[str, Any]) -> float | None:
 
 
 def answer(metrics: Mapping[str, Any]) -> str:
-    """Say in one sentence how well the main model does, against the best control."""
+    """Say how well the main model does, beside guessing and the best control."""
     main = main_model(metrics)
-    groups = metrics.get("n_test_groups")
-    # Where each item is a group of its own, none was held out.
-    is_grouped = groups and groups < metrics["n_test"]
-    of_groups = f" of {count(groups, 'group')}" if is_grouped else ""
     sentence = (
-        f"On {count(metrics['n_test'], 'test item')}{of_groups}, {label(main)} names the "
-        f"{metrics['target']} with a balanced accuracy of {interval(metrics['models'][main])}"
+        f"{capital(in_sentence(main))} recognises the right {metrics['target']} in "
+        f"{percent_interval(metrics['models'][main])} of unheard recordings, averaged over classes"
     )
     chance = chance_level(metrics)
     if chance is not None:
-        sentence += f", where guessing reaches {chance:.2f}"
+        sentence += f"; guessing gives {percent(chance)}"
+    groups = metrics.get("n_test_groups")
+    # Where every item is its own group, no group was held out.
+    is_grouped = groups and groups < metrics["n_test"]
+    of_groups = f" from {count(groups, 'group')}" if is_grouped else ""
+    sentence += f". It was tested on {count(metrics['n_test'], 'item')}{of_groups}."
     control = _best(metrics["controls"])
     if control is None:
-        return f"{sentence}."
-    reached = interval(metrics["controls"][control])
-    return f"{sentence} and the best shortcut control, {label(control)}, reaches {reached}."
+        return sentence
+    reached = percent_interval(metrics["controls"][control])
+    return f"{sentence} The best shortcut control, {label(control)}, reaches {reached}."
 
 
 def cautions(metrics: Mapping[str, Any]) -> list[str]:
-    """Say what the figures do not show, as far as they tell it themselves."""
+    """Say what the scores do not show, as far as they reveal it themselves."""
     main = main_model(metrics)
     found = [
         _caution_simulated(metrics),
@@ -77,7 +78,7 @@ def _caution_simulated(metrics: Mapping[str, Any]) -> str | None:
     if not metrics["simulated"]:
         return None
     return (
-        "The recordings are simulated. The figures test the method and its controls; they say "
+        "The recordings are simulated. The scores test the method and its controls; they say "
         "nothing about accuracy on real recordings."
     )
 
@@ -90,16 +91,14 @@ def _caution_controls(metrics: Mapping[str, Any], main: str) -> str | None:
         return None
     equals.sort(key=lambda name: -metrics["controls"][name]["balanced_accuracy"])
     listed = [
-        f"{label(name)} {interval(metrics['controls'][name])}" for name in equals[:MOST_NAMED]
+        f"{label(name)} {percent_interval(metrics['controls'][name])}"
+        for name in equals[:MOST_NAMED]
     ]
     more = len(equals) - len(listed)
-    named = ", ".join([*listed, *([count(more, "other")] if more else [])])
-    named = " and ".join(named.rsplit(", ", 1))
-    several = len(equals) > 1
-    reach = "overlap with its interval or lie" if several else "overlaps with its interval or lies"
+    named = "; ".join([*listed, *([count(more, "other")] if more else [])])
     return (
-        f"A shortcut does as well as {label(main)}, or nearly so: {named} {reach} above it. "
-        f"These figures do not show that {label(main)} has learned more than the shortcut."
+        "A score that a shortcut also reaches proves nothing. These controls do as well as "
+        f"{in_sentence(main)} or better, within their intervals: {named}."
     )
 
 
@@ -109,12 +108,12 @@ def _caution_groups(metrics: Mapping[str, Any]) -> str | None:
         return None
     if groups == 1:
         return (
-            "All test items come from one group. The intervals resample single items and say how "
-            "much other recordings of that group would vary; they say nothing about other groups."
+            "All test items come from one group. The intervals show how much other recordings of "
+            "that group would vary; they say nothing about other groups."
         )
     return (
-        f"The test items come from {groups} groups only. The intervals resample groups, and items "
-        f"within them; with fewer than {FEW_GROUPS} groups they tend to be too narrow."
+        f"The test items come from only {groups} groups. With fewer than {FEW_GROUPS} groups, "
+        "intervals tend to be too narrow."
     )
 
 
@@ -127,8 +126,9 @@ def _caution_no_error(metrics: Mapping[str, Any], main: str) -> str | None:
     n_units, unit = (groups, "group") if groups > 1 else (metrics["n_test"], "test item")
     limit = min(1.0, 3.0 / n_units)
     return (
-        f"{label(main)} made no error on the test items, so its interval has no width. With "
-        f"{count(n_units, unit)}, an error rate of up to about {limit:.2f} would still fit."
+        f"{capital(in_sentence(main))} made no error on the test items, so its interval has no "
+        f"width. With {count(n_units, unit)}, the true error rate may still be as high as about "
+        f"{percent(limit)}."
     )
 
 
@@ -136,18 +136,18 @@ def _caution_absent(metrics: Mapping[str, Any], main: str) -> str | None:
     absent = metrics["models"][main].get("absent_classes")
     if not absent:
         return None
-    return f"No test item belongs to {', '.join(absent)}: the scores are means over the others."
+    return f"No test item belongs to {', '.join(absent)}; scores average over the other classes."
 
 
 def _caution_better_single(metrics: Mapping[str, Any], main: str) -> str | None:
     scores = metrics["models"]
     best = _best(scores) or main
-    # Nothing is said of a lead too small for the two decimals that the report shows.
+    # A lead that the report's two decimals do not show is not worth a sentence.
     if scores[best]["balanced_accuracy"] - scores[main]["balanced_accuracy"] < 0.005:
         return None
     return (
-        f"On these test items {label(best)} does better than {label(main)}: "
-        f"{interval(scores[best])}."
+        f"On these test items, {in_sentence(best)} does better than {in_sentence(main)}: it "
+        f"reaches {percent_interval(scores[best])}."
     )
 
 
@@ -156,9 +156,9 @@ def _caution_confidence(metrics: Mapping[str, Any], main: str) -> str | None:
     if log_loss is None or n_classes < 2 or log_loss <= math.log(n_classes):
         return None
     return (
-        f"The probabilities of {label(main)} are worse than none: their log loss on the test "
-        f"items is {log_loss:.2f} nats, that of equal shares {math.log(n_classes):.2f}. It is sure "
-        "where it is wrong; look at its class alone, not at its confidence."
+        f"The probabilities of {in_sentence(main)} are worse than equal ones: their log loss on "
+        f"the test items is {log_loss:.2f} nats, against {math.log(n_classes):.2f} for equal "
+        "probabilities. It is confident where it is wrong: use its class, not its confidence."
     )
 
 
@@ -173,125 +173,142 @@ def _bounds(row: Mapping[str, Any]) -> tuple[float, float]:
 
 
 def interval(row: Mapping[str, Any], measure: str = "balanced_accuracy") -> str:
-    """Write a score with its 95 % interval, where there is one."""
+    """Write a score with its 95 % interval, if it has one."""
     bounds = row.get(f"{measure}_ci95")
     text = number_text(row.get(measure))
     return f"{text} (95 % interval {bounds[0]:.2f}–{bounds[1]:.2f})" if bounds else text
 
 
+def percent_interval(row: Mapping[str, Any]) -> str:
+    """Write a balanced accuracy in percent with its 95 % interval, if it has one."""
+    bounds = row.get("balanced_accuracy_ci95")
+    text = percent(row["balanced_accuracy"])
+    if not bounds:
+        return text
+    return f"{text} (95 % interval {100 * bounds[0]:.0f}–{percent(bounds[1])})"
+
+
 def number_text(value: float | None) -> str:
-    """Write a number with two decimals; a dash where there is none."""
+    """Write a number with two decimals; a missing one is a dash."""
     return "–" if value is None or pd.isna(value) else f"{value:.2f}"
 
 
+def percent(share: float) -> str:
+    """Write a share in whole percent."""
+    return f"{100 * share:.0f} %"
+
+
 def count(number: int, unit: str) -> str:
-    """Write a number with what it counts."""
+    """Write a number with its unit, in the plural where needed."""
     return f"{number:,} {unit}" if number == 1 else f"{number:,} {unit}s"
 
 
+def capital(text: str) -> str:
+    """Begin a sentence."""
+    return text[:1].upper() + text[1:]
+
+
 def on_folds(metrics: Mapping[str, Any]) -> list[str]:
-    """Say how the main model does over the folds that were run, its worst one included."""
+    """Say how well the main model does over the folds that were run, and in its worst fold."""
     main = main_model(metrics)
     scores, n_run = metrics["models"][main], len(metrics["folds"])
     low, high = scores["balanced_accuracy_ci95"]
     worst = scores["worst_fold"]
     of_all = "" if n_run == metrics["n_folds"] else f" of {metrics['n_folds']}"
-    said = [
-        f"Over {n_run}{of_all} folds, {label(main)} reaches a mean balanced accuracy of "
-        f"{scores['mean_balanced_accuracy']:.2f} (95 % interval of the folds together "
-        f"{low:.2f}–{high:.2f}); its worst fold is {worst['fold']} with "
-        f"{worst['balanced_accuracy']:.2f}."
+    sentences = [
+        f"Over {n_run}{of_all} folds, {in_sentence(main)} reaches a mean balanced accuracy of "
+        f"{percent(scores['mean_balanced_accuracy'])} (95 % interval of the pooled folds "
+        f"{100 * low:.0f}–{percent(high)}). Its worst fold, {worst['fold']}, reaches "
+        f"{percent(worst['balanced_accuracy'])}."
     ]
     controls = metrics["controls"]
     best = max(controls, key=lambda name: controls[name]["mean_balanced_accuracy"], default=None)
     if best is not None:
-        reached = controls[best]["mean_balanced_accuracy"]
-        said.append(
-            f"The best shortcut control over the folds, {label(best)}, reaches {reached:.2f}."
+        reached = percent(controls[best]["mean_balanced_accuracy"])
+        sentences.append(
+            f"The best shortcut control over the folds, {label(best)}, reaches {reached}."
         )
-    return said
+    return sentences
 
 
 def on_leakage(leakage: pd.DataFrame) -> list[str]:
-    """Say how well each code tells the target, beside chance and beside the controls."""
+    """Say how well each code predicts the target, beside chance and the controls."""
     rows = leakage[
         (leakage["factor"] == "target")
         & (leakage["condition"] == leakage["condition"].iloc[0])
         & leakage["score"].notna()
     ]
     control = rows["control"].astype(object).fillna("")
-    said = []
+    untrained, raw = rows[control == "untrained"], rows[control == "raw"]
+    sentences = []
     for code in rows[control == ""].to_dict("records"):
-        beside = [f"chance {_percent(code['chance'])}"]
-        of_untrained = rows[(control == "untrained") & (rows["code"] == code["code"])]
-        beside += [f"an untrained encoder {_percent(score)}" for score in of_untrained["score"]]
-        raw = rows[control == "raw"]
-        beside += [f"the raw spectrogram {_percent(score)}" for score in raw["score"]]
-        said.append(
-            f"{code['code']} tells the target at {_percent(code['score'])} ({', '.join(beside)})."
+        others = [f"guessing gives {percent(code['chance'])}"]
+        same_code = untrained[untrained["code"] == code["code"]]
+        others += [f"an untrained encoder {percent(score)}" for score in same_code["score"]]
+        others += [f"the raw spectrogram {percent(score)}" for score in raw["score"]]
+        sentences.append(
+            f"From {code['code']}, a probe recognises the target in {percent(code['score'])} of "
+            f"test items ({', '.join(others)})."
         )
-    return said
+    return sentences
 
 
 def on_codes(disentanglement: Mapping[str, Any]) -> list[str]:
-    """Say how far each factor has a code of its own, and how much of the sound is voiced."""
+    """Say how far each factor has its own code, and how many test items are voiced."""
     return [_on_block_dci(disentanglement), *_on_voicing(disentanglement.get("voiced_share"))]
 
 
 def _on_block_dci(disentanglement: Mapping[str, Any]) -> str:
-    own = disentanglement["block_dci"]
-    if own is None:
+    trained = disentanglement["block_dci"]
+    if trained is None:
         return f"Block DCI is not defined: {disentanglement['reason']}."
     untrained = disentanglement["controls"].get("untrained", {}).get("block_dci")
-    beside = "" if untrained is None else f"; untrained encoders {untrained:.2f}"
-    return f"Block DCI, 1 where each code is about one factor alone, is {own:.2f}{beside}."
+    beside = "" if untrained is None else f" (untrained encoders: {untrained:.2f})"
+    return f"Block DCI is {trained:.2f}{beside}; 1 means that each code describes a single factor."
 
 
 def _on_voicing(share: float | None) -> list[str]:
-    """Nothing where no fundamental was looked for."""
+    """Say how many items are voiced; nothing where the fundamental was not measured."""
     if share is None:
         return []
     if share == 0:
-        return ["No test item has a voiced frame: what the pitch code says is not of voices."]
-    return [f"{_percent(share)} of the test items have a voiced frame."]
+        return ["No test item has a voiced frame, so the pitch code does not describe voices."]
+    return [f"{percent(share)} of the test items have a voiced frame."]
 
 
 def on_swaps(disentanglement: Mapping[str, Any]) -> str:
-    """Say in how many swaps the attribute followed its donor, as far as readers can tell."""
+    """Say in how many swaps the attribute followed its donor, according to the readers."""
     swap = disentanglement["swap"]
     if swap.get("moved") is None:
         return ""
-    said = (
-        f"Over all test swaps the attribute follows the swapped code in {_percent(swap['moved'])}"
-    )
+    text = f"In {percent(swap['moved'])} of all test swaps, the attribute follows the swapped code"
     if swap.get("stayed") is not None:
-        said += f" and the others stay in {_percent(swap['stayed'])}"
+        text += f"; in {percent(swap['stayed'])}, the other attributes stay the same"
     if swap.get("rebuilt") is not None:
-        real = swap.get("original")
-        beside = "" if real is None else f"{_percent(real)} of real and "
-        said += f"; a reader names it in {beside}{_percent(swap['rebuilt'])} of rebuilt clips"
-    return f"{said}."
+        original = swap.get("original")
+        beside = "" if original is None else f"{percent(original)} of real and "
+        text += (
+            f". A reader recognises the attribute in {beside}{percent(swap['rebuilt'])} of rebuilt "
+            "clips"
+        )
+    return f"{text}."
 
 
 def on_confidence(confidence: Mapping[str, Any], model: str) -> list[str]:
-    """Say how far one model's confidence is from its accuracy, and what was rejected."""
+    """Say how far a model's confidence is from its accuracy, and what rejection achieves."""
     errors = confidence["ece"].get(model, {})
-    said = []
+    sentences = []
     if errors.get("after") is not None:
         before = errors.get("before")
-        was = "" if before is None else f" ({before:.2f} before calibration)"
-        said.append(
-            f"The confidence of {label(model)} is off its accuracy by {errors['after']:.2f} on "
-            f"average{was}."
+        earlier = "" if before is None else f" ({100 * before:.0f} before calibration)"
+        sentences.append(
+            f"On average, the confidence of {in_sentence(model)} differs from its accuracy by "
+            f"{100 * errors['after']:.0f} percentage points{earlier}."
         )
     rejection = confidence.get("rejection")
     if rejection is not None and rejection["accuracy"] is not None:
-        said.append(
-            f"Where doubtful items are rejected, {_percent(rejection['coverage'])} are kept, and "
-            f"of these {_percent(rejection['accuracy'])} are right."
+        sentences.append(
+            f"If doubtful items are rejected, {percent(rejection['coverage'])} remain, and "
+            f"{percent(rejection['accuracy'])} of these are right."
         )
-    return said
-
-
-def _percent(share: float) -> str:
-    return f"{100 * share:.0f} %"
+    return sentences

@@ -1,5 +1,6 @@
-"""What a run prints: a line a step, and the tables that close it."""
+"""Lines and tables that a run prints: one line per step, and the scores at the end."""
 
+import re
 import shutil
 import sys
 from collections.abc import Mapping, Sequence
@@ -15,16 +16,18 @@ from rich.text import Text
 from disentangled_audio.evaluation.scores.summary import HYBRID
 from disentangled_audio.report.names import label
 
-# The best ones; all are in the metrics.
+# The closing table shows the best controls; the metrics have all.
 MOST_CONTROLS = 5
-# With its level, number and time such a name fits 80 columns.
+# A line with the level, number and time of a step fits 80 columns.
 LONGEST_STEP = 44
-# In a narrower terminal no column of a table would hold a word.
+# In a narrower terminal, columns of a table would break words.
 _LEAST_COLUMNS = 70
+# Columns of texts; those of numbers are right-aligned.
+_NUMBER = re.compile(r"[-−]?[\d.]+( – [\d.]+)?|-|")
 
 
 def step_line(number: int | None, n_steps: int, name: str, seconds: float) -> str:
-    """A step of a run that is done, in one line; one of a fold has no number."""
+    """Describe a finished step in one line; steps of a fold have no number."""
     width = len(str(n_steps))
     shown = name if len(name) <= LONGEST_STEP else f"…{name[1 - LONGEST_STEP :]}"
     place = f"[{number:{width}}/{n_steps}]" if number is not None else " " * (2 * width + 3)
@@ -32,7 +35,7 @@ def step_line(number: int | None, n_steps: int, name: str, seconds: float) -> st
 
 
 def print_summary(metrics: Mapping[str, Any], n_rejected: int, report: Path) -> None:
-    """Print models and controls with their intervals, and where the results are."""
+    """Print models and controls with intervals, and the paths of the results."""
     _print_scores(
         metrics,
         f"fold {metrics['fold']}",
@@ -47,7 +50,7 @@ def print_summary(metrics: Mapping[str, Any], n_rejected: int, report: Path) -> 
 
 
 def print_folds(metrics: Mapping[str, Any], path: Path) -> None:
-    """Print models and controls over all folds, and where the figures are."""
+    """Print models and controls over all folds, and the path of the scores."""
     n_run, n_all = len(metrics["folds"]), metrics["n_folds"]
     _print_scores(
         metrics,
@@ -56,7 +59,7 @@ def print_folds(metrics: Mapping[str, Any], path: Path) -> None:
         _fold_row,
         "mean_balanced_accuracy",
     )
-    _print_line(f"All figures: {_shown(path)}")
+    _print_line(f"All scores: {_shown(path)}")
 
 
 def _print_scores(
@@ -103,33 +106,37 @@ def _tested(metrics: Mapping[str, Any]) -> str:
 
 
 def _print_line(text: str, style: str = "") -> None:
-    # A path that is broken into lines cannot be copied.
+    # A path broken into lines could not be copied.
     Console().print(Text(text, style), soft_wrap=True)
 
 
 def _shown(path: Path) -> Path:
-    """A path as it can be opened from here."""
+    """Path relative to the current folder where possible."""
     return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
 
 
 def print_table(
     columns: Sequence[str], rows: Sequence[Sequence[str]], styles: Sequence[str] = ()
 ) -> None:
-    """Print a table for the eye; piped, a line a row without anything that is not in it.
+    """Print a table; in a pipe, one plain line per row.
 
     Parameters
     ----------
     columns : sequence of str
     rows : sequence of (n_columns,)
-        Nothing in them is taken as markup; line ends and control characters are escaped.
+        Not read as markup; line ends and control characters are escaped.
     styles : sequence of str, optional
-        How each row looks, in the words of rich.
+        Style of each row, as rich names it.
     """
     rows = [[_visible(cell) for cell in row] for row in rows]
+    numeric = [all(map(_NUMBER.fullmatch, cells)) for cells in zip(*rows, strict=True)]
     if not sys.stdout.isatty():
         widths = [max(map(len, column)) for column in zip(columns, *rows, strict=True)]
         for row in (columns, *rows):
-            cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+            cells = (
+                cell.rjust(width) if is_number else cell.ljust(width)
+                for cell, width, is_number in zip(row, widths, numeric or row, strict=True)
+            )
             click.echo("  ".join(cells).rstrip())
         click.echo()
         return
@@ -138,18 +145,19 @@ def print_table(
             lines = (f"{name}: {cell}" for name, cell in zip(columns, row, strict=True))
             click.echo("\n".join(wrapped(line, sys.stdout) for line in lines) + "\n")
         return
-    # Without lines, so that it can be copied.
+    # No lines, so that it can be copied.
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in columns:
-        # To be copied as a whole.
-        table.add_column(name, overflow="fold", no_wrap=name == "version")
+    for name, is_number in zip_longest(columns, numeric):
+        # A version is copied as a whole.
+        justify = "right" if is_number else "left"
+        table.add_column(name, justify=justify, overflow="fold", no_wrap=name == "version")
     for row, style in zip_longest(rows, styles[: len(rows)], fillvalue=""):
         table.add_row(*map(Text, row), style=style)
     Console().print(table, "")
 
 
 def wrapped(text: str, stream: TextIO) -> str:
-    """Text in lines of a terminal's width; as it is where the stream is none."""
+    """Wrap text to the width of a terminal; leave it as it is in a pipe."""
     if not stream.isatty():
         return text
     return click.wrap_text(text, shutil.get_terminal_size().columns)

@@ -1,22 +1,22 @@
-"""The audit in words: what the label can be told from beside the sound itself."""
+"""The shortcut audit in sentences: how well the label can be predicted without listening."""
 
 from collections.abc import Mapping
 from typing import Any
 
-from disentangled_audio.evaluation.scores.summary import HYBRID
-from disentangled_audio.evaluation.shortcuts.controls import (
-    ALL_METADATA,
-    CONTROLS,
+from disentangled_audio.report.names import in_sentence, label
+from disentangled_audio.report.sentences import (
+    FEW_GROUPS,
+    count,
+    main_model,
+    percent,
+    percent_interval,
 )
-
-# Below, intervals and p from resampled groups are known to be too narrow and too small.
-FEW_GROUPS = 10
 
 
 def verdict(
     audit: Mapping[str, Any], margins: Mapping[str, Any], leakage: Mapping[str, Any]
 ) -> list[str]:
-    """Say in sentences what the figures say.
+    """Sentences of the audit.
 
     Parameters
     ----------
@@ -27,10 +27,6 @@ def verdict(
     leakage : mapping
         ``shares`` of test items, by what they share with training items, and
         ``near_duplicates``.
-
-    Returns
-    -------
-    list of str
     """
     return [
         _subject(audit),
@@ -44,132 +40,122 @@ def verdict(
 
 def _subject(audit: Mapping[str, Any]) -> str:
     simulated = "These recordings are simulated. " if audit["simulated"] else ""
-    n_folds, n_groups = audit["n_folds"], audit["n_groups"]
     return (
-        f"{simulated}Target {audit['target']} of {audit['corpus']} under protocol "
-        f"{audit['protocol']}: {len(audit['classes'])} classes, {_counted(n_folds, 'fold')}, "
-        f"{_counted(n_groups, 'group')} tested; chance is {audit['chance']:.2f}."
+        f"{simulated}The audit predicts {audit['target']} in {audit['corpus']} (protocol "
+        f"{audit['protocol']}) from shortcuts: {len(audit['classes'])} classes, "
+        f"{count(audit['n_folds'], 'fold')}, {count(audit['n_groups'], 'test group')}; guessing "
+        f"gives {percent(audit['chance'])}."
     )
 
 
-def _counted(number: int, what: str) -> str:
-    return f"{number} {what}" + ("" if number == 1 else "s")
-
-
 def _on_shortcuts(audit: Mapping[str, Any]) -> list[str]:
+    target = audit["target"]
     if audit["shortcuts"]:
         best, *others = audit["shortcuts"]
-        low, high = audit["controls"][best]["balanced_accuracy_ci95"]
         sentences = [
-            f"{_capital(says(best))} alone names the {audit['target']} with balanced accuracy "
-            f"{_reached(audit, best)} (95 % interval {low:.2f}–{high:.2f}, chance "
-            f"{audit['chance']:.2f})."
+            f"{label(best)} alone recognises the right {target} in "
+            f"{percent_interval(audit['controls'][best])} of recordings"
+            f"{_classes_found(audit, best)}."
         ]
         if others:
-            listed = "; ".join(f"{says(name)} {_reached(audit, name)}" for name in others)
-            sentences.append(f"It can also be told from {listed}.")
+            sentences.append(f"Other shortcuts: {_listed(audit, others)}.")
         return [
             *sentences,
-            "None of this is the sound itself; a model may use it as far as it can see it.",
+            "A score that a shortcut also reaches proves nothing: a model may use the shortcut "
+            "wherever it can see it.",
         ]
     if not audit["can_be_significant"]:
         return [
-            f"{_counted(audit['n_groups'], 'group')} are too few to show that any control tells "
-            f"the {audit['target']}: their labels can be dealt out in too few ways."
+            f"{count(audit['n_groups'], 'group')} are too few to show that any control predicts "
+            f"the {target}: too few permutations of their labels exist."
         ]
-    return [f"Nothing beside the sound tells the {audit['target']} significantly above chance."]
+    return [f"No shortcut predicts the {target} significantly better than chance."]
 
 
-def _reached(audit: Mapping[str, Any], name: str) -> str:
-    """Balanced accuracy of a control, and which classes it finds if not all."""
-    scores = audit["controls"][name]
-    given = scores["gives_away"]
-    some = f" (finds {' and '.join(given)} only)" if 0 < len(given) < len(audit["classes"]) else ""
-    return f"{scores['balanced_accuracy']:.2f}{some}"
+def _classes_found(audit: Mapping[str, Any], name: str) -> str:
+    """Name the classes that a control gives away, if not all."""
+    given = audit["controls"][name]["gives_away"]
+    return f" (finds {' and '.join(given)} only)" if 0 < len(given) < len(audit["classes"]) else ""
+
+
+def _listed(audit: Mapping[str, Any], names: list[str]) -> str:
+    return "; ".join(
+        f"{label(name)} {percent(audit['controls'][name]['balanced_accuracy'])}"
+        f"{_classes_found(audit, name)}"
+        for name in names
+    )
 
 
 def _on_parts_of_sound(audit: Mapping[str, Any]) -> list[str]:
     if not audit["parts_of_sound"]:
         return []
-    listed = "; ".join(f"{says(name)} {_reached(audit, name)}" for name in audit["parts_of_sound"])
     return [
-        f"Parts of the sound that tell the {audit['target']} by themselves: {listed}. Unless the "
-        f"{audit['target']} is a matter of the spectrum, they tell how it was recorded."
+        f"These parts of the sound alone predict the {audit['target']}: "
+        f"{_listed(audit, audit['parts_of_sound'])}. Unless the {audit['target']} is itself a "
+        "property of the spectrum, they reveal how it was recorded."
     ]
 
 
 def _on_not_applicable(audit: Mapping[str, Any]) -> list[str]:
     reasons: dict[str, list[str]] = {}
     for name, reason in audit["not_applicable"].items():
-        reasons.setdefault(reason, []).append(says(name))
+        reasons.setdefault(reason, []).append(label(name))
     return [
-        f"Controls that do not apply, {reason}: {', '.join(names)}."
+        f"These controls do not apply ({reason}): {', '.join(names)}."
         for reason, names in reasons.items()
     ]
 
 
-def says(control: str) -> str:
-    """A control in words."""
-    if control == ALL_METADATA:
-        return "all facts beside the sound together"
-    return CONTROLS[control].says if control in CONTROLS else control
-
-
-def _capital(text: str) -> str:
-    return text[:1].upper() + text[1:]
-
-
 def _on_margins(margins: Mapping[str, Any]) -> list[str]:
+    kinds = {"shortcut": "the best shortcut control", "part_of_sound": "the best part of sound"}
     sentences = []
-    for kind, of in margins.items():
-        named = {"shortcut": "the best shortcut control", "part_of_sound": "the best part of sound"}
-        control = f"{named[kind]}, {says(of['best_control'])} ({of['balanced_accuracy']:.2f})"
-        main = HYBRID if HYBRID in of["models"] else next(reversed(of["models"]))
-        sentences.append(_on_margin(main, of["models"][main], control))
-        others = {name: row for name, row in of["models"].items() if name != main}
-        above = [f"{name} {_signed(row['difference'])}" for name, row in others.items()]
-        if above and kind == "shortcut":
-            sure = [name for name, row in others.items() if row["significant"]]
+    for kind, found in margins.items():
+        best = f"{label(found['best_control'])} ({percent(found['balanced_accuracy'])})"
+        main = main_model(found)
+        sentences.append(_on_margin(main, found["models"][main], f"{kinds[kind]}, {best}"))
+        others = {name: row for name, row in found["models"].items() if name != main}
+        if others and kind == "shortcut":
+            listed = [f"{label(name)} {_points(row['difference'])}" for name, row in others.items()]
+            sure = [label(name) for name, row in others.items() if row["significant"]]
             sentences.append(
-                f"Of the other models ({', '.join(above)}), "
+                f"Of the other models ({', '.join(listed)}), "
                 f"{', '.join(sure) if sure else 'none'} "
-                f"{'are' if len(sure) > 1 else 'is'} significantly above it."
+                f"{'are' if len(sure) > 1 else 'is'} significantly better than this control."
             )
     return sentences
 
 
-def _on_margin(model: str, of: Mapping[str, Any], control: str) -> str:
-    low, high = of["difference_ci95"]
-    word = "significant" if of["significant"] else "not significant"
-    how = f"paired bootstrap by {of['resampled']}, {_counted(of['n_groups'], 'group')}"
+def _on_margin(model: str, margin: Mapping[str, Any], control: str) -> str:
+    low, high = margin["difference_ci95"]
+    word = "significant" if margin["significant"] else "not significant"
+    how = f"paired bootstrap by {margin['resampled']}, {count(margin['n_groups'], 'group')}"
     care = ""
-    if of["resampled"] != "group":
-        care = " One group says nothing of other groups."
-    elif of["significant"] and of["n_groups"] < FEW_GROUPS:
-        care = " With so few groups, that p is too small."
+    if margin["resampled"] != "group":
+        care = " One group says nothing about other groups."
+    elif margin["significant"] and margin["n_groups"] < FEW_GROUPS:
+        care = " With so few groups, this p is too small."
     return (
-        f"On the test items of this fold, the margin of {model} over {control} is "
-        f"{_signed(of['difference'])} (95 % interval {_signed(low)} to {_signed(high)}), {word} "
-        f"({how}, adjusted p = {of['p_holm']:.3f}).{care}"
+        f"On the test items of this fold, the margin of {in_sentence(model)} over {control}, is "
+        f"{_points(margin['difference'])} percentage points (95 % interval {_points(low)} to "
+        f"{_points(high)}), {word} ({how}, adjusted p = {margin['p_holm']:.3f}).{care}"
     )
 
 
-def _signed(value: float) -> str:
-    return f"{value:+.2f}".replace("-", "\N{MINUS SIGN}")
+def _points(difference: float) -> str:
+    return f"{100 * difference:+.0f}".replace("-", "\N{MINUS SIGN}")
 
 
 def _on_leakage(leakage: Mapping[str, Any]) -> list[str]:
-    sentences = []
-    for name, share in leakage["shares"].items():
-        if share > 0:
-            sentences.append(f"{share:.0%} of the test items have their {name} in training.")
+    sentences = [
+        f"{percent(share)} of the test items share their {name} with training items."
+        for name, share in leakage["shares"].items()
+        if share > 0
+    ]
     duplicates = leakage["near_duplicates"]
     if duplicates["n"]:
+        test, training = duplicates["first"][0]
         sentences.append(
-            f"{duplicates['n']} test items ({duplicates['share']:.1%}) are the same sound as a "
-            f"training item; the first is {duplicates['first'][0][0]}, like "
-            f"{duplicates['first'][0][1]}."
+            f"{duplicates['n']} test items ({100 * duplicates['share']:.1f} %) are the same sound "
+            f"as a training item, for example {test} and {training}."
         )
-    if not sentences:
-        sentences.append("No test item shares its group, file or sound with a training item.")
-    return sentences
+    return sentences or ["No test item shares its group, file or sound with a training item."]

@@ -61,7 +61,7 @@ def test_few_groups_cannot_be_significant_and_that_is_said():
     assert audit["shortcuts"] == []
     assert audit["can_be_significant"] is False
     words = " ".join(verdict(audit, {}, CLEAN))
-    assert "3 groups are too few to show that any control tells the place" in words
+    assert "3 groups are too few to show that any control predicts the place" in words
 
 
 def test_a_class_that_alone_is_found_is_named():
@@ -71,7 +71,7 @@ def test_a_class_that_alone_is_found_is_named():
     audit = audit_controls(controls, constant={}, **NAMED)
     # It finds a, too, but takes c for it.
     assert audit["controls"]["kind"]["gives_away"] == ["a", "b"]
-    assert "0.67 (finds a and b only)" in " ".join(verdict(audit, {}, CLEAN))
+    assert "of recordings (finds a and b only)." in " ".join(verdict(audit, {}, CLEAN))
 
 
 def test_a_control_that_failed_in_a_fold_is_not_scored():
@@ -87,7 +87,7 @@ def test_constant_controls_are_listed_and_never_flagged():
     audit = audited({"duration": 1.0}, constant=["duration", "sample_rate"])
     assert audit["shortcuts"] == []
     words = " ".join(verdict(audit, {}, CLEAN))
-    assert "the same for all: the duration of the file, the sampling rate of the file" in words
+    assert "(the same for all): Duration, Sampling rate." in words
 
 
 def test_nothing_but_the_majority_is_no_error():
@@ -99,20 +99,22 @@ def test_nothing_but_the_majority_is_no_error():
 def test_words_of_a_shortcut():
     audit = audited({"byte_size": 1.0, "duration": 0.8, "direct_sound": 0.9})
     sentences = verdict({**audit, "simulated": True}, {}, CLEAN)
-    assert sentences[0].startswith("These recordings are simulated. Target place of made")
-    assert sentences[1] == (
-        "The size of the file in bytes alone names the place with balanced accuracy 1.00 "
-        "(95 % interval 1.00–1.00, chance 0.33)."
+    assert sentences[0].startswith(
+        "These recordings are simulated. The audit predicts place in made"
     )
-    assert sentences[2] == "It can also be told from the duration of the file 0.80."
-    assert "Parts of the sound that tell the place by themselves: the first 5 ms" in sentences[4]
+    assert sentences[1] == (
+        "File size alone recognises the right place in 100 % (95 % interval 100–100 %) of "
+        "recordings."
+    )
+    assert sentences[2] == "Other shortcuts: Duration 80 %."
+    assert "parts of the sound alone predict the place: Direct sound" in sentences[4]
     assert sentences[-1] == "No test item shares its group, file or sound with a training item."
 
 
 def test_words_without_a_shortcut():
     words = " ".join(verdict(audited({"byte_size": 0.3}), {}, CLEAN))
-    assert "Nothing beside the sound tells the place significantly above chance." in words
-    assert "Parts of the sound" not in words
+    assert "No shortcut predicts the place significantly better than chance." in words
+    assert "parts of the sound" not in words
 
 
 def margins(models, controls, **options):
@@ -131,18 +133,18 @@ def test_margins_are_over_the_best_control_of_each_kind():
     assert found["shortcut"]["models"]["svm"]["significant"] is False
     words = " ".join(verdict(audited({}), found, CLEAN))
     assert (
-        "the margin of hybrid over the best shortcut control, the duration of the file (0.50) is "
-        "+0.50"
+        "the margin of the hybrid over the best shortcut control, Duration (50 %), is +50 "
+        "percentage points"
     ) in words
-    assert "Of the other models (svm +0.00), none is significantly above it." in words
-    assert "the best part of sound, the bandwidth (0.80) is +0.20" in words
+    assert "Of the other models (Fourier + SVM +0), none is significantly better" in words
+    assert "the best part of sound, Bandwidth (80 %), is +20" in words
 
 
 def test_a_model_below_the_control_is_never_significantly_above_it():
     found = margins({"hybrid": 0.0}, {"duration": 1.0})
     assert found["shortcut"]["models"]["hybrid"]["significant"] is False
     words = " ".join(verdict(audited({}), found, CLEAN))
-    assert "\N{MINUS SIGN}1.00" in words
+    assert "\N{MINUS SIGN}100 percentage points" in words
     assert "not significant" in words
 
 
@@ -167,7 +169,7 @@ def test_words_of_leaks():
         "near_duplicates": {"n": 3, "share": 0.015, "first": [["x.wav", "y.wav"]]},
     }
     words = " ".join(verdict(audited({}), {}, leakage))
-    assert "25% of the test items have their room in training." in words
-    assert "3 test items (1.5%) are the same sound" in words
-    assert "x.wav, like y.wav" in words
+    assert "25 % of the test items share their room with training items." in words
+    assert "3 test items (1.5 %) are the same sound" in words
+    assert "for example x.wav and y.wav" in words
     assert "No test item shares" not in words

@@ -1,4 +1,4 @@
-"""What the label can be told from beside the sound."""
+"""Section of the shortcut audit: how well the label can be predicted without listening."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -8,13 +8,13 @@ from disentangled_audio.report.media import picture
 
 
 def audit_section(audit: Mapping[str, Any]) -> dict[str, Any]:
-    """The audit's verdict, and each control over all folds."""
+    """Show the audit's verdict, and each control over all folds."""
     text = "Balanced accuracy of each shortcut control over all folds."
     return {
         "blocks": {
             "audit": [
                 blocks.text(
-                    "Over all folds of the protocol; scores above are of this page's fold."
+                    "The audit covers all folds of the protocol; the scores above cover one fold."
                 ),
                 blocks.sentences(audit["verdict"]),
                 blocks.picture_block(picture(figures.of_audit(audit), text)),

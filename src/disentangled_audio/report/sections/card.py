@@ -1,4 +1,4 @@
-"""The model card: intended use, limits, and whose the recordings are."""
+"""The model card: intended use, limits, licences and citations."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -13,9 +13,9 @@ from disentangled_audio.report.sentences import cautions, main_model
 
 MOST_SOURCES = 4
 NOT_FOR = (
-    "Not for decisions about people, and not for recordings made with other equipment, in other "
-    "places or by other people than those of the corpus, unless a protocol that holds these out "
-    "says how far it carries."
+    "Do not use the models for decisions about people. Do not use them on recordings from other "
+    "equipment, places or people than those of the corpus, unless a protocol that holds these out "
+    "shows that they still work."
 )
 
 
@@ -26,7 +26,7 @@ def card_section(
     facts: Mapping[str, Any],
     options: str,
 ) -> dict[str, Any]:
-    """What the models are for.
+    """State what the models are for.
 
     Parameters
     ----------
@@ -36,7 +36,7 @@ def card_section(
     facts : mapping
         Of the run that made the predictions: ``run_id`` and ``can_classify``.
     options : str
-        Those of the run, as they were typed.
+        Options of the run, as typed.
     """
     return {
         "blocks": {
@@ -52,8 +52,8 @@ def card_section(
 
 
 def rights_of(recordings: pd.DataFrame) -> list[dict[str, Any]]:
-    """Each licence and citation once, with the sources of recordings that it is of."""
-    # A path begins with what its source is called.
+    """List each licence and citation once, with the sources it applies to."""
+    # A path begins with the name of its source.
     source = recordings["path"].str.partition("/")[0]
     rights = source.groupby(
         [recordings["licence"], recordings["citation"]], dropna=False, sort=False
@@ -72,17 +72,17 @@ def _use(metrics: Mapping[str, Any], facts: Mapping[str, Any], options: str) -> 
     main = main_model(metrics)
     models = [main, *(name for name in metrics["models"] if name != main)]
     purpose = (
-        f"Naming the {metrics['target']} of recordings that were made as those of "
-        f"{metrics['corpus']} were, and studying what each representation of them carries. The "
-        f"models: {', '.join(map(label, models))}."
+        f"The models recognise {metrics['target']} in recordings made like those of "
+        f"{metrics['corpus']}, and show what each representation contains. Models: "
+        f"{', '.join(map(label, models))}."
     )
     if facts["can_classify"]:
-        how = "To use them on recordings of your own:"
+        how = "To use them on your own recordings:"
         line = f"disentangled-audio classify PATH --model {facts['run_id']}"
     else:
         how = (
-            "That run made only a part of what naming recordings of your own needs. To make all of "
-            "it:"
+            "This run did not train everything that is needed to classify your own recordings. To "
+            "train it:"
         )
         line = f"kedro run{of_runs(options)}"
     return [
@@ -96,10 +96,10 @@ def _use(metrics: Mapping[str, Any], facts: Mapping[str, Any], options: str) -> 
 def _limits(metrics: Mapping[str, Any]) -> list[Any]:
     return [
         *cautions(metrics),
-        f"Scores are of the {metrics['n_test']} test items of one split. Confidence is calibrated "
-        "on recordings like these and means little for others.",
+        f"The scores come from the {metrics['n_test']} test items of one split. Confidence is "
+        "calibrated on recordings like these and means little for others.",
         {
-            "text": "What the label can be told from beside the sound is in the",
+            "text": "How well the label can be predicted without listening is in the",
             "link": "shortcut audit",
             "to": "audit",
         },
@@ -110,12 +110,12 @@ def _rights(
     name: str, corpus: Corpus, rights: Sequence[Mapping[str, Any]]
 ) -> list[tuple[str, str]]:
     about = f"{name}: {corpus.description}" if corpus.description else name
-    told = [("corpus", about)]
+    facts = [("corpus", about)]
     for right in rights:
         if len(rights) > 1:
             listed = ", ".join(right["sources"][:MOST_SOURCES])
             n_more = len(right["sources"]) - MOST_SOURCES
-            told.append(("recordings in", f"{listed} and {n_more} more" if n_more > 0 else listed))
-        told.append(("licence", right["licence"] or "not stated"))
-        told.append(("citation", right["citation"] or "not stated"))
-    return told
+            facts.append(("recordings in", f"{listed} and {n_more} more" if n_more > 0 else listed))
+        facts.append(("licence", right["licence"] or "not stated"))
+        facts.append(("citation", right["citation"] or "not stated"))
+    return facts

@@ -1,4 +1,4 @@
-"""What the codes say, maps of them, and swaps to see and hear."""
+"""Sections about the codes: what they contain, maps of them, and swaps to see and hear."""
 
 from collections import Counter
 from typing import Any
@@ -13,17 +13,18 @@ from disentangled_audio.storage.hashing import short_hash
 
 MOST_SWAPS = 6
 CODES = (
-    "Content is meant to say which class, rhythm how the sound goes on in time, pitch its "
-    "fundamental or resonances. Probes name each factor from each code. What an untrained encoder, "
-    "or the spectrogram itself, tells as well is due to what the encoder may see, not to what it "
-    "has learned. One-hot rows are what a code that holds its own factor and nothing else tells of "
-    "the others."
+    "The content code should describe the class, the rhythm code how the sound evolves in time, "
+    "and the pitch code its fundamental or resonances. Probes predict each factor from each code. "
+    "If an untrained encoder or the raw spectrogram does as well, the input view, not training, "
+    "explains the score. One-hot rows show how well a code that contains its own factor and "
+    "nothing else predicts the other factors."
 )
 SWAPS = (
-    "One code is taken from another clip and the result decoded: what that code carries should "
-    "follow. All sounds come from spectrograms, real ones too, so that they differ by the codes "
-    "alone. “Read as” is what a reader says of it that learned from spectrograms of training "
-    "recordings; low, middle and high are thirds of these."
+    "Each example takes one code from another clip and decodes the result: the attribute that the "
+    "code carries should change with it. All sounds, the real ones too, are rebuilt from "
+    "spectrograms, so that only the codes make a difference. “Read as” is the answer of a reader, "
+    "a classifier trained on spectrograms of the training recordings; low, middle and high are "
+    "thirds of the training recordings."
 )
 
 
@@ -37,7 +38,7 @@ def codes_section(
     corpus: Corpus,
     views: ViewParameters,
 ) -> dict[str, Any]:
-    """What the codes say beside controls, in words and as a heat map; swaps to see and hear."""
+    """Show what the codes contain beside controls, and swaps to see and hear."""
     from disentangled_audio.plots.disentanglement import leakage_figure
 
     heat_map = leakage_figure(leakage, simulated=corpus.simulated)
@@ -50,8 +51,8 @@ def codes_section(
                 blocks.picture_block(
                     picture(
                         heat_map,
-                        "Balanced accuracy of probes of each code for each factor, controls "
-                        "beneath.",
+                        "Balanced accuracy of probes that predict each factor from each code; "
+                        "controls below.",
                     )
                 ),
             ],
@@ -63,14 +64,14 @@ def codes_section(
 
 
 def missing_codes(options: str) -> dict[str, Any]:
-    """How to get what `codes_section` would say."""
+    """Tell how to get what `codes_section` shows."""
     line = f"kedro run --pipelines=disentanglement,reporting{options}"
     return {
         "blocks": {
             "disentanglement": [
                 blocks.command(
                     line,
-                    "The codes of these models have not been measured. For heat map and swaps:",
+                    "The codes of these models have not been measured. To measure and swap them:",
                 )
             ],
             "swaps": [
@@ -81,17 +82,14 @@ def missing_codes(options: str) -> dict[str, Any]:
 
 
 def maps_section(codes: pd.DataFrame, factor_table: pd.DataFrame, corpus: Corpus) -> dict[str, Any]:
-    """Maps of the codes, and which codes the page is about."""
+    """Show maps of the codes, and identify the codes of this page."""
     figure = figures.codes_figure(codes, factor_table, corpus)
     text = "First two principal components of each code, coloured by each factor."
     return {
         "codes": digest_of(codes),
         "blocks": {
             "latent": [
-                blocks.text(
-                    "Each point is a recording. The colours of a class are the same in every "
-                    "figure."
-                ),
+                blocks.text("Each point is a recording. A class has the same colour everywhere."),
                 blocks.picture_block(picture(figure, text)),
             ]
         },
@@ -99,7 +97,7 @@ def maps_section(codes: pd.DataFrame, factor_table: pd.DataFrame, corpus: Corpus
 
 
 def digest_of(codes: pd.DataFrame) -> str:
-    """By which codes are known again; those of another training differ."""
+    """Hash that identifies codes; those of another training differ."""
     return short_hash(int(pd.util.hash_pandas_object(codes, index=False).sum()))
 
 
@@ -109,12 +107,12 @@ def _swaps(
     audio: Any,
     corpus: Corpus,
     views: ViewParameters,
-    said: str,
+    summary: str,
 ) -> list[blocks.Block]:
     from disentangled_audio.evaluation.representation.swap_examples import shown_swaps, told_change
 
     if examples.empty:
-        return [blocks.text(f"No example: {examples.attrs['reason']}.")]
+        return [blocks.text(f"There is no example: {examples.attrs['reason']}.")]
     sounds, rate_hz = audio[:], audio.attrs["sample_rate_hz"]
     swaps: list[blocks.Block] = []
     n_named: Counter[str] = Counter()
@@ -129,5 +127,5 @@ def _swaps(
             }
         )
     figure = figures.swap_examples_figure(examples, spectra, corpus, views)
-    text = "Spectrograms of inputs, donors and what was decoded from their codes."
-    return [blocks.text(f"{SWAPS} {said}"), *swaps, blocks.picture_block(picture(figure, text))]
+    text = "Spectrograms of inputs, donors and the clips decoded from their codes."
+    return [blocks.text(f"{SWAPS} {summary}"), *swaps, blocks.picture_block(picture(figure, text))]

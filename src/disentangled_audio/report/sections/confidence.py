@@ -1,4 +1,4 @@
-"""How far confidence can be trusted, and what each member is worth to the hybrid."""
+"""Sections on how trustworthy confidence is, and what each member adds to the hybrid."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -25,7 +25,7 @@ def confidence_section(
     *,
     simulated: bool,
 ) -> dict[str, Any]:
-    """Reliability, and the ablation of the hybrid; `options` as they were typed."""
+    """Show reliability and the ablation of the hybrid; `options` are those of the run, as typed."""
     reliable = figures.of_confidence(reliability, risk_coverage, summary, simulated=simulated)
     dropped = figures.of_ablation(ablation, simulated=simulated)
     text = "Weight of each member, and what the hybrid loses without it."
@@ -37,14 +37,14 @@ def confidence_section(
             ],
             "ablation": [
                 blocks.text(
-                    "What the hybrid loses on these test items without each of its members; below "
-                    "zero it does better without that one. Which member would be missed is not "
-                    "known before the test, so none is left out."
+                    "Each bar shows what the hybrid loses on these test items without one of its "
+                    "members; below zero, it does better without it. This is known only after the "
+                    "test, so no member was left out because of it."
                 ),
                 blocks.picture_block(picture(dropped, text)),
                 blocks.text(
-                    "What each loss and bottleneck of the encoders is worth costs a training each. "
-                    "This trains without one after the other and prints a table:"
+                    "To measure what each loss and bottleneck of the encoders adds, train once "
+                    "without each of them. This command does so and prints a table:"
                 ),
                 blocks.command(f"python benchmarks/loss_ablation.py{of_scripts(options)}"),
             ],

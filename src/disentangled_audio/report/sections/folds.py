@@ -1,4 +1,4 @@
-"""Models against controls over all folds, and what codes say, mean over folds."""
+"""Sections on all folds: models beside controls, and what the codes contain."""
 
 from typing import Any
 
@@ -18,7 +18,7 @@ def folds_section(
     disentanglement: dict[str, Any],
     corpus: Corpus,
 ) -> dict[str, Any]:
-    """Scores over folds, beside those of the page's fold; a heat map where codes were measured."""
+    """Show scores over folds, and a heat map if the codes were measured."""
     text = "Balanced accuracy of models and controls: mean over folds, each fold, interval."
     parts = {
         "comparison": [
@@ -31,13 +31,13 @@ def folds_section(
         figure = figures.folds_leakage_figure(leakage, disentanglement, corpus)
         parts["disentanglement"] = [
             blocks.heading("Mean over folds"),
-            blocks.picture_block(picture(figure, "The same as a mean over folds.")),
+            blocks.picture_block(picture(figure, "The same scores as a mean over folds.")),
         ]
     return {"blocks": parts}
 
 
 def missing_folds(options: str) -> dict[str, Any]:
-    """How to get what `folds_section` would say."""
+    """Tell how to get what `folds_section` shows."""
     return {
         "blocks": {
             "comparison": [
@@ -45,7 +45,7 @@ def missing_folds(options: str) -> dict[str, Any]:
                 blocks.command(
                     f"kedro run --pipelines=cross_validation{options} && "
                     f"kedro run --pipelines=reporting{options}",
-                    "This page is about one fold. For the others, and for this section (each fold "
+                    "This page shows one fold. To run all folds and fill this section (each fold "
                     "takes about as long as this run):",
                 ),
             ]

@@ -1,4 +1,4 @@
-"""Single test items to see and hear."""
+"""Section of single test items to see and hear."""
 
 from typing import Any
 
@@ -9,12 +9,13 @@ from disentangled_audio.evaluation.scores.summary import HYBRID
 from disentangled_audio.parameters import Corpus, ViewParameters
 from disentangled_audio.report import blocks
 from disentangled_audio.report.media import picture, player
-from disentangled_audio.report.names import label
+from disentangled_audio.report.names import in_sentence
+from disentangled_audio.report.sentences import capital
 
 MOST_MISTAKES = 6
-# Columns of a spectrogram that can be told apart.
+# More columns of a spectrogram cannot be distinguished.
 MOST_FRAMES = 400
-HEARD = "They sound as they were analysed, made as loud as they can be."
+HEARD = "You hear them as they were analysed, at full volume."
 
 
 def mistakes_section(
@@ -25,7 +26,7 @@ def mistakes_section(
     views: ViewParameters,
     target: str,
 ) -> dict[str, Any]:
-    """The hybrid's most confident mistakes; or what it doubted most, where it made none."""
+    """Show the hybrid's most confident mistakes, or its least certain hits if it made none."""
     from disentangled_audio.evaluation.scores.mistakes import confident_mistakes, doubtful_hits
 
     items = confident_mistakes(predictions, HYBRID, MOST_MISTAKES)
@@ -38,14 +39,12 @@ def mistakes_section(
         _article(waveforms[int(row)], item, rate_hz, views, target, is_mistake=are_mistakes)
         for row, item in zip(rows, items.to_dict("records"), strict=True)
     ]
+    hybrid = in_sentence(HYBRID)
     if are_mistakes:
-        said = f"Test items that {label(HYBRID)} named wrongly, those it was surest of first."
+        intro = f"Test items that {hybrid} misclassified, the most confident mistakes first."
     else:
-        said = (
-            f"{label(HYBRID)} named every test item rightly. These are the ones it was least sure "
-            "of."
-        )
-    return {"blocks": {"mistakes": [blocks.text(f"{said} {HEARD}"), *articles]}}
+        intro = f"{capital(hybrid)} made no mistake. These are the test items it was least sure of."
+    return {"blocks": {"mistakes": [blocks.text(f"{intro} {HEARD}"), *articles]}}
 
 
 def _article(
@@ -63,19 +62,19 @@ def _article(
     figure = recording_figure(sound_of(samples, rate_hz, views, is_response=is_response))
     text = "Spectrogram and " + ("energy decay" if is_response else "waveform")
     name = item["recording_id"]
-    taken = [", taken for ", item["predicted"]] if is_mistake else ["", ""]
+    mistaken = [", mistaken for ", item["predicted"]] if is_mistake else ["", ""]
     facts = f", confidence {item['confidence']:.2f}; group {item['group']}, {item['kind']}"
     return {
         "kind": "article",
         "name": name,
-        "text": [f"{target} ", item["target"], *taken, facts],
+        "text": [f"{target} ", item["target"], *mistaken, facts],
         "picture": picture(figure, f"{text} of {name}"),
         "player": player(samples, rate_hz, "as analysed"),
     }
 
 
 def sound_of(samples: Any, rate_hz: int, views: ViewParameters, *, is_response: bool) -> Any:
-    """A clip ready for `recording_figure`: its spectrogram, and of a response its decay."""
+    """Prepare a clip for `recording_figure`: its spectrogram, and the decay of a response."""
     from disentangled_audio.plots.recording import Sound
     from disentangled_audio.signal.clip import direct_sound_index
     from disentangled_audio.signal.decay import energy_decay_curve

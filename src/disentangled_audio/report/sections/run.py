@@ -1,4 +1,4 @@
-"""How the result came about: versions, times, training and parameters of the run."""
+"""Section of the run: versions, times, training and parameters."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -9,21 +9,21 @@ from disentangled_audio.report import blocks
 from disentangled_audio.report.media import picture
 from disentangled_audio.storage.dotted import dotted
 
-TRAINING = "Loss terms by epoch, training and validation; best epoch and refit are marked."
+TRAINING = "Training and validation loss by epoch, one panel per term; best epoch and refit marked."
 
 
 def run_section(
     facts: Mapping[str, Any], written_by: str, history: pd.DataFrame, *, simulated: bool
 ) -> dict[str, Any]:
-    """The run that made the predictions.
+    """Describe the run that made the predictions.
 
     Parameters
     ----------
     facts : mapping
-        Its manifest, or what is known of it: ``run_id, git, python, machine, packages, seconds,
-        parameters``. All but the first may be missing.
+        Its manifest: ``run_id, git, python, machine, packages, seconds, parameters``. All but the
+        first may be missing.
     written_by : str
-        Run that writes the page.
+        The run that writes the page.
     history : DataFrame
         Of the training.
     simulated : bool
@@ -51,7 +51,7 @@ def _origin(facts: Mapping[str, Any], written_by: str) -> Iterator[blocks.Block]
         ]
     yield blocks.facts([("run", facts["run_id"]), *known, ("page written by run", written_by)])
     if not known:
-        yield blocks.text("That run has left no manifest, so more is not known of it.")
+        yield blocks.text("That run left no manifest, so nothing more is known about it.")
 
 
 def _times(facts: Mapping[str, Any]) -> Iterator[blocks.Block]:
@@ -65,7 +65,7 @@ def _times(facts: Mapping[str, Any]) -> Iterator[blocks.Block]:
                 [step, f"{seconds:.1f}"]
                 for step, seconds in sorted(facts["seconds"].items(), key=lambda one: -one[1])
             ),
-            "Seconds by step of the run, longest first",
+            "Seconds per step of the run, longest first",
             is_code=True,
         )
 

@@ -1,6 +1,6 @@
-"""What was asked, the answer, models against controls, and what each model confuses."""
+"""Sections of the question, the answer, models beside controls, and confusions."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -18,16 +18,17 @@ from disentangled_audio.report.sentences import (
 )
 
 TRAINED = (
-    "Confusion matrix, precision and recall, and F1 by class, as the original report had them."
+    "Each model has a confusion matrix, precision and recall by class, and F1 by class, as in the "
+    "original report."
 )
 CONTROLS = (
-    "A control sees numbers of the file, such as its duration or its size, or sound that is "
-    "stripped of all but its first 5 ms or its long-term spectrum. A model that does no better "
-    "than a control need not have listened to what it was asked for."
+    "A control sees only numbers about the file, such as its duration or size, or a small part of "
+    "the sound, such as its first 5 ms or its long-term spectrum. A score that a control also "
+    "reaches proves nothing: the model may have used the same shortcut."
 )
 MEASURES = (
     "Balanced accuracy is the mean recall over the classes that have test items. Calibration error "
-    "is the mean distance between confidence and accuracy, 0 at best."
+    "is the mean distance between confidence and accuracy; 0 is best."
 )
 COLUMNS = (
     *("name", "balanced accuracy", "accuracy", "macro F1", "log loss (nats)", "calibration error"),
@@ -42,7 +43,7 @@ def scores_section(
     corpus: Corpus,
     plotted: Sequence[str],
 ) -> dict[str, Any]:
-    """Title of the page, and its first sections.
+    """Give the title of the page and its first sections.
 
     Parameters
     ----------
@@ -55,7 +56,7 @@ def scores_section(
     recordings : DataFrame
     corpus : Corpus
     plotted : names
-        Models that get figures of their own.
+        Models with their own figures.
     """
     simulated = bool(metrics["simulated"] or corpus.simulated)
     main = main_model(metrics)
@@ -100,14 +101,12 @@ def _asked(
 ) -> list[blocks.Block]:
     classes = metrics.get("classes") or []
     of_classes = f", one of {len(classes)}: {', '.join(classes)}" if classes else ""
-    of_roles = " and ".join(
-        [
-            f"{metrics['n_train']} training, {metrics['n_validation']} validation",
-            f"{metrics['n_test']} test items",
-        ]
+    of_roles = (
+        f"{metrics['n_train']} training, {metrics['n_validation']} validation and "
+        f"{metrics['n_test']} test items"
     )
     facts: list[tuple[str, blocks.Text]] = [
-        ("asked", ["the ", metrics["target"], f" of each recording{of_classes}"]),
+        ("question", ["the ", metrics["target"], f" of each recording{of_classes}"]),
         ("corpus", f"{metrics['corpus']}, {'simulated' if simulated else 'real'} recordings"),
         *((what, str(number)) for what, number in counts.items()),
         ("protocol", f"{metrics['protocol']}: {of_roles}"),
@@ -117,14 +116,15 @@ def _asked(
 
 def _answer(metrics: Mapping[str, Any]) -> list[blocks.Block]:
     found = cautions(metrics)
-    told = [blocks.caution("Read with care", found)] if found else []
-    return [blocks.text(answer(metrics), "answer"), *told]
+    warning = [blocks.caution("Read with care", found)] if found else []
+    return [blocks.text(answer(metrics), "answer"), *warning]
 
 
 def _comparison(metrics: Mapping[str, Any], models: Sequence[str]) -> list[blocks.Block]:
     shown = named_scores(metrics)
     resampled = "groups" if metrics.get("resampled") == "group" else "items"
-    explained = [(label(name), EXPLANATIONS[name]) for name in EXPLANATIONS if name in models]
+    explained = _explained(models)
+    inputs = [blocks.facts(_explained(metrics["controls"]))]
     return [
         blocks.text(CONTROLS),
         blocks.picture_block(picture(figures.comparison(metrics), _comparison_text(shown))),
@@ -136,7 +136,12 @@ def _comparison(metrics: Mapping[str, Any], models: Sequence[str]) -> list[block
         ),
         blocks.text(MEASURES, "note"),
         *([blocks.facts(explained)] if explained else []),
+        *([blocks.folded("What each control sees", inputs)] if metrics["controls"] else []),
     ]
+
+
+def _explained(names: Collection[str]) -> list[tuple[str, str]]:
+    return [(label(name), text) for name, text in EXPLANATIONS.items() if name in names]
 
 
 def _comparison_text(shown: Mapping[str, Any]) -> str:
@@ -189,10 +194,10 @@ def _model(
     if len(rows):
         yield blocks.data_table(
             rows.drop(columns="model"),
-            f"{shown} by class, test items; – where a class was never predicted or has no items",
+            f"{shown} by class, test items; – if a class was never predicted or has no items",
         )
     kinds = metrics["models"][name].get("per_kind", {})
-    # With a single kind the row would only repeat the score.
+    # A single kind would only repeat the score.
     if len(kinds) > 1:
         yield blocks.table(
             ("kind", "items", "balanced accuracy", "accuracy"),
@@ -211,20 +216,21 @@ def _model(
 
 def _figure_texts(shown: str) -> tuple[str, str, str]:
     return (
-        f"Confusion matrix of {shown}: true classes in rows, predicted in columns.",
+        f"Confusion matrix of {shown}: true classes in rows, predicted classes in columns.",
         f"Precision and recall of {shown} by class, as in the table below.",
         f"F1 of {shown} by class, as in the table below.",
     )
 
 
 def _common_errors(confusion: pd.DataFrame, most: int = 3) -> str:
-    """Say which classes are most often mistaken for which."""
+    """Name the most frequent confusions."""
     wrong = confusion[(confusion["target"] != confusion["predicted"]) & (confusion["count"] > 0)]
     if wrong.empty:
-        return "No test item was taken for another class."
+        return "No test item was mistaken for another class."
     totals = confusion.groupby("target")["count"].sum()
-    told = [
-        f"{row['target']} taken for {row['predicted']} ({row['count']} of {totals[row['target']]})"
+    listed = [
+        f"{row['target']} mistaken for {row['predicted']} "
+        f"({row['count']} of {totals[row['target']]})"
         for row in wrong.nlargest(most, "count").to_dict("records")
     ]
-    return "Most frequent errors: " + "; ".join(told) + "."
+    return "Most frequent errors: " + "; ".join(listed) + "."
