@@ -1,6 +1,6 @@
 """Classify audio recordings from disentangled representations.
 
-`Classifier` is imported when it is first asked for: importing the package is fast.
+`Classifier` is imported on first use, so that importing the package is fast.
 """
 
 import os
@@ -12,8 +12,8 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 __all__ = ["Classifier", "__version__"]
 
-# TensorFlow reads these once, when it is imported: oneDNN changes results between
-# machines, and without the log level every run starts with a page of notices.
+# TensorFlow reads these when it is imported: oneDNN changes results between machines, and without
+# the log level every run starts with a page of notices.
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")

@@ -1,4 +1,4 @@
-"""Runs the packaged project: `python -m disentangled_audio`."""
+"""Run the packaged project: `python -m disentangled_audio`."""
 
 from pathlib import Path
 from typing import Any

@@ -1,9 +1,9 @@
-"""The error whose message is written for the person who runs the project."""
+"""The error whose message is written for the user."""
 
 
 class UserError(ValueError):
-    """Input or parameters that the person running the project can put right.
+    """An error in input or parameters that the user can correct.
 
-    The message names the file, key or value and says what to do; the command line shows
-    it without a traceback.
+    The message names the file, key or value and says what to do. Commands show it without a
+    traceback.
     """

@@ -1,8 +1,8 @@
-"""Checks before a run, its log, the manifest and the closing table after it; tracking, if wanted.
+"""Hooks: checks before a run, its log, manifest and closing table, and optional tracking.
 
-A hook saves two entries of the catalog, because no node knows what they hold: `run_facts`, what is
-known of the run in progress, which nodes read as an ordinary input, and `run_manifest`, which says
-after the run how its results came about.
+The hooks save two catalog entries whose content no node knows: `run_facts`, which describes the run
+in progress and which nodes read like any input, and `run_manifest`, saved after the run, which
+tells how its results were made.
 """
 
 import logging
@@ -19,8 +19,8 @@ from kedro.pipeline import Pipeline
 from kedro.pipeline.node import Node
 
 from disentangled_audio.errors import UserError
-from disentangled_audio.runs.catalog import hooks_of, load_path, local_folder, register_hooks
-from disentangled_audio.storage.locks import RUN_LOCK, RunLock
+from disentangled_audio.runs.catalog import hooks_of, load_path, register_hooks
+from disentangled_audio.storage.locks import RunLock
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -31,7 +31,7 @@ FACTS = "run_facts"
 
 
 class ProjectHooks:
-    """What surrounds a run; holds its lock, its facts, and the clocks of its steps."""
+    """Hooks around a run; they hold its lock, its facts, and the clocks of its steps."""
 
     def __init__(self) -> None:
         self._project_path = Path.cwd()
@@ -46,25 +46,25 @@ class ProjectHooks:
 
     @hook_impl
     def after_context_created(self, context: Any) -> None:
-        """Remember where the project is, for the git revision, and who hears of folds' nodes."""
+        """Remember the project's folder, and the hooks that are called for nodes of folds."""
         self._project_path = Path(context.project_path)
         self._hook_manager = hooks_of(context)
 
     @hook_impl
     def after_catalog_created(self, conf_catalog: dict[str, Any], conf_creds: Any) -> None:
-        """Remember how a catalog of the same entries is made, for the versions of folds."""
+        """Remember how to make a catalog with the same entries, for versions of folds."""
         self._entries = partial(DataCatalog.from_config, conf_catalog, conf_creds)
 
     @hook_impl
     def before_pipeline_run(
         self, run_params: dict[str, Any], pipeline: Pipeline, catalog: DataCatalog
     ) -> None:
-        """Check what only several parameters and datasets together can show; lock the outputs."""
-        from disentangled_audio.runs.checks import check_places, check_run
+        """Check parameters and datasets against each other; lock the outputs."""
+        from disentangled_audio.runs.checks import check_places, check_run, run_lock
         from disentangled_audio.runs.inference_models import is_inference, prepare_inference
         from disentangled_audio.runs.manifest import manifest_of_predictions, run_facts, trains_all
 
-        # An interrupted run of this process (a notebook's, say) has not told any hook of its end.
+        # No hook is called at the end of an interrupted run, for example in a notebook.
         self._end_steps()
         self._release_lock()
         load_versions = run_params.get("load_versions") or {}
@@ -81,20 +81,20 @@ class ProjectHooks:
             "can_classify": trains_all(pipeline),
             "predictions_by": manifest_of_predictions(pipeline, catalog),
         }
-        self._hand_over(catalog)
-        self._lock = _run_lock(pipeline, catalog)
+        self._save_facts(catalog)
+        self._lock = run_lock(pipeline, catalog)
         if self._lock is not None:
             self._lock.acquire()
 
     @hook_impl
     def on_pipeline_error(self) -> None:
-        """Let others run on this corpus and protocol."""
+        """Release the lock of this corpus and protocol."""
         self._end_steps()
         self._release_lock()
 
     @hook_impl
     def before_node_run(self, node: Node) -> None:
-        """Start a node's clock and its bar."""
+        """Start the clock and the progress bar of a node."""
         if self._is_inference:
             return
         from disentangled_audio.storage.progress import step_progress
@@ -105,7 +105,7 @@ class ProjectHooks:
 
     @hook_impl
     def after_node_run(self, node: Node, catalog: DataCatalog, outputs: dict[str, Any]) -> None:
-        """Stop a node's clock, tell that it is done; once folds are planned, run them."""
+        """Stop the clock of a node and log it; run folds once they are planned."""
         if self._is_inference:
             return
         from disentangled_audio.report.terminal import step_line
@@ -115,10 +115,10 @@ class ProjectHooks:
         seconds = self._facts["seconds"]
         seconds[node.name] = round(time.perf_counter() - started, 3)
         if node.namespace:
-            # Of a fold; the run itself has taken no step.
+            # A node of a fold is no step of the run itself.
             _logger.info("%s", step_line(None, self._n_steps, node.name, seconds[node.name]))
             return
-        self._hand_over(catalog)
+        self._save_facts(catalog)
         self._n_done += 1
         _logger.info("%s", step_line(self._n_done, self._n_steps, node.name, seconds[node.name]))
         if "fold_plan" in outputs:
@@ -126,14 +126,14 @@ class ProjectHooks:
 
     @hook_impl
     def on_node_error(self, node: Node) -> None:
-        """Say which step failed; why is said where the command ends."""
+        """Log the failed step; the command then shows the reason."""
         _logger.error("%s failed", node.name)
 
     @hook_impl
     def after_pipeline_run(self, pipeline: Pipeline, catalog: DataCatalog) -> None:
-        """Save the manifest, and print the result where there is one."""
+        """Save the manifest, and print scores if the run made any."""
         if self._is_inference:
-            # No run to go on from: the manifest that it used says how the models were made.
+            # Inference leaves no manifest: that of the models tells how they were made.
             _logger.info("Predictions: %s", load_path(catalog["inference_predictions_csv"]))
             return
         from disentangled_audio.runs.manifest import manifest
@@ -144,12 +144,12 @@ class ProjectHooks:
             self._release_lock()
         _print_result(pipeline.all_outputs(), catalog)
 
-    def _hand_over(self, catalog: DataCatalog) -> None:
-        """Save what is known so far, for the nodes that ask for it."""
+    def _save_facts(self, catalog: DataCatalog) -> None:
+        """Save what is known so far, for nodes that read it."""
         catalog[FACTS].save({**self._facts, **self._of_predictions})
 
     def _end_steps(self) -> None:
-        """Take away the bars of steps that have not ended."""
+        """Remove the bars of unfinished steps."""
         while self._steps:
             _, (_, bar) = self._steps.popitem()
             bar.__exit__(None, None, None)
@@ -174,16 +174,16 @@ class ProjectHooks:
 
 
 class TrackingHooks:
-    """Tracks runs by MLflow where an `mlflow.yml` says so; elsewhere does nothing."""
+    """Track runs with MLflow if conf has an `mlflow.yml`."""
 
     @hook_impl
     def after_context_created(self, context: Any) -> None:
-        """Register the hook that tracks, which then hears of all that follows.
+        """Register the tracking hook.
 
         Raises
         ------
         UserError
-            If tracking is configured, and kedro-mlflow not installed.
+            If tracking is configured but kedro-mlflow is not installed.
         """
         loader = context.config_loader
         loader.config_patterns.setdefault("mlflow", ["mlflow*", "mlflow*/**", "**/mlflow*"])
@@ -191,24 +191,24 @@ class TrackingHooks:
             configured = loader["mlflow"]
         except MissingConfigException:
             return
-        # Of the base environment alone, a file that is not there is an empty one to Kedro.
+        # In the base environment alone, Kedro reads a missing file as an empty one.
         if not configured:
             return
         try:
             from disentangled_audio.runs.tracking import RunTracking
         except ModuleNotFoundError as error:
             raise UserError(
-                f"mlflow.yml asks for tracking, and {error.name} is not installed: "
+                f"mlflow.yml asks for tracking, but {error.name} is not installed: "
                 "pip install -e '.[tracking]', or remove mlflow.yml from conf"
             ) from error
         tracking = RunTracking()
         register_hooks(context, tracking)
-        # It has missed this event itself.
+        # It was registered too late for this event.
         tracking.after_context_created(context)
 
 
 def _check_models(catalog: DataCatalog) -> None:
-    """Check what only the code of the models knows of parameters."""
+    """Check parameters against the code of the models."""
     from disentangled_audio.models.bank import check_members
     from disentangled_audio.models.views import check_views
     from disentangled_audio.parameters import (
@@ -227,7 +227,7 @@ def _check_models(catalog: DataCatalog) -> None:
 
 
 def _print_result(outputs: set[str], catalog: DataCatalog) -> None:
-    """Tables that close a run that scored something."""
+    """Print the closing tables of a run that made scores."""
     from disentangled_audio.report.terminal import print_folds, print_summary
 
     if {"metrics", "report"} <= outputs:
@@ -238,20 +238,3 @@ def _print_result(outputs: set[str], catalog: DataCatalog) -> None:
         )
     if "cv_metrics" in outputs:
         print_folds(catalog.load("cv_metrics"), Path(load_path(catalog["cv_metrics"])))
-
-
-def _run_lock(pipeline: Pipeline, catalog: DataCatalog) -> RunLock | None:
-    """Lock of this corpus and protocol, beside their manifests; None where that is no disk.
-
-    Jobs that only train folds may run beside each other: each fold has a lock of its own.
-    """
-    folder = local_folder(catalog["run_manifest"])
-    if folder is None:
-        return None
-    if pipeline.all_outputs() <= {"fold_plan", "fold_runs"}:
-        return None
-    purpose = (
-        f"another run of corpus '{catalog.load('params:corpus_name')}' with protocol "
-        f"'{catalog.load('params:protocol_name')}'"
-    )
-    return RunLock(folder / RUN_LOCK, purpose)

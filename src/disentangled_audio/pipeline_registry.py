@@ -1,4 +1,4 @@
-"""Registered pipelines, in the order in which they build on each other."""
+"""Registered pipelines; later ones need the results of earlier ones."""
 
 from functools import cache
 
@@ -15,17 +15,17 @@ from disentangled_audio.pipelines.representation_learning import pipeline as rep
 from disentangled_audio.pipelines.svm_classification import pipeline as svm_classification
 from disentangled_audio.runs.folds import FoldPipelines
 
-# What is measured of a fold's codes.
+# Measurements of a fold's codes.
 MEASURED = ("leakage_matrix", "swaps", "disentanglement", "factor_predictions")
 
 
 def register_pipelines() -> dict[str, Pipeline]:
-    """Name every pipeline; `__default__` is all that make one fold's result.
+    """Name every pipeline; `__default__` computes the whole result of one fold.
 
-    `cross_validation` brings what its folds read, so that it runs by itself. `folds` trains and
-    measures the wanted folds alone, from features that are there: jobs of it, each with folds of
-    its own (`--params=cross_validation.folds=theo`), run side by side, and `cross_validation`
-    then finds their results.
+    `cross_validation` includes everything that its folds need, so it runs by itself. `folds` only
+    trains and measures the chosen folds, from saved features: several jobs, each with its own folds
+    (`--params=cross_validation.folds=theo`), can run at once, and `cross_validation` then uses
+    their results.
     """
     pipelines = {
         "ingestion": ingestion.create_pipeline(),
@@ -51,7 +51,7 @@ def register_pipelines() -> dict[str, Pipeline]:
 
 @cache
 def fold_pipelines() -> FoldPipelines:
-    """What depends on the split, from the parts of a whole run."""
+    """Nodes of a run that depend on the split."""
     parts = (
         *(ingestion, feature_engineering, representation_learning, svm_classification),
         disentanglement,

@@ -14,15 +14,15 @@ from disentangled_audio.runs.selection import (
 )
 
 HOOKS = (ProjectHooks(), TrackingHooks())
-# Left to itself it would track every run as soon as it is installed; TrackingHooks starts it.
+# kedro-mlflow would track every run once it is installed; TrackingHooks starts it on demand.
 DISABLE_HOOKS_FOR_PLUGINS = ("kedro_mlflow", "kedro-mlflow")
-# Like Kedro's own telemetry, to which .telemetry says no.
+# The file .telemetry disables Kedro's own telemetry.
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 CONFIG_LOADER_CLASS = OmegaConfigLoader
 CONFIG_LOADER_ARGS = {
     "base_env": "base",
     "default_run_env": "local",
-    # An environment changes single values of base, so that it can stay a few lines long.
+    # An environment only states the values that differ from base.
     "merge_strategy": {"parameters": "soft", "globals": "soft"},
     "custom_resolvers": {
         "clips_folder": clips_folder,

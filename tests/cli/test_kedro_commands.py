@@ -84,12 +84,6 @@ def test_a_corpus_that_is_not_there_is_named_with_the_places_looked_at(
     assert "openslr.org/resources/28" in output
 
 
-def test_the_folder_environment_asks_for_a_corpus_file(project: Path) -> None:
-    status, output = _run(project, "--env=folder")
-    assert status == 1
-    assert "corpus_file=my_corpus.yml" in output
-
-
 def test_the_real_command_shows_no_traceback(project: Path) -> None:
     shown = subprocess.run(
         [sys.executable, "-m", "kedro", "run", "--env=test", "--params=corpus_name=birds"],
@@ -103,38 +97,42 @@ def test_the_real_command_shows_no_traceback(project: Path) -> None:
     assert "Traceback" not in shown.stdout + shown.stderr
 
 
-def test_a_later_pipeline_without_the_earlier_ones_says_which_to_run(project: Path) -> None:
-    status, output = _run(project, "--env=test", "--pipelines=reporting")
+@pytest.mark.parametrize(
+    ("options", "named"),
+    [
+        (["--env=folder"], ["corpus_file=my_corpus.yml"]),
+        (["--env=nosuch"], ["nosuch"]),
+        (["--env=test", "--pipelines=report"], ["no pipeline 'report'; did you mean reporting?"]),
+        (["--env=test", "--nodes=tabulat"], ["no node 'tabulat'; did you mean tabulate"]),
+        (["--env=test", "--from-nodes=train_svn"], ["no node 'train_svn'; did you mean train_svm"]),
+        (["--env=test", "--to-nodes=x"], ["no node 'x'", "tabulate"]),
+        (["--env=test", "--to-outputs=metric"], ["no dataset 'metric'; did you mean metrics"]),
+        (["--env=test", "--from-inputs=codez"], ["no dataset 'codez'; did you mean codes"]),
+        (["--env=test", "--tags=slow"], ["no tag 'slow'; there are none"]),
+        (
+            ["--env=test", "--load-versions=splits:2026-01-31T12.00.00.000Z"],
+            ["this run computes splits itself"],
+        ),
+        (
+            ["--env=test", "--pipelines=reporting"],
+            # The first missing pipeline, since the others build on it.
+            ["'integrity' is missing", "kedro run --pipelines=ingestion first"],
+        ),
+        (
+            ["--env=folder", "--params=corpus_file=nothere.yml"],
+            ["nothere.yml: No such file or directory"],
+        ),
+    ],
+    ids=str,
+)
+def test_wrong_options_are_answered_by_a_message(
+    project: Path, options: list[str], named: list[str]
+) -> None:
+    status, output = _run(project, *options)
     assert status == 1
-    assert "'integrity' is not there" in output
-    # The first of several, since the others build on it.
-    assert "kedro run --pipelines=ingestion first" in output
-
-
-def test_a_pipeline_that_does_not_exist_is_answered_by_those_that_do(project: Path) -> None:
-    status, output = _run(project, "--env=test", "--pipelines=report")
-    assert status == 1
-    assert "there is no pipeline 'report'" in output
-    assert "reporting" in output
-
-
-def test_an_environment_that_does_not_exist_is_named(project: Path) -> None:
-    status, output = _run(project, "--env=nosuch")
-    assert status == 1
-    assert "nosuch" in output
-
-
-def test_a_version_of_what_the_run_makes_cannot_be_loaded(project: Path) -> None:
-    version = "--load-versions=splits:2026-01-31T12.00.00.000Z"
-    status, output = _run(project, "--env=test", version)
-    assert status == 1
-    assert "this run makes splits anew" in output
-
-
-def test_a_corpus_file_that_is_not_there_is_named_and_nothing_else(project: Path) -> None:
-    status, output = _run(project, "--env=folder", "--params=corpus_file=nothere.yml")
-    assert status == 1
-    assert "nothere.yml: No such file or directory" in output
+    for text in named:
+        assert text in output
+    assert "Traceback" not in output
     assert "interpolation" not in output
 
 

@@ -180,7 +180,7 @@ def test_what_is_no_manifest_is_named_beside_the_answer(project: Path, text: str
         shutil.rmtree(file.parent)
     assert result.exit_code == 0, result.output
     assert len(json.loads(result.stdout)) == 5
-    assert f"{file} is left out" in result.stderr
+    assert f"{file} is ignored" in result.stderr
     scores = (
         complete.parents[2] / "cv_metrics.json" / "2126-01-31T12.00.00.000Z" / "cv_metrics.json"
     )
@@ -191,7 +191,7 @@ def test_what_is_no_manifest_is_named_beside_the_answer(project: Path, text: str
     finally:
         shutil.rmtree(scores.parent)
     assert len(json.loads(result.stdout)) == 5
-    assert f"{scores} is left out" in result.stderr
+    assert f"{scores} is ignored" in result.stderr
 
 
 @pytest.mark.parametrize("arguments", [["runs"], ["compare", "RUN", OTHER], ["--help"]])

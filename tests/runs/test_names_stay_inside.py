@@ -317,7 +317,7 @@ def test_a_catalog_path_may_not_lead_up(tmp_path: Path) -> None:
     _check(project)
     _catalog_entry(project, "data/02_primary/../../../x/recordings.parquet")
 
-    with pytest.raises(UserError, match="'recordings' would lie out of its folder"):
+    with pytest.raises(UserError, match="'recordings' would lie outside its folder"):
         _check(project)
 
 
@@ -343,7 +343,7 @@ def test_a_link_may_lead_a_layer_elsewhere_but_no_name(tmp_path: Path) -> None:
     _check(project)
     (disk / "primary/twin_tiny").symlink_to(tmp_path)
 
-    with pytest.raises(UserError, match="would lie out of its layer"):
+    with pytest.raises(UserError, match="would lie outside its layer"):
         _check(project)
 
 
@@ -353,7 +353,7 @@ def test_a_protocol_may_not_be_called_like_a_dataset(tmp_path: Path) -> None:
     content = {"corpora": {"birds": _BIRDS}, "protocols": {"recordings.parquet": described}}
     (project / "my.yml").write_text(yaml.safe_dump(content))
 
-    with pytest.raises(UserError, match="would lie inside of 'recordings'"):
+    with pytest.raises(UserError, match="would lie inside 'recordings'"):
         _check(project, {"corpus_file": str(project / "my.yml")})
 
 
@@ -395,7 +395,7 @@ def test_a_forged_manifest_is_left_out(
     file = _manifest(tmp_path, **changed)
 
     assert trained_runs(tmp_path) == []
-    assert "is left out" in caplog.text
+    assert "is ignored" in caplog.text
     assert read_manifest(file) is None
 
 

@@ -1,4 +1,4 @@
-"""`disentangled-audio classify` and `export`: trained models at work."""
+"""`disentangled-audio classify` and `export`: use trained models."""
 
 import os
 from pathlib import Path
@@ -29,7 +29,7 @@ Examples:
 
 \b
 Exit codes:
-  0  classified; a file that cannot be used is a row that says why
+  0  classified; for a file that cannot be used, its row says why
   1  not possible, or none of the files can be used
   2  wrong usage
 """
@@ -38,23 +38,23 @@ Exit codes:
 @click.option(
     "--model",
     metavar="VERSION|FILE",
-    help="Version of a trained run, or a bundle (.zip); the newest run otherwise.",
+    help="Version of a trained run, or a bundle (.zip); by default the newest run.",
 )
-@click.option("--corpus", metavar="NAME", help="Newest run of this corpus.")
-@click.option("--protocol", metavar="NAME", help="Newest run of this protocol.")
-@click.option("--fold", metavar="NAME", help="Model of this fold of a cross-validation.")
+@click.option("--corpus", metavar="NAME", help="Use the newest run of this corpus.")
+@click.option("--protocol", metavar="NAME", help="Use the newest run of this protocol.")
+@click.option("--fold", metavar="NAME", help="Use the model of this fold of a cross-validation.")
 @click.option(
     "--kind",
     metavar="KIND",
-    help="Of the recordings, such as rir or noise; by their names otherwise.",
+    help="Kind of the recordings, such as rir or noise; by default told by their names.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Everything, as JSON.")
+@click.option("--json", "as_json", is_flag=True, help="Print everything as JSON.")
 @click.option(
     "--top",
     type=click.IntRange(min=1),
     default=3,
     show_default=True,
-    help="How many classes are shown for each recording.",
+    help="How many classes to show for each recording.",
 )
 def classify(
     paths: tuple[str, ...],
@@ -66,13 +66,13 @@ def classify(
     as_json: bool,
     top: int,
 ) -> None:
-    """Say of each recording which class it is, and how sure that is.
+    """Classify recordings, with the confidence of each answer.
 
-    PATH is a file, a folder, a glob pattern or a zip archive. Recordings are prepared exactly as
-    those that the model was trained on. The whole table, with acoustic parameters, is saved as
-    inference_predictions under data/08_inference; that of a bundle is not saved.
+    PATH is a file, a folder, a glob pattern or a zip archive. Recordings are prepared exactly like
+    the training recordings. The whole table, with acoustic parameters, is saved as
+    inference_predictions under data/08_inference, unless the model is a bundle.
     """
-    # The current folder is called so too, and a variable that is not set.
+    # An unset variable gives an empty path, which would mean the current folder.
     if "" in paths:
         raise click.UsageError("a PATH is empty; name a file, folder, glob pattern or zip")
     chosen = {"corpus": corpus, "protocol": protocol, "fold": fold}
@@ -107,13 +107,12 @@ Exit codes: 0 written, 1 not possible, 2 wrong usage.
 )
 @click.argument("run", metavar="RUN")
 @click.argument("file", metavar="FILE", type=click.Path(path_type=Path, dir_okay=False))
-@click.option("--fold", metavar="NAME", help="Which fold of a cross-validation.")
+@click.option("--fold", metavar="NAME", help="Export this fold of a cross-validation.")
 def export(run: str, file: Path, fold: str | None) -> None:
-    """Write the models of a run as one file, which classifies without the project.
+    """Write the models of a run to one file, which classifies without the project.
 
-    RUN is a version, as `disentangled-audio runs` lists them. FILE ends in .zip and must not
-    exist. It has no recording and no path of this machine, but the hashes of the recordings that
-    the model knows.
+    RUN is a version from `disentangled-audio runs`. FILE ends in .zip and must not exist. It
+    contains no recording and no path of this machine, but the hashes of the training recordings.
     """
     from disentangled_audio.models.bundle import write_bundle
     from disentangled_audio.report.model_card import model_card
@@ -152,11 +151,11 @@ def _by_bundle(paths: tuple[str, ...], kind: str | None, bundle: Path) -> "pd.Da
 
 
 def _places(paths: tuple[str, ...]) -> list[str]:
-    """Absolute paths, so that the table says which files are meant wherever it is read."""
+    """Make paths absolute, so that the table is clear wherever it is read."""
     from disentangled_audio.corpora.sources.named import named_files
 
     places = [_absolute(path) for path in paths]
-    # Before the seconds that the models take.
+    # Fail before the models are loaded, which takes seconds.
     named_files(places)
     return places
 
@@ -164,17 +163,17 @@ def _places(paths: tuple[str, ...]) -> list[str]:
 def _about(
     version: str, corpus: str, protocol: str, parameters: dict[str, Any], kind: str | None
 ) -> str:
-    """What a model was trained for and on."""
+    """Say what a model recognises, and on which corpus it was trained."""
     described, target = parameters["corpus"], parameters["protocol"]["target"]
     simulated = ", of simulated recordings" if described.get("simulated") else ""
-    said = f"model {version}: {target} of {corpus}{simulated}, protocol {protocol}"
+    text = f"model {version}: {target} of {corpus}{simulated}, protocol {protocol}"
     if kind or described.get("kind") != "rir":
-        return said
-    return f"{said}; a recording whose name does not say its kind is taken as an impulse response"
+        return text
+    return f"{text}; a recording without a kind in its name is taken as an impulse response"
 
 
 def _keep(table: "pd.DataFrame", folder: Path, run: "TrainedRun") -> None:
-    """Save the table in both formats, as the pipeline does; an answer that stays unsaved is one."""
+    """Save the table in both formats, as the pipeline does; if that fails, only warn."""
     from kedro.io import DatasetError, Version
     from kedro.io.core import generate_timestamp
 
@@ -208,7 +207,7 @@ def _records(table: "pd.DataFrame") -> list[dict[str, Any]]:
 
 
 def _plain(row: dict[str, Any], top: int) -> dict[str, Any]:
-    """A row's best classes, and all columns; what it does not have is None."""
+    """Best classes and all columns of a row; missing values are None."""
     from disentangled_audio.models.answers import BETWEEN_WARNINGS
 
     warnings = row["warnings"].split(BETWEEN_WARNINGS) if row.get("warnings") else []
@@ -238,19 +237,17 @@ def _show(table: "pd.DataFrame", top: int) -> None:
 def _about_distribution(least: float) -> str:
     from disentangled_audio.models.reference import UNLIKE
 
-    said = (
-        "in_dist: in_distribution, how usual such a recording is among those that are known, 0 to 1"
-    )
+    text = "in_dist: in_distribution, how typical a recording is of the training recordings, 0 to 1"
     if least <= UNLIKE:
-        return f"{said}; at {UNLIKE:g} or less, do not trust the class"
+        return f"{text}; at {UNLIKE:g} or less, do not trust the class"
     return (
-        f"{said}; so few are known that {least:.2f} is the least possible: it cannot tell which "
-        "class not to trust"
+        f"{text}; with so few training recordings it is never below {least:.2f}, so it cannot show "
+        "which classes not to trust"
     )
 
 
 def _row(row: dict[str, Any], top: int, below: str) -> list[str]:
-    # As short as it was typed, where that is below the folder that one is in.
+    # Paths below the current folder are shown relative to it.
     path = row["path"].removeprefix(below)
     if row.get("error"):
         remark = f"cannot be used: {row['error']} ({row['what_to_do']})"
@@ -260,7 +257,7 @@ def _row(row: dict[str, Any], top: int, below: str) -> list[str]:
         f"{path}{suffix}",
         str(row["class"]),
         f"{row['confidence']:.2f}",
-        # Not rounded to where a warning begins.
+        # Two decimals would round some values to the limit of the warning.
         f"{row['in_distribution']:.3f}",
         ", ".join(f"{name}: {share:.2f}" for name, share in _best(row, top)),
         row["warnings"],

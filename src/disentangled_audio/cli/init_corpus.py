@@ -1,4 +1,4 @@
-"""`disentangled-audio init-corpus`: a description of a stranger's recordings."""
+"""`disentangled-audio init-corpus`: describe a folder of recordings."""
 
 import shlex
 import sys
@@ -27,18 +27,19 @@ Exit codes: 0 written, 1 not possible, 2 wrong usage.
     type=click.Path(path_type=Path, dir_okay=False),
     default=Path("my_corpus.yml"),
     show_default=True,
-    help="The corpus file to write; one that exists is not replaced.",
+    help="The corpus file to write; an existing file is not replaced.",
 )
 @click.option(
     "--class-part",
     type=click.IntRange(min=1),
     metavar="N",
-    help="Which part of the names is the class, counted from 1; guessed otherwise.",
+    help="Which part of the file names is the class, counted from 1; by default guessed.",
 )
 def init_corpus(folder: str, output: Path, class_part: int | None) -> None:
     """Look at a folder of recordings and write a corpus file to train on.
 
-    Classes are the sub-folders; without any, a part of the names, such as owl in owl_north_3.wav.
+    The classes are the names of sub-folders; without sub-folders, a part of the file names, such
+    as owl in owl_north_3.wav.
     """
     from disentangled_audio.corpora.propose import propose_corpus
     from disentangled_audio.errors import UserError
@@ -48,13 +49,15 @@ def init_corpus(folder: str, output: Path, class_part: int | None) -> None:
     place = Path(folder)
     with answering():
         if output.exists():
-            raise UserError(f"{output} exists already; remove it, or name another: --output")
+            raise UserError(f"{output} exists already; remove it, or name another file: --output")
         if not output.absolute().parent.is_dir():
             raise UserError(
-                f"{output} cannot be written: {output.parent} is no folder; make it first"
+                f"{output} cannot be written: {output.parent} does not exist; make it first"
             )
         if "," in str(output):
-            raise UserError(f"{output}: kedro run splits --params at commas; name another file")
+            raise UserError(
+                f"{output} has a comma, where kedro run splits --params; choose another name"
+            )
         proposal = propose_corpus(place, class_part, _other_corpora(place))
         output.write_text(proposal.text, encoding="utf-8")
         for name, count in proposal.counts.items():
@@ -62,12 +65,12 @@ def init_corpus(folder: str, output: Path, class_part: int | None) -> None:
         click.echo(wrapped(proposal.reason, sys.stdout))
         for warning in proposal.warnings:
             note(f"Warning: {warning}")
-        click.echo(f"Wrote {output}; look at it, change what is wrong, then train:")
+        click.echo(f"Wrote {output}. Check and correct it, then train:")
         click.echo(f"  {_training_command(output, proposal.options)}")
 
 
 def _other_corpora(folder: Path) -> set[str]:
-    """Names of the project's corpora, and of trained ones whose recordings lie elsewhere."""
+    """Names of the project's corpora, and of trained ones with other recordings."""
     import yaml
 
     from disentangled_audio.runs.trained_runs import trained_runs

@@ -79,8 +79,13 @@ def _check_names(options: dict[str, Any]) -> None:
 
 def _check_known(kind: str, names: Iterable[str], known: Collection[str]) -> None:
     for name in set(names) - set(known):
-        near = get_close_matches(name, known, n=5, cutoff=0.5) or sorted(known) or ["none"]
-        raise click.ClickException(f"there is no {kind} '{name}'; there are {', '.join(near)}")
+        near = get_close_matches(name, known, n=3)
+        hint = (
+            f"did you mean {' or '.join(near)}?"
+            if near
+            else f"there are {', '.join(sorted(known)) or 'none'}"
+        )
+        raise click.ClickException(f"there is no {kind} '{name}'; {hint}")
 
 
 def _message(error: Exception) -> str:

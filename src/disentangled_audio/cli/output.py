@@ -55,9 +55,7 @@ def own_project() -> Path | None:
         found = find_kedro_project(Path.cwd())
         return None if found is None else found.resolve()
     if not is_kedro_project(named):
-        raise UserError(
-            f"--project {named}: this folder has no pyproject.toml of a project; name another"
-        )
+        raise UserError(f"--project {named} is not a project's folder with its pyproject.toml")
     return named.resolve()
 
 

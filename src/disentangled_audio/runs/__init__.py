@@ -1,1 +1,1 @@
-"""What surrounds a run: its selection, checks, manifest, provenance, and old versions."""
+"""Runs: selection of data, checks, manifests, provenance, folds, and pruning."""

@@ -1,7 +1,7 @@
-"""Where a dataset's files are, which Kedro tells by private attributes alone.
+"""Paths of datasets, which only private attributes of Kedro reveal.
 
-Beside these functions only `datasets/` uses such; a test names the version that they were checked
-with, so that a new one is looked at before it is used.
+Only this file and `datasets/` use private attributes; a test fails with every Kedro version that
+they were not checked with.
 """
 
 from pathlib import Path, PurePosixPath
@@ -12,46 +12,46 @@ from kedro.io.core import get_filepath_str
 
 
 def base_path(dataset: Any) -> PurePosixPath:
-    """The path that the catalog gives a dataset; with versions, the folder that holds them."""
+    """Path of a dataset in the catalog; for a versioned dataset, the folder of its versions."""
     return PurePosixPath(dataset._filepath)
 
 
 def load_path(dataset: Any) -> str:
-    """The file or folder of the version that is loaded, on the dataset's file system."""
+    """File or folder of the version to load, on the dataset's file system."""
     return get_filepath_str(dataset._get_load_path(), dataset._protocol)
 
 
 def version_path(dataset: Any, version: str) -> PurePosixPath:
-    """The file or folder of a version, whether it is there or not."""
+    """File or folder of a version, which need not exist."""
     return PurePosixPath(dataset._get_versioned_path(version))
 
 
 def file_system(dataset: Any) -> Any:
-    """fsspec's file system that a dataset is on."""
+    """File system (fsspec) of a dataset."""
     return dataset._fs
 
 
 def is_on_disk(dataset: Any) -> bool:
-    """Whether a dataset is kept in files of this machine, and not behind a URL or in memory."""
+    """Whether a dataset is a local file, not in memory or behind a URL."""
     return getattr(dataset, "_protocol", None) == "file"
 
 
 def local_folder(dataset: Any) -> Path | None:
-    """Folder that a dataset lies in with all its versions; None where that is no disk of ours."""
+    """Folder with all versions of a dataset; None if it is not on a local disk."""
     return Path(base_path(dataset)).parent if is_on_disk(dataset) else None
 
 
 def pin(dataset: Any, version: str) -> None:
-    """Let a dataset load one version."""
+    """Make a dataset load the given version."""
     dataset.release()
     dataset._version = Version(version, None)
 
 
 def hooks_of(context: Any) -> Any:
-    """The hooks that hear of a run, for runs of parts of it."""
+    """Hook manager of a run, for runs of its parts."""
     return context._hook_manager
 
 
 def register_hooks(context: Any, hooks: Any) -> None:
-    """Let hooks hear of what follows, as if the project's settings had named them."""
+    """Register hooks as if the project's settings had named them."""
     context._hook_manager.register(hooks)

@@ -1,4 +1,4 @@
-"""Checks across parameters and saved datasets, made before the first node runs."""
+"""Checks across parameters and saved datasets before the first node runs, and the lock."""
 
 from pathlib import Path
 from typing import Any
@@ -11,16 +11,18 @@ from disentangled_audio.datasets.optional_json_dataset import OptionalJSONDatase
 from disentangled_audio.errors import UserError
 from disentangled_audio.parameters import GROUPS, Corpus, FourierParameters, Protocol
 from disentangled_audio.parameters.names import checked_version
+from disentangled_audio.runs.catalog import local_folder
 from disentangled_audio.runs.provenance import digest_of_sources
 from disentangled_audio.storage.hashing import short_hash
+from disentangled_audio.storage.locks import RUN_LOCK, RunLock
 
-# NumPy, scikit-learn and Keras all take it, with a little room for seeds derived from it.
+# NumPy, scikit-learn and Keras accept larger seeds, which leaves room for seeds derived from this.
 MAX_SEED = 2**31 - 1
 PARAMETERS = ("seed", "corpus_name", "protocol_name", "corpus_file", *GROUPS)
 
 
 def check_run(run_params: dict[str, Any], pipeline: Pipeline, catalog: DataCatalog) -> None:
-    """Stop a run whose parameters, corpus or earlier results cannot fit together.
+    """Stop a run whose parameters, corpus and earlier results do not fit together.
 
     Raises
     ------
@@ -31,7 +33,7 @@ def check_run(run_params: dict[str, Any], pipeline: Pipeline, catalog: DataCatal
     _check_seed(catalog.load("params:seed"))
     _check_load_versions(run_params["load_versions"] or {}, pipeline)
     _check_earlier_pipelines(pipeline, catalog)
-    # Kedro has validated them only where a node of this run asks for them.
+    # Kedro only validates parameters that a node of this run reads.
     corpus = Corpus.model_validate(catalog.load("params:corpus"))
     protocol = Protocol.model_validate(catalog.load("params:protocol"))
     _check_analysis(corpus, protocol, catalog.load("params:protocol_name"))
@@ -45,9 +47,9 @@ def check_run(run_params: dict[str, Any], pipeline: Pipeline, catalog: DataCatal
 def check_places(
     project: Path, load_versions: dict[str, str], pipeline: Pipeline, catalog: DataCatalog
 ) -> None:
-    """Stop where a dataset or a version would lie out of its layer, or in another dataset.
+    """Stop if a dataset or a version would lie outside its layer, or inside another dataset.
 
-    A path that the user's own catalog sets outside of the project's data folder stays allowed.
+    The user's own catalog may set paths outside the project's data folder.
 
     Raises
     ------
@@ -61,18 +63,33 @@ def check_places(
     owners = {place: name for name, place in places.items()}
     for name, place in places.items():
         if ".." in place.parts:
-            raise UserError(f"'{name}' would lie out of its folder: its path is {str(place)!r}")
+            raise UserError(f"'{name}' would lie outside its folder: its path is {str(place)!r}")
         inside = next((owners[above] for above in place.parents if above in owners), None)
         if inside is not None:
             raise UserError(
-                f"'{name}' would lie inside of '{inside}', {str(place)!r}: give the corpus or "
+                f"'{name}' would lie inside '{inside}', {str(place)!r}: give the corpus or "
                 "protocol another name"
             )
         _check_layer(project / "data", name, place)
 
 
+def run_lock(pipeline: Pipeline, catalog: DataCatalog) -> RunLock | None:
+    """Lock of this corpus and protocol, beside their manifests; None if these are not on a disk.
+
+    Jobs that only train folds can run at once: each fold has its own lock.
+    """
+    folder = local_folder(catalog["run_manifest"])
+    if folder is None or pipeline.all_outputs() <= {"fold_plan", "fold_runs"}:
+        return None
+    purpose = (
+        f"another run of corpus '{catalog.load('params:corpus_name')}' with protocol "
+        f"'{catalog.load('params:protocol_name')}'"
+    )
+    return RunLock(folder / RUN_LOCK, purpose)
+
+
 def _place(project: Path, dataset: Any) -> Path | None:
-    """Where a dataset lies; of a store, the path in it."""
+    """Path of a dataset; in a remote store, its path there."""
     place = getattr(dataset, "_filepath", getattr(dataset, "_folder", None))
     if place is None:
         return None
@@ -83,12 +100,12 @@ def _place(project: Path, dataset: Any) -> Path | None:
 def _check_layer(data: Path, name: str, place: Path) -> None:
     if not place.is_relative_to(data):
         return
-    # The data folder and its layers may be links to a larger disk, what is below them may not.
+    # The data folder and its layers may be links to a larger disk; nothing below them may.
     layer = data / place.relative_to(data).parts[0]
     if not place.resolve().is_relative_to(layer.resolve()):
         raise UserError(
-            f"'{name}' would lie out of its layer {layer}: {str(place)!r} leads by a link to "
-            f"{str(place.resolve())!r}. Remove the link; {data} and its layers may be links"
+            f"'{name}' would lie outside its layer {layer}: {str(place)!r} is a link to "
+            f"{str(place.resolve())!r}. Remove it; only {data} and its layers may be links"
         )
 
 
@@ -97,7 +114,8 @@ def _check_names(parameters: dict[str, Any], given: dict[str, Any]) -> None:
     unknown = [name for name in [*names, *given] if name not in PARAMETERS]
     if unknown:
         raise UserError(
-            f"unknown parameter '{unknown[0]}'; the first part is one of {', '.join(PARAMETERS)}"
+            f"unknown parameter '{unknown[0]}'; its first part must be one of "
+            f"{', '.join(PARAMETERS)}"
         )
 
 
@@ -109,8 +127,8 @@ def _check_seed(seed: Any) -> None:
 def _check_load_versions(load_versions: dict[str, str], pipeline: Pipeline) -> None:
     for name in sorted(set(load_versions) & pipeline.all_outputs()):
         raise UserError(
-            f"--load-versions={name}: this run makes {name} anew. Choose a version of something "
-            "that it only reads, or run fewer pipelines."
+            f"--load-versions={name}: this run computes {name} itself. Choose a version of a "
+            "dataset that it only reads, or run fewer pipelines."
         )
 
 
@@ -119,7 +137,7 @@ def _check_earlier_pipelines(pipeline: Pipeline, catalog: DataCatalog) -> None:
 
     order = list(pipelines)
     missing = [
-        # Folders have no maker: they are not results.
+        # Folders are not results, so no pipeline makes them.
         (order.index(makers[0]), makers[0], name)
         for name in sorted(pipeline.inputs())
         if not name.startswith("param") and not catalog.exists(name)
@@ -127,10 +145,10 @@ def _check_earlier_pipelines(pipeline: Pipeline, catalog: DataCatalog) -> None:
         if (makers := [part for part in order if name in pipelines[part].all_outputs()])
     ]
     if missing:
-        # The earliest, since the others build on it.
+        # The earliest pipeline: the others build on it.
         _, maker, name = min(missing)
         raise UserError(
-            f"'{name}' is not there (or not in this version) for this corpus and protocol: run "
+            f"'{name}' is missing (or has no such version) for this corpus and protocol: run "
             f"kedro run --pipelines={maker} first, with the same --env and --params"
         )
 
@@ -138,7 +156,7 @@ def _check_earlier_pipelines(pipeline: Pipeline, catalog: DataCatalog) -> None:
 def _check_made_with(
     pipeline: Pipeline, catalog: DataCatalog, corpus: Corpus, protocol: Protocol
 ) -> None:
-    """Stop where saved clips or splits were made with or from other than this run names."""
+    """Stop if saved clips or splits were made with other parameters or from other sources."""
     now = {"recordings": ("corpus.analysis", corpus.analysis), "splits": ("protocol", protocol)}
     stamps = {name: catalog.load(name).attrs for name in sorted(set(now) & pipeline.inputs())}
     for name, found in stamps.items():
@@ -146,14 +164,14 @@ def _check_made_with(
         if found.get("made_with") != short_hash(values.model_dump()):
             raise UserError(
                 f"the saved '{name}' were made with another {key} than this run's. Give the same "
-                "--params as then, or run all pipelines again."
+                "--params again, or run all pipelines."
             )
     made_from = digest_of_sources(corpus)
     if stamps.get("recordings", {"made_from": made_from}).get("made_from") != made_from:
         raise UserError(
             f"the saved 'recordings' of corpus '{catalog.load('params:corpus_name')}' come from "
-            "other corpus.sources than this run's. Is it another corpus of the same name? Then "
-            "give yours a name of its own in its file; or run all pipelines again."
+            "other corpus.sources than this run's. If another corpus has the same name, rename "
+            "yours in its file; otherwise run all pipelines again."
         )
 
 
@@ -170,7 +188,7 @@ def _check_analysis(corpus: Corpus, protocol: Protocol, name: str) -> None:
 def _splits(
     pipeline: Pipeline, catalog: DataCatalog, corpus: Corpus, protocol: Protocol
 ) -> pd.DataFrame | None:
-    """Splits that the run will make or read; None where only fetching or decoding tells them."""
+    """Splits that the run will make or read; None if they need fetching or decoding first."""
     if "splits" in pipeline.inputs():
         return catalog.load("splits")
     if "recording_folders" not in pipeline.inputs():
@@ -196,7 +214,7 @@ def _splits(
 
 
 def _columns(protocol: Protocol) -> list[tuple[str, str]]:
-    """Every column that a protocol names, with the key that names it."""
+    """Columns that a protocol names, with the naming key."""
     lists = {
         "protocol.target": [protocol.target],
         "protocol.group_by": protocol.group_by,
@@ -209,7 +227,7 @@ def _columns(protocol: Protocol) -> list[tuple[str, str]]:
 
 
 def _corpus_columns(corpus: Corpus) -> list[tuple[str, str]]:
-    """Every column that a corpus names for its integrity and its links."""
+    """Columns that a corpus names for integrity and links, with the naming key."""
     expected = [("corpus.expected", column) for entry in corpus.expected for column in entry.where]
     linked = [("corpus.link.by", column) for column in (corpus.link.by if corpus.link else [])]
     return expected + linked

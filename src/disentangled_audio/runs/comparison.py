@@ -1,4 +1,4 @@
-"""Trained runs and cross-validations of a project beside each other."""
+"""Lists and comparisons of trained runs and cross-validations."""
 
 import csv
 import json
@@ -15,7 +15,7 @@ from disentangled_audio.storage.dotted import dotted
 _logger = logging.getLogger(__name__)
 
 _CV_METRICS = "cv_metrics.json"
-# Scores of a run, and those of a cross-validation, by the names that the comparison shows.
+# Scores of a run and of a cross-validation, by the names shown in the comparison.
 _OF_RUN = {name: name for name in ("balanced_accuracy", "accuracy", "log_loss", "ece")}
 _OF_FOLDS = {"mean": "mean_balanced_accuracy", "worst": "worst_fold.balanced_accuracy"}
 
@@ -26,8 +26,8 @@ class CrossValidation:
 
     Attributes
     ----------
-    file : its `cv_metrics.json`.
-    content : what that holds.
+    file : path of `cv_metrics.json`.
+    content : content of that file.
     """
 
     file: Path
@@ -35,22 +35,22 @@ class CrossValidation:
 
     @property
     def version(self) -> str:
-        """Its name, a time."""
+        """Time that names it."""
         return self.file.parent.name
 
     @property
     def corpus(self) -> str:
-        """Name of its corpus."""
+        """Name of the corpus."""
         return self.file.parents[3].name
 
     @property
     def protocol(self) -> str:
-        """Name of its protocol."""
+        """Name of the protocol."""
         return self.file.parents[2].name
 
     @property
     def target(self) -> str | None:
-        """The column that it recognises."""
+        """Column that it recognises."""
         return self.content.get("target")
 
     def metrics(self) -> dict[str, Any]:
@@ -59,7 +59,7 @@ class CrossValidation:
 
     @property
     def parameters(self) -> dict[str, Any]:
-        """Those of the run that scored the folds; empty if its manifest is not there."""
+        """Parameters of the run that scored the folds; empty without its manifest."""
         manifest = self.file.parents[2] / MANIFEST / self.version / MANIFEST
         if not manifest.is_file():
             return {}
@@ -67,7 +67,7 @@ class CrossValidation:
 
 
 def cross_validations(data: Path) -> list[CrossValidation]:
-    """All cross-validations that have been scored, the newest first."""
+    """All scored cross-validations, the newest first."""
     files = data.glob(f"{REPORTING}/*/*/{_CV_METRICS}/*/{_CV_METRICS}")
     contents = {file: _scores(file) for file in files}
     found = [CrossValidation(file, content) for file, content in contents.items() if content]
@@ -75,14 +75,14 @@ def cross_validations(data: Path) -> list[CrossValidation]:
 
 
 def _scores(file: Path) -> dict[str, Any]:
-    """What a cross-validation reached; empty, with a warning, if the file does not say."""
+    """Scores of a cross-validation; empty, with a warning, if the file cannot be used."""
     try:
         content = json.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        _logger.warning("%s is left out, it cannot be read: %s", file, error)
+        _logger.warning("%s is ignored because it cannot be read: %s", file, error)
         return {}
     if not isinstance(content, dict) or not {"folds", "n_folds", "models"} <= set(content):
-        _logger.warning("%s is left out, it has no scores of a cross-validation", file)
+        _logger.warning("%s is ignored because it has no scores of a cross-validation", file)
         return {}
     return content
 
@@ -93,9 +93,9 @@ def listed(data: Path) -> list[dict[str, Any]]:
     Returns
     -------
     list of dict
-        `version`, `corpus`, `protocol`, `kind` (`run`, `folds` or `fold`), `fold` (of a
-        cross-validation: how many were run), `hybrid` (balanced accuracy; of a cross-validation
-        the mean over folds), `worst` (of the folds) and `date`. What is not known is None.
+        `version`, `corpus`, `protocol`, `kind` (`run`, `folds` or `fold`), `fold` (for a
+        cross-validation, how many were run), `hybrid` (balanced accuracy; for a cross-validation
+        the mean over folds), `worst` (fold) and `date`. Unknown values are None.
     """
     runs, validations = trained_runs(data), cross_validations(data)
     tops = [run for run in runs if run.fold is None] + validations
@@ -107,12 +107,12 @@ def listed(data: Path) -> list[dict[str, Any]]:
             place = (top.corpus, top.protocol)
             rows += [summary(run) for run in waiting if (run.corpus, run.protocol) == place]
             waiting = [run for run in waiting if (run.corpus, run.protocol) != place]
-    # Of a cross-validation that has not come to its scores.
+    # Folds of cross-validations without scores.
     return rows + [summary(run) for run in waiting]
 
 
 def summary(one: TrainedRun | CrossValidation) -> dict[str, Any]:
-    """A row of `listed`."""
+    """Describe a run or cross-validation in a row of `listed`."""
     of_folds = isinstance(one, CrossValidation)
     metrics = one.metrics()
     hybrid = dotted(metrics.get("models", {}).get("hybrid", {}))
@@ -135,20 +135,19 @@ def summary(one: TrainedRun | CrossValidation) -> dict[str, Any]:
 
 
 def comparison(pair: list[TrainedRun] | list[CrossValidation]) -> dict[str, Any]:
-    """What two runs, or two cross-validations, reached, and in what parameters they differ.
+    """Compare the scores and parameters of two runs, or of two cross-validations.
 
     Returns
     -------
     dict
-        `runs`, each as in `listed`; `metrics`: by model and score, a value a run; `parameters`
-        that differ: by dotted name, a value a run; `confusion` of the hybrid, a run each: counts
-        by true and said class, none of cross-validations. What a run does not have is None.
+        `runs` as in `listed`; `metrics` by model and score, one value per run; `parameters` that
+        differ, by dotted name, one value per run; `confusion`, counts of the hybrid by true and
+        predicted class, one table per run, none for cross-validations. Missing values are None.
 
     Raises
     ------
     UserError
-        If scores of the two say nothing about each other: of another corpus, another target, or
-        of a single fold and of many.
+        If the two differ in corpus or target, or only one is a cross-validation.
     """
     _check_comparable(*pair)
     of_folds = isinstance(pair[0], CrossValidation)
@@ -172,14 +171,14 @@ def comparison(pair: list[TrainedRun] | list[CrossValidation]) -> dict[str, Any]
 
 
 def find_compared(data: Path, versions: tuple[str, str]) -> list[Any]:
-    """Two runs, or cross-validations, by their versions.
+    """Find two runs or cross-validations by their versions.
 
-    A run that trained models is preferred to a cross-validation of the same version.
+    A run that trained models comes before a cross-validation of the same version.
 
     Raises
     ------
     UserError
-        If there is none; says what there is. If a version breaks the rule for names.
+        If a version does not exist, or breaks the rule for names.
     """
     for version in versions:
         checked_version(version, "version of a run")
@@ -195,19 +194,22 @@ def find_compared(data: Path, versions: tuple[str, str]) -> list[Any]:
     for version in versions:
         if version not in known:
             newest = ", ".join(sorted(known, reverse=True)[:5])
-            raise UserError(f"there is no trained run {version}; there are {newest} (see: runs)")
+            raise UserError(
+                f"there is no trained run {version}; the newest are {newest} (see: "
+                "disentangled-audio runs)"
+            )
     return [known[version] for version in versions]
 
 
 def _check_comparable(first: Any, second: Any) -> None:
-    def told(one: Any) -> str:
+    def described(one: Any) -> str:
         kind = "a cross-validation" if isinstance(one, CrossValidation) else "a run"
         return f"{one.version} is {kind} of corpus '{one.corpus}', target '{one.target}'"
 
     if (type(first), first.corpus, first.target) != (type(second), second.corpus, second.target):
         raise UserError(
-            f"{told(first)}; {told(second)}. Their scores say nothing about each other: compare "
-            "two runs, or two cross-validations, of one corpus and target"
+            f"{described(first)}; {described(second)}. Their scores cannot be compared: choose two "
+            "runs, or two cross-validations, with the same corpus and target"
         )
 
 

@@ -1,8 +1,8 @@
-"""Folds of a cross-validation: each a run of the usual pipelines, in a folder of its own.
+"""Folds of a cross-validation: each runs the usual pipelines in its own folder.
 
-A fold has two parts, training and measurement. What a version of a part was made with is hashed
-in its key, which is saved before all else of that version. A run with the same key makes what is
-still missing of that version; any other run makes a version of its own.
+A fold has two parts, training and measurement. The key of a version is a hash of everything that
+the part is made with, and is saved first. A run with the same key completes that version; any other
+run makes a new one.
 """
 
 import logging
@@ -32,15 +32,15 @@ _CHECKPOINT = "training_checkpoint"
 _PROTOCOL = "params:protocol"
 _MANIFEST = "run_manifest"
 _LIBRARIES = ("scikit-learn", "keras", "tensorflow-cpu", "tensorflow")
-# Entries of a fold have names that begin with it.
+# The names of a fold's entries begin with its folder.
 _LONGEST_FOLDER = 40
 
 
 def folder_of(fold: str) -> str:
-    """Folder and namespace of a fold; those of different folds differ.
+    """Folder and namespace of a fold, different for each fold.
 
-    Letters and digits of ASCII and `-` stay; each byte of all else becomes `_` and two digits. A
-    name that is too long, or means something to a file system, ends in `__` and its hash.
+    ASCII letters, digits and `-` stay; every other byte becomes `_` and two hexadecimal digits. A
+    name that is too long, or special to a file system, ends in `__` and its hash.
     """
     kept = "".join(
         letter if letter.isascii() and (letter.isalnum() or letter == "-") else _escaped(letter)
@@ -48,7 +48,7 @@ def folder_of(fold: str) -> str:
     )
     if is_name(kept) and len(kept) <= _LONGEST_FOLDER:
         return kept
-    # `__` is no escaped byte, so that no other name ends like this.
+    # No escaped byte contains `__`, so no other name ends like this.
     return f"{kept.lstrip('-')[: _LONGEST_FOLDER - 18]}__{short_hash(fold)}"
 
 
@@ -57,21 +57,21 @@ def _escaped(letter: str) -> str:
 
 
 def result_key(*made_with: Any) -> str:
-    """Hash of what a result was made with, of the code that makes it and of its libraries."""
+    """Hash of a result's inputs, code and libraries."""
     code = [code_hash("features"), code_hash("training"), package_versions(_LIBRARIES)]
     return short_hash([*code, *made_with])
 
 
 @dataclass(frozen=True)
 class FoldPipelines:
-    """What is run in each fold.
+    """Pipelines that run in each fold.
 
     Attributes
     ----------
     training
         From the split to the predictions.
     measurement
-        What is then measured of the codes.
+        Measurement of the codes.
     """
 
     training: Pipeline
@@ -79,7 +79,7 @@ class FoldPipelines:
 
     @property
     def own(self) -> set[str]:
-        """Datasets of which each fold has its own."""
+        """Datasets that each fold has for itself."""
         return self.training.all_outputs() | self.measurement.all_outputs() | {_CHECKPOINT}
 
     @property
@@ -89,7 +89,7 @@ class FoldPipelines:
         return {name for name in read - self.own if not name.startswith("params:")}
 
     def of(self, folder: str, part: Pipeline) -> Pipeline:
-        """A part with the fold's own datasets, splits and protocol."""
+        """Copy a part for the datasets and the protocol of a fold."""
         inputs = part.inputs() - self.own
         parameters = {name for name in inputs if name.startswith("params:")}
         return Pipeline(
@@ -104,28 +104,28 @@ class _Part(NamedTuple):
     name: str
     template: Pipeline
     key: str
-    # Versions of what another part of this fold has made, by the names of the template.
+    # Versions of datasets from another part of this fold, by their names in the template.
     read: dict[str, str]
 
 
 @dataclass
 class FoldRuns:
-    """Makes what is missing of planned folds.
+    """Completes planned folds.
 
     Attributes
     ----------
     pipelines
-        What is run in each fold.
+        Pipelines of each fold.
     project
         Folder of the project.
     catalog
-        Of the run that asks for the folds.
+        Catalog of the run that needs the folds.
     entries
-        Makes a catalog of the same entries with other versions, as `DataCatalog.from_config` does.
+        Makes a catalog with the same entries and other versions, like `DataCatalog.from_config`.
     hook_manager
-        Hears of the folds' nodes too.
+        Its hooks are called for nodes of folds too.
     facts
-        Of the run, for the folds' manifests; a hook fills in the seconds while nodes run.
+        Facts of the run, for manifests of folds; a hook adds the seconds of each node.
     """
 
     pipelines: FoldPipelines
@@ -136,7 +136,7 @@ class FoldRuns:
     facts: dict[str, Any]
 
     def run(self, plan: pd.DataFrame) -> None:
-        """Train and measure all folds of a `fold_plan`; what is there is not made again."""
+        """Train and measure all folds of a `fold_plan`, except what is already there."""
         for number, fold in enumerate(plan.itertuples(), start=1):
             _logger.info("fold %s (%d of %d)", fold.fold, number, len(plan))
             with _locked(self.catalog[f"{fold.folder}.{_MANIFEST}"]):
@@ -152,7 +152,7 @@ class FoldRuns:
         self._run_part(fold, _Part("measurement", measurement, fold.measurement_key, read))
 
     def _run_part(self, fold: Any, part: _Part) -> str:
-        """Make what is missing of a part, then its manifest; gives its version."""
+        """Complete a part and its manifest, and return its version."""
         pipeline = self.pipelines.of(fold.folder, part.template)
         version = self._version(fold.folder, part)
         catalog = self._catalog_of(fold, part, pipeline, version)
@@ -167,7 +167,7 @@ class FoldRuns:
         return version
 
     def _version(self, folder: str, part: _Part) -> str:
-        """The version that was begun with the part's key, or a new one."""
+        """Version with the part's key, or a new one."""
         name = f"{folder}.{part.name}_key"
         catalog = self.entries()
         for version in catalog[name].list_versions(full_path=False):
@@ -177,7 +177,7 @@ class FoldRuns:
         return catalog[name].resolve_save_version()
 
     def _catalog_of(self, fold: Any, part: _Part, pipeline: Pipeline, version: str) -> DataCatalog:
-        """The entries that a part reads and makes, each with the one version that is meant."""
+        """Catalog with the versions of all entries that a part reads and makes."""
         made = {*part.template.all_outputs(), f"{part.name}_key"}
         versions = {
             f"{fold.folder}.{name}": of_part
@@ -202,7 +202,7 @@ class FoldRuns:
     def _manifest(
         self, fold: Any, part: _Part, pipeline: Pipeline, catalog: DataCatalog
     ) -> dict[str, Any]:
-        """As of a run of the fold alone, by the names that entries have there."""
+        """Manifest of the part, with names as if the fold had run alone."""
         protocol = Protocol.model_validate_json(fold.protocol).model_dump(mode="json")
         prefix = f"{fold.folder}."
         facts = {
@@ -211,7 +211,7 @@ class FoldRuns:
             "fold": fold.fold,
             "key": part.key,
             "parameters": {**self.facts["parameters"], "protocol": protocol},
-            # Of what the run that finished the part had to do.
+            # Only of nodes that ran to complete the part.
             "seconds": {
                 node.name.removeprefix(prefix): self.facts["seconds"][node.name]
                 for node in pipeline.nodes
@@ -222,13 +222,13 @@ class FoldRuns:
         versions = made["dataset_versions"]
         versions[f"{part.name}_key"] = facts["run_id"]
         if part.read:
-            # A measurement needs the run that it measures.
+            # A measurement depends on the training that it measures.
             versions[_MANIFEST] = part.read[_MANIFEST]
         return made
 
 
 def _remove_halves(pipeline: Pipeline, catalog: DataCatalog) -> None:
-    """Remove outputs of nodes that were killed while they saved: they are all made again."""
+    """Remove incomplete outputs of nodes that were killed while saving."""
     for node in pipeline.nodes:
         saved = [name for name in node.outputs if catalog.exists(name)]
         if len(saved) == len(node.outputs):
@@ -242,7 +242,7 @@ def _remove_halves(pipeline: Pipeline, catalog: DataCatalog) -> None:
 
 @contextmanager
 def _locked(dataset: Any) -> Iterator[None]:
-    """One job at a time on a fold; another that wants it waits, and then finds it done."""
+    """Allow one job at a time on a fold; another one waits, and then finds it done."""
     folder = local_folder(dataset)
     if folder is None:
         yield

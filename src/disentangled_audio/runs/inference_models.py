@@ -1,4 +1,4 @@
-"""The run whose models are used: which one, and whether they are still what it made."""
+"""Choice of the run whose models classify, and checks that they are unchanged."""
 
 import glob
 from pathlib import PurePosixPath
@@ -18,18 +18,17 @@ OUTPUT = "inference_predictions"
 
 
 def is_inference(pipeline: Pipeline) -> bool:
-    """Whether a run classifies recordings with models of an earlier one."""
+    """Whether a run classifies recordings with models of an earlier run."""
     return OUTPUT in pipeline.all_outputs()
 
 
 def prepare_inference(run_params: dict[str, Any], pipeline: Pipeline, catalog: DataCatalog) -> None:
-    """Let the catalog load what one run has made, and refuse it if anything of it has changed.
+    """Make the catalog load the models of one run; refuse files that have changed.
 
     Raises
     ------
     UserError
-        If there is no such run, its models cannot be used, or there is nothing to classify; says
-        which and why.
+        If there is no such run, its models cannot be used, or there is nothing to classify.
     """
     from disentangled_audio.corpora.sources.named import named_files
     from disentangled_audio.parameters import InferenceParameters
@@ -39,7 +38,7 @@ def prepare_inference(run_params: dict[str, Any], pipeline: Pipeline, catalog: D
     asked = InferenceParameters.model_validate(catalog.load("params:inference"))
     if asked.model_version is not None:
         checked_version(asked.model_version, "inference.model_version")
-    # Before the seconds that the models take.
+    # Fail before the models are loaded, which takes seconds.
     named_files(asked.recordings)
     manifest = _chosen_manifest(catalog["run_manifest"], asked.model_version)
     pin(catalog["run_manifest"], manifest["run_id"])
@@ -51,7 +50,7 @@ def prepare_inference(run_params: dict[str, Any], pipeline: Pipeline, catalog: D
 
 
 def _chosen_manifest(dataset: Any, wanted: str | None) -> dict[str, Any]:
-    """Manifest of the newest run that trained all models, or of the one that is asked for."""
+    """Manifest of the wanted run, or of the newest run that trained all models."""
     folder, fs = base_path(dataset), file_system(dataset)
     versions = _versions(fs, folder)
     selected = f"corpus '{folder.parts[-3]}' with protocol '{folder.parts[-2]}'"
@@ -107,8 +106,8 @@ def sha256_of(dataset: Any) -> str:
 def _check_known(name: str, manifest: dict[str, Any]) -> None:
     if name not in manifest["dataset_versions"]:
         raise UserError(
-            f"run {manifest['run_id']} has no '{name}', which this version of the code classifies "
-            f"with. {REPEAT}, or choose another model (--model, inference.model_version)."
+            f"run {manifest['run_id']} has no '{name}', which is needed to classify. {REPEAT}, or "
+            "choose another model (--model, inference.model_version)."
         )
 
 

@@ -1,7 +1,7 @@
-"""What a run is known by: how it was started, versions, times, and the hashes of what it made.
+"""Manifest of a run: how it was started, versions, times, and hashes of its results.
 
-No node can know all of this, so that a hook hands it over, through the catalog alone: before each
-node as `run_facts`, an input like any other, and after the run as `run_manifest`.
+No node knows all of this, so hooks save it in the catalog: before each node as `run_facts`, an
+input like any other, and after the run as `run_manifest`.
 """
 
 import platform
@@ -11,7 +11,6 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import pandas as pd
 from kedro.io import AbstractVersionedDataset, DataCatalog
 from kedro.pipeline import Pipeline
 
@@ -39,7 +38,7 @@ PACKAGES = (
     *("disentangled-audio", "kedro", "keras", "numpy", "pandas", "scikit-learn", "scipy"),
     *("skops", "soundfile", "soxr", "tensorflow", "tensorflow-cpu", "zarr"),
 )
-# What features are made of and are, by which new recordings are checked.
+# Features and their inputs, whose shapes and columns are checked for new recordings.
 ARRAYS = (
     *("waveforms", "fourier_spectra"),
     *("log_mel", "content_view", "rhythm_view", "pitch_view"),
@@ -50,14 +49,14 @@ TABLES = ("fourier_features", "mel_features", "timbre_features", "acoustic_param
 def run_facts(
     run_params: Mapping[str, Any], project: Path, parameters: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """What is known of a run before its first node.
+    """Facts of a run before its first node.
 
     Parameters
     ----------
     run_params : mapping
         As Kedro gives it to hooks.
     project : Path
-        Where the project is, for the git revision.
+        Folder of the project, for the git revision.
     parameters : mapping
         All parameters of the run.
     """
@@ -78,17 +77,17 @@ def run_facts(
 def manifest(
     facts: Mapping[str, Any], pipeline: Pipeline, catalog: DataCatalog, namespace: str = ""
 ) -> dict[str, Any]:
-    """What a finished run leaves: its facts, and versions and hashes of what it used and made.
+    """Facts of a finished run, with versions and hashes of all that it used and made.
 
     Parameters
     ----------
     facts : mapping
         From `run_facts`, with the seconds of each node.
     pipeline : Pipeline
-        What has run: all of it, or the part that the manifest is about, such as one fold.
+        The pipeline that ran, or the part that the manifest describes, such as one fold.
     catalog : DataCatalog
     namespace : str
-        Of the part's names in the catalog; the manifest has them without.
+        Namespace of the part in the catalog; the manifest leaves it out.
     """
     names = _names(pipeline, namespace)
     hashes = {}
@@ -106,17 +105,16 @@ def manifest(
 
 
 def trains_all(pipeline: Pipeline, namespace: str = "") -> bool:
-    """Whether a run trains a hybrid, and uses or makes all that classifying needs beside it."""
+    """Whether a run trains a hybrid, and uses or makes everything else needed to classify."""
     names = _names(pipeline, namespace)
     needed = {*models_of(names), *REFERENCES, *ARRAYS, *TABLES}
     return needed <= names.keys() and names["hybrid"] in pipeline.all_outputs()
 
 
 def manifest_of_predictions(pipeline: Pipeline, catalog: DataCatalog) -> dict[str, Any] | None:
-    """Manifest of the earlier run whose predictions this one reads; None if it makes its own.
+    """Manifest of the earlier run whose predictions this run reads; None if it makes its own.
 
-    Where that run broke off after its predictions, its name is all that is known: parameters of
-    another run need not be its own.
+    If that run stopped before its manifest, only its name is known.
     """
     if "predictions" not in pipeline.inputs():
         return None
@@ -130,9 +128,9 @@ def manifest_of_predictions(pipeline: Pipeline, catalog: DataCatalog) -> dict[st
 
 
 def plain(parameters: Mapping[str, Any]) -> dict[str, Any]:
-    """Parameters as JSON can hold them, without the corpora and protocols not chosen."""
+    """Parameters as JSON values, without the corpora and protocols that were not chosen."""
     return {
-        # Kedro has made models only of what a node of the run asks for.
+        # Kedro only validates parameters that a node of this run reads.
         name: GROUPS[name].model_validate(value).model_dump(mode="json")
         if name in GROUPS
         else value
@@ -142,20 +140,20 @@ def plain(parameters: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _names(pipeline: Pipeline, namespace: str) -> dict[str, str]:
-    """Names in the catalog, by their names without the namespace."""
+    """Catalog names by their names without the namespace."""
     prefix = f"{namespace}." if namespace else ""
     return {name.removeprefix(prefix): name for name in pipeline.datasets()}
 
 
 def _model_facts(names: Mapping[str, str], catalog: DataCatalog) -> dict[str, Any]:
-    """Files of models with their hashes, and what features they take."""
+    """Files of models with their hashes, and the features that they take."""
     files = [*models_of(names), *REFERENCES]
     shapes = {name: list(catalog.load(names[name]).shape[1:]) for name in ARRAYS}
     columns = {name: columns_of(catalog.load(names[name])) for name in TABLES}
     project = _project(catalog)
     places = {name: place_of(catalog[names[name]]) for name in files}
     return {
-        # From the project's folder on, so that it can be moved.
+        # Relative to the project's folder, which may be moved.
         "files": {name: place.removeprefix(project) for name, place in places.items()},
         "file_sha256": {name: sha256_of(catalog[names[name]]) for name in files},
         "feature_schema": {**shapes, **columns},
@@ -164,14 +162,14 @@ def _model_facts(names: Mapping[str, str], catalog: DataCatalog) -> dict[str, An
 
 
 def _project(catalog: DataCatalog) -> str:
-    """The project's folder, with a slash behind it: that above the data with the manifests."""
+    """Project folder, with a trailing slash: the one above the data with the manifests."""
     return str(base_path(catalog["run_manifest"])).partition(f"data/{REPORTING}/")[0]
 
 
 def _dataset_versions(
     names: Mapping[str, str], made: Iterable[str], catalog: DataCatalog
 ) -> dict[str, str]:
-    """Version of every versioned dataset the run loaded or saved."""
+    """Version of every versioned dataset that the run loaded or saved."""
     versions = {}
     for plain_name, name in sorted(names.items()):
         dataset = catalog.get(name)
@@ -180,15 +178,15 @@ def _dataset_versions(
         if name in made:
             versions[plain_name] = dataset.resolve_save_version()
         elif catalog.exists(name):
-            # A run can do without some datasets.
+            # Some inputs are optional.
             versions[plain_name] = dataset.resolve_load_version()
     if "fold_runs" in versions:
         versions |= _fold_versions(catalog.load(names["fold_runs"]))
     return versions
 
 
-def _fold_versions(fold_runs: pd.DataFrame) -> dict[str, str]:
-    """Versions of the folds' manifests that a cross-validation has gathered, by their entries."""
+def _fold_versions(fold_runs: "pd.DataFrame") -> dict[str, str]:
+    """Versions of the manifests of folds that a cross-validation gathered, by entry."""
     newest = fold_runs["measured"].where(fold_runs["measured"] != "", fold_runs["version"])
     return {
         f"{folder}.run_manifest": version
@@ -197,7 +195,7 @@ def _fold_versions(fold_runs: pd.DataFrame) -> dict[str, str]:
 
 
 def _sources(pipeline: Pipeline, catalog: DataCatalog) -> list[dict[str, Any]]:
-    """Where the recordings came from, with the hashes of archives; empty if none were read."""
+    """Sources of the recordings, with hashes of archives; empty if none were read."""
     if "recording_folders" not in pipeline.inputs():
         return []
     from disentangled_audio.corpora.sources.places import source_records
@@ -207,19 +205,19 @@ def _sources(pipeline: Pipeline, catalog: DataCatalog) -> list[dict[str, Any]]:
 
 
 def _options(run_params: Mapping[str, Any]) -> str:
-    """Environment and parameters as one types them, so that a report can tell others."""
+    """Environment and parameters as typed, for commands in the report."""
     env = run_params["env"]
     given = dotted(run_params["runtime_params"] or {})
     options = [f"--env={env}"] if env and env not in {"base", "local"} else []
     if given:
-        # Kedro splits at commas: a value with one cannot be typed, and is left to the reader.
+        # Kedro splits --params at commas, so a value with a comma cannot be typed.
         typed = {name: "…" if "," in str(value) else value for name, value in given.items()}
         options.append("--params=" + ",".join(f"{name}={value}" for name, value in typed.items()))
     return shlex.join(options)
 
 
 def _git(project: Path) -> dict[str, Any] | None:
-    """Revision and whether files differ from it; None outside of a git checkout."""
+    """Git revision, and whether files differ from it; None outside a git checkout."""
     try:
         answers = [
             subprocess.run(
@@ -235,12 +233,3 @@ def _git(project: Path) -> dict[str, Any] | None:
     except (OSError, subprocess.SubprocessError):
         return None
     return {"revision": answers[0], "changed": bool(answers[1])}
-
-
-def _fold_versions(fold_runs: "pd.DataFrame") -> dict[str, str]:
-    """Versions of the folds' manifests that a cross-validation has gathered, by their entries."""
-    newest = fold_runs["measured"].where(fold_runs["measured"] != "", fold_runs["version"])
-    return {
-        f"{folder}.run_manifest": version
-        for folder, version in zip(fold_runs["folder"], newest, strict=True)
-    }

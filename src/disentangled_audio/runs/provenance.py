@@ -1,7 +1,7 @@
-"""Hashes that say to which corpus and split an artefact belongs.
+"""Hashes that tell to which corpus and split an artefact belongs.
 
-Catalog paths keep corpora and protocols apart; the stamps catch what paths cannot see,
-such as features of an older ingestion beside newer splits.
+Paths in the catalog keep corpora and protocols apart. Stamps also detect mixed versions, such as
+features of an older ingestion beside newer splits.
 """
 
 from collections.abc import Mapping
@@ -18,13 +18,13 @@ STAMPS = ("corpus_hash", "split_hash")
 
 
 def digest_of_sources(corpus: Corpus) -> str:
-    """Of where a corpus's recordings come from, whatever their rights are said to be."""
+    """Hash of the sources of a corpus, without their licences and citations."""
     about_rights = {"licence", "citation"}
     return short_hash([source.model_dump(exclude=about_rights) for source in corpus.sources])
 
 
 def stamp_of(artefact: Any) -> dict[str, str]:
-    """Hashes that an artefact carries; tables, arrays and estimators each in their own way."""
+    """Hashes carried by an artefact: a mapping, table, array or estimator."""
     if isinstance(artefact, Mapping):
         attributes = artefact
     else:
@@ -33,7 +33,7 @@ def stamp_of(artefact: Any) -> dict[str, str]:
 
 
 def stamp(artefact: Any, *sources: Any) -> Any:
-    """Mark an artefact (table, array or estimator) with the hashes of what it was made from."""
+    """Mark an artefact (table, array or estimator) with the hashes of its sources."""
     hashes = check_same(*sources)
     if hasattr(artefact, "attrs"):
         artefact.attrs.update(hashes)
@@ -48,7 +48,7 @@ def check_same(*artefacts: Any) -> dict[str, str]:
     Returns
     -------
     dict
-        The hashes, each as carried by at least one of the artefacts.
+        All hashes that at least one artefact carries.
 
     Raises
     ------
@@ -60,7 +60,7 @@ def check_same(*artefacts: Any) -> dict[str, str]:
         for name, value in stamp_of(artefact).items():
             if hashes.setdefault(name, value) != value:
                 raise UserError(
-                    f"artefacts of two runs are mixed: {name} {hashes[name]} and {value}. "
+                    f"results of two runs are mixed: {name} {hashes[name]} and {value}. "
                     "Run the earlier pipelines again (kedro run), or choose matching versions "
                     "with --load-versions."
                 )
@@ -68,7 +68,7 @@ def check_same(*artefacts: Any) -> dict[str, str]:
 
 
 def stamped_splits(recordings: "pd.DataFrame", protocol: Protocol, seed: int) -> "pd.DataFrame":
-    """`evaluation.splits.make_splits`, with the hashes that tell these splits from others."""
+    """Make splits, with hashes that distinguish them from others."""
     from disentangled_audio.evaluation.splits import make_splits
 
     splits = stamp(make_splits(recordings, protocol, seed), recordings)

@@ -1,4 +1,4 @@
-"""Which old versions, leftovers of killed runs and chunk caches may go, and their removal."""
+"""Find and remove old versions, leftovers of killed runs, and unused chunk caches."""
 
 import json
 import os
@@ -17,23 +17,13 @@ from disentangled_audio.storage.temporaries import TEMPORARY, is_unused, remove_
 
 MANIFEST = "run_manifest.json"
 CHUNKS = ".chunks"
-# Recordings belong to the user and are never looked at here.
+# Recordings belong to the user and are never removed.
 RAW = "01_raw"
 
 
 @dataclass(frozen=True)
 class Removable:
-    """A folder that may go.
-
-    Attributes
-    ----------
-    path
-        The folder.
-    reason
-        Why it may go.
-    n_bytes
-        What its removal frees, together with that of the others in the list.
-    """
+    """A folder that may be removed; `n_bytes` are freed if the whole list is removed."""
 
     path: Path
     reason: str
@@ -42,7 +32,7 @@ class Removable:
 
 @dataclass(frozen=True)
 class _Kept:
-    """What the newest manifests name."""
+    """Versions named by the newest manifests."""
 
     versions: frozenset[tuple[str, str]]
     # Time of the oldest kept run in seconds since 1970, by folder of its corpus.
@@ -50,25 +40,25 @@ class _Kept:
 
 
 def removables(data: Path, keep: int) -> list[Removable]:
-    """What may go while the newest `keep` runs of each corpus and protocol stay whole.
+    """List folders that the newest `keep` runs of each corpus and protocol do not need.
 
     Parameters
     ----------
     data
         The project's data folder.
     keep
-        Number of versions of each dataset, and of runs of each corpus and protocol, that stay.
-        Versions that the manifest of a kept run names stay too, whatever their age.
+        Number of versions of each dataset, and of runs of each corpus and protocol, to keep. All
+        versions that the manifest of a kept run names stay too.
 
     Returns
     -------
     list of Removable
-        In the order of their paths.
+        Sorted by path.
 
     Raises
     ------
     UserError
-        If a manifest that has to be respected cannot be read.
+        If the manifest of a kept run cannot be read.
     """
     if not data.is_dir():
         return []
@@ -94,27 +84,27 @@ def removables(data: Path, keep: int) -> list[Removable]:
 
 
 def remove(items: list[Removable]) -> list[Path]:
-    """Remove folders, each of them as a whole.
+    """Remove whole folders.
 
     Returns
     -------
     list of Path
-        Those that are still there, because they are in use or must not be removed.
+        Folders that remain because they are in use or protected.
     """
     return [item.path for item in items if not _remove(item.path)]
 
 
 def run_locks(data: Path) -> ExitStack:
-    """Locks of every corpus and protocol that has been run, taken.
+    """Take the locks of all corpora and protocols that have been run.
 
     Raises
     ------
     UserError
-        If a run is in progress; names it, and no lock is held.
+        If a run is in progress; then no lock is held.
     """
     paths = list(_walk(data))
     locks = {path.parent / RUN_LOCK for path in paths if path.name == MANIFEST}
-    # Jobs of single folds have locks of their own.
+    # Jobs of single folds have their own locks.
     locks |= {path for path in paths if path.name.startswith(RUN_LOCK)}
     with ExitStack() as stack:
         for lock in sorted(locks):
@@ -123,7 +113,7 @@ def run_locks(data: Path) -> ExitStack:
 
 
 def _walk(data: Path) -> Iterator[Path]:
-    """Every file and folder, but not what is inside of versions and of recordings."""
+    """Every file and folder, except inside versions and recordings."""
     for root, folders, files in os.walk(data):
         folders[:] = sorted(
             name
@@ -140,7 +130,7 @@ def _versioned_datasets(data: Path) -> Iterator[tuple[Path, list[str]]]:
     for path in _walk(data):
         if path.is_symlink() or not path.is_dir():
             continue
-        # A link belongs to whoever made it, like all that it leads to.
+        # Links and their targets belong to the user.
         versions = [
             entry.name
             for entry in path.iterdir()
@@ -152,7 +142,7 @@ def _versioned_datasets(data: Path) -> Iterator[tuple[Path, list[str]]]:
 
 def _is_complete(folder: Path, version: str) -> bool:
     content = folder / version / folder.name
-    # A zarr array without its metadata, or a version without anything, is what a kill left.
+    # A killed run leaves zarr arrays without metadata, and empty versions.
     return (content / "zarr.json").exists() if folder.suffix == ".zarr" else content.exists()
 
 
@@ -173,7 +163,7 @@ def _kept(data: Path, datasets: dict[Path, list[str]], keep: int) -> _Kept:
 
 
 def _named(folder: Path, version: str) -> set[tuple[str, str]]:
-    """Datasets and versions that a manifest names, and what is named by manifests among them."""
+    """Datasets and versions named by a manifest, and by the manifests among them."""
     named: set[tuple[str, str]] = set()
     read: set[tuple[Path, str]] = set()
     waiting = [(folder, version)]
@@ -197,8 +187,8 @@ def _read_manifest(path: Path) -> dict[str, str]:
         return {str(name): str(version) for name, version in versions.items()}
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise UserError(
-            f"{path} cannot be read ({error!r}), so nobody knows which versions its run needs. "
-            "Delete it if that run does not matter, then prune again."
+            f"{path} cannot be read ({error!r}), so the versions that its run needs are unknown. "
+            "Delete it if you do not need that run, then prune again."
         ) from error
 
 
@@ -244,12 +234,12 @@ def _chunk_caches(data: Path, kept: _Kept, staying: list[Path]) -> Iterator[Remo
 
 
 def _is_own_folder(path: Path) -> bool:
-    """Whether it is a folder and no link to one, which may lead out of the data folder."""
+    """Whether a path is a folder; a link might lead outside the data folder."""
     return path.is_dir() and not path.is_symlink()
 
 
 def _corpus(data: Path, path: Path) -> str:
-    """The folder below the layer's, which is named after the corpus."""
+    """Name of the corpus, the folder below the layer."""
     parts = path.relative_to(data).parts
     return parts[1] if len(parts) > 1 else ""
 
@@ -269,7 +259,7 @@ def _inode(path: Path) -> tuple[int, int]:
 
 
 def _with_sizes(items: list[Removable]) -> list[Removable]:
-    """Count every file once, with the first that has it; not if it stays under another name."""
+    """Count each file once, and not at all if a link to it stays."""
     files = [(number, file) for number, item in enumerate(items) for file in _files(item.path)]
     names = Counter(_inode(file) for _, file in files)
     counted: set[tuple[int, int]] = set()
@@ -286,7 +276,7 @@ def _with_sizes(items: list[Removable]) -> list[Removable]:
 def _remove(path: Path) -> bool:
     if path.name.startswith(TEMPORARY):
         return remove_if_unused(path)
-    # Half a version would be read as a whole one, so it loses its name first.
+    # Renamed first: half a version would be read as a whole one.
     doomed = path.with_name(f"{TEMPORARY}{path.name}")
     path.rename(doomed)
     shutil.rmtree(doomed, ignore_errors=True)

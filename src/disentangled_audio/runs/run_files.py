@@ -1,4 +1,4 @@
-"""Files of a trained run, and whether they are still what that run made; knows no Kedro."""
+"""Files of a trained run, and checks that they are unchanged; independent of Kedro."""
 
 import hashlib
 import logging
@@ -14,21 +14,21 @@ from disentangled_audio.storage.hashing import code_hash
 
 _logger = logging.getLogger(__name__)
 
-REPEAT = "Train anew with kedro run (same --env and --params)"
+REPEAT = "Train again with kedro run (same --env and --params)"
 
 
 def columns_of(table: Any) -> list[str]:
-    """Features of a table, in their order."""
+    """Names of a table's features, in order."""
     return [name for name in table.columns if name not in ("recording_id", "reasons")]
 
 
 def read_files(run: TrainedRun) -> dict[str, bytes]:
-    """Contents of all files that classifying needs, by catalog entry.
+    """Read all files that are needed to classify, by catalog entry.
 
     Raises
     ------
     UserError
-        If one is missing, or is not what the run made; names the file.
+        If a file is missing or has changed.
     """
     check_manifest(run.manifest, run.file)
     return {name: _read(run, name) for name in (*run.models, *REFERENCES)}
@@ -36,7 +36,7 @@ def read_files(run: TrainedRun) -> dict[str, bytes]:
 
 def _read(run: TrainedRun, name: str) -> bytes:
     place = run.manifest["files"][name]
-    # What conf keeps in a store has a URL.
+    # A file in a remote store has a URL.
     is_stored = "://" in place
     shown = place if is_stored else str(run.project / place)
     if not is_stored and not Path(shown).is_file():
@@ -51,27 +51,26 @@ def _read(run: TrainedRun, name: str) -> bytes:
 
 
 def missing(place: str) -> UserError:
-    """The error for a file of a run that is not there."""
-    return UserError(f"{place} is missing, which the model needs. {REPEAT}.")
+    """Make the error for a missing file of a run."""
+    return UserError(f"{place} is missing; the model needs it. {REPEAT}.")
 
 
 def check_hash(name: str, place: str, found: str, manifest: dict[str, Any]) -> None:
-    """Refuse a file with another SHA-256 than the manifest has."""
+    """Refuse a file whose SHA-256 differs from the manifest."""
     expected = manifest["file_sha256"].get(name)
     if expected != found:
         raise UserError(
             f"'{name}' is not the file that run {manifest['run_id']} made: {place} has the SHA-256 "
-            f"{found}, the run's manifest says {expected}. Restore it, or choose another "
+            f"{found}, the run's manifest has {expected}. Restore the file, or choose another "
             f"model (--model, inference.model_version). {REPEAT}."
         )
 
 
 def check_manifest(manifest: dict[str, Any], file: Any) -> None:
-    """Refuse a run whose manifest, read from `file`, lacks facts; else as `check_software`."""
+    """Refuse a run whose manifest, read from `file`, is incomplete or needs other packages."""
     if not is_complete(manifest):
         raise UserError(
-            f"{file} is of an older version of this project and does not tell all that its models "
-            f"are checked by. {REPEAT}."
+            f"{file} is incomplete: facts are missing by which its models are checked. {REPEAT}."
         )
     check_software(manifest)
 
@@ -82,7 +81,7 @@ def check_software(manifest: dict[str, Any]) -> None:
     if manifest["feature_code"] != code_hash("features"):
         _logger.warning(
             "the code that computes features has changed since %s was trained: its answers may "
-            "differ a little from what they were. %s to be sure",
+            "differ slightly. %s to be sure",
             manifest["run_id"],
             REPEAT,
         )
@@ -93,23 +92,23 @@ def _check_packages(manifest: dict[str, Any]) -> None:
         now = _installed(name)
         if now is None or now.split(".")[0] != trained.split(".")[0]:
             raise UserError(
-                f"the models of {manifest['run_id']} were trained with {name} {trained}, installed "
-                f"is {now or 'none'}; another major version may compute something else. Install "
-                f"{name} {trained}, or train anew with kedro run"
+                f"the models of {manifest['run_id']} were trained with {name} {trained}, but "
+                f"{now or 'none'} is installed; another major version may give other results. "
+                f"Install {name} {trained}, or train again with kedro run"
             )
 
 
 def check_kind(kind: str | None, trained: list[str]) -> None:
-    """Refuse a kind that the models know no recording of."""
+    """Refuse a kind that no training recording had."""
     if kind is not None and kind not in trained:
         raise UserError(
-            f"kind {kind} (--kind, inference.kind) is none that the model was trained on; those "
-            f"are {', '.join(trained)}"
+            f"the model was not trained on kind {kind} (--kind, inference.kind); it was trained on "
+            f"{', '.join(trained)}"
         )
 
 
 def _installed(name: str) -> str | None:
-    # The builds of TensorFlow for CPU and GPU are one package under two names.
+    # TensorFlow has two names, one for each build (CPU, GPU).
     names = ("tensorflow", "tensorflow-cpu") if name.startswith("tensorflow") else (name,)
     for candidate in names:
         try:

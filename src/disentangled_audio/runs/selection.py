@@ -1,4 +1,4 @@
-"""Resolvers that select a corpus and a protocol, from the project's own or from a user's file."""
+"""Resolvers that select a corpus and a protocol from the project or from a user's file."""
 
 import os
 from collections.abc import Mapping
@@ -15,12 +15,12 @@ _KEYS = {"corpora": "corpus_name", "protocols": "protocol_name"}
 
 
 def data_folder() -> str:
-    """Folder with recordings that the user keeps elsewhere, or an empty string."""
+    """Folder of recordings outside the project, or an empty string."""
     return os.environ.get(DATA_VARIABLE, "")
 
 
 def selected_name(section: str, corpus_file: str, asked: str, default: str) -> str:
-    """Name of the selected corpus or protocol; it is part of the paths in the catalog.
+    """Name of the selected corpus or protocol, which is part of paths in the catalog.
 
     Parameters
     ----------
@@ -30,13 +30,12 @@ def selected_name(section: str, corpus_file: str, asked: str, default: str) -> s
     asked : str
         Name given for this run, or an empty string.
     default : str
-        The environment's choice. A user's file comes before it: its first entry is meant.
+        The environment's choice; the first entry of a user's file overrides it.
 
     Raises
     ------
     UserError
-        If nothing is selected, the name breaks the rule for names, or the user's file cannot be
-        used.
+        If nothing is selected, or a name or the user's file cannot be used.
     """
     own = _read(corpus_file)[section] if corpus_file else {}
     if asked:
@@ -56,7 +55,7 @@ def selected_definition(section: str, corpus_file: str, name: str, known: Mappin
     Raises
     ------
     UserError
-        If there is none of this name; lists those that exist. If a name breaks the rule.
+        If the name is unknown, or a name breaks the rule.
     """
     from omegaconf import OmegaConf
 
@@ -64,7 +63,7 @@ def selected_definition(section: str, corpus_file: str, name: str, known: Mappin
     for other in known:
         checked_name(other, f"{section} in conf")
     if name in own:
-        # A node, because Kedro replaces a dict where --params asks for single values of it.
+        # A node: Kedro would replace a dict if --params sets single values of it.
         return OmegaConf.create(own[name])
     if name not in known:
         names = ", ".join(map(str, [*own, *known]))
@@ -75,21 +74,21 @@ def selected_definition(section: str, corpus_file: str, name: str, known: Mappin
 def selected_corpus(
     corpus_file: str, name: str, known: Mapping[str, Any], protocol: Mapping[str, Any]
 ) -> Any:
-    """Definition of the selected corpus, with the analysis that the protocol asks for.
+    """Definition of the selected corpus, with the analysis that the protocol sets.
 
     Raises
     ------
     UserError
-        If there is none of this name; lists those that exist.
+        If the name is unknown.
     """
     from omegaconf import OmegaConf
 
     corpus = selected_definition("corpora", corpus_file, name, known)
     asked = protocol.get("analysis")
     if not asked:
-        # The node itself: Kedro can set single values of it, as --params asks.
+        # The node itself, in which Kedro can set single values from --params.
         return corpus
-    # Resolved, because a copy has lost what its interpolations point to.
+    # Resolved, because interpolations of a copy would point nowhere.
     config = corpus if OmegaConf.is_config(corpus) else OmegaConf.create(corpus)
     resolved = OmegaConf.create(OmegaConf.to_container(config, resolve=True))
     return OmegaConf.merge(resolved, {"analysis": asked})
@@ -98,7 +97,7 @@ def selected_corpus(
 def clips_folder(
     corpus_file: str, corpus: str, protocol: str, own_analysis: Mapping[str, Any]
 ) -> str:
-    """Where clips are kept: with the corpus, or with a protocol that needs clips of its own."""
+    """Folder of clips: that of the corpus, or of a protocol that needs other clips."""
     own = _read(corpus_file)["protocols"].get(protocol) if corpus_file else None
     needs = protocol in own_analysis if own is None else bool(own.get("analysis"))
     return f"{corpus}/{protocol}" if needs else corpus
@@ -117,7 +116,7 @@ def _read(corpus_file: str) -> dict[str, dict[str, Any]]:
         raise UserError(f"corpus file {path} is not valid YAML: {error}") from error
     corpora = content.get("corpora") if isinstance(content, dict) else None
     if not corpora or not isinstance(corpora, dict):
-        raise UserError(f"corpus file {path} has no section 'corpora' (see the README's example)")
+        raise UserError(f"corpus file {path} has no section 'corpora'; the README has an example")
     unknown = sorted(str(key) for key in content if key not in SECTIONS)
     if unknown:
         raise UserError(
@@ -131,7 +130,7 @@ def _read(corpus_file: str) -> dict[str, dict[str, Any]]:
 
 
 def _named(path: Path, section: str, entries: dict[Any, Any]) -> dict[Any, Any]:
-    """Entries of a section under names that may become folders."""
+    """Entries of a section, with names checked as folders."""
     origin = f"{section} in corpus file {path}"
     named = {checked_name(name, origin): entry for name, entry in entries.items()}
     if len(named) < len(entries):

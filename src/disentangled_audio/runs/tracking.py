@@ -1,6 +1,6 @@
-"""Each run in MLflow, by kedro-mlflow: parameters, losses by epoch, scores, figures, models.
+"""Track runs in MLflow with kedro-mlflow: parameters, losses, scores, figures and models.
 
-Imported only where an `mlflow.yml` asks for it, so the extra `tracking` need not be installed.
+Only imported if conf has an `mlflow.yml`, so the extra `tracking` need not be installed.
 """
 
 import logging
@@ -23,30 +23,30 @@ from disentangled_audio.storage.dotted import dotted
 
 logger = logging.getLogger(__name__)
 
-# Kinds of datasets whose files are kept with the run, and in which folder of it.
+# Folder in the MLflow run for files of each kind of dataset.
 ARTIFACTS = {MatplotlibDataset: "plots", KerasDataset: "models", SkopsDataset: "models"}
 HISTORY = "training_history"
 SCORES = ("metrics", "cv_metrics")
-# What MLflow takes in one call.
+# MLflow accepts so many metrics in one call.
 MAX_BATCH = 1000
 
 
 class RunTracking(MlflowHook):
-    """kedro-mlflow's hook, which knows parameters alone, and what else a run makes."""
+    """Extend kedro-mlflow's hook, which logs only parameters, to results of a run."""
 
     def __init__(self) -> None:
         super().__init__()
         self._catalog: CatalogProtocol | None = None
 
-    # Last, so that what the checks before a run refuse leaves no run in MLflow.
+    # Last, so that a run refused by the checks leaves nothing in MLflow.
     @hook_impl(trylast=True)
     def before_pipeline_run(
         self, run_params: dict[str, Any], pipeline: Pipeline, catalog: CatalogProtocol
     ) -> None:
-        """Start a run of MLflow."""
+        """Start an MLflow run."""
         super().before_pipeline_run(run_params=run_params, pipeline=pipeline, catalog=catalog)
         self._catalog = catalog
-        # Parameters are nested, and some lists are longer than MLflow's longest value.
+        # Parameters are nested, and some lists exceed MLflow's longest value.
         self.flatten = True
         if self.long_params_strategy == "fail":
             self.long_params_strategy = "truncate"
@@ -55,9 +55,9 @@ class RunTracking(MlflowHook):
     def before_node_run(
         self, node: Node, catalog: CatalogProtocol, inputs: dict[str, Any], is_async: bool
     ) -> None:
-        """Log the node's parameters by their names in YAML; `parameters` would repeat them all."""
+        """Log the parameters that a node reads; `parameters` would repeat them all."""
         if node.namespace:
-            # Folds have the same parameters, each with another protocol.
+            # Folds have the same parameters except for the protocol.
             return
         asked = {
             name: value.model_dump(mode="json") if isinstance(value, BaseModel) else value
@@ -68,7 +68,7 @@ class RunTracking(MlflowHook):
 
     @hook_impl
     def after_dataset_saved(self, dataset_name: str, data: Any) -> None:
-        """Log the losses of every epoch, scores, and the files of figures and models."""
+        """Log losses by epoch, scores, and files of figures and models."""
         if not self._is_mlflow_enabled or self._catalog is None:
             return
         if dataset_name == HISTORY:
@@ -84,21 +84,21 @@ class RunTracking(MlflowHook):
 
     def _keep_file(self, name: str) -> None:
         if "." in name:
-            # Of a fold: MLflow would keep as many models as there are folds.
+            # A dataset of a fold; MLflow would keep the models of every fold.
             return
         dataset = self._catalog.get(name)
         folder = next((place for kind, place in ARTIFACTS.items() if isinstance(dataset, kind)), "")
         if not folder:
             return
         if not is_on_disk(dataset):
-            logger.info("%s lies in a store; it is not copied to MLflow", name)
+            logger.info("%s is in a remote store; it is not copied to MLflow", name)
             return
         client = self.mlflow_config.server._mlflow_client
         client.log_artifact(self.run_id, load_path(dataset), folder)
 
 
 def _losses(history: pd.DataFrame) -> list[Metric]:
-    """A metric per column and epoch, as `training.reconstruction`."""
+    """One metric per column and epoch, such as `training_history.loss`."""
     numbers = history.drop(columns="epoch", errors="ignore").select_dtypes("number")
     return [
         Metric(f"{HISTORY}.{column}", float(value), 0, step)
@@ -109,7 +109,7 @@ def _losses(history: pd.DataFrame) -> list[Metric]:
 
 
 def _scores(scores: dict[str, Any], name: str) -> list[Metric]:
-    """Scores by dotted name; those by class or kind, and intervals, are left to the report."""
+    """Scores by dotted name, without those by class or kind and without intervals."""
     named = dotted({part: scores.get(part, {}) for part in ("models", "controls")})
     return [
         Metric(f"{name}.{key}", float(value), 0, 0)

@@ -1,4 +1,4 @@
-"""Runs that trained models, as their manifests in a project's data folder tell of them."""
+"""Runs that trained models, found by their manifests in a project's data folder."""
 
 import json
 import logging
@@ -15,9 +15,9 @@ from disentangled_audio.parameters.names import checked_name, checked_version, i
 _logger = logging.getLogger(__name__)
 
 REPORTING, MANIFEST = "07_reporting", "run_manifest.json"
-# What new recordings are compared with.
+# Training data with which new recordings are compared.
 REFERENCES = ("recordings", "splits", "fourier_features", "codes", "provisional_codes")
-# What every manifest has, and what type that is of.
+# Facts in every manifest, with their types.
 _FACTS = {
     "run_id": str,
     "environment": str | None,
@@ -33,8 +33,8 @@ class TrainedRun:
 
     Attributes
     ----------
-    file : its manifest.
-    manifest : what it says of itself.
+    file : path of the manifest.
+    manifest : its content.
     """
 
     file: Path
@@ -42,38 +42,38 @@ class TrainedRun:
 
     @property
     def version(self) -> str:
-        """Its name, a time."""
+        """Time that names it."""
         return self.manifest["run_id"]
 
     @property
     def project(self) -> Path:
-        """The project's folder, from which `files` of the manifest are counted."""
+        """Project folder; `files` of the manifest are relative to it."""
         return Path(*self.file.parts[: self._reporting - 1])
 
     @property
     def corpus(self) -> str:
-        """Name of its corpus."""
+        """Name of the corpus."""
         return self.file.parts[self._reporting + 1]
 
     @property
     def protocol(self) -> str:
-        """Name of its protocol."""
+        """Name of the protocol."""
         return self.file.parts[self._reporting + 2]
 
     @property
     def fold(self) -> str | None:
-        """Name of the fold of a cross-validation that it is; None for a run of its own."""
+        """Name of the fold; None unless it is a fold of a cross-validation."""
         below = self.file.parts[self._reporting + 3 : -3]
         return below[0] if below else None
 
     @property
     def parameters(self) -> dict[str, Any]:
-        """All that it was run with."""
+        """Parameters of the run."""
         return self.manifest["parameters"]
 
     @property
     def target(self) -> str | None:
-        """The column that it recognises."""
+        """Column that it recognises."""
         return self.parameters.get("protocol", {}).get("target")
 
     @property
@@ -83,52 +83,52 @@ class TrainedRun:
 
     @property
     def _reporting(self) -> int:
-        """Which part of the path is the folder of results."""
+        """Index of the results' folder in the path."""
         return len(self.file.parts) - 1 - self.file.parts[::-1].index(REPORTING)
 
     def result(self, name: str) -> Path | None:
-        """File of one of its results; None if it is not there."""
+        """File of a result; None if it does not exist."""
         version = self.manifest["dataset_versions"].get(Path(name).stem)
         file = self.file.parents[2] / name / str(version) / name
         return file if file.is_file() else None
 
     def metrics(self) -> dict[str, Any]:
-        """Its metrics; empty if they are not there."""
+        """Metrics of the run; empty if they do not exist."""
         file = self.result("metrics.json")
         return {} if file is None else json.loads(file.read_text(encoding="utf-8"))
 
 
 def read_manifest(file: PurePath, fs: Any = None) -> dict[str, Any] | None:
-    """A run's manifest; None, with a warning that names the file, if it is none.
+    """Read the manifest of a run; None, with a warning, if the file cannot be used.
 
     Parameters
     ----------
     file : its path.
-    fs : fsspec's file system that it is on; the local disk otherwise.
+    fs : its fsspec file system; by default the local disk.
     """
     try:
         with (fs or LocalFileSystem()).open(str(file), "rb") as opened:
             manifest = json.load(opened)
     except (OSError, ValueError) as error:
-        _logger.warning("%s is left out, it cannot be read: %s", file, error)
+        _logger.warning("%s is ignored because it cannot be read: %s", file, error)
         return None
     if not isinstance(manifest, dict):
-        _logger.warning("%s is left out, it is no manifest of a run", file)
+        _logger.warning("%s is ignored because it is not a manifest", file)
         return None
     for name, kind in _FACTS.items():
         if name not in manifest or not isinstance(manifest[name], kind):
-            _logger.warning("%s is left out, it does not say '%s' as it should", file, name)
+            _logger.warning("%s is ignored: its '%s' is missing or has the wrong type", file, name)
             return None
     unsafe = next((text for text in _path_parts(manifest) if not is_name(text)), None)
     if unsafe is not None:
-        _logger.warning("%s is left out, its %s is no name of a version", file, shown(unsafe))
+        _logger.warning("%s is ignored: its %s breaks the rule for names", file, shown(unsafe))
         return None
     return manifest
 
 
 def _path_parts(manifest: dict[str, Any]) -> list[str]:
-    """What a manifest says that becomes a part of paths: to results, and to configuration."""
-    # Without an environment a run has the default one.
+    """Texts of a manifest that become parts of paths to results and configuration."""
+    # Without an environment, a run uses the default one.
     environment = manifest["environment"] or "local"
     named = [str(part) for pair in manifest["dataset_versions"].items() for part in pair]
     return [manifest["run_id"], environment, *named]
@@ -137,8 +137,8 @@ def _path_parts(manifest: dict[str, Any]) -> list[str]:
 def models_of(names: Iterable[str]) -> list[str]:
     """Models that classify new recordings, among the names of a run's datasets.
 
-    Every table of probabilities, such as `svm_probabilities`, has its model under the name before
-    it; only the network's are of the disentangler.
+    The table `svm_probabilities` comes from the model `svm`, and so on; only the probabilities
+    of the network come from the disentangler.
     """
     suffix = "_probabilities"
     judges = {name.removesuffix(suffix) for name in names if name.endswith(suffix)}
@@ -146,7 +146,7 @@ def models_of(names: Iterable[str]) -> list[str]:
 
 
 def is_trained(manifest: dict[str, Any]) -> bool:
-    """Whether a run trained a hybrid, and used or made all that classifying needs beside it."""
+    """Whether a run trained a hybrid, and used or made everything else needed to classify."""
     versions = manifest["dataset_versions"]
     return versions.get("hybrid") == manifest["run_id"] and {
         *models_of(versions),
@@ -155,14 +155,14 @@ def is_trained(manifest: dict[str, Any]) -> bool:
 
 
 def is_complete(manifest: dict[str, Any]) -> bool:
-    """Whether the manifest of a trained run knows all that its models are checked by."""
+    """Whether a manifest has all facts by which its models are checked."""
     needed = {*models_of(manifest["dataset_versions"]), *REFERENCES}
     known = {"feature_schema", "feature_code"} <= set(manifest)
     return known and all(needed <= set(manifest.get(name, ())) for name in ("files", "file_sha256"))
 
 
 def trained_runs(data: Path) -> list[TrainedRun]:
-    """All runs and folds that trained models that can classify, the newest first."""
+    """All runs and folds whose models can classify, the newest first."""
     places = (f"{REPORTING}/{'*/' * depth}{MANIFEST}/*/{MANIFEST}" for depth in (2, 3))
     manifests = {file: read_manifest(file) for place in places for file in data.glob(place)}
     found = [
@@ -174,17 +174,17 @@ def trained_runs(data: Path) -> list[TrainedRun]:
 
 
 def run_of_folder(folder: Path) -> TrainedRun:
-    """The run whose manifest lies in a folder.
+    """Run whose manifest is in a folder.
 
     Raises
     ------
     UserError
-        If its manifest cannot be read, or it trained no models that can classify.
+        If its manifest cannot be read, or its models cannot classify.
     """
     file = folder.absolute() / MANIFEST
     manifest = read_manifest(file)
     if manifest is None or not is_trained(manifest) or REPORTING not in file.parts:
-        raise UserError(f"{file} is not of a run of all pipelines; see: disentangled-audio runs")
+        raise UserError(f"{file} is not from a run of all pipelines; see: disentangled-audio runs")
     return TrainedRun(file, manifest)
 
 
@@ -195,15 +195,14 @@ def find_run(
     protocol: str | None = None,
     fold: str | None = None,
 ) -> TrainedRun:
-    """The run of a version, or the newest one of a corpus and protocol; None stands for any.
+    """Find a run by version, or the newest run of a corpus and protocol; None stands for any.
 
-    A fold of a cross-validation is meant only where its name is given, or a version that no run
-    of its own has.
+    A fold of a cross-validation is only found by its name, or by a version that no other run has.
 
     Raises
     ------
     UserError
-        If there is none; says what there is. If what is asked for breaks the rule for names.
+        If there is no such run, or a name breaks the rule for names.
     """
     if version is not None:
         checked_version(version, "version of a run")
@@ -219,7 +218,10 @@ def find_run(
     of_version = [run for run in runs if version in (None, run.version)]
     if not of_version:
         known = ", ".join(dict.fromkeys(run.version for run in runs[:5]))
-        raise UserError(f"there is no trained run {version}; there are {known} (see: runs)")
+        raise UserError(
+            f"there is no trained run {version}; the newest are {known} (see: "
+            "disentangled-audio runs)"
+        )
     matching = [
         run
         for run in of_version
@@ -233,8 +235,8 @@ def find_run(
     if fold is None and version is not None and len(matching) == 1:
         return matching[0]
     folds = ", ".join(sorted({run.fold for run in matching if run.fold is not None})) or "none"
-    what = "folds of a cross-validation alone" if fold is None else f"no fold '{fold}'"
-    raise UserError(f"there is {what}; choose one of its folds (--fold): {folds}")
+    problem = "there are only folds of a cross-validation" if fold is None else f"no fold '{fold}'"
+    raise UserError(f"{problem}; choose a fold (--fold): {folds}")
 
 
 def _none_of(
