@@ -169,7 +169,7 @@ def test_other_folds_that_cannot_be_made_are_told(
     }
     audit = audited(table, shortcuts, protocol)
     assert audit["n_folds"] == 1
-    assert "the audit is of this run's fold alone" in caplog.text
+    assert "the audit covers only the fold of this run" in caplog.text
 
 
 def test_the_saved_audit_has_figures_and_words(tiny_run: Path) -> None:

@@ -1,14 +1,12 @@
 """The figures of confidence and ablation show the numbers they were given."""
 
-from io import BytesIO
-
 import numpy as np
 import pandas as pd
 import pytest
-from matplotlib.figure import Figure
 
 from disentangled_audio.plots import style
 from disentangled_audio.plots.confidence import ablation_figure, confidence_figure
+from tests.plots.drawing import draw
 
 pytestmark = pytest.mark.filterwarnings("error")
 
@@ -41,14 +39,6 @@ def ablation_of(costs, folds=("f", "g")):
             for member, cost in costs.items()
         ]
     )
-
-
-def draw(figure):
-    """Save a figure, which also shows that its layout works without a warning."""
-    assert isinstance(figure, Figure)
-    buffer = BytesIO()
-    figure.savefig(buffer, format="png")
-    assert buffer.getvalue().startswith(b"\x89PNG")
 
 
 def lines_of(axes):

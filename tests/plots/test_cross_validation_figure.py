@@ -1,12 +1,11 @@
 """One row for each model and control, with the numbers it was given."""
 
-from io import BytesIO
-
 import numpy as np
 import pytest
 
 from disentangled_audio.plots import style
 from disentangled_audio.plots.cross_validation import fold_comparison_figure
+from tests.plots.drawing import draw
 
 pytestmark = pytest.mark.filterwarnings("error")
 
@@ -38,11 +37,9 @@ def metrics_of(n_folds=6, n_models=7, n_controls=15, *, simulated=True):
     return metrics
 
 
-def draw(figure):
-    buffer = BytesIO()
-    figure.savefig(buffer, format="png")
-    assert buffer.getvalue().startswith(b"\x89PNG")
-    # Nothing is cut off at the edges.
+def draw_uncut(figure):
+    """Draw a figure, nothing of which is cut off at the edges."""
+    draw(figure)
     (axes,) = figure.axes
     for artist in (*figure.legends, *axes.texts, *axes.get_yticklabels()):
         box = artist.get_window_extent()
@@ -78,7 +75,7 @@ def test_every_model_and_every_control_has_a_row_with_its_numbers():
         assert interval == scores["balanced_accuracy_ci95"]
         assert mean == [scores["mean_balanced_accuracy"]]
         assert folds == [f[part][name]["balanced_accuracy"] for f in metrics["folds"].values()]
-    draw(figure)
+    draw_uncut(figure)
 
 
 def test_controls_are_grey_and_chance_is_named():
@@ -109,7 +106,7 @@ def test_one_fold_one_model_and_no_control():
     assert figure.get_suptitle().startswith("Target digit, corpus fsdd, 1 fold (")
     # The worst of one fold is the fold.
     assert [text.get_text() for text in axes.texts] == [f"{points_of_row(figure, 0)[1][0]:.2f}"]
-    draw(figure)
+    draw_uncut(figure)
 
 
 def test_a_model_that_some_folds_lack_says_so():

@@ -2,12 +2,10 @@
 
 import subprocess
 import sys
-from io import BytesIO
 
 import numpy as np
 import pandas as pd
 import pytest
-from matplotlib.figure import Figure
 
 from disentangled_audio.plots import style
 from disentangled_audio.plots.classification import (
@@ -17,6 +15,7 @@ from disentangled_audio.plots.classification import (
     precision_recall_figure,
 )
 from disentangled_audio.plots.training import training_curves_figure
+from tests.plots.drawing import draw
 
 pytestmark = pytest.mark.filterwarnings("error")
 
@@ -78,14 +77,6 @@ def history_of(n_epochs=6):
             "backend": "text",
         }
     )
-
-
-def draw(figure):
-    """Save a figure, which also shows that its layout works without a warning."""
-    assert isinstance(figure, Figure)
-    buffer = BytesIO()
-    figure.savefig(buffer, format="png")
-    assert buffer.getvalue().startswith(b"\x89PNG")
 
 
 def title_of(figure):

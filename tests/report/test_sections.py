@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 
 from disentangled_audio.parameters import ViewParameters
+from disentangled_audio.report.figures import folds_leakage_figure, swap_examples_figure
 from disentangled_audio.report.sections.card import rights_of
 from disentangled_audio.report.sections.codes import digest_of
 from disentangled_audio.report.sections.mistakes import MOST_MISTAKES, mistakes_section, sound_of
@@ -116,6 +117,15 @@ def test_where_nothing_is_wrong_the_doubtful_items_are_shown() -> None:
     said, item = section["blocks"]["mistakes"]
     assert "The hybrid made no mistake" in said["text"]
     assert "".join(item["text"]) == "room x, confidence 0.60; group g, rir"
+
+
+def test_figures_without_data_give_the_reason() -> None:
+    swaps = pd.DataFrame()
+    swaps.attrs["reason"] = "no two clips differ"
+    figure = swap_examples_figure(swaps, None, corpus_of(), VIEWS)
+    assert figure.axes[0].texts[0].get_text() == "There is no example: no two clips differ."
+    figure = folds_leakage_figure(pd.DataFrame(), {"reason": "not measured"}, corpus_of())
+    assert figure.axes[0].texts[0].get_text() == "not measured"
 
 
 def test_codes_are_known_again() -> None:

@@ -8,26 +8,21 @@ from matplotlib.figure import Figure
 
 from disentangled_audio.plots import style
 
-# Colour and marker of what a control is found to be.
+# Colour and marker of each finding about a control.
 LOOKS = {
-    "a shortcut: tells the label": (style.CONTROL, "s"),
-    "a part of the sound that tells it": (style.BLUE, "D"),
-    "does not tell it significantly": (style.GREY, "o"),
+    "shortcut that predicts the label": (style.CONTROL, "s"),
+    "part of the sound that predicts it": (style.BLUE, "D"),
+    "no significant prediction": (style.GREY, "o"),
 }
 
 
 def audit_figure(audit: Mapping[str, Any]) -> Figure:
-    """Balanced accuracy of each control with its interval; those that tell the label in colour.
+    """Balanced accuracy of each control with its interval, coloured by the finding.
 
     Parameters
     ----------
     audit : mapping
-        The catalog's `audit`.
-
-    Returns
-    -------
-    Figure
-        Bars from zero, best first, over dotted chance. Controls that do not apply are not drawn.
+        Catalog entry `audit`. Controls that do not apply are not drawn.
     """
     controls = audit["controls"]
     title = f"Shortcut controls: target {audit['target']}, corpus {audit['corpus']}"

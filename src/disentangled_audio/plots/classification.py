@@ -1,4 +1,4 @@
-"""Figures of how well models name the classes."""
+"""Figures of classification: confusion matrix, precision and recall, F1, and comparison."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -11,25 +11,21 @@ from matplotlib.patches import Patch
 
 from disentangled_audio.plots import style
 
-# In inches: a phone shows it whole. Cut at its right, a good model would look like none.
+# In inches, narrow enough for a phone: a cut figure would hide the good scores at its right.
 COMPARISON_WIDTH = 5.2
-# How strong the colour of a class is in the bar of each measure.
+# Opacity of the bars of each measure.
 STRENGTHS = {"precision": 1.0, "recall": 0.45}
 
 
 def confusion_matrix_figure(
     confusion: pd.DataFrame, model: str, *, simulated: bool = False
 ) -> Figure:
-    """Heat map of true against predicted classes of one model.
+    """Draw the confusion matrix of one model.
 
     Parameters
     ----------
     confusion : DataFrame
         Columns ``model, target, predicted, count`` (items), every pair of classes.
-    model : str
-        Which model's rows to draw.
-    simulated : bool
-        Whether the title must say that the recordings are simulated.
 
     Returns
     -------
@@ -56,23 +52,17 @@ def confusion_matrix_figure(
         image = axes.imshow(shares, cmap=style.HEAT, vmin=0.0, vmax=1.0)
         _write_counts(axes, counts, shares)
         _name_classes(axes, names)
-        colour_bar = figure.colorbar(image, ax=axes, shrink=0.8)
-        colour_bar.set_label("share of true class (0–1)")
-        colour_bar.outline.set_visible(False)
+        style.colour_bar(figure, image, "share of true class (0–1)", ax=axes, shrink=0.8)
     return figure
 
 
 def precision_recall_figure(report: pd.DataFrame, model: str, *, simulated: bool = False) -> Figure:
-    """Bars of precision (full colour) and recall (pale) by class.
+    """Draw precision (full colour) and recall (pale) of one model by class.
 
     Parameters
     ----------
     report : DataFrame
         Columns ``model, class, precision, recall, f1`` (0 to 1) and ``support`` (items).
-    model : str
-        Which model's rows to draw.
-    simulated : bool
-        Whether the title must say that the recordings are simulated.
 
     Raises
     ------
@@ -99,16 +89,12 @@ def precision_recall_figure(report: pd.DataFrame, model: str, *, simulated: bool
 
 
 def f1_figure(report: pd.DataFrame, model: str, *, simulated: bool = False) -> Figure:
-    """Bars of F1 by class, with their mean over the classes that have items.
+    """Draw F1 of one model by class, with the mean over classes that have items.
 
     Parameters
     ----------
     report : DataFrame
         Columns ``model, class, precision, recall, f1`` (0 to 1) and ``support`` (items).
-    model : str
-        Which model's rows to draw.
-    simulated : bool
-        Whether the title must say that the recordings are simulated.
 
     Raises
     ------
@@ -131,12 +117,12 @@ def f1_figure(report: pd.DataFrame, model: str, *, simulated: bool = False) -> F
 
 
 def comparison_figure(metrics: Mapping[str, Any], chance: float | None = None) -> Figure:
-    """Balanced accuracy of models and shortcut controls, with 95 % intervals and chance.
+    """Draw balanced accuracy of models and shortcut controls, with 95 % intervals and chance.
 
     Parameters
     ----------
     metrics : mapping
-        The `metrics` schema.
+        Catalog entry `metrics`.
     chance : float, optional
         Balanced accuracy of guessing.
 
@@ -151,7 +137,7 @@ def comparison_figure(metrics: Mapping[str, Any], chance: float | None = None) -
         "controls": {"color": style.CONTROL, "marker": "s", "markerfacecolor": "white"},
     }
     sizes = [len(scores) for scores in parts.values()]
-    # In two lines, for the figure is narrow.
+    # Two lines, because the figure is narrow.
     title = (
         f"Target {metrics['target']}, corpus {metrics['corpus']},\n{metrics['n_test']} test items"
     )
@@ -217,7 +203,7 @@ def _class_axis(axes: Axes, rows: pd.DataFrame) -> None:
 def _draw_bars(
     axes: Axes, rows: pd.DataFrame, places: np.ndarray, values: np.ndarray, **looks: float
 ) -> None:
-    """Bars in the colours of their classes, with their values."""
+    """Draw bars with their values, in the colours of their classes."""
     colours = style.class_style([str(name) for name in rows["class"]]).values()
     for place, value, colour in zip(places, values, colours, strict=True):
         axes.barh(place, np.nan_to_num(value), edgecolor="white", **looks, **colour)
@@ -231,6 +217,5 @@ def _draw_scores(axes: Axes, scores: Mapping[str, Any], look: Mapping[str, Any])
         axes.plot([low, high], [place, place], color=look["color"], linewidth=2.2)
         axes.plot([value], [place], linestyle="", clip_on=False, zorder=3, **look)
         style.write_beyond(axes, place, f"{value:.2f} ({low:.2f}–{high:.2f})")
-    axes.set_yticks(range(len(scores)), [style.shortened(name) for name in scores])
-    axes.set_ylim(len(scores) - 0.4, -0.6)
+    style.name_rows(axes, list(scores))
     style.share_axis(axes, "")

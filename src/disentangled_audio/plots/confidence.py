@@ -1,4 +1,4 @@
-"""Figures of how far the hybrid's confidence can be trusted, and of what its members are worth."""
+"""Figures of reliability, risk by coverage, and the ablation of the hybrid."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -13,10 +13,10 @@ from matplotlib.transforms import ScaledTranslation
 from disentangled_audio.plots import style
 
 STAGE_COLOURS = {"before": style.PALE, "after": style.BLUE}
-# The others beside the hybrid's blue; where colours repeat, the dashes differ.
+# Colours of the other models; when they repeat, the dashes differ.
 OTHER_COLOURS = style.OKABE_ITO[1:6]
 DASHES = ("-", "--", ":")
-# Where nothing is wrong, a curve along zero still needs an axis.
+# A model without errors still needs an axis.
 LEAST_RISK_AXIS = 0.05
 LEAST_COST_MARGIN = 0.02
 
@@ -29,7 +29,7 @@ def confidence_figure(
     model: str,
     simulated: bool = False,
 ) -> Figure:
-    """Reliability of one model, and risk against coverage of all.
+    """Draw the reliability of one model, and risk against coverage of all models.
 
     Parameters
     ----------
@@ -39,12 +39,10 @@ def confidence_figure(
     risk_coverage : DataFrame
         ``model, coverage, risk`` (0 to 1), coverage rising within each model.
     rejection : mapping, optional
-        ``coverage`` and ``accuracy`` of what the model keeps; marked on its curve. Nothing is
-        marked where nothing is kept.
+        ``coverage`` and ``accuracy`` (None if nothing is kept) of the items that the model keeps;
+        marked on its curve.
     model : str
-        The one of the reliability diagram, emphasised among the curves.
-    simulated : bool
-        Whether the title must say that the recordings are simulated.
+        Model of the reliability diagram, emphasised among the curves.
 
     Returns
     -------
@@ -77,21 +75,19 @@ def confidence_figure(
 
 
 def ablation_figure(ablation: pd.DataFrame, *, simulated: bool = False) -> Figure:
-    """Bars of what dropping each member costs the hybrid.
+    """Draw what dropping each member costs the hybrid.
 
     Parameters
     ----------
     ablation : DataFrame
         ``fold, member, weight`` and ``cost`` (balanced accuracy with all members minus without
         this one). May be empty.
-    simulated : bool
-        Whether the title must say that the recordings are simulated.
 
     Returns
     -------
     Figure
-        The mean over folds as a bar, each fold as a dot, the mean weight written beside; the
-        costliest member first.
+        A bar for the mean over folds, a dot for each fold, and the mean weight; the costliest
+        member first.
     """
     members = (
         ablation.groupby("member", sort=False)[["cost", "weight"]]
@@ -160,7 +156,7 @@ def _draw_risk(axes: Axes, risk_coverage: pd.DataFrame, model: str) -> None:
     looks = {model: {"color": style.BLUE, "linewidth": 3.0, "zorder": 3}, **looks}
     for name, look in looks.items():
         rows = risk_coverage[risk_coverage["model"] == name]
-        # One point makes no line.
+        # One point does not draw a line.
         marker = "o" if len(rows) < 2 else ""
         label = style.shortened(name)
         axes.plot(rows["coverage"], rows["risk"], marker=marker, label=label, **look)
@@ -189,13 +185,13 @@ def _mark_rejection(axes: Axes, rejection: Mapping[str, Any]) -> None:
 
 
 def _legend_beneath(axes: Axes, drawn: Axes) -> None:
-    """Name what is drawn beneath the axes' label, where the legend never covers a curve."""
+    """Put the legend of `drawn` beneath the label of `axes`, where it covers no curve."""
     handles, labels = drawn.get_legend_handles_labels()
     axes.legend(
         handles,
         labels,
         loc="upper center",
-        # Half an inch below, whatever the height of the panel.
+        # Half an inch below, independent of the height of the panel.
         bbox_to_anchor=(0.5, 0.0),
         bbox_transform=axes.transAxes + ScaledTranslation(0, -0.5, axes.figure.dpi_scale_trans),
         borderaxespad=0.0,
@@ -232,10 +228,7 @@ def _draw_costs(axes: Axes, ablation: pd.DataFrame, members: pd.DataFrame) -> No
     )
     axes.axvline(0.0, color=style.INK, linewidth=1.0)
     axes.set_xlim(*_cost_limits(ablation["cost"].to_numpy(dtype=float)))
-    axes.set_yticks(range(len(members)), [style.shortened(name) for name in members.index])
-    axes.set_ylim(len(members) - 0.45, -0.55)
-    axes.tick_params(axis="y", length=0)
-    axes.set_ylabel("member dropped")
+    style.name_rows(axes, list(members.index), "member dropped")
     shown = "one fold" if n_folds == 1 else f"bar: mean of {n_folds} folds, dot: one fold"
     axes.set_xlabel(f"balanced accuracy lost without the member ({shown})")
     axes.xaxis.set_major_locator(MaxNLocator(nbins=6, steps=[1, 2, 5, 10]))
@@ -243,7 +236,7 @@ def _draw_costs(axes: Axes, ablation: pd.DataFrame, members: pd.DataFrame) -> No
 
 
 def _cost_limits(cost: np.ndarray) -> tuple[float, float]:
-    """Limits that hold zero and every cost, with room at both ends."""
+    """Limits that include zero and every cost, with a margin."""
     low, high = min(cost.min(), 0.0), max(cost.max(), 0.0)
     margin = max(0.06 * (high - low), LEAST_COST_MARGIN)
     return low - margin, high + margin

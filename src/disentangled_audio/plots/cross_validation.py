@@ -1,4 +1,4 @@
-"""Figures of scores over folds."""
+"""Figure of scores over folds."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -9,12 +9,12 @@ from matplotlib.figure import Figure
 
 from disentangled_audio.plots import style
 
-# Below the row's bar, so that neither hides the other.
+# Dots of folds lie below the bar of their row, so that neither hides the other.
 _FOLD_OFFSET = 0.24
 
 
 def fold_comparison_figure(metrics: Mapping[str, Any], chance: float | None = None) -> Figure:
-    """Balanced accuracy of models and controls: mean over folds, each fold, pooled interval.
+    """Draw balanced accuracy of models and controls: mean, each fold, and pooled interval.
 
     Parameters
     ----------
@@ -94,7 +94,7 @@ def _name_rows(axes: Axes, rows: list[tuple[str, str, Any]], n_models: int) -> N
 
 
 def _explain(figure: Figure, axes: Axes, chance: float | None) -> None:
-    """Chance line, and a legend below the axes; its samples have no data of their own."""
+    """Draw chance, and a legend below the axes with samples of each mark."""
     ink = {"color": style.INK}
     axes.plot([], [], label="mean of folds", marker="o", markersize=7, linestyle="", **ink)
     axes.plot([], [], label="one fold", marker=".", markersize=6, linestyle="", **ink)

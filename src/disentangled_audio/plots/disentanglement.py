@@ -1,4 +1,4 @@
-"""Figures of what codes say, and of what decoders draw from them."""
+"""Figures of codes: predicted factors, maps, and swaps."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,32 +15,29 @@ from numpy.typing import NDArray
 from disentangled_audio.plots import style
 
 UNDER_TEST = "codes"
-LEAKAGE_TITLE = "What each code says of each factor (balanced accuracy, %)"
-# Characters of a panel's title that stand beside each other.
+LEAKAGE_TITLE = "Factors predicted from each code (balanced accuracy, %)"
+# Characters in a line of a panel's title.
 TITLE_WIDTH = 34
-# Names in one column beside a panel.
+# A legend names so many classes.
 MOST_NAMED_CLASSES = 9
 
 
 def leakage_figure(
     matrix: pd.DataFrame, title: str = LEAKAGE_TITLE, *, simulated: bool = False
 ) -> Figure:
-    """Heat map of codes and factors, with the controls below the codes.
+    """Draw the heat map of factors predicted from codes, with controls below.
 
     Parameters
     ----------
     matrix : DataFrame
         A leakage matrix: ``code, factor, condition, score, low, high, chance, control, reason``.
-    title : str, optional
-    simulated : bool
-        Whether the title must say that the recordings are simulated.
 
     Returns
     -------
     Figure
-        For each condition, from top to bottom, a panel of the codes and one of each control.
-        Numbers are balanced accuracies in percent with their interval; colour is the share of the
-        way from chance to perfect. Hatched cells could not be scored; a letter gives the reason.
+        For each condition, a panel of the codes and one of each control. Numbers are balanced
+        accuracies in percent with their interval; colour runs from chance to perfect. Hatched cells
+        have no score; a letter gives the reason.
 
     Raises
     ------
@@ -49,7 +46,7 @@ def leakage_figure(
     """
     if matrix.empty:
         raise ValueError("The leakage matrix is empty")
-    # A column of nothing but empty cells comes back from a file as numbers.
+    # A column of empty cells is read from a file as numbers.
     texts = matrix[["control", "reason"]].astype(object).fillna("")
     table = matrix.assign(control=texts["control"], reason=texts["reason"])
     conditions = list(dict.fromkeys(table["condition"]))
@@ -57,7 +54,7 @@ def leakage_figure(
         name: list(dict.fromkeys(table.loc[table["condition"] == name, "factor"]))
         for name in conditions
     }
-    # One beneath the other: side by side they are wider than a page.
+    # Panels stand one below the other; side by side, they would be wider than a page.
     parts = [
         (condition, control, cells, list(dict.fromkeys(cells["code"])))
         for condition in conditions
@@ -91,9 +88,8 @@ def leakage_figure(
                 panel.set_title(condition)
                 titled.add(condition)
         figure.align_ylabels(panels)
-        colour_bar = figure.colorbar(image, ax=panels, shrink=0.6, aspect=25, pad=0.02)
-        colour_bar.set_label("from chance (0) to perfect (1)")
-        colour_bar.outline.set_visible(False)
+        place = {"ax": panels, "shrink": 0.6, "aspect": 25, "pad": 0.02}
+        style.colour_bar(figure, image, "from chance (0) to perfect (1)", **place)
         if letters:
             notes = "\n".join(f"{letter}  {reason}" for reason, letter in letters.items())
             figure.supxlabel(notes, x=0.015, ha="left", fontsize=9)
@@ -104,18 +100,6 @@ def _cells_of(table: pd.DataFrame, condition: str, control: str) -> pd.DataFrame
     return table[(table["condition"] == condition) & (table["control"] == control)]
 
 
-def nothing_measured_figure(reason: str, *, simulated: bool = False) -> Figure:
-    """Say, where a heat map is expected, why there is none.
-
-    Parameters
-    ----------
-    reason : str
-    simulated : bool
-        Whether the title must say that the recordings are simulated.
-    """
-    return _words_figure("What each code says of each factor", reason, simulated=simulated)
-
-
 def latent_map_figure(
     maps: Mapping[str, NDArray[np.floating]],
     factors: pd.DataFrame,
@@ -123,22 +107,20 @@ def latent_map_figure(
     units: Mapping[str, str] | None = None,
     simulated: bool = False,
 ) -> Figure:
-    """Two-dimensional maps of codes, coloured by each factor.
+    """Draw two-dimensional maps of codes, coloured by each factor.
 
     Parameters
     ----------
     maps : mapping of code to (n_items, 2)
         Coordinates without unit.
     factors : DataFrame of n_items rows
-        Floating-point columns are coloured as numbers, others as classes; missing values are pale.
-    units : mapping of factor to its unit, optional
-    simulated : bool
-        Whether the title must say that the recordings are simulated.
+        Floating-point columns are numbers, others are classes; missing values are pale.
+    units : mapping of factor to unit, optional
 
     Returns
     -------
     Figure
-        A row a factor, a column a code.
+        One row per factor, one column per code.
 
     Raises
     ------
@@ -170,15 +152,15 @@ def latent_map_figure(
 
 @dataclass(frozen=True)
 class SwapExample:
-    """A result of a swap beside what it was decoded from.
+    """Result of a swap, with the clips that it was decoded from.
 
     Attributes
     ----------
     name
-        What was swapped.
+        The swapped code.
     spectra : mapping of label to (n_frames, n_mels)
-        In the order in which they are drawn, such as input, donor and result; 0 at the lowest
-        level, 1 at the peak. A label may have several lines, and long ones are broken.
+        In drawing order, such as input, donor and result; 0 at the lowest level, 1 at the peak.
+        A label may have several lines, and long ones are wrapped.
     """
 
     name: str
@@ -192,17 +174,15 @@ def swap_figure(
     *,
     simulated: bool = False,
 ) -> Figure:
-    """Mel spectrograms of swaps: a row an example, the results in the last column.
+    """Draw mel spectrograms of swaps: one row per example, results in the last column.
 
     Parameters
     ----------
     examples : sequence of SwapExample
     hop_s : float
-        Time from one frame to the next in seconds.
+        Time between frames in seconds.
     dynamic_range_db : float
         Range of the levels in dB.
-    simulated : bool
-        Whether the title must say that the recordings are simulated.
 
     Raises
     ------
@@ -212,7 +192,7 @@ def swap_figure(
     if not examples or not all(example.spectra for example in examples):
         raise ValueError("There is no swap, or a swap without a spectrogram")
     n_columns = max(len(example.spectra) for example in examples)
-    title = "Codes swapped between clips, and what the decoder makes of them"
+    title = "Codes swapped between clips, and the decoded results"
     n_lines = [max(map(_n_lines, example.spectra)) for example in examples]
     size = (2.5 * n_columns + 1.0, 0.9 + 1.75 * len(examples) + 0.15 * sum(n_lines))
     with style.drawn(*size, title, simulated=simulated) as figure:
@@ -231,32 +211,17 @@ def swap_figure(
             lowest = [panel for panel in column if panel.get_visible()][-1]
             lowest.set_xlabel("time (s)")
             lowest.tick_params(labelbottom=True)
-        colour_bar = figure.colorbar(image, ax=panels, shrink=0.7, aspect=30, pad=0.02)
-        colour_bar.set_label("level (dB below the peak)")
-        colour_bar.outline.set_visible(False)
+        place = {"ax": panels, "shrink": 0.7, "aspect": 30, "pad": 0.02}
+        style.colour_bar(figure, image, "level (dB below the peak)", **place)
     return figure
 
 
-def no_swap_figure(reason: str, *, simulated: bool = False) -> Figure:
-    """Say in place of a swap figure why there is none.
-
-    Parameters
-    ----------
-    reason : str
-    simulated : bool
-        Whether the title must say that the recordings are simulated.
-    """
-    return _words_figure(
-        "Codes swapped between clips", f"No example: {reason}.", simulated=simulated
-    )
-
-
-def _words_figure(title: str, words: str, *, simulated: bool) -> Figure:
-    """Words in place of a figure."""
+def message_figure(title: str, message: str, *, simulated: bool = False) -> Figure:
+    """Show a message in place of a figure."""
     with style.drawn(8.0, 1.8, title, simulated=simulated) as figure:
         panel = figure.subplots()
         panel.set_axis_off()
-        panel.text(0.0, 0.5, fill(words, 80), va="center")
+        panel.text(0.0, 0.5, fill(message, 80), va="center")
     return figure
 
 
@@ -319,7 +284,7 @@ def _name_cells(panel: Axes, codes: Sequence[str], factors: Sequence[str]) -> No
 
 
 def _with_chance(table: pd.DataFrame, condition: str, factors: Sequence[str]) -> list[str]:
-    """Column names with the score of guessing under them."""
+    """Names of columns, with the score of guessing below."""
     names = []
     for factor in factors:
         of_factor = table[(table["condition"] == condition) & (table["factor"] == factor)]
@@ -354,10 +319,9 @@ def _explain_colours(
     figure: Figure, row: NDArray, handles: list, values: pd.Series, unit: str
 ) -> None:
     if pd.api.types.is_float_dtype(values):
-        colour_bar = figure.colorbar(handles[0], cax=row[-1].inset_axes([1.05, 0.0, 0.05, 1.0]))
         name = style.shortened(values.name)
-        colour_bar.set_label(f"{name} ({unit})" if unit else name)
-        colour_bar.outline.set_visible(False)
+        place = row[-1].inset_axes([1.05, 0.0, 0.05, 1.0])
+        style.colour_bar(figure, handles[0], f"{name} ({unit})" if unit else name, cax=place)
         return
     if not handles:
         return

@@ -1,4 +1,4 @@
-"""Figure of one recording: what it sounds like over time and frequency, and how it decays."""
+"""Figure of one recording: its spectrogram beside its waveform or energy decay."""
 
 from dataclasses import dataclass
 
@@ -10,13 +10,13 @@ from numpy.typing import NDArray
 from disentangled_audio.plots import style
 
 LOWEST_DB = -70.0
-# Points of a waveform that can be told apart.
+# More points of a waveform cannot be distinguished.
 N_COLUMNS = 600
 
 
 @dataclass(frozen=True)
 class Sound:
-    """A clip, ready to be drawn.
+    """A clip, prepared for drawing.
 
     Attributes
     ----------
@@ -26,7 +26,7 @@ class Sound:
     level_db : (n_frames, n_bins)
         Spectrogram from 0 Hz to half the sampling rate, dB below its peak.
     range_db
-        Levels further below the peak are not told apart.
+        Lower levels, further below the peak, all look the same.
     decay_db : (n_later_samples,), optional
         Remaining energy in dB from the direct sound on; for impulse responses.
     """
@@ -39,9 +39,9 @@ class Sound:
 
 
 def recording_figure(sound: Sound) -> Figure:
-    """Spectrogram, and beside it the energy decay of a response or the waveform of another sound.
+    """Draw a spectrogram beside the energy decay of a response, or the waveform of another sound.
 
-    Without a title: the file's name, which may be long, stands beside the figure.
+    The figure has no title: the page shows the name of the file, which may be long.
     """
     with style.drawn(8.0, 2.7, simulated=False) as figure:
         left, right = figure.subplots(1, 2, width_ratios=[1.25, 1.0])
@@ -66,9 +66,7 @@ def _draw_spectrogram(figure: Figure, axes: Axes, sound: Sound) -> None:
     axes.set_title("Spectrogram")
     axes.set_xlabel("time (s)")
     axes.set_ylabel("frequency (kHz)")
-    bar = figure.colorbar(image, ax=axes)
-    bar.set_label("dB below the peak")
-    bar.outline.set_visible(False)
+    style.colour_bar(figure, image, "dB below the peak", ax=axes)
 
 
 def _draw_decay(axes: Axes, decay_db: NDArray[np.floating], sample_rate_hz: int) -> None:

@@ -1,4 +1,4 @@
-"""The look of every figure, in one place."""
+"""The common look of all figures."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 
-# Okabe and Ito (2008), "Color universal design"; yellow last, because it is faint on white.
+# Okabe and Ito (2008), "Color universal design"; yellow comes last, because it is faint on white.
 OKABE_ITO = (
     "#0072B2",
     "#E69F00",
@@ -20,17 +20,17 @@ OKABE_ITO = (
     "#D55E00",
     "#F0E442",
 )
-# Beyond seven classes the colours repeat with another hatch.
+# Beyond seven classes, colours repeat with another hatch or marker.
 HATCHES = ("", "///", "...")
 MARKERS = ("o", "^", "s")
 BLUE, ORANGE, GREEN = OKABE_ITO[:3]
-# Models, and the shortcut controls that they are set against.
+# Models and shortcut controls.
 MODEL, CONTROL = BLUE, OKABE_ITO[5]
 INK = "#222222"
 GREY = "#6b6b6b"
 PALE = "#a8a8a8"
 FAINT = "#dddddd"
-# Levels of spectrograms, and numbers that colour points: both grow lighter evenly.
+# Perceptually uniform colour maps for levels of spectrograms and for numbers.
 LEVELS = "magma"
 NUMBERS = "viridis"
 HEAT = LinearSegmentedColormap.from_list("white_to_blue", ["#ffffff", "#56B4E9", "#00406b"])
@@ -56,7 +56,7 @@ _SETTINGS = {
     "grid.color": FAINT,
     "grid.linewidth": 0.8,
     "text.color": INK,
-    # A class or file name may hold a dollar sign, which must not start a formula.
+    # A dollar sign in a class or file name must not start a formula.
     "text.parse_math": False,
     "xtick.color": INK,
     "ytick.color": INK,
@@ -73,9 +73,9 @@ _SETTINGS = {
 
 @contextmanager
 def drawn(width: float, height: float, title: str = "", *, simulated: bool) -> Iterator[Figure]:
-    """An empty figure with the project's fonts and lines, which lays itself out.
+    """Provide an empty figure with the project's style, independent of pyplot.
 
-    It is not known to pyplot, and gets its title at its left edge.
+    It lays itself out and gets a left-aligned title.
 
     Parameters
     ----------
@@ -94,29 +94,17 @@ def drawn(width: float, height: float, title: str = "", *, simulated: bool) -> I
 
 
 def marked(title: str, *, simulated: bool) -> str:
-    """A title that says so where recordings are simulated."""
+    """Add the mark of simulated recordings to a title if needed."""
     return f"{title} {SIMULATED_MARK}" if simulated else title
 
 
 def class_style(classes: Sequence[str]) -> dict[str, dict[str, str]]:
-    """Give each class its colour and hatch, by its place in the class order.
-
-    Returns
-    -------
-    dict
-        Class name to the keywords ``color`` and ``hatch`` of a bar.
-    """
+    """Keywords ``color`` and ``hatch`` of the bars of each class."""
     return _looks(classes, "hatch", HATCHES)
 
 
 def class_points(classes: Sequence[str]) -> dict[str, dict[str, str]]:
-    """Give each class the colour that `class_style` gives it, and a marker.
-
-    Returns
-    -------
-    dict
-        Class name to the keywords ``color`` and ``marker`` of points.
-    """
+    """Keywords ``color`` (as in `class_style`) and ``marker`` of the points of each class."""
     return _looks(classes, "marker", MARKERS)
 
 
@@ -132,7 +120,7 @@ def _looks(classes: Sequence[str], kind: str, kinds: Sequence[str]) -> dict[str,
 
 
 def shortened(name: object) -> str:
-    """Shorten a long class name in the middle, where variants of a name differ least."""
+    """Shorten a long name in the middle, where similar names differ least."""
     text = str(name)
     if len(text) <= LONGEST_LABEL:
         return text
@@ -141,7 +129,7 @@ def shortened(name: object) -> str:
 
 
 def share_axis(axes: Axes, text: str) -> None:
-    """Make the horizontal axis run over shares from 0 to 1."""
+    """Show shares from 0 to 1 on the horizontal axis."""
     axes.set_xlim(0.0, 1.0)
     axes.set_xticks(*SHARE_TICKS)
     axes.set_xlabel(text)
@@ -157,7 +145,7 @@ def name_rows(axes: Axes, names: Sequence[object], label: str = "") -> None:
 
 
 def write_beyond(axes: Axes, place: float, text: str, **looks: Any) -> None:
-    """Write beside the right end of a row, where the text never covers a bar or a dot."""
+    """Write right of a row, where text never covers a bar or a dot."""
     axes.annotate(
         text,
         (1.0, place),
@@ -172,7 +160,7 @@ def write_beyond(axes: Axes, place: float, text: str, **looks: Any) -> None:
 
 
 def write_above(axes: Axes, place: float, text: str, **looks: Any) -> None:
-    """Write above the axes, at a place of the horizontal axis."""
+    """Write above the axes, at a value of the horizontal axis."""
     axes.annotate(
         text,
         (place, 1.0),
@@ -185,13 +173,20 @@ def write_above(axes: Axes, place: float, text: str, **looks: Any) -> None:
     )
 
 
+def colour_bar(figure: Figure, image: Any, label: str, **place: Any) -> None:
+    """Add a colour bar without an outline."""
+    bar = figure.colorbar(image, **place)
+    bar.set_label(label)
+    bar.outline.set_visible(False)
+
+
 def rows_of(table: pd.DataFrame, model: str) -> pd.DataFrame:
     """Rows of one model.
 
     Raises
     ------
     ValueError
-        If there are none; names the models that there are.
+        If the model has no rows.
     """
     rows = table[table["model"] == model].reset_index(drop=True)
     if rows.empty:

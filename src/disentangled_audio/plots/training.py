@@ -1,4 +1,4 @@
-"""Figures of how training went."""
+"""Figure of the training curves."""
 
 from math import ceil
 
@@ -22,17 +22,14 @@ def training_curves_figure(
     *,
     simulated: bool = False,
 ) -> Figure:
-    """One small panel for each loss term over the epochs.
+    """Draw each loss term over the epochs, one panel per term.
 
     Parameters
     ----------
     history : DataFrame
-        One row per epoch: ``epoch``, and for each term ``<term>`` or ``training_<term>``, and
-        ``validation_<term>`` where it was measured. Columns that are not numbers are left out.
-        Epochs at the end without a validation loss, where others have one, are of the refit. The
-        epoch of lowest ``validation_loss`` is marked, where there is such a column.
-    simulated : bool
-        Whether the title must say that the recordings are simulated.
+        One row per epoch: ``epoch``, for each term ``<term>`` or ``training_<term>``, and
+        ``validation_<term>`` if measured. Columns of text are ignored. The epoch of lowest
+        ``validation_loss`` is marked, and so is the refit: final epochs without validation.
 
     Raises
     ------
@@ -88,7 +85,7 @@ def _best_epoch(history: pd.DataFrame) -> int | None:
 
 
 def _marks(history: pd.DataFrame) -> list[tuple[float, str, str]]:
-    """Where a vertical line is, how it looks, and what it is called."""
+    """Place, line style and name of each vertical line."""
     best = _best_epoch(history)
     marks = [] if best is None else [(float(best), "--", f"best epoch ({best})")]
     refit = _first_of_refit(history)
@@ -98,7 +95,7 @@ def _marks(history: pd.DataFrame) -> list[tuple[float, str, str]]:
 
 
 def _first_of_refit(history: pd.DataFrame) -> int | None:
-    """The epoch with which training went on, on validation rows too."""
+    """First epoch of the refit, which trains on validation rows too."""
     judged = [name for name in history if name in {f"{p}loss" for p in VALIDATION_PREFIXES}]
     later = history.loc[history[judged].bfill().isna().all(axis=1), "epoch"]
     return int(later.iloc[0]) if 0 < len(later) < len(history) else None
@@ -131,7 +128,7 @@ def _draw_term(
 
 
 def _title(term: str) -> str:
-    """Terms of a code and a factor on two lines, which a panel is wide enough for."""
+    """Title of a panel; terms of a code and a factor take two lines."""
     kind, _, rest = term.partition("_")
     if kind not in CODE_TERMS:
         return style.shortened(term.replace("_", " "))
@@ -150,7 +147,7 @@ def _unit(term: str) -> str:
 
 
 def _all_handles(panels: np.ndarray) -> tuple[list, list[str]]:
-    """Legend entries of all panels, each once: a term may lack a validation curve."""
+    """Legend entries of all panels without repetition; some terms lack validation."""
     found = {}
     for panel in panels:
         for handle, name in zip(*panel.get_legend_handles_labels(), strict=True):

@@ -96,10 +96,12 @@ def swap_examples_figure(
 ) -> Any:
     """Draw inputs, donors and results of swaps, or the reason why there are none."""
     from disentangled_audio.evaluation.representation.swap_examples import shown_swaps
-    from disentangled_audio.plots.disentanglement import SwapExample, no_swap_figure, swap_figure
+    from disentangled_audio.plots.disentanglement import SwapExample, message_figure, swap_figure
 
     if swap_examples.empty:
-        return no_swap_figure(swap_examples.attrs["reason"], simulated=corpus.simulated)
+        message = f"There is no example: {swap_examples.attrs['reason']}."
+        title = "Codes swapped between clips"
+        return message_figure(title, message, simulated=corpus.simulated)
     examples = [
         SwapExample(name, {text: swap_spectra[row] for text, row in panels.items()})
         for name, panels in shown_swaps(swap_examples)
@@ -109,10 +111,11 @@ def swap_examples_figure(
 
 def folds_leakage_figure(leakage: pd.DataFrame, summary: dict[str, Any], corpus: Corpus) -> Any:
     """Draw the heat map of factors predicted from codes, as a mean over folds."""
-    from disentangled_audio.plots.disentanglement import leakage_figure, nothing_measured_figure
+    from disentangled_audio.plots.disentanglement import leakage_figure, message_figure
 
     if leakage.empty:
-        return nothing_measured_figure(summary["reason"], simulated=corpus.simulated)
+        title = "Factors predicted from each code"
+        return message_figure(title, summary["reason"], simulated=corpus.simulated)
     n_run = len(summary["folds"])
     folds = f"{n_run} of {summary['n_folds']} folds" if n_run < summary["n_folds"] else "all folds"
     title = f"Factors predicted from each code (balanced accuracy, %), mean of {folds}"

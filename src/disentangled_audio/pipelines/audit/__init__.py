@@ -1,1 +1,1 @@
-"""Audit: what the label can be told from beside the sound."""
+"""Audit: how well shortcuts predict the label."""

@@ -1,4 +1,4 @@
-"""Adapters of the audit."""
+"""Nodes of the audit."""
 
 import logging
 from functools import partial
@@ -29,7 +29,7 @@ def measure_shortcuts(
     chunks: Path,
     parallel: ParallelParameters,
 ) -> tuple[pd.DataFrame, Any]:
-    """Spectra that a shortcut could use, and fingerprints; every row from its own clip alone."""
+    """Compute spectra that a shortcut could use, and fingerprints, each from a single clip."""
     check_same(waveforms, recordings)
     rate_hz = corpus.analysis.clip_rate_hz
     work = partial(_measured, sample_rate_hz=rate_hz, audit=audit)
@@ -66,7 +66,7 @@ def predict_from_controls(
     protocol: Protocol,
     seed: int,
 ) -> pd.DataFrame:
-    """Test rows of every fold, predicted from each control."""
+    """Predict the test rows of every fold from each control."""
     from disentangled_audio.evaluation.scores.summary import ROLES
     from disentangled_audio.evaluation.shortcuts.controls import control_items, control_predictions
 
@@ -82,13 +82,13 @@ def predict_from_controls(
 def _all_splits(
     recordings: pd.DataFrame, splits: pd.DataFrame, protocol: Protocol, seed: int
 ) -> list[pd.DataFrame]:
-    """Splits of every fold; of this run's alone where others cannot be made."""
+    """Make the splits of every fold, or use only this run's if others cannot be made."""
     from disentangled_audio.evaluation.splits import fold_protocols
 
     try:
         folds = fold_protocols(recordings, protocol, seed)
     except UserError as error:
-        logger.warning("the audit is of this run's fold alone: %s", error)
+        logger.warning("the audit covers only the fold of this run: %s", error)
         return [splits]
     own = str(splits["fold"].iloc[0])
     return [
@@ -112,14 +112,14 @@ def audit_shortcuts(  # noqa: PLR0913, PLR0917
     protocol_name: str,
     seed: int,
 ) -> dict[str, Any]:
-    """What the label can be told from, whether models do better, and what leaks; in words."""
+    """Measure how well controls predict the label, the models' margins, and leaks."""
     from disentangled_audio.evaluation.shortcuts import audit, leaks
     from disentangled_audio.evaluation.shortcuts.controls import constant_controls, control_items
     from disentangled_audio.report.verdict import verdict
 
     sources = (control_predictions, predictions, recordings, splits, fingerprints, waveforms)
     hashes = check_same(*sources, shortcut_features)
-    drawn = {"n_resamples": evaluation.n_resamples, "seed": seed}
+    resampling = {"n_resamples": evaluation.n_resamples, "seed": seed}
     found = audit.audit_controls(
         control_predictions,
         constant=constant_controls(control_items(recordings, shortcut_features)),
@@ -127,9 +127,9 @@ def audit_shortcuts(  # noqa: PLR0913, PLR0917
         simulated=corpus.simulated,
         protocol=protocol_name,
         target=protocol.target,
-        **drawn,
+        **resampling,
     )
-    margins = audit.margins_over_controls(predictions, control_predictions, **drawn)
+    margins = audit.margins_over_controls(predictions, control_predictions, **resampling)
     named = [*protocol.group_by, *protocol.factors]
     columns = leaks.shared_columns(recordings, named, protocol.target)
     duplicates = leaks.near_duplicates(
@@ -164,7 +164,7 @@ def _correlation(waveforms: Any, first: Any, second: Any) -> Any:
 
 
 def plot_audit(audit: dict[str, Any]) -> Any:
-    """How much each control tells of the label."""
+    """Draw how well each control predicts the label."""
     from disentangled_audio.report.figures import of_audit
 
     return of_audit(audit)

@@ -11,7 +11,7 @@ from disentangled_audio.pipelines.audit.nodes import (
 
 
 def create_pipeline(**kwargs) -> Pipeline:
-    """What the label can be told from beside the sound, and how much of the test part leaked."""
+    """Measure how well shortcuts predict the label, and how much of the test set leaked."""
     return Pipeline(
         [
             Node(

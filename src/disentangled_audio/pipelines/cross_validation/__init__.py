@@ -1,1 +1,1 @@
-"""Cross-validation: every fold of a protocol, scored together."""
+"""Cross-validation: all folds of a protocol, scored together."""

@@ -1,4 +1,4 @@
-"""Adapters of cross-validation."""
+"""Nodes of cross-validation."""
 
 from collections.abc import Callable
 from typing import Any
@@ -26,7 +26,7 @@ from disentangled_audio.runs.provenance import STAMPS, check_same, stamp, stamp_
 
 ROLES = ("train", "validation", "test")
 NOT_MEASURED = "not measured: cross_validation.disentanglement is false"
-# What loads one version of one fold.
+# Loads one version of one fold.
 Loader = Callable[[], Any]
 
 
@@ -48,7 +48,7 @@ def plan_folds(  # noqa: PLR0913
     seed: int,
     **shared: Any,
 ) -> pd.DataFrame:
-    """Wanted folds, with hashes of all that their training and measurement depend on."""
+    """Plan the chosen folds, with hashes of all that training and measurement depend on."""
     from disentangled_audio.evaluation.splits import fold_protocols
     from disentangled_audio.runs.folds import folder_of, result_key
 
@@ -85,7 +85,7 @@ def plan_folds(  # noqa: PLR0913
 def list_fold_runs(
     fold_plan: pd.DataFrame, fold_manifests: dict[str, Loader], recordings: pd.DataFrame
 ) -> pd.DataFrame:
-    """Versions of the planned folds, and the seconds that they took."""
+    """List the versions of the planned folds, and their seconds."""
     check_same(fold_plan, recordings)
     rows = []
     for fold in fold_plan.itertuples():
@@ -110,10 +110,10 @@ def list_fold_runs(
 def gather_folds(
     fold_runs: pd.DataFrame, fold_predictions: dict[str, Loader], recordings: pd.DataFrame
 ) -> pd.DataFrame:
-    """Predictions of all folds that were run, in one table."""
+    """Gather the predictions of all folds that were run in one table."""
     check_same(fold_runs, recordings)
     tables = _tables(fold_predictions, "predictions.parquet", fold_runs, "version")
-    # A class that a fold cannot train on has no column there.
+    # A fold without training rows of a class has no column for it.
     return stamp(pd.concat(tables, ignore_index=True), recordings)
 
 
@@ -126,7 +126,7 @@ def gather_disentanglement(
     recordings: pd.DataFrame,
     seed: int,
 ) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame, dict[str, Any]]:
-    """Leakage matrix, swaps, regressions and block scores over all folds; empty if none was."""
+    """Gather leakage, swaps, regressions and block scores of all folds; empty if unmeasured."""
     from disentangled_audio.evaluation.representation import leakage, over_folds, regression, swaps
 
     hashes = check_same(fold_runs, recordings)
@@ -189,14 +189,14 @@ def score_folds(  # noqa: PLR0913
 
 
 def plot_folds(cv_metrics: dict[str, Any]) -> Any:
-    """Models against controls, fold by fold."""
+    """Compare models with controls, fold by fold."""
     from disentangled_audio.report.figures import of_folds
 
     return of_folds(cv_metrics)
 
 
 def plot_leakage_of_folds(leakage: pd.DataFrame, summary: dict[str, Any], corpus: Corpus) -> Any:
-    """Heat map of what each code says, mean over folds."""
+    """Draw the heat map of factors predicted from codes, as a mean over folds."""
     from disentangled_audio.report.figures import folds_leakage_figure
 
     return folds_leakage_figure(leakage, summary, corpus)
@@ -209,7 +209,7 @@ def show_folds(
     fold_runs: pd.DataFrame,
     corpus: Corpus,
 ) -> dict[str, Any]:
-    """Section of the report: models against controls over all folds, and what codes say."""
+    """Section of the report: models beside controls over all folds, and the codes."""
     from disentangled_audio.report.sections.folds import folds_section
 
     return {**folds_section(metrics, leakage, disentanglement, corpus), **stamp_of(fold_runs)}
@@ -237,7 +237,7 @@ def _check_components(splits: dict[str, pd.DataFrame], fourier: FourierParameter
 
 
 def _manifest(manifests: dict[str, Loader], folder: str, key: str) -> dict[str, Any]:
-    """The newest manifest of a fold that has the key."""
+    """Newest manifest of a fold with the key."""
     of_fold = sorted(name for name in manifests if name.startswith(f"{folder}/"))
     for name in reversed(of_fold):
         manifest = manifests[name]()
@@ -253,7 +253,7 @@ def _total(manifest: dict[str, Any]) -> float:
 def _tables(
     loaders: dict[str, Loader], file: str, runs: pd.DataFrame, version: str
 ) -> list[pd.DataFrame]:
-    """A table a fold, without stamps: split hashes of folds differ, the corpus is the same."""
+    """One table per fold, without stamps, because split hashes of folds differ."""
     tables = _results(loaders, file, runs, version)
     for table in tables:
         table.attrs.clear()
@@ -273,6 +273,6 @@ def _results(loaders: dict[str, Loader], file: str, runs: pd.DataFrame, version:
 
 def _gone(what: str) -> UserError:
     return UserError(
-        f"{what} is gone since the fold was run; run kedro run "
-        "--pipelines=cross_validation again, with the same --env and --params"
+        f"{what} was removed after the fold was run; repeat kedro run "
+        "--pipelines=cross_validation with the same --env and --params"
     )

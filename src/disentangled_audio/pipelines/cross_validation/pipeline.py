@@ -17,14 +17,14 @@ from disentangled_audio.pipelines.cross_validation.nodes import (
 
 
 def create_pipeline(shared: Iterable[str] = (), **kwargs) -> Pipeline:
-    """Folds of the protocol, planned; what they left, listed and scored over all of them.
+    """Plan the folds of a protocol, then list and score their results.
 
-    A hook trains what is planned before it is listed: `runs.folds`.
+    Between planning and listing, a hook runs the folds (`runs.folds`).
 
     Parameters
     ----------
     shared
-        Datasets that all folds read; they are there before any fold begins.
+        Datasets that all folds read, computed before any fold starts.
     """
     typed = (
         *("corpus", "protocol", "fourier", "augmentation", "disentangler", "svm", "hybrid"),

@@ -1,1 +1,1 @@
-"""Disentanglement: what each code says of each factor, measured."""
+"""Disentanglement: how well each factor is predicted from each code."""

@@ -1,4 +1,4 @@
-"""Adapters of the measurement of disentanglement."""
+"""Nodes that measure disentanglement."""
 
 import logging
 from typing import Any
@@ -36,7 +36,7 @@ def encode_without_training(
     parameters: DisentanglerParameters,
     seed: int,
 ) -> pd.DataFrame:
-    """Codes of the same network with random weights: what the views say without learning."""
+    """Encode with random weights of the same network, to show what the views alone contain."""
     from disentangled_audio.models.decoding import untrained_like
     from disentangled_audio.models.encoding import encode
 
@@ -70,11 +70,10 @@ def measure_disentanglement(  # noqa: PLR0913
     parameters: DisentanglementParameters,
     seed: int,
 ) -> tuple[pd.DataFrame, pd.DataFrame, dict[str, Any], pd.DataFrame]:
-    """Leakage matrix beside its controls, swaps on decoded spectrograms, and block scores.
+    """Compute the leakage matrix with controls, the swap test, block scores and regressions.
 
-    Numbers are predicted too, for their explained variance.
-    Spectrograms, and the codes that are swapped, are those of each clip's loudest window; what the
-    other codes say is asked of the mean over its windows.
+    Swaps use the codes and spectrograms of each clip's loudest window; everything else uses the
+    mean code over its windows.
     """
     from disentangled_audio.evaluation.representation import swaps
     from disentangled_audio.evaluation.representation.block_scores import block_scores
@@ -87,7 +86,7 @@ def measure_disentanglement(  # noqa: PLR0913
     check_same(*sources, recordings)
     used = splits["role"].isin(ROLES).to_numpy()
     training, test = (factor_table["role"] == "train").to_numpy(), _is_test(factor_table)
-    # Channels of a file are several rows.
+    # Each channel of a file is a row.
     rows = {"unit": recordings.loc[used, "path"].to_numpy(), "unseen": test}
     rows |= {"max_items": parameters.max_items, "seed": seed}
     trained, untrained = code_blocks(codes[used]), code_blocks(untrained_codes[used])
@@ -131,7 +130,7 @@ def measure_disentanglement(  # noqa: PLR0913
 
 
 def score_predicted_factors(factor_predictions: pd.DataFrame, seed: int) -> pd.DataFrame:
-    """Explained variance of the numbers that linear probes tell from the codes."""
+    """Score numbers predicted from the codes by linear probes (explained variance)."""
     from disentangled_audio.evaluation.representation.regression import regression_scores
 
     return stamp(regression_scores(factor_predictions, seed), factor_predictions)
@@ -140,7 +139,7 @@ def score_predicted_factors(factor_predictions: pd.DataFrame, seed: int) -> pd.D
 def plot_disentanglement(
     leakage: pd.DataFrame, codes: pd.DataFrame, factor_table: pd.DataFrame, corpus: Corpus
 ) -> tuple[Any, Any]:
-    """Heat map of what each code says, and maps of the codes coloured by each factor."""
+    """Draw the heat map of factors predicted from codes, and maps of the codes."""
     from disentangled_audio.plots.disentanglement import leakage_figure
 
     return (
@@ -157,9 +156,9 @@ def make_swap_examples(
     parameters: DisentanglementParameters,
     seed: int,
 ) -> tuple[pd.DataFrame, Any]:
-    """A few test clips and donors: what each spectrogram was decoded from, and how it looks.
+    """Swap codes of a few test clips and donors, and decode the results.
 
-    Readers that training rows taught name each of them.
+    Readers fitted on training rows classify each spectrogram.
     """
     from disentangled_audio.evaluation.representation import swap_examples
     from disentangled_audio.evaluation.representation.readers import fit_readers
@@ -186,7 +185,7 @@ def make_swap_examples(
     tested = factor_table[test].reset_index(drop=True)
     words = _in_words(tested[list(carried)])
     for name in set(_numbers(factors)) & set(carried):
-        # Readers name thirds.
+        # Readers predict thirds.
         thirds = classes.loc[test, name].astype(str).map(swap_examples.THIRDS)
         words[name] += [f" ({third})" if isinstance(third, str) else "" for third in thirds]
     table = swap_examples.name_examples(plan, tested["recording_id"], words, carried)
@@ -197,7 +196,7 @@ def make_swap_examples(
 
 
 def sound_swap_examples(swap_spectra: Any, corpus: Corpus, views: ViewParameters, seed: int) -> Any:
-    """The examples' spectrograms as sound, real ones too: what the vocoder alone does to a clip."""
+    """Turn spectrograms of the examples into sound, real ones too, so all share the vocoder."""
     from disentangled_audio.models.views import mel_filters
     from disentangled_audio.signal.griffin_lim import waveforms_from_log_mel
 
@@ -219,7 +218,7 @@ def sound_swap_examples(swap_spectra: Any, corpus: Corpus, views: ViewParameters
 def plot_swap_examples(
     swap_examples: pd.DataFrame, swap_spectra: Any, corpus: Corpus, views: ViewParameters
 ) -> Any:
-    """Inputs, donors and results, each with what it is or should be; or why there are none."""
+    """Draw inputs, donors and results of swaps, or the reason why there are none."""
     check_same(swap_examples, swap_spectra)
     return swap_examples_figure(swap_examples, swap_spectra, corpus, views)
 
@@ -234,7 +233,7 @@ def show_codes(
     corpus: Corpus,
     views: ViewParameters,
 ) -> dict[str, Any]:
-    """Section of the report: what the codes say, and swaps to see and hear."""
+    """Section of the report: what the codes contain, and swaps to see and hear."""
     from disentangled_audio.report.sections.codes import codes_section
 
     data = (leakage, disentanglement, codes, swap_examples, swap_spectra, swap_audio)
@@ -260,7 +259,7 @@ def _is_test(factor_table: pd.DataFrame) -> Any:
 
 
 def _classes(factors: pd.DataFrame, training: Any) -> pd.DataFrame:
-    """Factors with numbers cut into thirds of the training rows."""
+    """Factors, with numbers replaced by thirds of the training rows."""
     from disentangled_audio.evaluation.representation.thirds import thirds_of_training
 
     thirds = {name: thirds_of_training(factors[name], training) for name in _numbers(factors)}
@@ -268,14 +267,14 @@ def _classes(factors: pd.DataFrame, training: Any) -> pd.DataFrame:
 
 
 def _voiced_share(factors: pd.DataFrame) -> float | None:
-    """Share of items that have a voiced frame; None where no fundamental is looked for."""
+    """Share of items with a voiced frame; None if the fundamental was not measured."""
     if "median_f0" not in factors or factors.empty:
         return None
     return float(factors["median_f0"].notna().mean())
 
 
 def _in_words(factors: pd.DataFrame) -> pd.DataFrame:
-    """Factors as they are read, numbers with their unit; missing ones are a dash."""
+    """Factors as text, numbers with their unit; missing values are a dash."""
 
     def word(value: Any, unit: str) -> str:
         if pd.isna(value):
@@ -290,9 +289,9 @@ def _in_words(factors: pd.DataFrame) -> pd.DataFrame:
 def _carried(
     carried_by: dict[str, str], factors: pd.DataFrame, codes: dict[str, Any]
 ) -> tuple[dict[str, str], dict[str, str]]:
-    """Which code should carry which factor, and which of these codes the model does not have.
+    """Code that should carry each factor: those in the model, then those missing from it.
 
-    By default content should carry the target, and nothing else is asked.
+    By default, only content should carry the target.
     """
     wanted = carried_by or {"target": "content"}
     for factor in wanted:
@@ -308,13 +307,13 @@ def _carried(
 def _with_untested(
     swapped: pd.DataFrame, missing: dict[str, str], classes: pd.DataFrame
 ) -> pd.DataFrame:
-    """Add attributes whose code the model does not have, with that reason."""
+    """Add rows for attributes whose code is missing from the model."""
     from disentangled_audio.evaluation.representation.swaps import untested
 
     rows = []
     for factor, code in missing.items():
         reason = f"the model has no code '{code}'"
-        logger.warning("disentanglement.carried_by: %s is left out, %s", factor, reason)
+        logger.warning("disentanglement.carried_by: %s is ignored because %s", factor, reason)
         rows.append(untested(factor, code, int(classes[factor].nunique()), reason))
     if not rows:
         return swapped

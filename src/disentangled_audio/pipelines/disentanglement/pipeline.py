@@ -15,7 +15,7 @@ from disentangled_audio.pipelines.disentanglement.nodes import (
 
 
 def create_pipeline(**kwargs) -> Pipeline:
-    """Codes and factors to the leakage matrix, swaps, block scores, their figures and sounds."""
+    """Measure leakage, swaps and block scores of codes; make their figures and sounds."""
     return Pipeline(
         [
             Node(

@@ -1,4 +1,4 @@
-"""Adapters of feature engineering."""
+"""Nodes of feature engineering."""
 
 from functools import partial
 from pathlib import Path
@@ -30,7 +30,7 @@ from disentangled_audio.runs.provenance import check_same, stamp
 def compute_spectra(
     waveforms: Any, fourier: FourierParameters, chunks: Path, parallel: ParallelParameters
 ) -> Any:
-    """Log magnitude spectrum of every clip; fits nothing."""
+    """Compute the log magnitude spectrum of every clip."""
     from disentangled_audio.signal.fourier import log_spectrum
 
     work = partial(log_spectrum, floor_db=fourier.floor_db)
@@ -41,7 +41,7 @@ def compute_spectra(
 def fit_fourier_pca(
     spectra: Any, splits: pd.DataFrame, fourier: FourierParameters, seed: int
 ) -> Any:
-    """Fit scaler and PCA on the training rows."""
+    """Fit a scaler and a PCA on the training rows."""
     from disentangled_audio.models.streaming_pca import fit_scaled_pca
 
     check_same(spectra, splits)
@@ -57,7 +57,7 @@ def fit_fourier_pca(
 
 
 def project_spectra(spectra: Any, recordings: pd.DataFrame, fourier_pca: Any) -> pd.DataFrame:
-    """Fourier features of every item."""
+    """Project the spectrum of every item to its Fourier features."""
     from disentangled_audio.models.streaming_pca import project
 
     features = project(fourier_pca, spectra)
@@ -75,7 +75,7 @@ def augment_training_rows(
     corpus: Corpus,
     seed: int,
 ) -> pd.DataFrame:
-    """Fourier features of changed copies of the training rows."""
+    """Compute Fourier features of augmented copies of the training rows."""
     import numpy as np
 
     hashes = (waveforms, splits, fourier_pca)
@@ -131,9 +131,9 @@ def make_encoder_views(
     chunks: Path,
     parallel: ParallelParameters,
 ) -> tuple[Any, Any, Any, Any]:
-    """What the decoder rebuilds and each encoder sees; every row from its own clip alone.
+    """Compute the target of the decoder and the input of each encoder, each from a single clip.
 
-    A clip that is longer than `views.clip_window_s` has several rows (`arrays.windows_of`).
+    A clip longer than `views.clip_window_s` has several rows (`arrays.windows_of`).
     """
     from disentangled_audio.models.views import VIEW_NAMES, make_views
     from disentangled_audio.models.windows import Windows, cut_windows
@@ -159,9 +159,9 @@ def summarise_views(
     parameters: CepstraParameters,
     views: ViewParameters,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Cepstra over time, and statistics over the whole clip; every row from its own clip alone.
+    """Compute cepstra over time, and statistics over the clip, each from a single clip.
 
-    Of a clip in windows: the loudest window's course, and the mean of the windows' statistics.
+    A clip in windows has the cepstra of its loudest window, and the mean statistics of all.
     """
     sources = (log_mel, recordings)
     check_same(*sources)
@@ -185,11 +185,10 @@ def measure_acoustics(
     chunks: Path,
     parallel: ParallelParameters,
 ) -> pd.DataFrame:
-    """Room-acoustic parameters of every impulse response, from its clip; NaN for other kinds.
+    """Compute room-acoustic parameters of impulse responses; NaN for other kinds.
 
-    A decay that goes on behind the clip's end, or the recording's, is measured as far as it goes:
-    what needs more of it is NaN, and `reasons` says so. What fills a clip behind the recording is
-    not looked at.
+    A decay that outlasts the clip or the recording is measured as far as it goes: parameters that
+    need more are NaN, with a reason in `reasons`. Padding behind the recording is ignored.
     """
     check_same(waveforms, recordings)
     measures = acoustic_measures(acoustic)
@@ -213,7 +212,7 @@ def measure_acoustics(
 def acoustic_table(
     recording_id: pd.Series, values: Any, reasons: Any, measures: Any
 ) -> pd.DataFrame:
-    """recording_id, one column a measure, and why any is missing."""
+    """Table with recording_id, one column per parameter, and reasons for missing values."""
     from disentangled_audio.signal.acoustics import reason_texts
 
     table = pd.DataFrame(values, columns=measures.names)
@@ -238,10 +237,9 @@ def measure_factors(
     chunks: Path,
     parallel: ParallelParameters,
 ) -> pd.DataFrame:
-    """Duration, level, median fundamental and T20 of every item; NaN where there is none.
+    """Measure duration, level, median fundamental and T20 of every item; NaN if undefined.
 
-    The fundamental is measured where the pitch view shows it, T20 where there are impulse
-    responses.
+    The fundamental is only measured if the pitch view shows it, T20 if there are impulse responses.
     """
     sources = (waveforms, recordings, acoustics)
     check_same(*sources)
@@ -259,7 +257,7 @@ def measure_factors(
         made = computed("median_f0", waveforms, work, parameters, chunks, parallel)
         table["median_f0"] = made["median_f0"][:].astype(float)
     if (recordings["kind"] == "rir").any():
-        # NaN where acoustic.centre_hz names neither.
+        # NaN if acoustic.centre_hz has neither band.
         mid_bands = acoustics.filter(items=["t20_500hz_s", "t20_1000hz_s"])
         table["t20"] = mid_bands.mean(axis=1).to_numpy(dtype=float)
     return stamp(table, *sources)

@@ -15,7 +15,7 @@ from disentangled_audio.pipelines.feature_engineering.nodes import (
 
 
 def create_pipeline(**kwargs) -> Pipeline:
-    """Clips to Fourier-PCA features, augmented rows, encoder views and acoustic parameters."""
+    """Compute Fourier-PCA features, augmented rows, encoder views and acoustic parameters."""
     return Pipeline(
         [
             Node(

@@ -1,1 +1,1 @@
-"""Inference: recordings of any origin, classified by the models of an earlier run."""
+"""Inference: classify new recordings with the models of an earlier run."""

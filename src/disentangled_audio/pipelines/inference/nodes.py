@@ -1,4 +1,4 @@
-"""Adapters of inference."""
+"""Node of inference."""
 
 from typing import Any
 
@@ -14,10 +14,10 @@ def classify_recordings(
     manifest: dict[str, Any],
     **saved: Any,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Classify recordings by the models of a run, preprocessed as that run's manifest says.
+    """Classify recordings with the models of a run, preprocessed as in its manifest.
 
-    The table is that of `Classifier.predictions`, twice: for both formats. `saved` are the tables
-    and models of the run by name, whose versions a hook has chosen.
+    Returns the table of `Classifier.predictions` twice, once per format. `saved` are the tables and
+    models of the run by name; a hook chose their versions.
     """
     from disentangled_audio.models.classifier import Classifier
     from disentangled_audio.models.reference import Reference

@@ -8,7 +8,7 @@ from disentangled_audio.runs.trained_runs import REFERENCES, models_of
 
 
 def create_pipeline(**kwargs) -> Pipeline:
-    """Recordings to predictions, by trained models that are only read."""
+    """Classify recordings with trained models."""
     models = models_of(f"{name}_probabilities" for name in BANK)
     return Pipeline(
         [

@@ -1,1 +1,1 @@
-"""Ingestion: recordings on disk to fixed-length clips and splits."""
+"""Ingestion: read recordings as fixed-length clips, and split them."""

@@ -1,4 +1,4 @@
-"""Adapters of ingestion."""
+"""Nodes of ingestion."""
 
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ from disentangled_audio.storage.hashing import short_hash
 def read_recordings(
     folders: list[Path], corpus: Corpus, chunks: Path, parallel: ParallelParameters
 ) -> tuple[Any, Any, Any]:
-    """Decode every recording to its analysis clip; list what cannot be used."""
+    """Decode every recording to its analysis clip; list files that cannot be used."""
     from disentangled_audio.corpora.reading.ingest import ingest
     from disentangled_audio.storage.progress import chunk_progress
 
@@ -35,7 +35,7 @@ def read_recordings(
 def check_integrity(
     recordings: pd.DataFrame, splits: pd.DataFrame, rejected: pd.DataFrame, corpus: Corpus
 ) -> dict[str, Any]:
-    """Compare what was found with what should be there; tell what is unusual, stop nothing."""
+    """Compare the recordings found with those expected; warn of unusual ones."""
     import logging
 
     from disentangled_audio.corpora.reading.integrity import integrity_report
@@ -48,7 +48,7 @@ def check_integrity(
 
 
 def link_recordings(recordings: pd.DataFrame, corpus: Corpus) -> pd.DataFrame:
-    """Pairs that belong together, such as a room's noises and its impulse responses."""
+    """List recordings that belong together, such as a room's noises and impulse responses."""
     from disentangled_audio.corpora.reading.integrity import linked_recordings
 
     return stamp(linked_recordings(recordings, corpus.link), recordings)

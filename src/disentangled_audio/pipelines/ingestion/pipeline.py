@@ -11,7 +11,7 @@ from disentangled_audio.pipelines.ingestion.nodes import (
 
 
 def create_pipeline(**kwargs) -> Pipeline:
-    """Recordings on disk to clips, their table, and the split."""
+    """Read recordings as clips, check and link them, and split them."""
     return Pipeline(
         [
             Node(

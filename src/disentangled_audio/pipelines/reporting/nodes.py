@@ -1,4 +1,4 @@
-"""Adapters of reporting."""
+"""Nodes of reporting."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ from disentangled_audio.parameters import (
 )
 from disentangled_audio.runs.provenance import check_same, stamp, stamp_of
 
-# Those of the original report have its three plots each.
+# Models with the three plots of the original report.
 PLOTTED = ("svm", "code_svm", "cnn", HYBRID)
 
 
@@ -50,7 +50,7 @@ def score_predictions(  # noqa: PLR0913
 
 
 def tabulate(predictions: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Classification report and confusion matrices of the test rows."""
+    """Make the classification report and confusion matrices of the test rows."""
     from disentangled_audio.evaluation.scores.summary import (
         classification_report_table,
         confusion_table,
@@ -62,7 +62,7 @@ def tabulate(predictions: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
 def assess_confidence(
     predictions: pd.DataFrame, evaluation: EvaluationParameters
 ) -> tuple[pd.DataFrame, pd.DataFrame, dict[str, Any]]:
-    """How far confidence can be trusted on test rows, and what rejecting doubtful items gives."""
+    """Measure reliability on test rows, and the effect of rejecting doubtful items."""
     from disentangled_audio.evaluation.scores.rejection import (
         aurc,
         reject_thresholds,
@@ -72,10 +72,10 @@ def assess_confidence(
     from disentangled_audio.evaluation.scores.reliability import ece_by_stage, reliability_table
 
     hybrid = predictions[predictions["model"] == HYBRID]
-    asked = {"reject_below": evaluation.reject_below, "max_risk": evaluation.max_risk}
+    limits = {"reject_below": evaluation.reject_below, "max_risk": evaluation.max_risk}
     rejected = None
-    if any(value is not None for value in asked.values()):
-        rejected = rejection(hybrid, reject_thresholds(hybrid, **asked))
+    if any(value is not None for value in limits.values()):
+        rejected = rejection(hybrid, reject_thresholds(hybrid, **limits))
     summary = {
         "ece": ece_by_stage(predictions),
         "aurc": aurc(predictions),
@@ -86,7 +86,7 @@ def assess_confidence(
 
 
 def ablate_hybrid(predictions: pd.DataFrame, parameters: HybridParameters) -> pd.DataFrame:
-    """What each member weighs in the hybrid, and what the hybrid loses without it."""
+    """Measure the weight of each member, and what the hybrid loses without it."""
     from disentangled_audio.evaluation.scores.ablation import ablation_table
     from disentangled_audio.models.bank import fusion_of
 
@@ -103,7 +103,7 @@ def plot_confidence(
     ablation: pd.DataFrame,
     corpus: Corpus,
 ) -> tuple[Any, Any]:
-    """Reliability, risk by coverage, and the cost of dropping each member."""
+    """Draw reliability, risk by coverage, and the cost of dropping each member."""
     from disentangled_audio.report import figures
 
     simulated = corpus.simulated
@@ -114,14 +114,14 @@ def plot_confidence(
 
 
 def plot_comparison(metrics: dict[str, Any]) -> Any:
-    """Models against controls."""
+    """Compare models with controls."""
     from disentangled_audio.report.figures import comparison
 
     return comparison(metrics)
 
 
 def plot_training(history: pd.DataFrame, corpus: Corpus) -> Any:
-    """Training curves."""
+    """Draw training curves."""
     from disentangled_audio.plots.training import training_curves_figure
 
     return training_curves_figure(history, simulated=corpus.simulated)
@@ -130,7 +130,7 @@ def plot_training(history: pd.DataFrame, corpus: Corpus) -> Any:
 def plot_model(
     confusion: pd.DataFrame, report: pd.DataFrame, corpus: Corpus, *, model: str
 ) -> tuple[Any, Any, Any]:
-    """The three plots of the original report, for one model."""
+    """Draw the three plots of the original report for one model."""
     from disentangled_audio.report.figures import of_model
 
     return of_model(confusion, report, model, simulated=corpus.simulated)
@@ -143,7 +143,7 @@ def show_scores(
     recordings: pd.DataFrame,
     corpus: Corpus,
 ) -> dict[str, Any]:
-    """Section of the report: what was asked, the answer, and each model."""
+    """Section of the report: the question, the answer, and each model."""
     from disentangled_audio.report.sections.scores import scores_section
 
     hashes = check_same(metrics, recordings)
@@ -152,7 +152,7 @@ def show_scores(
 
 
 def show_audit(audit: dict[str, Any]) -> dict[str, Any]:
-    """Section of the report: what the label can be told from beside the sound."""
+    """Section of the report: the shortcut audit."""
     from disentangled_audio.report.sections.audit import audit_section
 
     return {**audit_section(audit), **stamp_of(audit)}
@@ -174,7 +174,7 @@ def show_confidence(
     corpus: Corpus,
     run_facts: dict[str, Any],
 ) -> dict[str, Any]:
-    """Section of the report: reliability, and what each member is worth."""
+    """Section of the report: reliability, and what each member adds."""
     from disentangled_audio.report.sections.confidence import confidence_section
 
     tables = (reliability, risk_coverage, summary, ablation)
@@ -184,7 +184,7 @@ def show_confidence(
 
 
 def show_recordings(rejected: pd.DataFrame, integrity: dict[str, Any]) -> dict[str, Any]:
-    """Section of the report: what was rejected, and what is unusual."""
+    """Section of the report: rejected and unusual recordings."""
     from disentangled_audio.report.sections.recordings import recordings_section
 
     return {**recordings_section(rejected, integrity["findings"]), **stamp_of(integrity)}
@@ -198,7 +198,7 @@ def show_mistakes(
     protocol: Protocol,
     views: ViewParameters,
 ) -> dict[str, Any]:
-    """Section of the report: the most confident mistakes, to be seen and heard."""
+    """Section of the report: the most confident mistakes, to see and hear."""
     from disentangled_audio.report.sections.mistakes import mistakes_section
 
     data = (predictions, recordings, waveforms)
@@ -230,10 +230,10 @@ def write_report(
     of_folds: dict[str, Any],
     *sections: dict[str, Any],
 ) -> str:
-    """The whole result as one page, of the sections that belong together.
+    """Write the report as one page, from sections that belong together.
 
-    Of other pipelines it has what they have measured of these codes and of this corpus; where that
-    is nothing, it says how to get it.
+    Sections of other pipelines are included if they match these codes and this corpus; otherwise
+    the page tells how to make them.
     """
     from disentangled_audio.report.commands import of_runs
     from disentangled_audio.report.page import render_page
@@ -256,16 +256,16 @@ def write_report(
 
 
 def _of_predictions(run_facts: dict[str, Any]) -> dict[str, Any]:
-    """Facts of the run that made the predictions, which may be an earlier one than this."""
+    """Facts of the run that made the predictions, this one or an earlier one."""
     return run_facts["predictions_by"] or run_facts
 
 
 def _options(run_facts: dict[str, Any]) -> str:
-    # Of a run without a manifest nothing else is known; the corpus is the same.
+    # Without a manifest, this run's options are used: they select the same corpus.
     return _of_predictions(run_facts).get("options", run_facts["options"])
 
 
 def _fresh(section: dict[str, Any], **known: str) -> dict[str, Any]:
-    """A section as long as it belongs to what is reported; otherwise nothing."""
+    """A section if it belongs to the reported result, otherwise nothing."""
     is_fresh = all(section.get(name) == value for name, value in known.items())
     return section if is_fresh else {}

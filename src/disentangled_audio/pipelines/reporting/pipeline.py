@@ -29,12 +29,12 @@ from disentangled_audio.pipelines.reporting.nodes import (
 
 
 def create_pipeline(**kwargs) -> Pipeline:
-    """Predictions of every model to metrics, plots and the report."""
+    """Turn predictions into metrics, plots and the report."""
     return Pipeline([*_tables(), *confidence_nodes(), *_plots(), *_report()])
 
 
 def confidence_nodes(prefix: str = "") -> list[Node]:
-    """Confidence and ablation, of one fold or (with a prefix) of what has several."""
+    """Nodes for confidence and ablation of one fold, or (with a prefix) of all folds."""
     return [
         Node(
             assess_confidence,
@@ -117,7 +117,7 @@ def _plots() -> list[Node]:
 
 
 def _plot_of(model: str) -> Callable[..., Any]:
-    """`plot_model` for one model; a function, because Kedro-Viz shows no code of a partial."""
+    """Bind `plot_model` to a model; Kedro-Viz shows the code of functions, not of partials."""
 
     @wraps(plot_model)
     def plot(*tables: Any) -> Any:
@@ -126,8 +126,7 @@ def _plot_of(model: str) -> Callable[..., Any]:
     return plot
 
 
-# Sections of the page that this pipeline makes, in the order of the page's parts, with what each
-# is made of. The page takes the scores first, for its title.
+# Sections made by this pipeline with their inputs, in page order. The first gives the title.
 SECTIONS = {
     "scores": (
         show_scores,

@@ -1,1 +1,1 @@
-"""Representation learning: train the disentangler, encode every clip."""
+"""Representation learning: train the disentangler and encode every clip."""

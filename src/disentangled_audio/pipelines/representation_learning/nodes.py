@@ -1,4 +1,4 @@
-"""Adapters of representation learning."""
+"""Nodes of representation learning."""
 
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ def tabulate_factors(
     splits: pd.DataFrame,
     protocol: Protocol,
 ) -> pd.DataFrame:
-    """Target, group, the protocol's factors and what is measured, of every labelled item."""
+    """Tabulate target, group, the protocol's factors and measurements of labelled items."""
     sources = (measured_factors, recordings, splits)
     check_same(*sources)
     table = splits[["recording_id", "role", "target", "group"]].copy()
@@ -45,12 +45,11 @@ def train_disentangler_on_views(  # noqa: PLR0913
 ) -> tuple[Any, Any, pd.DataFrame]:
     """Train encoders, decoder and head on training rows; stop early on validation rows.
 
-    With `refit_epochs`, the model that is kept goes on learning from both, and the first one beside
-    it tells how good it is; the history goes on without validation.
+    With `refit_epochs`, training continues on both; the provisional model, trained without
+    validation rows, judges these, and the history continues without validation.
 
-    Unlabelled rows are training rows whose class nobody knows: they are only rebuilt. A training
-    that was interrupted goes on from its checkpoint. Each window of a long clip is a row with the
-    label and the role of its clip.
+    Unlabelled rows are used for training, but only to be rebuilt. Interrupted training continues
+    from its checkpoint. Each window of a long clip is a row with the label and role of its clip.
     """
     from disentangled_audio.models.batches import NO_LABEL
     from disentangled_audio.models.training import refit_disentangler, train_disentangler
@@ -66,11 +65,11 @@ def train_disentangler_on_views(  # noqa: PLR0913
         rhythm_view=rhythm_view,
         pitch_view=pitch_view,
     )
-    # From here on a row a window.
+    # From here on, each window is a row.
     splits = splits.iloc[windows_of(log_mel).items]
     role = splits["role"].to_numpy()
     used = splits["role"].isin(["train", "validation", "unlabelled"]).to_numpy()
-    # Test rows stay out of reach: the trainer is handed the others alone.
+    # The trainer never gets test rows.
     views = {name: view.where(used) for name, view in by_name.items()}
     number_of = {name: number for number, name in enumerate(classes)}
     factors = factor_table.set_index("recording_id").drop(columns="role")
@@ -104,11 +103,11 @@ def encode_views(
     splits: pd.DataFrame,
     parameters: DisentanglerParameters,
 ) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame, pd.DataFrame]:
-    """Codes and class probabilities of every item, means over its windows if there are several.
+    """Compute codes and class probabilities of every item, as means over its windows.
 
-    What is decoded needs codes of one spectrogram: beside the means, those of the loudest window.
-    Probabilities of validation rows, and the provisional codes of all rows, are those of the model
-    that was not trained on validation rows.
+    Decoding needs codes of a single spectrogram, so those of the loudest window are saved too. The
+    provisional model, not trained on validation rows, gives the probabilities of validation rows
+    and the provisional codes of all rows.
     """
     from disentangled_audio.models.encoding import LARGE_BATCH, encode
 
@@ -123,7 +122,7 @@ def encode_views(
         pitch_view=pitch_view,
     )
     wanted = [name for name in (*CODES, "target") if name in disentangler.output]
-    # Several times faster for many rows; for few, codes keep the bits of smaller batches.
+    # Large batches are faster; small ones keep the codes of small corpora the same to the bit.
     schedule = parameters.schedule
     many = log_mel.shape[0] > schedule.max_epoch_rows
     batch_size = max(schedule.batch_size, LARGE_BATCH) if many else schedule.batch_size
@@ -142,7 +141,7 @@ def encode_views(
     )
     validation = (splits["role"] == "validation").to_numpy()[:, None]
     target = np.where(validation, provisional["target"], kept["target"])
-    # As the head gives them; the hybrid calibrates them.
+    # Uncalibrated; the hybrid calibrates them.
     probabilities = probability_table(
         splits["recording_id"], target, training_classes(splits), temperature=1.0
     )
@@ -160,6 +159,6 @@ def _check_factors(parameters: DisentanglerParameters, factor_table: pd.DataFram
     unknown = [name for name in parameters.terms.factors if name not in known]
     if unknown:
         raise UserError(
-            f"disentangler: a loss names the factor '{unknown[0]}'; this corpus and protocol have "
+            f"disentangler: a loss names the unknown factor '{unknown[0]}'; this corpus has "
             f"{', '.join(known)}"
         )

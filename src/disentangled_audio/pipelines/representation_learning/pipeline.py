@@ -12,7 +12,7 @@ VIEWS = ["log_mel", "content_view", "rhythm_view", "pitch_view"]
 
 
 def create_pipeline(**kwargs) -> Pipeline:
-    """Encoder views to the trained disentangler, its codes and class probabilities."""
+    """Train the disentangler on encoder views; compute codes and class probabilities."""
     return Pipeline(
         [
             Node(

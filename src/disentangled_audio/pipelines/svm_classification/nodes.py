@@ -1,4 +1,4 @@
-"""Adapters of SVM classification and the hybrid."""
+"""Nodes of SVM classification and the hybrid."""
 
 import logging
 from typing import Any
@@ -37,7 +37,7 @@ def train_member(
     *further: Any,
     name: str,
 ) -> tuple[Any, pd.DataFrame]:
-    """Train a member of the bank; an optional one that cannot be trained says nothing instead."""
+    """Train a member of the bank; an optional one that cannot be trained is absent."""
     from disentangled_audio.models.absent import AbsentMember
 
     member = BANK[name]
@@ -74,11 +74,10 @@ def _train(
 ) -> tuple[Any, NDArray[np.float64], float]:
     """Choose and fit on training rows; refit with the choice on training and validation rows.
 
-    The first fit is calibrated on the validation rows and gives their probabilities, so that the
-    hybrid is set on rows that its members have not seen. The refit takes over the temperature;
-    it is what is kept and what predicts all other rows. Features that were themselves learned, from
-    validation rows too, are given to it alone; the first fit then has provisional ones. Augmented
-    rows are fitted, never scored.
+    The first fit is calibrated on the validation rows and predicts them, so that the hybrid is
+    fitted on rows that its members have not seen. The refit keeps the temperature, is saved, and
+    predicts all other rows. If the features were learned from validation rows too, the first fit
+    uses provisional features instead. Augmented rows are only used to fit.
     """
     from disentangled_audio.models.svm import (
         CalibratedSvm,
@@ -100,7 +99,7 @@ def _train(
     _check_known(training, validation, training_classes(splits))
     extra = None if augmented is None else _augmented_rows(augmented, splits)
     chosen = search_svm(training, parameters, seed)
-    # One kind for both fits: the refit takes over the first one's temperature.
+    # Both fits are exact or both approximate: the refit keeps the temperature of the first.
     n_fitted = len(training) + len(validation) + (0 if extra is None else len(extra))
     n_landmarks = n_landmarks_for(n_fitted, parameters)
     judge = fit_svm(training, chosen, extra, n_landmarks, seed)
@@ -115,7 +114,7 @@ def _train(
 
 
 def _check_known(training: Any, validation: Any, classes: list[str]) -> None:
-    """Stop where the rows that have features are not enough, or these tell nothing."""
+    """Stop if too few rows have features, or all features are the same."""
     missing = sorted(set(classes) - set(training.target))
     if missing:
         raise UserError(
@@ -141,10 +140,10 @@ def _augmented_rows(augmented: pd.DataFrame, splits: pd.DataFrame) -> Any:
 def train_hybrid(
     splits: pd.DataFrame, parameters: HybridParameters, *tables: pd.DataFrame
 ) -> tuple[Any, pd.DataFrame]:
-    """Set temperatures and weights on validation rows; fuse the members' probabilities."""
+    """Fit temperatures and weights on validation rows; fuse the members' probabilities."""
     check_same(*tables, splits)
     members = {name: probabilities_of(table) for name, table in zip(MEMBERS, tables, strict=True)}
-    # A member that could not be trained is NaN throughout.
+    # All probabilities of an absent member are NaN.
     members = {
         name: values
         for name, values in members.items()
@@ -168,10 +167,10 @@ def collect_predictions(
     hybrid: Any,
     *probabilities: pd.DataFrame,
 ) -> pd.DataFrame:
-    """One long table of what every model says of every labelled item.
+    """Collect the predictions of every model for every labelled item in one long table.
 
-    A model that cannot judge an item (room acoustics of a noise) answers with the shares of the
-    classes in training; one that could not be fitted at all is left out.
+    For an item without features (room acoustics of a noise), a model predicts the class shares in
+    training. Absent models have no rows.
     """
     check_same(recordings, splits, hybrid, *probabilities)
     items = splits[["recording_id", "group", "fold", "role", "target"]].assign(

@@ -15,7 +15,7 @@ from disentangled_audio.pipelines.svm_classification.nodes import (
 
 
 def create_pipeline(**kwargs) -> Pipeline:
-    """The bank of SVMs, the hybrid of them with the network, and what all of them say."""
+    """Train the bank of SVMs and the hybrid; collect the predictions of all models."""
     return Pipeline(
         [
             *(_training(name, member) for name, member in BANK.items()),
@@ -51,7 +51,7 @@ def _training(name: str, member: Member) -> Node:
 
 
 def _training_of(name: str) -> Callable[..., Any]:
-    """`train_member` for one member; a function, because Kedro-Viz shows no code of a partial."""
+    """Bind `train_member` to a member; Kedro-Viz shows the code of functions, not of partials."""
 
     @wraps(train_member)
     def train(*inputs: Any) -> Any:
