@@ -285,7 +285,7 @@ def test_a_result_that_is_gone_is_named(folds_run: Path) -> None:
     catalog = load_catalog(folds_run)
     runs = catalog.load("fold_runs").assign(version="gone")
     predictions, recordings = catalog.load("fold_predictions"), catalog.load("recordings")
-    with pytest.raises(UserError, match=r"predictions\.parquet/gone was removed after the fold was"):
+    with pytest.raises(UserError, match=r"predictions\.parquet/gone was removed after"):
         gather_folds(runs, predictions, recordings)
 
 
