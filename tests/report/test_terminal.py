@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from disentangled_audio.report.terminal import print_summary, step_line
+from disentangled_audio.report.terminal import print_folds, print_summary, step_line
 
 LEVEL = len("WARNING  ")
 
@@ -47,6 +47,31 @@ def test_models_and_the_best_controls_have_their_display_names(
     names = ["Fourier + SVM", "Hybrid", "control: File size", "control: control_7"]
     assert [row.split("  ")[0] for row in rows[:4]] == names
     assert len(rows) == 2 + 5
+    # The last column is right-aligned under its heading.
+    (header,) = (line for line in shown.splitlines() if line.startswith("model or control"))
+    assert {len(row) for row in rows} == {len(header)}
     assert "Rejected files: 3" in shown
     assert "Report: data/report.html/1/report.html\n" in shown
     assert max(map(len, shown.splitlines())) <= 80
+
+
+def test_the_table_of_folds_has_numbers_under_their_headings(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    fold = {"mean_balanced_accuracy": 0.9, "balanced_accuracy_ci95": [0.85, 1.0]}
+    fold["worst_fold"] = {"fold": "theo", "balanced_accuracy": 0.7}
+    metrics = {
+        **{"target": "digit", "corpus": "fsdd", "protocol": "speakers", "simulated": False},
+        **{"n_test": 20, "n_test_groups": 20, "folds": {"theo": {}, "nick": {}}, "n_folds": 6},
+        "models": {"hybrid": fold},
+        "controls": {"long_term_spectrum": fold},
+    }
+    print_folds(metrics, Path("cv_metrics.json"))
+    lines = capsys.readouterr().out.splitlines()
+    assert "balanced accuracy over 2 of 6 folds, 20 test items" in lines[1]
+    header, hybrid, control = lines[2:5]
+    assert control.startswith("control: Long-term spectrum ")
+    for name, number in {"mean": "0.900", "95 % interval": "1.000", "worst": "0.700"}.items():
+        for row in (hybrid, control):
+            assert row[: header.index(name) + len(name)].endswith(number)
+    assert max(map(len, lines)) <= 80

@@ -179,10 +179,7 @@ def test_keys_that_are_no_text_are_refused_too(name: Any, way: str, tmp_path: Pa
     ids=["--model", "--corpus", "--protocol", "first RUN", "second RUN"],
 )
 def test_commands_refuse_a_hostile_name(
-    name: str,
-    command: Callable[[str], list[str]],
-    manifests: Path,
-    monkeypatch: pytest.MonkeyPatch,
+    name: str, command: Callable[[str], list[str]], manifests: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(manifests)
     before = sorted(manifests.parent.rglob("*"))

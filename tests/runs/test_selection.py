@@ -175,10 +175,7 @@ def test_a_protocol_changes_the_corpus_analysis_where_it_asks(own: str) -> None:
 
     changed = selected_corpus("", "twin", known, ASKING)
 
-    assert changed == {
-        "description": "the twin",
-        "analysis": {"channel": "mean", "duration_s": 1},
-    }
+    assert changed == {"description": "the twin", "analysis": {"channel": "mean", "duration_s": 1}}
     assert known["twin"]["analysis"]["channel"] == "first"
     assert selected_corpus("", "twin", known, {}) is known["twin"]
     assert selected_corpus(own, "birds", known, ASKING)["analysis"] == {"channel": "mean"}

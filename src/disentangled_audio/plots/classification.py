@@ -91,15 +91,7 @@ def precision_recall_figure(report: pd.DataFrame, model: str, *, simulated: bool
 def f1_figure(report: pd.DataFrame, model: str, *, simulated: bool = False) -> Figure:
     """Draw F1 of one model by class, with the mean over classes that have items.
 
-    Parameters
-    ----------
-    report : DataFrame
-        Columns ``model, class, precision, recall, f1`` (0 to 1) and ``support`` (items).
-
-    Raises
-    ------
-    ValueError
-        If the table has no rows of the model.
+    Takes the same table as `precision_recall_figure`.
     """
     rows = style.rows_of(report, model)
     positions = np.arange(len(rows))

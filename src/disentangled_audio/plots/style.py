@@ -11,15 +11,7 @@ from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 
 # Okabe and Ito (2008), "Color universal design"; yellow comes last, because it is faint on white.
-OKABE_ITO = (
-    "#0072B2",
-    "#E69F00",
-    "#009E73",
-    "#CC79A7",
-    "#56B4E9",
-    "#D55E00",
-    "#F0E442",
-)
+OKABE_ITO = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442")
 # Beyond seven classes, colours repeat with another hatch or marker.
 HATCHES = ("", "///", "...")
 MARKERS = ("o", "^", "s")
@@ -111,10 +103,7 @@ def class_points(classes: Sequence[str]) -> dict[str, dict[str, str]]:
 def _looks(classes: Sequence[str], kind: str, kinds: Sequence[str]) -> dict[str, dict[str, str]]:
     n_colours = len(OKABE_ITO)
     return {
-        name: {
-            "color": OKABE_ITO[index % n_colours],
-            kind: kinds[index // n_colours % len(kinds)],
-        }
+        name: {"color": OKABE_ITO[index % n_colours], kind: kinds[index // n_colours % len(kinds)]}
         for index, name in enumerate(classes)
     }
 

@@ -17,11 +17,7 @@ CODE_TERMS = ("readout", "independence", "compactness", "adversary")
 N_COLUMNS = 3
 
 
-def training_curves_figure(
-    history: pd.DataFrame,
-    *,
-    simulated: bool = False,
-) -> Figure:
+def training_curves_figure(history: pd.DataFrame, *, simulated: bool = False) -> Figure:
     """Draw each loss term over the epochs, one panel per term.
 
     Parameters

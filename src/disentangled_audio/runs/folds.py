@@ -93,10 +93,7 @@ class FoldPipelines:
         inputs = part.inputs() - self.own
         parameters = {name for name in inputs if name.startswith("params:")}
         return Pipeline(
-            part,
-            namespace=folder,
-            inputs=inputs - parameters,
-            parameters=parameters - {_PROTOCOL},
+            part, namespace=folder, inputs=inputs - parameters, parameters=parameters - {_PROTOCOL}
         )
 
 

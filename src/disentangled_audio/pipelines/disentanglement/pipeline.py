@@ -21,14 +21,8 @@ def create_pipeline(**kwargs) -> Pipeline:
             Node(
                 encode_without_training,
                 inputs=[
-                    "disentangler",
-                    "log_mel",
-                    "content_view",
-                    "rhythm_view",
-                    "pitch_view",
-                    "recordings",
-                    "params:disentangler",
-                    "params:seed",
+                    *("disentangler", "log_mel", "content_view", "rhythm_view", "pitch_view"),
+                    *("recordings", "params:disentangler", "params:seed"),
                 ],
                 outputs="untrained_codes",
                 name="encode_without_training",

@@ -154,10 +154,7 @@ def make_encoder_views(
 
 
 def summarise_views(
-    log_mel: Any,
-    recordings: pd.DataFrame,
-    parameters: CepstraParameters,
-    views: ViewParameters,
+    log_mel: Any, recordings: pd.DataFrame, parameters: CepstraParameters, views: ViewParameters
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Compute cepstra over time, and statistics over the clip, each from a single clip.
 

@@ -91,12 +91,7 @@ def create_pipeline(**kwargs) -> Pipeline:
             ),
             Node(
                 summarise_views,
-                inputs=[
-                    "log_mel",
-                    "recordings",
-                    "params:cepstra",
-                    "params:views",
-                ],
+                inputs=["log_mel", "recordings", "params:cepstra", "params:views"],
                 outputs=["mel_features", "timbre_features"],
                 name="summarise_views",
             ),

@@ -76,11 +76,7 @@ def assess_confidence(
     rejected = None
     if any(value is not None for value in limits.values()):
         rejected = rejection(hybrid, reject_thresholds(hybrid, **limits))
-    summary = {
-        "ece": ece_by_stage(predictions),
-        "aurc": aurc(predictions),
-        "rejection": rejected,
-    }
+    summary = {"ece": ece_by_stage(predictions), "aurc": aurc(predictions), "rejection": rejected}
     tables = reliability_table(predictions), risk_coverage_table(predictions)
     return (*(stamp(table, predictions) for table in tables), {**summary, **stamp_of(predictions)})
 

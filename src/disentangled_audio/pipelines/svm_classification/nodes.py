@@ -162,10 +162,7 @@ def train_hybrid(
 
 
 def collect_predictions(
-    recordings: pd.DataFrame,
-    splits: pd.DataFrame,
-    hybrid: Any,
-    *probabilities: pd.DataFrame,
+    recordings: pd.DataFrame, splits: pd.DataFrame, hybrid: Any, *probabilities: pd.DataFrame
 ) -> pd.DataFrame:
     """Collect the predictions of every model for every labelled item in one long table.
 

@@ -13,10 +13,7 @@ HEADING = "Over all folds"
 
 
 def folds_section(
-    metrics: dict[str, Any],
-    leakage: pd.DataFrame,
-    disentanglement: dict[str, Any],
-    corpus: Corpus,
+    metrics: dict[str, Any], leakage: pd.DataFrame, disentanglement: dict[str, Any], corpus: Corpus
 ) -> dict[str, Any]:
     """Show scores over folds, and a heat map if the codes were measured."""
     text = "Balanced accuracy of models and controls: mean over folds, each fold, interval."

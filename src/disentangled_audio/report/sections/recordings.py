@@ -19,8 +19,5 @@ def recordings_section(rejected: pd.DataFrame, findings: Sequence[str]) -> dict[
     else:
         shown = [blocks.text("None: every file that was found was analysed.")]
     if findings:
-        shown += [
-            blocks.heading("Unusual recordings"),
-            blocks.sentences(findings),
-        ]
+        shown += [blocks.heading("Unusual recordings"), blocks.sentences(findings)]
     return {"blocks": {"rejected": shown}}

@@ -9,13 +9,7 @@ from disentangled_audio.parameters import Corpus
 from disentangled_audio.report import blocks, figures
 from disentangled_audio.report.media import picture
 from disentangled_audio.report.names import EXPLANATIONS, label, named_scores
-from disentangled_audio.report.sentences import (
-    answer,
-    cautions,
-    interval,
-    main_model,
-    number_text,
-)
+from disentangled_audio.report.sentences import answer, cautions, interval, main_model, number_text
 
 TRAINED = (
     "Each model has a confusion matrix, precision and recall by class, and F1 by class, as in the "
