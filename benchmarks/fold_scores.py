@@ -4,10 +4,11 @@
     python benchmarks/fold_scores.py --env fsdd --params protocol_name=digit_official --seeds 7 8 9
 
 Runs `kedro run --pipelines=cross_validation` for each seed of which no run with the same parameters
-is stored, or for all of them with `--again`. `--params` are those of `kedro run`. `mean` is the
-mean over the folds, then over the seeds, and `spread` the standard deviation over the seeds; `worst`
-is the worst fold of any seed. The hybrid's interval (95 %, groups and items drawn anew) and its lead
-over its best member are those of the first seed.
+is stored, or for all of them with `--again`. `--params` are those of `kedro run`.
+
+`mean` is the mean over the folds, then over the seeds; `spread` is the standard deviation over the
+seeds; `worst` is the worst fold of any seed. The hybrid's interval (95 %, groups and items drawn
+anew) and its lead over its best member are those of the first seed.
 """
 
 import argparse
