@@ -17,6 +17,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from disentangled_audio.corpora.generators import twin as simulate
+from disentangled_audio.corpora.generators import twin_table
 from disentangled_audio.plots import style
 from disentangled_audio.signal import decay
 
@@ -59,7 +60,7 @@ def main() -> None:
     missing = [name for name in ROOMS.values() if not (real / name).exists()]
     if missing:
         sys.exit(f"{real} lacks {missing[0]}; set DISENTANGLED_AUDIO_DATA to its parent folder")
-    groups = simulate.twin_files()
+    groups = twin_table.twin_files()
     panels = {}
     for room, name in ROOMS.items():
         twin = simulate.synthesise_file(name, groups[name], SEED)

@@ -18,7 +18,7 @@ from kedro.pipeline import Pipeline
 from kedro.pipeline.node import Node
 
 from disentangled_audio.errors import UserError
-from disentangled_audio.runs.files import file_of, local_folder
+from disentangled_audio.runs.catalog import load_path, local_folder, register_hooks
 from disentangled_audio.storage.locks import RUN_LOCK, RunLock
 
 _logger = logging.getLogger(__name__)
@@ -103,14 +103,19 @@ class ProjectHooks:
         seconds = self._facts["seconds"]
         seconds[node.name] = round(time.perf_counter() - started, 3)
         self._hand_over(catalog)
-        _logger.info(step_line(len(seconds), self._n_steps, node.name, seconds[node.name]))
+        _logger.info("%s", step_line(len(seconds), self._n_steps, node.name, seconds[node.name]))
+
+    @hook_impl
+    def on_node_error(self, node: Node) -> None:
+        """Say which step failed; why is said where the command ends."""
+        _logger.error("%s failed", node.name)
 
     @hook_impl
     def after_pipeline_run(self, pipeline: Pipeline, catalog: DataCatalog) -> None:
         """Save the manifest, and print the result where there is one."""
         if self._is_inference:
             # No run to go on from: the manifest that it used says how the models were made.
-            _logger.info("Predictions: %s", file_of(catalog["inference_predictions_csv"]))
+            _logger.info("Predictions: %s", load_path(catalog["inference_predictions_csv"]))
             return
         from disentangled_audio.runs.manifest import manifest
 
@@ -165,7 +170,7 @@ class TrackingHooks:
                 "pip install -e '.[tracking]', or remove mlflow.yml from conf"
             ) from error
         tracking = RunTracking()
-        context._hook_manager.register(tracking)
+        register_hooks(context, tracking)
         # It has missed this event itself.
         tracking.after_context_created(context)
 
@@ -197,10 +202,10 @@ def _print_result(outputs: set[str], catalog: DataCatalog) -> None:
         print_summary(
             catalog.load("metrics"),
             len(catalog.load("rejected_recordings")),
-            file_of(catalog["report"]),
+            Path(load_path(catalog["report"])),
         )
     if "cv_metrics" in outputs:
-        print_folds(catalog.load("cv_metrics"), file_of(catalog["cv_metrics"]))
+        print_folds(catalog.load("cv_metrics"), Path(load_path(catalog["cv_metrics"])))
 
 
 def _run_lock(pipeline: Pipeline, catalog: DataCatalog) -> RunLock | None:

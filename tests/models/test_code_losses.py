@@ -111,7 +111,7 @@ def test_every_term_is_in_the_history(views, factors):
         found = history[[f"{part}_{name}" for name in terms]]
         assert np.isfinite(found.to_numpy()).all()
     weights = dict.fromkeys(terms, 1.0) | {
-        "reconstruction": parameters.reconstruction_weight,
+        "reconstruction": parameters.losses.reconstruction_weight,
         "independence_content_room": 3.0,
         "independence_content_duration": 3.0,
         "compactness_content_target": 2.0,

@@ -246,7 +246,7 @@ def test_a_worker_imports_no_more_than_it_needs(trained: Path) -> None:
     code = (
         "import json, sys\n"
         "from pathlib import Path\n"
-        "from disentangled_audio.corpora.sources.files import File\n"
+        "from disentangled_audio.corpora.sources.folder import File\n"
         "from disentangled_audio.models.preparation import FeatureReader, Preprocessing\n"
         "manifest, recording = map(Path, sys.argv[1:])\n"
         "own = Preprocessing.of_run(json.loads(manifest.read_text()))\n"

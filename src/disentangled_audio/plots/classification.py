@@ -81,22 +81,12 @@ def precision_recall_figure(report: pd.DataFrame, model: str, *, simulated: bool
     """
     rows = style.rows_of(report, model)
     positions = np.arange(len(rows))
-    looks = style.class_style([str(name) for name in rows["class"]])
     title = f"Precision and recall by class: {model}, test items"
     with style.drawn(7.0, 1.9 + 0.55 * len(rows), title, simulated=simulated) as figure:
         axes = figure.add_subplot()
         for offset, (measure, strength) in zip((-0.2, 0.2), STRENGTHS.items(), strict=True):
             values = rows[measure].to_numpy(dtype=float)
-            for position, value, look in zip(positions, values, looks.values(), strict=True):
-                axes.barh(
-                    position + offset,
-                    np.nan_to_num(value),
-                    height=0.36,
-                    alpha=strength,
-                    edgecolor="white",
-                    **look,
-                )
-            _write_values(axes, positions + offset, values)
+            _draw_bars(axes, rows, positions + offset, values, height=0.36, alpha=strength)
         _class_axis(axes, rows)
         style.share_axis(axes, "precision and recall (share of items, 0–1)")
         handles = [
@@ -128,14 +118,11 @@ def f1_figure(report: pd.DataFrame, model: str, *, simulated: bool = False) -> F
     rows = style.rows_of(report, model)
     positions = np.arange(len(rows))
     values = rows["f1"].to_numpy(dtype=float)
-    looks = style.class_style([str(name) for name in rows["class"]])
     mean = rows.loc[rows["support"] > 0, "f1"].mean()
     title = f"F1 by class: {model}, test items"
     with style.drawn(7.0, 1.9 + 0.42 * len(rows), title, simulated=simulated) as figure:
         axes = figure.add_subplot()
-        for position, value, look in zip(positions, values, looks.values(), strict=True):
-            axes.barh(position, np.nan_to_num(value), height=0.62, edgecolor="white", **look)
-        _write_values(axes, positions, values)
+        _draw_bars(axes, rows, positions, values, height=0.62)
         axes.axvline(mean, color=style.INK, linestyle="--", linewidth=1.0)
         style.write_above(axes, mean, f"mean {mean:.2f}")
         _class_axis(axes, rows)
@@ -227,8 +214,13 @@ def _class_axis(axes: Axes, rows: pd.DataFrame) -> None:
     axes.tick_params(axis="y", length=0)
 
 
-def _write_values(axes: Axes, places: np.ndarray, values: np.ndarray) -> None:
-    for place, value in zip(places, values, strict=True):
+def _draw_bars(
+    axes: Axes, rows: pd.DataFrame, places: np.ndarray, values: np.ndarray, **looks: float
+) -> None:
+    """Bars in the colours of their classes, with their values."""
+    colours = style.class_style([str(name) for name in rows["class"]]).values()
+    for place, value, colour in zip(places, values, colours, strict=True):
+        axes.barh(place, np.nan_to_num(value), edgecolor="white", **looks, **colour)
         style.write_beyond(axes, place, "undefined" if np.isnan(value) else f"{value:.2f}")
 
 

@@ -17,6 +17,8 @@ from disentangled_audio.report.names import label
 
 # The best ones; all are in the metrics.
 MOST_CONTROLS = 5
+# With its level, number and time such a name fits 80 columns.
+LONGEST_STEP = 44
 # In a narrower terminal no column of a table would hold a word.
 _LEAST_COLUMNS = 70
 
@@ -24,7 +26,8 @@ _LEAST_COLUMNS = 70
 def step_line(number: int, n_steps: int, name: str, seconds: float) -> str:
     """A step of a run that is done, in one line."""
     width = len(str(n_steps))
-    return f"[{number:{width}}/{n_steps}] {name:<44} {seconds:8.1f} s"
+    shown = name if len(name) <= LONGEST_STEP else f"…{name[1 - LONGEST_STEP :]}"
+    return f"[{number:{width}}/{n_steps}] {shown:<{LONGEST_STEP}} {seconds:8.1f} s"
 
 
 def print_summary(metrics: Mapping[str, Any], n_rejected: int, report: Path) -> None:
@@ -47,8 +50,8 @@ def print_folds(metrics: Mapping[str, Any], path: Path) -> None:
     n_run, n_all = len(metrics["folds"]), metrics["n_folds"]
     _print_scores(
         metrics,
-        f"{n_run} folds" if n_run == n_all else f"{n_run} of {n_all} folds",
-        ("mean balanced accuracy", "95 % interval", "worst", "fold"),
+        f"balanced accuracy over {n_run if n_run == n_all else f'{n_run} of {n_all}'} folds",
+        ("mean", "95 % interval", "worst", "fold"),
         _fold_row,
         "mean_balanced_accuracy",
     )

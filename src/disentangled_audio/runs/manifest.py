@@ -15,6 +15,7 @@ from kedro.io import AbstractVersionedDataset, DataCatalog
 from kedro.pipeline import Pipeline
 
 from disentangled_audio.parameters import GROUPS, Corpus
+from disentangled_audio.runs.catalog import file_system, version_path
 from disentangled_audio.runs.inference_models import columns_of, sha256_of
 from disentangled_audio.runs.provenance import stamp_of
 from disentangled_audio.runs.trained_runs import (
@@ -115,8 +116,8 @@ def manifest_of_predictions(pipeline: Pipeline, catalog: DataCatalog) -> dict[st
         return None
     version = catalog["predictions"].resolve_load_version()
     manifests = catalog["run_manifest"]
-    path = manifests._get_versioned_path(version)
-    found = read_manifest(path, manifests._fs) if manifests._fs.exists(str(path)) else None
+    path, fs = version_path(manifests, version), file_system(manifests)
+    found = read_manifest(path, fs) if fs.exists(str(path)) else None
     if found is None:
         return {"run_id": version, "can_classify": False}
     return {**found, "can_classify": is_trained(found) and is_complete(found)}
@@ -173,7 +174,7 @@ def _sources(pipeline: Pipeline, catalog: DataCatalog) -> list[dict[str, Any]]:
     """Where the recordings came from, with the hashes of archives; empty if none were read."""
     if "recording_folders" not in pipeline.inputs():
         return []
-    from disentangled_audio.corpora.sources.locate import source_records
+    from disentangled_audio.corpora.sources.places import source_records
 
     corpus = Corpus.model_validate(catalog.load("params:corpus"))
     return source_records(corpus, catalog.load("recording_folders"))

@@ -4,7 +4,6 @@ Imported only where an `mlflow.yml` asks for it, so the extra `tracking` need no
 """
 
 import logging
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -19,6 +18,7 @@ from pydantic import BaseModel
 from disentangled_audio.datasets.keras_dataset import KerasDataset
 from disentangled_audio.datasets.matplotlib_dataset import MatplotlibDataset
 from disentangled_audio.datasets.skops_dataset import SkopsDataset
+from disentangled_audio.runs.catalog import is_on_disk, load_path
 from disentangled_audio.storage.dotted import dotted
 
 logger = logging.getLogger(__name__)
@@ -84,11 +84,11 @@ class RunTracking(MlflowHook):
         folder = next((place for kind, place in ARTIFACTS.items() if isinstance(dataset, kind)), "")
         if not folder:
             return
-        if dataset._protocol != "file":
+        if not is_on_disk(dataset):
             logger.info("%s lies in a store; it is not copied to MLflow", name)
             return
-        path = Path(dataset._get_load_path())
-        self.mlflow_config.server._mlflow_client.log_artifact(self.run_id, str(path), folder)
+        client = self.mlflow_config.server._mlflow_client
+        client.log_artifact(self.run_id, load_path(dataset), folder)
 
 
 def _losses(history: pd.DataFrame) -> list[Metric]:

@@ -2,12 +2,21 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from threading import Lock, Timer
 from typing import Self
 
 from rich import get_console
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+    TransferSpeedColumn,
+)
 
 DELAY_S = 2.0
 # Name, bar, count, time and figures together fit 80 columns.
@@ -114,6 +123,17 @@ def chunk_progress(
             bar.update(done, total, f"{done / bar.elapsed_s:.0f} {unit}/s")
 
         yield update
+
+
+@contextmanager
+def byte_progress(name: str, n_had: int, total: int | None) -> Iterator[Callable[[float], None]]:
+    """A bar on a terminal, nothing in a log; gives the function to call with bytes received."""
+    columns = (BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
+    console = Console(stderr=True)
+    with Progress(
+        TextColumn(name, markup=False), *columns, console=console, disable=not console.is_terminal
+    ) as bar:
+        yield partial(bar.advance, bar.add_task("", total=total, completed=n_had))
 
 
 @contextmanager

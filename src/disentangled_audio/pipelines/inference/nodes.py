@@ -49,7 +49,7 @@ def classify_recordings(
     with `error` and `what_to_do` in place of all that. Rows are in the order of the files, and
     have the same columns whatever the files are.
     """
-    from disentangled_audio.corpora.sources.named_files import named_files
+    from disentangled_audio.corpora.sources.named import named_files
     from disentangled_audio.storage.parallel import in_parallel
 
     files = named_files(inference.recordings)
