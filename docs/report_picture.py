@@ -15,6 +15,7 @@ WIDTH, HEIGHT = 1000, 780
 
 
 def main() -> None:
+    """Take the picture, or say what is missing."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )

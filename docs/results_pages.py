@@ -1,13 +1,20 @@
-"""Tables of docs/results as Markdown, which the pages of the site include."""
+"""Tables of docs/results as Markdown, which the pages of the site include.
+
+`python docs/results_pages.py` writes the table of README.
+"""
 
 import json
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from record import markdown_table
+DOCS = Path(__file__).parent
+sys.path.insert(0, str(DOCS.parent / "benchmarks"))
 
-from disentangled_audio.report.names import LABELS
+from record import markdown_table  # noqa: E402
+
+from disentangled_audio.report.names import LABELS  # noqa: E402
 
 PEERS = {
     "published_svm": "published SVM",
@@ -37,6 +44,15 @@ SWAPS = {
     "rebuilt": "read correctly from clips rebuilt without a swap, %",
 }
 SPEED = {"quantity": "quantity", "value": "value", "unit": "unit"}
+README_HEADINGS = {
+    "what": "recordings and question",
+    "mean": "mean over folds",
+    "interval": "95 % interval",
+    "worst": "worst fold",
+    "control": "best shortcut",
+    "seeds": "seeds",
+}
+BEGIN, END = "<!-- Written by: python docs/results_pages.py -->\n", "<!-- end of results -->"
 Entries = list[dict[str, Any]]
 
 
@@ -49,7 +65,9 @@ def write_results_pages(results: Path, generated: Path) -> None:
 
 def _read(results: Path, name: str) -> Entries:
     if name == "peers":
-        return _joined(*(_entries(results / f"{table}.json") for table in ("published_method", name)))
+        return _joined(
+            *(_entries(results / f"{table}.json") for table in ("published_method", name))
+        )
     return _entries(results / f"{name}.json")
 
 
@@ -134,8 +152,10 @@ def _each(headings: dict[str, str] | None) -> Callable[[Entries], str]:
 
 
 def _task(entry: dict[str, Any]) -> str:
-    return entry["what"] if entry["recordings"] == "real" else (
-        f"{entry['what']} (*{entry['recordings']}*)"
+    return (
+        entry["what"]
+        if entry["recordings"] == "real"
+        else (f"{entry['what']} (*{entry['recordings']}*)")
     )
 
 
@@ -168,3 +188,27 @@ PAGES: dict[str, Callable[[Entries], str]] = {
     "peers": peers_page,
     "speed": _each(SPEED),
 }
+
+
+def readme_table(entries: Entries) -> str:
+    """The hybrid's row of each task with real recordings and an interval."""
+    rows = []
+    for entry in entries:
+        hybrid = next(row for row in entry["rows"] if row.get("model") == "hybrid")
+        if entry["recordings"] == "real" and "low" in hybrid:
+            shown = _scores_row(entry)
+            mean, _, worst = shown["hybrid"].partition(" / ")
+            rows.append({**shown, "what": entry["what"], "mean": mean, "worst": worst})
+    return markdown_table(rows, README_HEADINGS)
+
+
+def with_results(readme: str, entries: Entries) -> str:
+    """README with the table of today's files."""
+    before, _, rest = readme.partition(BEGIN)
+    return before + BEGIN + readme_table(entries) + "\n" + END + rest.partition(END)[2]
+
+
+if __name__ == "__main__":
+    readme = DOCS.parent / "README.md"
+    text = with_results(readme.read_text(encoding="utf-8"), _entries(DOCS / "results/scores.json"))
+    readme.write_text(text, encoding="utf-8")

@@ -2,7 +2,7 @@
 
 import os
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 # TensorFlow reads these once, when it is imported: oneDNN changes results between
 # machines, and without the log level every run starts with a page of notices.
