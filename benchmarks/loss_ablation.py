@@ -26,7 +26,7 @@ from disentangled_audio.parameters import (
     DisentanglerParameters,
     Protocol,
 )
-from disentangled_audio.pipelines.cross_validation.folds import measurement_pipeline
+from disentangled_audio.pipeline_registry import fold_pipelines
 from disentangled_audio.pipelines.ingestion.nodes import split_recordings
 
 TYPES = {
@@ -98,7 +98,9 @@ def measure(env: str, changes: list[str], folds: list[str]) -> dict[str, float]:
 def _run(context: Any, given: dict[str, Any], splits: pd.DataFrame) -> dict[str, Any]:
     data: dict[str, Any] = {"splits": splits, "training_checkpoint": None}
     data |= {f"params:{name}": value for name, value in given.items()}
-    for node in measurement_pipeline().nodes:
+    parts = fold_pipelines()
+    measured = (parts.training + parts.measurement).to_outputs("leakage_matrix", "disentanglement")
+    for node in measured.from_inputs("splits").nodes:
         for name in node.inputs:
             if name not in data:
                 data[name] = context.catalog.load(name)

@@ -96,6 +96,14 @@ def measured_run(tiny_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Pa
     return project
 
 
+@pytest.fixture(scope="session")
+def folds_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A project in which every fold of the tiny twin has run; tests add folds of their own."""
+    project = make_project(tmp_path_factory.mktemp("folds"))
+    run_kedro(project, pipelines=["cross_validation"])
+    return project
+
+
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
     """A headless browser; skips where none is installed, fails where one must be."""

@@ -18,6 +18,7 @@ from kedro.io import AbstractVersionedDataset, DataCatalog
 from kedro.pipeline import Node, Pipeline
 from kedro_datasets.pandas import CSVDataset
 
+from disentangled_audio.pipeline_registry import fold_pipelines
 from tests.conftest import REPOSITORY, make_project
 
 PACKAGE = REPOSITORY / "src" / "disentangled_audio"
@@ -157,11 +158,12 @@ def test_every_pipeline_is_registered() -> None:
         "audit",
         "reporting",
         "cross_validation",
+        "folds",
         "disentanglement",
         "inference",
         "__default__",
     }
-    whole = {"__default__", "cross_validation", "disentanglement", "inference"}
+    whole = {"__default__", "cross_validation", "folds", "disentanglement", "inference"}
     parts = sum(len(pipelines[name].nodes) for name in pipelines if name not in whole)
     assert len(pipelines["__default__"].nodes) == parts
 
@@ -172,7 +174,9 @@ def test_every_dataset_is_in_the_catalog_with_layer_and_description(tmp_path: Pa
     with KedroSession.create(project, env="test") as session:
         catalog = session.load_context().catalog
     names = {name for name in _everything().datasets() if "params:" not in name}
-    for name in sorted(names - {"parameters"} | {"run_manifest"}):
+    names |= {"run_manifest", *(f"0.{name}" for name in fold_pipelines().own)}
+    names |= {"0.run_manifest", "0.training_key", "0.measurement_key"}
+    for name in sorted(names - {"parameters"}):
         dataset = catalog.get(name)
         assert dataset is not None, f"{name} would silently be a MemoryDataset"
         # Only what a hook saves is kept in memory.
@@ -191,7 +195,9 @@ def test_layers_form_no_cycle() -> None:
     def level(name: str) -> int:
         return LAYERS.index(catalog.get(name).metadata["kedro-viz"]["layer"])
 
-    for node in _everything().nodes:
+    folds = fold_pipelines()
+    of_fold = sum(folds.of("0", part) for part in (folds.training, folds.measurement))
+    for node in [*_everything().nodes, *of_fold.nodes]:
         inputs = [name for name in node.inputs if not name.startswith("param")]
         for source in inputs:
             for result in node.outputs:
@@ -210,7 +216,7 @@ def test_registry_is_listed_without_heavy_imports() -> None:
         "from kedro.framework.startup import bootstrap_project\n"
         "from kedro.framework.project import pipelines\n"
         "bootstrap_project(Path.cwd())\n"
-        "assert len(pipelines) == 10\n"
+        "assert len(pipelines) == 11\n"
         "print(json.dumps([m for m in sys.modules if '.' not in m]))"
     )
     shown = subprocess.run(

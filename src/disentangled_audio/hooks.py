@@ -8,8 +8,9 @@ after the run how its results came about.
 import logging
 import time
 from contextlib import AbstractContextManager
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from kedro.config import MissingConfigException
 from kedro.framework.hooks import hook_impl
@@ -18,8 +19,11 @@ from kedro.pipeline import Pipeline
 from kedro.pipeline.node import Node
 
 from disentangled_audio.errors import UserError
-from disentangled_audio.runs.catalog import load_path, local_folder, register_hooks
+from disentangled_audio.runs.catalog import hooks_of, load_path, local_folder, register_hooks
 from disentangled_audio.storage.locks import RUN_LOCK, RunLock
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 _logger = logging.getLogger(__name__)
 
@@ -32,16 +36,24 @@ class ProjectHooks:
     def __init__(self) -> None:
         self._project_path = Path.cwd()
         self._steps: dict[str, tuple[float, AbstractContextManager[None]]] = {}
-        self._n_steps = 0
+        self._n_steps = self._n_done = 0
         self._is_inference = False
         self._facts: dict[str, Any] = {}
         self._of_predictions: dict[str, Any] = {}
         self._lock: RunLock | None = None
+        self._hook_manager: Any = None
+        self._entries: Any = None
 
     @hook_impl
     def after_context_created(self, context: Any) -> None:
-        """Remember where the project is, for the git revision."""
+        """Remember where the project is, for the git revision, and who hears of folds' nodes."""
         self._project_path = Path(context.project_path)
+        self._hook_manager = hooks_of(context)
+
+    @hook_impl
+    def after_catalog_created(self, conf_catalog: dict[str, Any], conf_creds: Any) -> None:
+        """Remember how a catalog of the same entries is made, for the versions of folds."""
+        self._entries = partial(DataCatalog.from_config, conf_catalog, conf_creds)
 
     @hook_impl
     def before_pipeline_run(
@@ -63,7 +75,7 @@ class ProjectHooks:
             return
         check_run(run_params, pipeline, catalog)
         _check_models(catalog)
-        self._n_steps = len(pipeline.nodes)
+        self._n_steps, self._n_done = len(pipeline.nodes), 0
         self._facts = run_facts(run_params, self._project_path, catalog.load("parameters"))
         self._of_predictions = {
             "can_classify": trains_all(pipeline),
@@ -92,8 +104,8 @@ class ProjectHooks:
         self._steps[node.name] = time.perf_counter(), bar
 
     @hook_impl
-    def after_node_run(self, node: Node, catalog: DataCatalog) -> None:
-        """Stop a node's clock, and tell that it is done."""
+    def after_node_run(self, node: Node, catalog: DataCatalog, outputs: dict[str, Any]) -> None:
+        """Stop a node's clock, tell that it is done; once folds are planned, run them."""
         if self._is_inference:
             return
         from disentangled_audio.report.terminal import step_line
@@ -102,8 +114,15 @@ class ProjectHooks:
         bar.__exit__(None, None, None)
         seconds = self._facts["seconds"]
         seconds[node.name] = round(time.perf_counter() - started, 3)
+        if node.namespace:
+            # Of a fold; the run itself has taken no step.
+            _logger.info("%s", step_line(None, self._n_steps, node.name, seconds[node.name]))
+            return
         self._hand_over(catalog)
-        _logger.info("%s", step_line(len(seconds), self._n_steps, node.name, seconds[node.name]))
+        self._n_done += 1
+        _logger.info("%s", step_line(self._n_done, self._n_steps, node.name, seconds[node.name]))
+        if "fold_plan" in outputs:
+            self._run_folds(catalog, outputs["fold_plan"])
 
     @hook_impl
     def on_node_error(self, node: Node) -> None:
@@ -139,6 +158,19 @@ class ProjectHooks:
         if self._lock is not None:
             self._lock.release()
         self._lock = None
+
+    def _run_folds(self, catalog: DataCatalog, plan: "pd.DataFrame") -> None:
+        from disentangled_audio.pipeline_registry import fold_pipelines
+        from disentangled_audio.runs.folds import FoldRuns
+
+        FoldRuns(
+            fold_pipelines(),
+            self._project_path,
+            catalog,
+            self._entries,
+            self._hook_manager,
+            self._facts,
+        ).run(plan)
 
 
 class TrackingHooks:
@@ -211,17 +243,13 @@ def _print_result(outputs: set[str], catalog: DataCatalog) -> None:
 def _run_lock(pipeline: Pipeline, catalog: DataCatalog) -> RunLock | None:
     """Lock of this corpus and protocol, beside their manifests; None where that is no disk.
 
-    Jobs that only train some of the folds may run beside each other.
+    Jobs that only train folds may run beside each other: each fold has a lock of its own.
     """
     folder = local_folder(catalog["run_manifest"])
     if folder is None:
         return None
-    if pipeline.all_outputs() == {"fold_runs"}:
-        from disentangled_audio.storage.hashing import short_hash
-
-        # Folds of another seed or other parameters are kept elsewhere.
-        own = short_hash(catalog.load("parameters"))
-        return RunLock(folder / f"{RUN_LOCK}-{own}", "another run of the same folds")
+    if pipeline.all_outputs() <= {"fold_plan", "fold_runs"}:
+        return None
     purpose = (
         f"another run of corpus '{catalog.load('params:corpus_name')}' with protocol "
         f"'{catalog.load('params:protocol_name')}'"

@@ -1,7 +1,11 @@
 """Every fold of a protocol on the tiny twin: the same as single runs, each trained once."""
 
-import json
+import hashlib
+import os
+import re
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -10,47 +14,35 @@ import pandas as pd
 import pytest
 
 from disentangled_audio.errors import UserError
+from disentangled_audio.runs.folds import folder_of
+from disentangled_audio.runs.trained_runs import MODELS, REFERENCES, is_complete, is_trained
 from tests.arrays import chunked
-from tests.conftest import load_catalog, make_project, run_kedro
+from tests.conftest import load_catalog, run_kedro
 
-CHUNKS = "data/07_reporting/twin_tiny/database_by_room/.chunks"
-CV = ["cross_validation"]
-
-
-@pytest.fixture(scope="module")
-def folds_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A project in which every fold of the tiny twin has run."""
-    project = make_project(tmp_path_factory.mktemp("folds"))
-    run_kedro(project, pipelines=CV)
-    return project
+CORPUS = "twin_tiny/database_by_room"
+# Where tests train folds of their own: only what is said, in seconds.
+SHORT = {"disentangler": {"epochs": 1}}
 
 
-def _written(project: Path, pattern: str) -> dict[str, int]:
-    files = sorted((project / CHUNKS).glob(pattern))
-    return {str(file.relative_to(project / CHUNKS)): file.stat().st_mtime_ns for file in files}
+def _versions(project: Path, fold: str, entry: str) -> dict[str, int]:
+    """When each version of a fold's entry was written."""
+    files = (project / "data").glob(f"0*/{CORPUS}/{fold}/{entry}.*/*/{entry}.*")
+    return {file.parent.name: file.stat().st_mtime_ns for file in files}
 
 
-def _trained(project: Path) -> dict[str, int]:
-    """When each fold's predictions were written."""
-    return _written(project, "*/predictions.parquet")
+def _all_versions(project: Path) -> set[str]:
+    files = (project / "data").glob(f"0*/{CORPUS}/*/*/*/*.*")
+    return {f"{file}: {file.stat().st_mtime_ns}" for file in files}
 
 
-def _measured(project: Path) -> dict[str, int]:
-    """When each fold's measurement was written."""
-    return _written(project, "*/*/disentanglement.json")
+def _train(project: Path, folds: str, *, measure: bool = False, **params: Any) -> None:
+    of_folds = {"folds": folds, "disentanglement": measure}
+    params = {**SHORT, **params, "cross_validation": of_folds}
+    run_kedro(project, pipelines=["folds"], params=params)
 
 
-def _measurement(project: Path, *, first: bool = False) -> list[Any]:
-    """Matrix, swaps and summary of the newest run, or of the first, which had all folds."""
-    catalog = load_catalog(project)
-    names = ("cv_leakage_matrix", "cv_swaps", "cv_disentanglement")
-    oldest = min(path.name for path in Path(catalog["cv_swaps"]._filepath).iterdir())
-    return [catalog.load(name, version=oldest if first else None) for name in names]
-
-
-def _same(first: list[Any], second: list[Any]) -> bool:
-    tables = zip(first[:2], second[:2], strict=True)
-    return all(a.equals(b) for a, b in tables) and first[2] == second[2]
+def _runs(project: Path) -> pd.DataFrame:
+    return load_catalog(project).load("fold_runs").set_index("fold")
 
 
 def test_every_row_is_tested_once(folds_run: Path) -> None:
@@ -60,12 +52,55 @@ def test_every_row_is_tested_once(folds_run: Path) -> None:
         assert sorted(rows["recording_id"]) == sorted(recordings["recording_id"])
 
 
-def test_a_fold_is_the_run_of_that_fold_alone(folds_run: Path, tiny_run: Path) -> None:
-    of_fold = load_catalog(folds_run).load("cv_predictions").query("fold == '0'")
-    alone = load_catalog(tiny_run).load("predictions")
+def test_a_fold_is_the_run_of_that_fold_alone(folds_run: Path, measured_run: Path) -> None:
+    folds, alone = load_catalog(folds_run), load_catalog(measured_run)
+    version = _first_runs(folds_run).loc["0"]
+    for name in ("predictions", "codes", "splits", "svm_probabilities"):
+        of_fold = folds.load(f"0.{name}", version=version["version"])
+        pd.testing.assert_frame_equal(of_fold, alone.load(name), check_flags=False)
+    of_fold = folds.load("0.leakage_matrix", version=version["measured"])
     pd.testing.assert_frame_equal(
-        of_fold.reset_index(drop=True), alone, check_flags=False, check_like=True
+        of_fold.replace("", np.nan).infer_objects(),
+        alone.load("leakage_matrix"),
+        check_flags=False,
+        check_dtype=False,
     )
+    summary = folds.load("0.disentanglement", version=version["measured"])
+    assert summary == alone.load("disentanglement")
+
+
+def _first_runs(project: Path) -> pd.DataFrame:
+    """Of the run of all folds, whatever was run since."""
+    catalog = load_catalog(project)
+    oldest = min(catalog["fold_runs"].list_versions(full_path=False))
+    return catalog.load("fold_runs", version=oldest).set_index("fold")
+
+
+def test_models_of_a_fold_load_from_the_catalog(folds_run: Path) -> None:
+    catalog, version = load_catalog(folds_run), _first_runs(folds_run).loc["2", "version"]
+    svm = catalog.load("2.svm", version=version)
+    features = catalog.load("2.fourier_features", version=version).drop(columns="recording_id")
+    said = svm.predict_proba(features.to_numpy()[:3])
+    saved = catalog.load("2.svm_probabilities", version=version).drop(columns="recording_id")
+    assert said.shape == (3, saved.shape[1])
+    assert "content" in catalog.load("2.disentangler", version=version).output_names
+
+
+def test_a_fold_has_all_that_classifying_needs(folds_run: Path) -> None:
+    catalog, version = load_catalog(folds_run), _first_runs(folds_run).loc["1", "version"]
+    manifest = catalog.load("1.run_manifest", version=version)
+    assert manifest["run_id"] == version
+    assert is_trained(manifest)
+    assert is_complete(manifest)
+    assert manifest["parameters"]["protocol"]["split"]["fold"] == 1
+    assert set(manifest["feature_schema"]) >= {"log_mel", "mel_features", "codes"}
+    assert set(manifest["seconds"]) >= {"train_disentangler", "train_hybrid"}
+    for name in (*MODELS, *REFERENCES):
+        entry = name if name == "recordings" else f"1.{name}"
+        of_entry = manifest["dataset_versions"][name]
+        file = Path(catalog[entry]._get_versioned_path(of_entry))
+        found = hashlib.sha256(file.read_bytes()).hexdigest()
+        assert manifest["file_sha256"][name] == found, name
 
 
 def test_metrics_are_over_all_folds(folds_run: Path) -> None:
@@ -87,21 +122,19 @@ def test_metrics_are_over_all_folds(folds_run: Path) -> None:
 
 
 def test_what_codes_say_is_the_mean_of_what_they_say_in_each_fold(folds_run: Path) -> None:
-    matrix, swaps, summary = _measurement(folds_run, first=True)
-    runs = load_catalog(folds_run).load("fold_runs")
-    of_folds = [
-        pd.read_parquet(folds_run / CHUNKS / run.folder / run.measured / "leakage_matrix.parquet")
-        for run in runs.itertuples()
-    ]
+    catalog, runs = load_catalog(folds_run), _first_runs(folds_run)
+    matrix, summary = catalog.load("cv_leakage_matrix"), catalog.load("cv_disentanglement")
     asked = "code == 'content' and factor == 'target' and condition == 'marginal'"
     scores = [
-        table.query(f"{asked} and control == 'untrained'")["score"].item() for table in of_folds
+        catalog.load(f"{fold}.leakage_matrix", version=version)
+        .query(f"{asked} and control == 'untrained'")["score"]
+        .item()
+        for fold, version in runs["measured"].items()
     ]
     found = matrix.query(f"{asked} and control == 'untrained'").iloc[0]
     assert len(scores) == 4
     assert found["score"] == pytest.approx(np.mean(scores))
     assert min(scores) <= found["low"] <= found["score"] <= found["high"] <= max(scores)
-    assert found["n_folds"] == 4
     # What no fold can score, and what some cannot, says why.
     assert matrix.loc[matrix["n_folds"] == 0, "reason"].notna().all()
     partly = matrix[matrix["n_folds"].between(1, 3) & (matrix["control"] != "one_hot")]
@@ -112,137 +145,153 @@ def test_what_codes_say_is_the_mean_of_what_they_say_in_each_fold(folds_run: Pat
     assert list(summary["folds"]) == ["0", "1", "2", "3"]
     assert summary["mean"]["sap"] == pytest.approx(np.mean(saps))
     assert set(summary["mean"]["controls"]) == {"untrained", "raw_pca"}
+    swaps = catalog.load("cv_swaps")
     moved = swaps.query("swap == 'content' and clip == 'donor'")["share"].item()
     assert summary["mean"]["swap"]["moved"] == pytest.approx(moved)
-    assert load_catalog(folds_run).exists("cv_leakage_plot")
+    assert catalog.exists("cv_leakage_plot")
     assert (runs["measurement_seconds"] > 0).all()
 
 
-def test_a_fold_is_measured_as_that_fold_alone(folds_run: Path, measured_run: Path) -> None:
-    alone = load_catalog(measured_run)
-    run = load_catalog(folds_run).load("fold_runs").set_index("fold").loc["0"]
-    folder = folds_run / CHUNKS / run["folder"] / run["measured"]
-
-    matrix = pd.read_parquet(folder / "leakage_matrix.parquet")
-    pd.testing.assert_frame_equal(
-        matrix.replace("", np.nan).infer_objects(),
-        alone.load("leakage_matrix"),
-        check_flags=False,
-        check_dtype=False,
-    )
-    summary = json.loads((folder / "disentanglement.json").read_text(encoding="utf-8"))
-    assert summary == alone.load("disentanglement")
+def test_a_repeated_run_trains_nothing(folds_run: Path) -> None:
+    before = _all_versions(folds_run)
+    run_kedro(folds_run, pipelines=["folds"])
+    assert _all_versions(folds_run) == before
+    pd.testing.assert_frame_equal(_runs(folds_run), _first_runs(folds_run))
 
 
-def test_a_fold_is_trained_once(folds_run: Path) -> None:
-    before = _trained(folds_run), _measured(folds_run)
-    run_kedro(folds_run, pipelines=CV)
-    assert (_trained(folds_run), _measured(folds_run)) == before
-    assert _same(_measurement(folds_run), _measurement(folds_run, first=True))
-
-
-def test_a_fold_that_was_only_predicted_is_only_measured(
-    folds_run: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from disentangled_audio.models import svm
-
-    before = _trained(folds_run)
-    trainings = _written(folds_run, "training-*/checkpoint.npz")
-    run = load_catalog(folds_run).load("fold_runs").set_index("fold").loc["1"]
-    lost = folds_run / CHUNKS / run["folder"] / run["measured"]
-    shutil.rmtree(lost)
-    monkeypatch.setattr(svm, "search_svm", None)
-
-    run_kedro(folds_run, pipelines=CV)
-
-    assert (lost / "disentanglement.json").is_file()
-    assert _trained(folds_run) == before
-    assert _written(folds_run, "training-*/checkpoint.npz") == trainings
-    assert _same(_measurement(folds_run), _measurement(folds_run, first=True))
-
-
-def test_another_measurement_is_of_the_same_fold(folds_run: Path) -> None:
-    before = _trained(folds_run), _measured(folds_run)
-    params = {"disentanglement": {"raw_components": 5}, "cross_validation": {"folds": ["2"]}}
-    run_kedro(folds_run, pipelines=CV, params=params)
-    assert _trained(folds_run) == before[0]
-    assert len(set(_measured(folds_run)) - set(before[1])) == 1
-    _, _, summary = _measurement(folds_run)
-    assert (list(summary["folds"]), summary["n_folds"]) == (["2"], 4)
-
-
-def test_folds_that_are_not_measured_say_so(folds_run: Path) -> None:
-    before = _measured(folds_run)
-    params = {
-        "seed": 9,
-        "cross_validation": {"folds": "1", "disentanglement": False},
-    }
-    run_kedro(folds_run, pipelines=CV, params=params)
-    assert _measured(folds_run) == before
-    matrix, swaps, summary = _measurement(folds_run)
-    assert len(matrix) == len(swaps) == 0
-    assert {"code", "score", "n_folds"} <= set(matrix)
-    assert summary["folds"] == summary["mean"] == {}
-    assert summary["reason"] == "not measured: cross_validation.disentanglement is false"
-    assert load_catalog(folds_run).load("fold_runs")["measured"].tolist() == [""]
-
-
-def test_a_measurement_that_is_gone_is_named(folds_run: Path) -> None:
-    from disentangled_audio.pipelines.cross_validation.nodes import gather_disentanglement
-
-    catalog = load_catalog(folds_run)
-    runs = catalog.load("fold_runs").assign(measured="disentanglement-gone")
-    with pytest.raises(UserError, match=r"disentanglement-gone.*is gone since the fold was run"):
-        gather_disentanglement(runs, folds_run / CHUNKS, catalog.load("recordings"), 0)
-
-
-@pytest.mark.parametrize("changed", [{"svm": {"C": [1.0]}}, {"views": {"n_mels": 24}}])
-def test_other_parameters_are_other_folds(folds_run: Path, changed: dict[str, Any]) -> None:
-    before = _trained(folds_run)
-    params = {**changed, "cross_validation": {"folds": "1", "disentanglement": False}}
-    run_kedro(folds_run, pipelines=CV, params=params)
-    after = _trained(folds_run)
-    assert len(set(after) - set(before)) == 1
-    assert load_catalog(folds_run).load("fold_runs")["fold"].tolist() == ["1"]
-    metrics = load_catalog(folds_run).load("cv_metrics")
-    assert (len(metrics["folds"]), metrics["n_folds"]) == (1, 4)
-
-
-def test_an_unknown_fold_is_named(folds_run: Path) -> None:
-    params: dict[str, Any] = {"cross_validation": {"folds": ["9"]}}
-    with pytest.raises(UserError, match=r"no fold '9'; this protocol has 0, 1"):
-        run_kedro(folds_run, pipelines=CV, params=params)
-
-
-def test_an_interrupted_fold_goes_on_from_its_training(
-    folds_run: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_killed_fold_goes_on(folds_run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from disentangled_audio.models import fusion
-
-    params = {"seed": 8, "cross_validation": {"folds": "0", "disentanglement": False}}
 
     def stop(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    known = set((folds_run / CHUNKS).glob("training-0-*/checkpoint.npz"))
+    before = _versions(folds_run, "0", "training_key")
     with monkeypatch.context() as patched:
         patched.setattr(fusion.ProbabilityFusion, "fit", stop)
         with pytest.raises(KeyboardInterrupt):
-            run_kedro(folds_run, pipelines=CV, params=params)
-    (kept,) = set((folds_run / CHUNKS).glob("training-0-*/checkpoint.npz")) - known
-    trained = kept.stat().st_mtime_ns
+            _train(folds_run, "0", seed=8)
+    (version,) = _versions(folds_run, "0", "training_key").keys() - before
+    trained = _versions(folds_run, "0", "disentangler")[version]
+    assert version not in _versions(folds_run, "0", "hybrid")
+    # As if it had been killed while a node saved its four outputs.
+    (lost,) = (folds_run / "data").glob(f"0*/{CORPUS}/0/loudest_codes.*/{version}")
+    shutil.rmtree(lost)
+    encoded = _versions(folds_run, "0", "codes")[version]
 
-    run_kedro(folds_run, pipelines=CV, params=params)
+    _train(folds_run, "0", seed=8)
 
-    # It had finished, and is not repeated.
-    assert kept.stat().st_mtime_ns == trained
+    assert _runs(folds_run).loc["0", "version"] == version
+    assert _versions(folds_run, "0", "disentangler")[version] == trained
+    assert _versions(folds_run, "0", "codes")[version] > encoded
+    for entry in ("loudest_codes", "hybrid", "predictions", "run_manifest"):
+        assert version in _versions(folds_run, "0", entry)
+
+
+def test_what_was_only_predicted_is_measured_later(folds_run: Path) -> None:
+    _train(folds_run, "1")
+    predicted = _runs(folds_run).loc["1"]
+    assert predicted["measured"] == ""
+    before = _versions(folds_run, "1", "hybrid"), _versions(folds_run, "1", "swaps")
+
+    _train(folds_run, "1", measure=True)
+
+    measured = _runs(folds_run).loc["1"]
+    assert measured["version"] == predicted["version"]
+    assert _versions(folds_run, "1", "hybrid") == before[0]
+    assert _versions(folds_run, "1", "swaps").keys() - before[1] == {measured["measured"]}
+
+    # Another measurement is of the same training.
+    _train(folds_run, "1", measure=True, disentanglement={"raw_components": 5})
+    assert _runs(folds_run).loc["1", "version"] == predicted["version"]
+    assert _runs(folds_run).loc["1", "measured"] != measured["measured"]
+
+
+def test_other_parameters_are_other_versions(folds_run: Path) -> None:
+    found = []
+    for changed in ({"svm": {"C": [1.0]}}, {"cepstra": {"n_cepstra": 12}}, {"svm": {"C": [1.0]}}):
+        before = _versions(folds_run, "2", "predictions")
+        _train(folds_run, "2", **changed)
+        found.append(_runs(folds_run).loc["2", "version"])
+        assert (found[-1] in before) == (len(found) == 3)
+    assert found[0] == found[2] != found[1]
+    # It is the newest no longer, and still what is gathered.
+    params = {**SHORT, "svm": {"C": [1.0]}}
+    params |= {"cross_validation": {"folds": "2", "disentanglement": False}}
+    run_kedro(folds_run, pipelines=["cross_validation"], params=params)
+    catalog = load_catalog(folds_run)
+    gathered, of_fold = catalog.load("cv_predictions"), catalog.load("2.predictions", found[0])
+    pd.testing.assert_frame_equal(gathered, of_fold, check_flags=False)
+    metrics = catalog.load("cv_metrics")
+    assert (len(metrics["folds"]), metrics["n_folds"]) == (1, 4)
+    matrix, summary = catalog.load("cv_leakage_matrix"), catalog.load("cv_disentanglement")
+    assert len(matrix) == 0
+    assert {"code", "score", "n_folds"} <= set(matrix)
+    assert summary["folds"] == summary["mean"] == {}
+    assert summary["reason"] == "not measured: cross_validation.disentanglement is false"
+    manifest = catalog.load("run_manifest")
+    assert manifest["dataset_versions"]["2.run_manifest"] == found[0]
+
+
+def test_jobs_side_by_side_train_each_fold_once(folds_run: Path) -> None:
+    before = {fold: _versions(folds_run, fold, "predictions") for fold in ("2", "3")}
+    asked = "seed=12,disentangler.epochs=1,cross_validation.disentanglement=false"
+    command = [sys.executable, "-m", "kedro", "run", "--env=test", "--pipelines=folds"]
+    jobs = [
+        subprocess.Popen(
+            [*command, f"--params={asked},cross_validation.folds={folds}"],
+            cwd=folds_run,
+            env={**os.environ, "COLUMNS": "200"},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        for folds in ("2", "2", "3")
+    ]
+    said = [job.communicate(timeout=300)[0] for job in jobs]
+    assert [job.returncode for job in jobs] == [0, 0, 0], said
+    for fold, known in before.items():
+        assert len(_versions(folds_run, fold, "predictions").keys() - known) == 1
+    assert "".join(said).count("Completed node: 2.train_hybrid") == 1
+
+
+def test_a_fold_may_have_any_name(folds_run: Path) -> None:
+    split = {"strategy": "leave_one_group_out", "fold": "air/booth", "allow_missing_classes": True}
+    _train(folds_run, "air/aula_carolina", protocol={"split": split})
+    predictions = load_catalog(folds_run).load("air_2faula_5fcarolina.predictions")
+    tested = predictions[predictions["role"] == "test"]
+    assert set(tested["group"]) == {"air/aula_carolina"}
+
+
+def test_folders_of_folds_are_safe_and_differ() -> None:
+    names = ["0", "theo", "Theo", "a/b", "a_b", "a__b", "a_2fb", "a b", "a.b", "-x", "x", "~"]
+    names += ["", ".", "..", "../a", "CON", "con", "\u00e9", "e\u0301", "日本", "\udce9"]
+    names += ["x" * 400, "x" * 401, "日" * 200, "日" * 201]
+    folders = [folder_of(name) for name in names]
+    assert len(set(folders)) == len(names)
+    assert all(re.fullmatch(r"[A-Za-z0-9_-]{1,40}", folder) for folder in folders)
+    assert folder_of("theo") == "theo"
+
+
+def test_an_unknown_fold_is_named(folds_run: Path) -> None:
+    with pytest.raises(UserError, match=r"no fold '9'; this protocol has 0, 1"):
+        _train(folds_run, "9")
+
+
+def test_a_result_that_is_gone_is_named(folds_run: Path) -> None:
+    from disentangled_audio.pipelines.cross_validation.nodes import gather_folds
+
+    catalog = load_catalog(folds_run)
+    runs = catalog.load("fold_runs").assign(version="gone")
+    predictions, recordings = catalog.load("fold_predictions"), catalog.load("recordings")
+    with pytest.raises(UserError, match=r"predictions\.parquet/gone is gone since the fold was"):
+        gather_folds(runs, predictions, recordings)
 
 
 def test_test_rows_of_a_fold_change_nothing_that_is_fitted_in_it(
     folds_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The fold's own pipelines, with other sounds and labels in the test rows."""
-    splits, inputs = _given_to_a_fold(folds_run, monkeypatch)
+    splits, inputs = _given_to_a_fold(folds_run)
     test = (splits["role"] == "test").to_numpy()
     changed = {name: _changed(value, test) for name, value in inputs.items()}
     other = splits.copy()
@@ -256,22 +305,18 @@ def test_test_rows_of_a_fold_change_nothing_that_is_fitted_in_it(
     assert different == ["test codes"]
 
 
-def _given_to_a_fold(
-    project: Path, monkeypatch: pytest.MonkeyPatch
-) -> tuple[pd.DataFrame, dict[str, Any]]:
-    from disentangled_audio.pipelines.cross_validation import folds
+def _parts() -> Any:
+    from disentangled_audio.pipeline_registry import fold_pipelines
 
-    given: list[Any] = []
+    parts = fold_pipelines()
+    return (parts.training + parts.measurement).from_inputs("splits")
 
-    def keep(splits: pd.DataFrame, inputs: dict[str, Any], *_: object) -> None:
-        given.extend([splits, inputs])
-        raise KeyboardInterrupt
 
-    with monkeypatch.context() as patched:
-        patched.setattr(folds, "run_fold", keep)
-        with pytest.raises(KeyboardInterrupt):
-            run_kedro(project, pipelines=CV, params={"cross_validation": {"folds": "0"}})
-    return given[0], given[1]
+def _given_to_a_fold(project: Path) -> tuple[pd.DataFrame, dict[str, Any]]:
+    catalog, version = load_catalog(project), _first_runs(project).loc["0", "version"]
+    names = _parts().inputs() - {"splits", "training_checkpoint"}
+    inputs = {name: catalog.load(name) for name in names}
+    return catalog.load("0.splits", version=version), inputs
 
 
 def _changed(value: Any, rows: np.ndarray) -> Any:
@@ -290,7 +335,6 @@ def _fitted(
     splits: pd.DataFrame, inputs: dict[str, Any], checkpoint: Path, monkeypatch: pytest.MonkeyPatch
 ) -> dict[str, Any]:
     from disentangled_audio.evaluation.representation import swaps
-    from disentangled_audio.pipelines.cross_validation import folds
 
     read: list[Any] = []
     fit_readers = swaps.fit_readers
@@ -302,8 +346,8 @@ def _fitted(
     data = {**inputs, "splits": splits, "training_checkpoint": checkpoint}
     with monkeypatch.context() as patched:
         patched.setattr(swaps, "fit_readers", spy)
-        folds._run(folds.fold_pipeline(), data)
-        folds._run(folds.measurement_pipeline(), data)
+        for node in _parts().nodes:
+            data.update(node.run({name: data[name] for name in node.inputs}))
     test = (splits["role"] == "test").to_numpy()
     codes = data["codes"].drop(columns="recording_id").to_numpy()
     pca = data["fourier_pca"]

@@ -66,6 +66,23 @@ def test_what_a_kept_manifest_names_stays(data: Path) -> None:
     assert f"{recordings}/{VERSIONS[0]}" in _paths(data, 1)
 
 
+def test_what_the_folds_of_a_kept_run_need_stays(data: Path) -> None:
+    folder = data / "05_classifier" / "twin" / "by_room" / "0" / "svm.skops"
+    for version in VERSIONS[:3]:
+        _save(folder, version)
+    _run(data, VERSIONS[0], {"svm": VERSIONS[0]}, protocol="by_room/0")
+    # It measured the codes of that run, and read no other model of it.
+    _run(data, VERSIONS[1], {"run_manifest": VERSIONS[0]}, protocol="by_room/0")
+    _run(data, VERSIONS[2], {"svm": VERSIONS[2]}, protocol="by_room/0")
+    of_svm = {f"05_classifier/twin/by_room/0/svm.skops/{version}" for version in VERSIONS[:2]}
+    assert of_svm <= _paths(data, 1)
+
+    _run(data, "2008-01-01T00.00.00.000Z", {"0.run_manifest": VERSIONS[1]})
+
+    assert of_svm - _paths(data, 1) == {f"05_classifier/twin/by_room/0/svm.skops/{VERSIONS[0]}"}
+    assert f"07_reporting/twin/by_room/0/run_manifest.json/{VERSIONS[0]}" not in _paths(data, 1)
+
+
 def test_every_protocol_keeps_its_runs(data: Path) -> None:
     _run(data, VERSIONS[1], {"recordings": VERSIONS[1]}, protocol="paper")
     assert f"02_primary/twin/recordings.parquet/{VERSIONS[1]}" not in _paths(data, 1)

@@ -1,8 +1,11 @@
 """Which corpus and protocol a run means, and what is wrong with a user's file."""
 
+import shutil
 from pathlib import Path
 
 import pytest
+import yaml
+from kedro.config import OmegaConfigLoader
 
 from disentangled_audio.errors import UserError
 from disentangled_audio.runs.selection import (
@@ -13,6 +16,8 @@ from disentangled_audio.runs.selection import (
     selected_definition,
     selected_name,
 )
+from disentangled_audio.settings import CONFIG_LOADER_ARGS
+from tests.conftest import REPOSITORY
 
 KNOWN = {"twin": {"description": "the twin"}, "fsdd": {"description": "digits"}}
 OWN = """
@@ -192,3 +197,45 @@ def test_a_users_protocol_may_need_clips_of_its_own(tmp_path: Path) -> None:
     file = _file(tmp_path, text)
 
     assert clips_folder(file, "birds", "loud", {}) == "birds/loud"
+
+
+@pytest.mark.parametrize("named", [{}, {"corpus_name": "birds"}])
+@pytest.mark.parametrize("with_file", [True, False])
+def test_single_values_change_only_themselves(
+    tmp_path: Path, with_file: bool, named: dict[str, str]
+) -> None:
+    sections = {
+        "corpora": {"birds": {"files": "*.wav", "analysis": {"rate_hz": 8000, "channel": "mean"}}},
+        "protocols": {"species": {"target": "species", "split": {"n_folds": 4, "fold": 0}}},
+    }
+    file = _file(tmp_path, yaml.safe_dump(sections)) if with_file else ""
+    for env in ("base", "local"):
+        (tmp_path / "conf" / env).mkdir(parents=True)
+    conf = tmp_path / "conf" / "base"
+    shutil.copy(REPOSITORY / "conf" / "base" / "parameters.yml", conf)
+    known = (
+        {"_corpora": {}, "_protocols": {}}
+        if with_file
+        else {f"_{section}": entries for section, entries in sections.items()}
+    )
+    (conf / "parameters_known.yml").write_text(yaml.safe_dump(known), encoding="utf-8")
+    names = {"corpus_name": "birds", "protocol_name": "species"}
+    (conf / "globals.yml").write_text(yaml.safe_dump(names), encoding="utf-8")
+    asked = {
+        **({"corpus_file": file} if file else {}),
+        **named,
+        "protocol": {"split": {"fold": 1}},
+        "corpus": {"analysis": {"rate_hz": 16000}},
+    }
+    resolvers = CONFIG_LOADER_ARGS["custom_resolvers"]
+    loader = OmegaConfigLoader(
+        str(tmp_path / "conf"),
+        runtime_params=asked,
+        base_env="base",
+        default_run_env="local",
+        custom_resolvers=resolvers,
+    )
+    found = loader["parameters"]
+    assert found["protocol"] == {"target": "species", "split": {"n_folds": 4, "fold": 1}}
+    assert found["corpus"]["analysis"] == {"rate_hz": 16000, "channel": "mean"}
+    assert found["corpus"]["files"] == "*.wav"

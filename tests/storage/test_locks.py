@@ -189,13 +189,12 @@ def _fails(number: int) -> Callable[..., Any]:
     return fail
 
 
-def test_jobs_of_one_fold_wait_for_each_other_only_with_the_same_parameters(tmp_path: Path) -> None:
-    folds = Pipeline([Node(list, None, "fold_runs", name="train_folds")])
-
-    def lock(**parameters: Any) -> RunLock:
-        manifest = JSONDataset(filepath=str(tmp_path / "run_manifest.json"))
-        known = {"run_manifest": manifest, "parameters": MemoryDataset(parameters)}
-        return _run_lock(folds, DataCatalog(known))
-
-    with lock(seed=7), lock(seed=8), pytest.raises(UserError, match="the same folds"):
-        lock(seed=7).acquire()
+def test_jobs_that_train_folds_run_beside_a_run_of_their_protocol(tmp_path: Path) -> None:
+    manifest = JSONDataset(filepath=str(tmp_path / "run_manifest.json"))
+    names = {name: MemoryDataset("x") for name in ("params:corpus_name", "params:protocol_name")}
+    catalog = DataCatalog({"run_manifest": manifest, **names})
+    plan = Node(list, None, "fold_plan", name="plan")
+    runs = Node(list, "fold_plan", "fold_runs", name="runs")
+    ingestion = Node(list, None, "recordings", name="ingestion")
+    assert _run_lock(Pipeline([plan, runs]), catalog) is None
+    assert _run_lock(Pipeline([plan, runs, ingestion]), catalog) is not None

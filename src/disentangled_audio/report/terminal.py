@@ -23,11 +23,12 @@ LONGEST_STEP = 44
 _LEAST_COLUMNS = 70
 
 
-def step_line(number: int, n_steps: int, name: str, seconds: float) -> str:
-    """A step of a run that is done, in one line."""
+def step_line(number: int | None, n_steps: int, name: str, seconds: float) -> str:
+    """A step of a run that is done, in one line; one of a fold has no number."""
     width = len(str(n_steps))
     shown = name if len(name) <= LONGEST_STEP else f"…{name[1 - LONGEST_STEP :]}"
-    return f"[{number:{width}}/{n_steps}] {shown:<{LONGEST_STEP}} {seconds:8.1f} s"
+    place = f"[{number:{width}}/{n_steps}]" if number is not None else " " * (2 * width + 3)
+    return f"{place} {shown:<{LONGEST_STEP}} {seconds:8.1f} s"
 
 
 def print_summary(metrics: Mapping[str, Any], n_rejected: int, report: Path) -> None:

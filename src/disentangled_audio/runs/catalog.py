@@ -47,6 +47,11 @@ def pin(dataset: Any, version: str) -> None:
     dataset._version = Version(version, None)
 
 
+def hooks_of(context: Any) -> Any:
+    """The hooks that hear of a run, for runs of parts of it."""
+    return context._hook_manager
+
+
 def register_hooks(context: Any, hooks: Any) -> None:
     """Let hooks hear of what follows, as if the project's settings had named them."""
     context._hook_manager.register(hooks)

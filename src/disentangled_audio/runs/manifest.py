@@ -167,6 +167,10 @@ def _dataset_versions(
         elif catalog.exists(name):
             # A run can do without some datasets.
             versions[plain_name] = dataset.resolve_load_version()
+    if "fold_runs" in versions:
+        from disentangled_audio.runs.folds import fold_versions
+
+        versions |= fold_versions(catalog.load(names["fold_runs"]))
     return versions
 
 

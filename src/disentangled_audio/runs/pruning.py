@@ -12,7 +12,7 @@ from pathlib import Path
 
 from disentangled_audio.errors import UserError
 from disentangled_audio.storage.locks import RUN_LOCK, RunLock
-from disentangled_audio.storage.safe_names import VERSION
+from disentangled_audio.storage.safe_names import VERSION, is_name
 from disentangled_audio.storage.temporaries import TEMPORARY, is_unused, remove_if_unused
 
 MANIFEST = "run_manifest.json"
@@ -164,12 +164,31 @@ def _kept(data: Path, datasets: dict[Path, list[str]], keep: int) -> _Kept:
             continue
         whole = [version for version in versions if _is_complete(folder, version)][:keep]
         for version in whole:
-            named |= set(_read_manifest(folder / version / MANIFEST).items())
+            named |= _named(folder, version)
         if whole:
             corpus = _corpus(data, folder)
             started = min(map(_seconds, whole))
             oldest[corpus] = min(started, oldest.get(corpus, started))
     return _Kept(frozenset(named), oldest)
+
+
+def _named(folder: Path, version: str) -> set[tuple[str, str]]:
+    """Datasets and versions that a manifest names, and what is named by manifests among them."""
+    named: set[tuple[str, str]] = set()
+    read: set[tuple[Path, str]] = set()
+    waiting = [(folder, version)]
+    while waiting:
+        folder, version = waiting.pop()
+        read.add((folder, version))
+        for name, of_dataset in _read_manifest(folder / version / MANIFEST).items():
+            fold, _, dataset = name.rpartition(".")
+            named.add((dataset, of_dataset))
+            other = (folder.parent / fold / MANIFEST, of_dataset)
+            if f"{dataset}.json" != MANIFEST or other in read or not VERSION.fullmatch(of_dataset):
+                continue
+            if (not fold or is_name(fold)) and _is_complete(*other):
+                waiting.append(other)
+    return named
 
 
 def _read_manifest(path: Path) -> dict[str, str]:

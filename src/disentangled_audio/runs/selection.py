@@ -58,11 +58,14 @@ def selected_definition(section: str, corpus_file: str, name: str, known: Mappin
     UserError
         If there is none of this name; lists those that exist. If a name breaks the rule.
     """
+    from omegaconf import OmegaConf
+
     own = _read(corpus_file)[section] if corpus_file else {}
     for other in known:
         checked_name(other, f"{section} in conf")
     if name in own:
-        return own[name]
+        # A node, because Kedro replaces a dict where --params asks for single values of it.
+        return OmegaConf.create(own[name])
     if name not in known:
         names = ", ".join(map(str, [*own, *known]))
         raise UserError(f"{shown(name)} is not one of the {section}: {names}")

@@ -56,6 +56,9 @@ class RunTracking(MlflowHook):
         self, node: Node, catalog: CatalogProtocol, inputs: dict[str, Any], is_async: bool
     ) -> None:
         """Log the node's parameters by their names in YAML; `parameters` would repeat them all."""
+        if node.namespace:
+            # Folds have the same parameters, each with another protocol.
+            return
         asked = {
             name: value.model_dump(mode="json") if isinstance(value, BaseModel) else value
             for name, value in inputs.items()
@@ -80,6 +83,9 @@ class RunTracking(MlflowHook):
             client.log_batch(self.run_id, metrics=metrics[start : start + MAX_BATCH])
 
     def _keep_file(self, name: str) -> None:
+        if "." in name:
+            # Of a fold: MLflow would keep as many models as there are folds.
+            return
         dataset = self._catalog.get(name)
         folder = next((place for kind, place in ARTIFACTS.items() if isinstance(dataset, kind)), "")
         if not folder:

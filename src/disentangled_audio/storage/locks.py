@@ -195,8 +195,3 @@ def _holder(path: Path) -> dict[str, Any]:
         return json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
-
-
-def unlock(lock: FileLock) -> None:
-    """Release what `try_lock` took."""
-    lock.release()

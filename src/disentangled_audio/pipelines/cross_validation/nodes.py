@@ -1,12 +1,11 @@
 """Adapters of cross-validation."""
 
-import json
-import logging
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import pandas as pd
 
+from disentangled_audio.datasets.entries_of_folds import partition_name
 from disentangled_audio.errors import UserError
 from disentangled_audio.parameters import (
     AcousticParameters,
@@ -25,12 +24,13 @@ from disentangled_audio.parameters import (
 )
 from disentangled_audio.runs.provenance import STAMPS, check_same, stamp, stamp_of, stamped_splits
 
-logger = logging.getLogger(__name__)
-
+ROLES = ("train", "validation", "test")
 NOT_MEASURED = "not measured: cross_validation.disentanglement is false"
+# What loads one version of one fold.
+Loader = Callable[[], Any]
 
 
-def train_folds(  # noqa: PLR0913
+def plan_folds(  # noqa: PLR0913
     *,
     recordings: pd.DataFrame,
     corpus: Corpus,
@@ -46,78 +46,89 @@ def train_folds(  # noqa: PLR0913
     disentanglement: DisentanglementParameters,
     cross_validation: CrossValidationParameters,
     seed: int,
-    fold_results: Path,
-    **data: Any,
+    **shared: Any,
 ) -> pd.DataFrame:
-    """Train, predict and measure fold by fold; what was done before is not done again."""
+    """Wanted folds, with hashes of all that their training and measurement depend on."""
     from disentangled_audio.evaluation.splits import fold_protocols
-    from disentangled_audio.pipelines.cross_validation.folds import run_fold
+    from disentangled_audio.runs.folds import folder_of, result_key
 
-    check_same(recordings, *data.values())
+    check_same(recordings, *shared.values())
     folds = fold_protocols(recordings, protocol, seed)
     splits = {
         name: stamped_splits(recordings, folds[name], seed)
         for name in _chosen(list(folds), cross_validation.folds)
     }
     _check_components(splits, fourier)
-    parameters = {
-        "params:corpus": corpus,
-        "params:fourier": fourier,
-        "params:augmentation": augmentation,
-        "params:disentangler": disentangler,
-        "params:svm": svm,
-        "params:hybrid": hybrid,
-    }
-    plain = {name: value.model_dump(mode="json") for name, value in parameters.items()}
-    # Losses may name them.
-    plain["factors"] = protocol.factors
-    features = [value.model_dump(mode="json") for value in (views, cepstra, acoustic)]
-    measurement = None
-    if cross_validation.disentanglement:
-        measurement = disentanglement.model_dump(mode="json")
-    inputs = {
-        "recordings": recordings,
-        **data,
-        **parameters,
-        "params:views": views,
-        "params:protocol": protocol,
-        "params:disentanglement": disentanglement,
-        "params:seed": seed,
-    }
+    trained_with = (corpus, fourier, augmentation, disentangler, svm, hybrid)
+    features = (views, cepstra, acoustic)
+    plain = [value.model_dump(mode="json") for value in (*trained_with, *features)]
     rows = []
-    for number, (name, of_fold) in enumerate(splits.items(), start=1):
-        logger.info("fold %s (%d of %d)", name, number, len(splits))
-        own = run_fold(of_fold, inputs, [plain, seed], fold_results, features, measurement)
-        rows.append(_facts(name, of_fold, own, measurement))
-    runs = pd.DataFrame(rows)
-    runs.attrs["n_folds"] = len(folds)
-    return stamp(runs, recordings)
+    for name, of_fold in splits.items():
+        # Losses may name factors.
+        training = result_key(stamp_of(of_fold), plain, protocol.factors, seed)
+        measurement = result_key(training, disentanglement.model_dump(mode="json"))
+        rows.append(
+            {
+                "fold": name,
+                "folder": folder_of(name),
+                **{f"n_{role}": int((of_fold["role"] == role).sum()) for role in ROLES},
+                "training_key": training,
+                "measurement_key": measurement if cross_validation.disentanglement else "",
+                "protocol": folds[name].model_dump_json(),
+            }
+        )
+    plan = pd.DataFrame(rows)
+    plan.attrs["n_folds"] = len(folds)
+    return stamp(plan, recordings)
+
+
+def list_fold_runs(
+    fold_plan: pd.DataFrame, fold_manifests: dict[str, Loader], recordings: pd.DataFrame
+) -> pd.DataFrame:
+    """Versions of the planned folds, and the seconds that they took."""
+    check_same(fold_plan, recordings)
+    rows = []
+    for fold in fold_plan.itertuples():
+        trained = _manifest(fold_manifests, fold.folder, fold.training_key)
+        measured = {"run_id": "", "seconds": {}}
+        if fold.measurement_key:
+            measured = _manifest(fold_manifests, fold.folder, fold.measurement_key)
+        rows.append(
+            {
+                "version": trained["run_id"],
+                "seconds": _total(trained),
+                "measured": measured["run_id"],
+                "measurement_seconds": _total(measured),
+            }
+        )
+    known = ["fold", "folder", *(f"n_{role}" for role in ROLES)]
+    runs = pd.concat([fold_plan[known], pd.DataFrame(rows, index=fold_plan.index)], axis=1)
+    runs.attrs = dict(fold_plan.attrs)
+    return runs
 
 
 def gather_folds(
-    fold_runs: pd.DataFrame, fold_results: Path, recordings: pd.DataFrame
+    fold_runs: pd.DataFrame, fold_predictions: dict[str, Loader], recordings: pd.DataFrame
 ) -> pd.DataFrame:
     """Predictions of all folds that were run, in one table."""
-    from disentangled_audio.pipelines.cross_validation.folds import PREDICTIONS
-
     check_same(fold_runs, recordings)
-    tables = [_table(fold_results / folder / PREDICTIONS) for folder in fold_runs["folder"]]
+    tables = _tables(fold_predictions, "predictions.parquet", fold_runs, "version")
     # A class that a fold cannot train on has no column there.
     return stamp(pd.concat(tables, ignore_index=True), recordings)
 
 
 def gather_disentanglement(
-    fold_runs: pd.DataFrame, fold_results: Path, recordings: pd.DataFrame, seed: int
+    fold_runs: pd.DataFrame,
+    fold_leakage_matrix: dict[str, Loader],
+    fold_swaps: dict[str, Loader],
+    fold_factor_predictions: dict[str, Loader],
+    fold_disentanglement: dict[str, Loader],
+    recordings: pd.DataFrame,
+    seed: int,
 ) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame, dict[str, Any]]:
     """Leakage matrix, swaps, regressions and block scores over all folds; empty if none was."""
     from disentangled_audio.evaluation.representation import leakage, regression, swaps
     from disentangled_audio.evaluation.representation.disentanglement import summary_over_folds
-    from disentangled_audio.pipelines.cross_validation.folds import (
-        DISENTANGLEMENT,
-        LEAKAGE,
-        NUMBERS,
-        SWAPS,
-    )
 
     hashes = check_same(fold_runs, recordings)
     counts = {"n_folds": fold_runs.attrs["n_folds"], **hashes}
@@ -129,16 +140,20 @@ def gather_disentanglement(
         ]
         nothing.append(stamp(pd.DataFrame(columns=list(regression.SCORE_COLUMNS)), recordings))
         return *nothing, {**summary_over_folds({}), "reason": NOT_MEASURED, **counts}
-    folders = [fold_results / run.folder / run.measured for run in runs.itertuples()]
-    texts = [_found(folder / DISENTANGLEMENT).read_text(encoding="utf-8") for folder in folders]
+    matrices = _tables(fold_leakage_matrix, "leakage_matrix.parquet", runs, "measured")
+    swapped = _tables(fold_swaps, "swaps.parquet", runs, "measured")
+    numbers = pd.concat(
+        _tables(fold_factor_predictions, "factor_predictions.parquet", runs, "measured"),
+        ignore_index=True,
+    )
+    loaded = _results(fold_disentanglement, "disentanglement.json", runs, "measured")
     summaries = {
-        name: {key: value for key, value in json.loads(text).items() if key not in STAMPS}
-        for name, text in zip(runs["fold"].astype(str), texts, strict=True)
+        name: {key: value for key, value in of_fold.items() if key not in STAMPS}
+        for name, of_fold in zip(runs["fold"].astype(str), loaded, strict=True)
     }
-    numbers = pd.concat([_table(own / NUMBERS) for own in folders], ignore_index=True)
     return (
-        stamp(leakage.mean_over_folds([_table(own / LEAKAGE) for own in folders]), recordings),
-        stamp(swaps.swaps_over_folds([_table(own / SWAPS) for own in folders]), recordings),
+        stamp(leakage.mean_over_folds(matrices), recordings),
+        stamp(swaps.swaps_over_folds(swapped), recordings),
         stamp(regression.regression_scores(numbers, seed), recordings),
         {**summary_over_folds(summaries), "reason": "", **counts},
     )
@@ -222,37 +237,43 @@ def _check_components(splits: dict[str, pd.DataFrame], fourier: FourierParameter
         )
 
 
-def _table(file: Path) -> pd.DataFrame:
-    """A fold's table, without its stamps: split hashes of folds differ, the corpus is the same."""
-    table = pd.read_parquet(_found(file))
-    table.attrs.clear()
-    return table
+def _manifest(manifests: dict[str, Loader], folder: str, key: str) -> dict[str, Any]:
+    """The newest manifest of a fold that has the key."""
+    of_fold = sorted(name for name in manifests if name.startswith(f"{folder}/"))
+    for name in reversed(of_fold):
+        manifest = manifests[name]()
+        if manifest.get("key") == key:
+            return manifest
+    raise _gone(f"the run of fold '{folder}'")
 
 
-def _found(file: Path) -> Path:
-    if not file.is_file():
-        raise UserError(
-            f"{file} is gone since the fold was run; run kedro run "
-            "--pipelines=cross_validation again, with the same --env and --params"
-        )
-    return file
+def _total(manifest: dict[str, Any]) -> float:
+    return round(sum(manifest["seconds"].values()), 3)
 
 
-def _facts(name: str, splits: pd.DataFrame, folder: Path, measurement: Any) -> dict[str, Any]:
-    from disentangled_audio.pipelines.cross_validation.folds import FACTS, measurement_name
-
-    measured = "" if measurement is None else measurement_name(measurement)
-    n = splits["role"].value_counts()
-    return {
-        "fold": name,
-        "folder": folder.name,
-        **{f"n_{role}": int(n.get(role, 0)) for role in ("train", "validation", "test")},
-        "seconds": _seconds(folder / FACTS),
-        "measured": measured,
-        "measurement_seconds": _seconds(folder / measured / FACTS) if measured else 0.0,
-    }
+def _tables(
+    loaders: dict[str, Loader], file: str, runs: pd.DataFrame, version: str
+) -> list[pd.DataFrame]:
+    """A table a fold, without stamps: split hashes of folds differ, the corpus is the same."""
+    tables = _results(loaders, file, runs, version)
+    for table in tables:
+        table.attrs.clear()
+    return tables
 
 
-def _seconds(facts: Path) -> float:
-    seconds = json.loads(facts.read_text(encoding="utf-8"))["seconds"]
-    return round(sum(seconds.values()), 3)
+def _results(loaders: dict[str, Loader], file: str, runs: pd.DataFrame, version: str) -> list[Any]:
+    names = [
+        partition_name(folder, file, run)
+        for folder, run in zip(runs["folder"], runs[version], strict=True)
+    ]
+    for name in names:
+        if name not in loaders:
+            raise _gone(name)
+    return [loaders[name]() for name in names]
+
+
+def _gone(what: str) -> UserError:
+    return UserError(
+        f"{what} is gone since the fold was run; run kedro run "
+        "--pipelines=cross_validation again, with the same --env and --params"
+    )

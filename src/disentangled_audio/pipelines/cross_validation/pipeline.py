@@ -1,53 +1,56 @@
 """Cross-validation pipeline."""
 
+from collections.abc import Iterable
+
 from kedro.pipeline import Node, Pipeline
 
-from disentangled_audio.pipelines.cross_validation.folds import fold_inputs
 from disentangled_audio.pipelines.cross_validation.nodes import (
     gather_disentanglement,
     gather_folds,
+    list_fold_runs,
+    plan_folds,
     plot_folds,
     plot_leakage_of_folds,
     score_folds,
     show_folds,
-    train_folds,
 )
-from disentangled_audio.pipelines.reporting.pipeline import confidence_nodes
 
 
-def create_pipeline(**kwargs) -> Pipeline:
-    """Every fold of the protocol, trained, predicted and measured; scores over all of them."""
-    typed = {
-        "corpus": "params:corpus",
-        "protocol": "params:protocol",
-        "fourier": "params:fourier",
-        "augmentation": "params:augmentation",
-        "disentangler": "params:disentangler",
-        "svm": "params:svm",
-        "hybrid": "params:hybrid",
-        "views": "params:views",
-        "cepstra": "params:cepstra",
-        "acoustic": "params:acoustic",
-        "disentanglement": "params:disentanglement",
-        "seed": "params:seed",
-    }
-    data = set(fold_inputs()) - set(typed.values())
+def create_pipeline(shared: Iterable[str] = (), **kwargs) -> Pipeline:
+    """Folds of the protocol, planned; what they left, listed and scored over all of them.
+
+    A hook trains what is planned before it is listed: `runs.folds`.
+
+    Parameters
+    ----------
+    shared
+        Datasets that all folds read; they are there before any fold begins.
+    """
+    typed = (
+        *("corpus", "protocol", "fourier", "augmentation", "disentangler", "svm", "hybrid"),
+        *("views", "cepstra", "acoustic", "disentanglement", "cross_validation", "seed"),
+    )
     return Pipeline(
         [
             Node(
-                train_folds,
+                plan_folds,
                 inputs={
-                    **typed,
-                    **{name: name for name in sorted(data)},
-                    "cross_validation": "params:cross_validation",
-                    "fold_results": "fold_results",
+                    "recordings": "recordings",
+                    **{name: f"params:{name}" for name in typed},
+                    **{name: name for name in sorted(shared)},
                 },
+                outputs="fold_plan",
+                name="plan_folds",
+            ),
+            Node(
+                list_fold_runs,
+                inputs=["fold_plan", "fold_manifests", "recordings"],
                 outputs="fold_runs",
-                name="train_folds",
+                name="list_fold_runs",
             ),
             Node(
                 gather_folds,
-                inputs=["fold_runs", "fold_results", "recordings"],
+                inputs=["fold_runs", "fold_predictions", "recordings"],
                 outputs="cv_predictions",
                 name="gather_folds",
             ),
@@ -68,10 +71,17 @@ def create_pipeline(**kwargs) -> Pipeline:
                 name="score_folds",
             ),
             Node(plot_folds, inputs="cv_metrics", outputs="cv_comparison_plot", name="plot_folds"),
-            *confidence_nodes("cv_"),
             Node(
                 gather_disentanglement,
-                inputs=["fold_runs", "fold_results", "recordings", "params:seed"],
+                inputs=[
+                    "fold_runs",
+                    "fold_leakage_matrix",
+                    "fold_swaps",
+                    "fold_factor_predictions",
+                    "fold_disentanglement",
+                    "recordings",
+                    "params:seed",
+                ],
                 outputs=[
                     "cv_leakage_matrix",
                     "cv_swaps",
