@@ -49,7 +49,12 @@ ROWS = (
     *(("pitch", "pitch", MARGINAL), ("pitch", "median_f0", MARGINAL)),
     *(("pitch", "target", MARGINAL), ("pitch", "rhythm", MARGINAL)),
 )
-SUMMARY = ("block_dci", "sap", "mig", "informativeness")
+SUMMARY = {
+    "block_dci": "block DCI",
+    "sap": "SAP",
+    "mig": "MIG",
+    "informativeness": "informativeness",
+}
 SWAPS = ("moved", "stayed", "recombined")
 
 
@@ -60,8 +65,9 @@ def score_row(runs: list[SeedRun], code: str, factor: str, condition: str) -> di
         return None
     untrained = [row_of_matrix(run.matrix, code, factor, condition, "untrained") for run in runs]
     raw = [row_of_matrix(run.matrix, "log_mel", factor, condition, "raw") for run in runs]
+    shown = runs[0].metrics["target"] if factor == "target" else factor
     return _row(
-        f"{code} → {factor}{CONDITIONS[condition]}",
+        f"{code} → {shown}{CONDITIONS[condition]}",
         trained=_scores(cells, "score"),
         chance=_scores(cells, "chance"),
         untrained=_scores(untrained, "score"),
@@ -73,7 +79,8 @@ def network_row(runs: list[SeedRun]) -> dict[str, Any]:
     """The row of the classifier on the codes."""
     scores = [run.metrics["models"]["cnn"]["mean_balanced_accuracy"] for run in runs]
     cells = [row_of_matrix(run.matrix, "content", "target", MARGINAL) for run in runs]
-    return _row("network → target (its own head)", trained=scores, chance=_scores(cells, "chance"))
+    told = f"network → {runs[0].metrics['target']} (its own head)"
+    return _row(told, trained=scores, chance=_scores(cells, "chance"))
 
 
 def summary_row(runs: list[SeedRun], name: str) -> dict[str, Any]:
@@ -83,7 +90,7 @@ def summary_row(runs: list[SeedRun], name: str) -> dict[str, Any]:
         column: [(mean["controls"].get(control) or {}).get(name) for mean in means]
         for column, control in (("untrained", "untrained"), ("raw", "raw_pca"))
     }
-    return _row(name.replace("_", " "), trained=[mean.get(name) for mean in means], **controls)
+    return _row(SUMMARY[name], trained=[mean.get(name) for mean in means], **controls)
 
 
 def swap_row(runs: list[SeedRun]) -> dict[str, Any]:

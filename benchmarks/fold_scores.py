@@ -8,7 +8,8 @@ is stored, or for all of them with `--again`. `--params` are those of `kedro run
 
 `mean` is the mean over the folds, then over the seeds; `spread` is the standard deviation over the
 seeds; `worst` is the worst fold of any seed. The hybrid's interval (95 %, groups and items drawn
-anew) and its lead over its best member are those of the first seed.
+anew) goes from the lowest to the highest bound of the seeds; its lead over its best member is the
+mean over the seeds, and `p` has the p-value of each.
 """
 
 import argparse
@@ -34,19 +35,25 @@ def model_row(runs: list[SeedRun], name: str) -> dict[str, Any]:
     row = {"model": name, "mean": mean, "spread": spread, "worst": round(worst, 3)}
     row["folds"] = scores[0]["n_folds"]
     if name == "hybrid":
-        row |= _interval_and_lead(runs[0].metrics)
+        row |= _interval_and_lead(runs)
     return {key: value for key, value in row.items() if value is not None}
 
 
-def _interval_and_lead(metrics: dict[str, Any]) -> dict[str, Any]:
-    low, high = metrics["models"]["hybrid"]["balanced_accuracy_ci95"]
-    found: dict[str, Any] = {"low": round(low, 3), "high": round(high, 3)}
+def _interval_and_lead(runs: list[SeedRun]) -> dict[str, Any]:
+    intervals = [run.metrics["models"]["hybrid"]["balanced_accuracy_ci95"] for run in runs]
+    lows, highs = zip(*intervals, strict=True)
+    found: dict[str, Any] = {"low": round(min(lows), 3), "high": round(max(highs), 3)}
+    leads = [_lead(run.metrics) for run in runs]
+    found["lead"] = mean_and_spread([lead["difference"] for lead in leads])[0]
+    return found | {"p": [round(lead["p_bootstrap"], 3) for lead in leads]}
+
+
+def _lead(metrics: dict[str, Any]) -> dict[str, Any]:
+    """The comparison of the hybrid with its best member."""
     members = {name: of for name, of in metrics["models"].items() if name != "hybrid"}
     best = max(members, key=lambda name: members[name]["mean_balanced_accuracy"])
-    for pair in metrics["comparisons"]:
-        if (pair["a"], pair["b"]) == ("hybrid", best):
-            found |= {"lead": round(pair["difference"], 3), "p": round(pair["p_bootstrap"], 3)}
-    return found
+    pairs = {(pair["a"], pair["b"]): pair for pair in metrics["comparisons"]}
+    return pairs["hybrid", best]
 
 
 def control_row(runs: list[SeedRun]) -> dict[str, Any]:

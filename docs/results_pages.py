@@ -104,7 +104,8 @@ def _scores_row(entry: dict[str, Any]) -> dict[str, Any]:
         if "low" in of:
             row["interval"] = f"{of['low']:.2f}–{of['high']:.2f}"
         if "lead" in of:
-            row["lead"] = f"{100 * of['lead']:+.1f} points (p = {of['p']:g})"
+            by_seed = ", ".join(f"{p:g}" for p in of["p"])
+            row["lead"] = f"{100 * of['lead']:+.1f} points (p = {by_seed})"
     return row
 
 
