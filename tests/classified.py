@@ -18,6 +18,16 @@ def classify(
     return table.load() if hasattr(table, "load") else table
 
 
+def raw(project: Path) -> Path:
+    """Folder of the recordings that the project's models were trained on."""
+    return next((project / "data" / "01_raw").iterdir())
+
+
+def newest_manifest(project: Path) -> Path:
+    """Of all runs."""
+    return max(project.glob("data/07_reporting/*/*/run_manifest.json/*/run_manifest.json"))
+
+
 def assert_as_then(table: pd.DataFrame, predictions: pd.DataFrame, models: tuple[str, ...]) -> None:
     """Probabilities of test rows are those that the training run gave them."""
     test = predictions[predictions["role"] == "test"]

@@ -88,6 +88,25 @@ def tiny_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def classifier(tiny_run: Path) -> Any:
+    """The models of that project."""
+    from disentangled_audio import Classifier
+
+    return Classifier.load(tiny_run)
+
+
+@pytest.fixture(scope="session")
+def bundle(tiny_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same in one file."""
+    from disentangled_audio.models.bundle import write_bundle
+    from disentangled_audio.runs.trained_runs import find_run
+
+    file = tmp_path_factory.mktemp("bundle") / "model.zip"
+    write_bundle(find_run(tiny_run / "data"), file, "# Card\n")
+    return file
+
+
+@pytest.fixture(scope="session")
 def measured_run(tiny_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The same, with disentanglement measured; whoever runs more must copy it."""
     project = tmp_path_factory.mktemp("measured") / "project"

@@ -24,7 +24,7 @@ from disentangled_audio.datasets.atomic import AtomicDataset
 from disentangled_audio.datasets.csv_dataset import CSVDataset
 from disentangled_audio.datasets.html_dataset import HtmlDataset
 from disentangled_audio.datasets.json_dataset import JSONDataset
-from disentangled_audio.datasets.keras_dataset import STAMP_MEMBER, KerasDataset
+from disentangled_audio.datasets.keras_dataset import KerasDataset
 from disentangled_audio.datasets.local_folder import LocalFolder
 from disentangled_audio.datasets.parquet_dataset import ParquetDataset
 from disentangled_audio.datasets.recording_folders import RecordingFolders
@@ -32,6 +32,7 @@ from disentangled_audio.datasets.skops_dataset import SkopsDataset
 from disentangled_audio.datasets.zarr_dataset import ZarrDataset
 from disentangled_audio.models.fusion import ProbabilityFusion
 from disentangled_audio.models.svm import CalibratedSvm, Rows, fit_svm
+from disentangled_audio.storage.keras_files import STAMP_MEMBER
 
 LAYERS = "disentangled_audio.models.layers"
 STAMP = {"corpus_hash": "0123456789abcdef", "split_hash": "fedcba9876543210"}
@@ -431,7 +432,7 @@ def test_a_missing_package_is_named_with_its_extra(
 ) -> None:
     path = str(tmp_path / "model.keras")
     KerasDataset(filepath=path, custom_layers=LAYERS).save(_model())
-    monkeypatch.setitem(sys.modules, "keras.saving", None)
+    monkeypatch.setitem(sys.modules, "keras.src.saving.saving_lib", None)
 
     with pytest.raises(DatasetError, match=r"pip install 'disentangled-audio\[cpu\]'"):
         KerasDataset(filepath=path, custom_layers=LAYERS).load()

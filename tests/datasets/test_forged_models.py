@@ -30,16 +30,10 @@ from skops import io as skops
 from skops.io._audit import NODE_TYPE_MAPPING
 
 import disentangled_audio
-from disentangled_audio.datasets import parquet_dataset, zarr_check
-from disentangled_audio.datasets.keras_dataset import (
-    OWN_LAYERS,
-    STAMP_MEMBER,
-    WEIGHTS,
-    KerasDataset,
-)
-from disentangled_audio.datasets.keras_dataset import TRUSTED as TRUSTED_BY_KERAS
+from disentangled_audio.datasets import zarr_check
+from disentangled_audio.datasets.keras_dataset import KerasDataset
 from disentangled_audio.datasets.parquet_dataset import ParquetDataset
-from disentangled_audio.datasets.skops_dataset import NODES, SCIKIT_LEARN, TRUSTED, SkopsDataset
+from disentangled_audio.datasets.skops_dataset import SkopsDataset
 from disentangled_audio.datasets.zarr_dataset import ZarrDataset
 from disentangled_audio.models.absent import AbsentMember
 from disentangled_audio.models.disentangler import build_disentangler
@@ -47,6 +41,10 @@ from disentangled_audio.models.fusion import ProbabilityFusion
 from disentangled_audio.models.streaming_pca import fit_scaled_pca
 from disentangled_audio.models.svm import CalibratedSvm, Rows, fit_svm
 from disentangled_audio.parameters import CodeTerm, DisentanglerParameters
+from disentangled_audio.storage import parquet_files
+from disentangled_audio.storage.keras_files import OWN_LAYERS, STAMP_MEMBER, WEIGHTS
+from disentangled_audio.storage.keras_files import TRUSTED as TRUSTED_BY_KERAS
+from disentangled_audio.storage.skops_files import NODES, SCIKIT_LEARN, TRUSTED
 
 LOCKS = "disentangled_audio.storage.locks"
 STAMP = {"corpus_hash": "0123", "n_rows": 3, "parts": [1.5, None, True], "file": {"a": "b"}}
@@ -645,7 +643,9 @@ def test_a_forged_network_is_refused(
     forged = {**members, "config.json": json.dumps(config).encode()}
     if kind != "no layers":
         # Refused before Keras sees it.
-        monkeypatch.setattr("keras.saving.load_model", lambda *_, **__: pytest.fail("loaded"))
+        monkeypatch.setattr(
+            "keras.src.saving.saving_lib.load_model", lambda *_, **__: pytest.fail("loaded")
+        )
     _refused(_write_keras(tmp_path / "forged.keras", forged))
 
 
@@ -932,7 +932,7 @@ def test_a_table_that_claims_too_much_is_not_read(
 ) -> None:
     dataset = ParquetDataset(filepath=str(tmp_path / "forged.parquet"))
     dataset.save(pd.DataFrame({"a": np.zeros(1000), "b": "text"}))
-    monkeypatch.setattr(parquet_dataset, limit, 1500 if limit == "MAX_VALUES" else 50)
+    monkeypatch.setattr(parquet_files, limit, 1500 if limit == "MAX_VALUES" else 50)
     monkeypatch.setattr("pandas.read_parquet", lambda *_, **__: pytest.fail("read"))
     assert "claims" in _refused(dataset)
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from disentangled_audio.datasets.limits import json_mappings, refused
+from disentangled_audio.storage.limits import json_mappings, refused
 
 METADATA = "zarr.json"
 # The attributes of a view name a clip for each of its rows: ten million rows fit.

@@ -1,10 +1,12 @@
 """From files to the features of the training run; travels to workers."""
 
+import zlib
 from dataclasses import dataclass
 from typing import Any
 
 from disentangled_audio.parameters import (
     AcousticParameters,
+    Analysis,
     CepstraParameters,
     Corpus,
     FolderSource,
@@ -35,8 +37,7 @@ class Preprocessing:
         duration_s = n_samples / corpus.analysis.clip_rate_hz
         analysis = corpus.analysis.model_copy(update={"duration_s": duration_s})
         return cls(
-            # A table of labels belongs to the corpus; new recordings are not in it.
-            corpus.model_copy(update={"analysis": analysis, "metadata": None}),
+            _for_new_recordings(corpus, analysis),
             FourierParameters.model_validate(parameters["fourier"]),
             ViewParameters.model_validate(parameters["views"]),
             CepstraParameters.model_validate(parameters["cepstra"]),
@@ -44,13 +45,56 @@ class Preprocessing:
         )
 
 
+def _for_new_recordings(corpus: Corpus, analysis: Analysis) -> Corpus:
+    """What a corpus says of any recording: not where its own lie, and not their table of labels."""
+    first = corpus.sources[0]
+    source = FolderSource(
+        folder=".",
+        name_patterns=first.name_patterns,
+        columns=first.columns,
+        licence=first.licence,
+        citation=first.citation,
+    )
+    kept = {"name_patterns", "lower_case_names", "kind", "simulated", "licence", "citation"}
+    return Corpus(sources=[source], analysis=analysis, **corpus.model_dump(include=kept))
+
+
 @dataclass(frozen=True)
 class Known:
-    """A recording of the corpus that has the same bytes."""
+    """A recording of the corpus that has the same bytes.
 
-    name: str
+    Attributes
+    ----------
+    noise_seed : CRC-32 of its name, from which the noise behind a short clip is drawn.
+    kind : such as `rir`.
+    role : `train`, `validation`, `test` or None.
+    """
+
+    noise_seed: int
     kind: str
     role: str
+
+
+@dataclass(frozen=True)
+class MemoryFile:
+    """A recording that is on no disk.
+
+    Attributes
+    ----------
+    relative : its name.
+    content : the bytes that a file of it would have.
+    """
+
+    relative: str
+    content: bytes
+    fault: None = None
+
+    def read(self) -> bytes:
+        """All bytes."""
+        return self.content
+
+    def __str__(self) -> str:
+        return self.relative
 
 
 @dataclass(frozen=True)
@@ -124,8 +168,8 @@ class FeatureReader:
         columns = {"kind": known.kind if known else self._kind(file, grammar)}
         recording = Located((file,), "named", _as_utf8(file.relative), _NO_SOURCE)
         # The noise behind a short recording must not depend on what the file is called.
-        noise_name = known.name if known else content.sha256
-        task = Task(recording, columns, (None,), noise_name)
+        seed = known.noise_seed if known else zlib.crc32(content.sha256.encode())
+        task = Task(recording, columns, (None,), seed)
         items = read_items(task, content, self.preprocessing.corpus.analysis)
         facts = {"path": _as_utf8(str(file)), "seen_as": known.role if known else None}
         return [({**row, **facts}, clip) for row, clip in items]

@@ -1,8 +1,6 @@
 """The run whose models are used: which one, and whether they are still what it made."""
 
 import glob
-import logging
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -11,28 +9,17 @@ from kedro.pipeline import Pipeline
 
 from disentangled_audio.errors import UserError
 from disentangled_audio.runs.catalog import base_path, file_system, is_on_disk, load_path, pin
-from disentangled_audio.runs.trained_runs import (
-    is_complete,
-    is_trained,
-    read_manifest,
-)
-from disentangled_audio.storage.hashing import code_hash, file_hash
+from disentangled_audio.runs.run_files import REPEAT, check_hash, check_manifest, missing
+from disentangled_audio.runs.trained_runs import is_trained, read_manifest
+from disentangled_audio.storage.hashing import file_hash
 from disentangled_audio.storage.safe_names import checked_version
 
-_logger = logging.getLogger(__name__)
-
 OUTPUT = "inference_predictions"
-REPEAT = "Train anew with kedro run (same --env and --params)"
 
 
 def is_inference(pipeline: Pipeline) -> bool:
     """Whether a run classifies recordings with models of an earlier one."""
     return OUTPUT in pipeline.all_outputs()
-
-
-def columns_of(table: Any) -> list[str]:
-    """Features of a table, in their order."""
-    return [name for name in table.columns if name not in ("recording_id", "reasons")]
 
 
 def prepare_inference(run_params: dict[str, Any], pipeline: Pipeline, catalog: DataCatalog) -> None:
@@ -55,15 +42,12 @@ def prepare_inference(run_params: dict[str, Any], pipeline: Pipeline, catalog: D
     # Before the seconds that the models take.
     named_files(asked.recordings)
     manifest = _chosen_manifest(catalog["run_manifest"], asked.model_version)
-    _check_packages(manifest)
-    _tell_changed_code(manifest)
     pin(catalog["run_manifest"], manifest["run_id"])
     for name in sorted(pipeline.inputs() - {"run_manifest"}):
         if not name.startswith("params:"):
             _check_known(name, manifest)
             pin(catalog[name], manifest["dataset_versions"][name])
             _check_file(catalog[name], name, manifest)
-    _check_kind(asked.kind, set(catalog.load("recordings")["kind"]))
 
 
 def _chosen_manifest(dataset: Any, wanted: str | None) -> dict[str, Any]:
@@ -85,11 +69,7 @@ def _chosen_manifest(dataset: Any, wanted: str | None) -> dict[str, Any]:
             f"no model is trained: {what} has no run of all pipelines. Train first: kedro run, "
             "with the same --env and --params"
         )
-    if not is_complete(manifest):
-        raise UserError(
-            f"{file} is of an older version of this project and does not tell all that its models "
-            f"are checked by. {REPEAT}."
-        )
+    check_manifest(manifest, file)
     return manifest
 
 
@@ -113,6 +93,12 @@ def _unknown_version(
     return f"{selected} has no model version {wanted}; it has {known}"
 
 
+def place_of(dataset: Any) -> str:
+    """Path or URL of a dataset's file."""
+    path = load_path(dataset)
+    return path if is_on_disk(dataset) else file_system(dataset).unstrip_protocol(path)
+
+
 def sha256_of(dataset: Any) -> str:
     """SHA-256 of a dataset's file."""
     return file_hash(load_path(dataset), fs=file_system(dataset))
@@ -127,56 +113,6 @@ def _check_known(name: str, manifest: dict[str, Any]) -> None:
 
 
 def _check_file(dataset: Any, name: str, manifest: dict[str, Any]) -> None:
-    path, fs = load_path(dataset), file_system(dataset)
-    place = path if is_on_disk(dataset) else fs.unstrip_protocol(path)
-    if not fs.isfile(path):
-        raise UserError(f"{place} is missing, which the model needs. {REPEAT}.")
-    expected, found = manifest["file_sha256"].get(name), sha256_of(dataset)
-    if expected != found:
-        raise UserError(
-            f"'{name}' is not the file that run {manifest['run_id']} made: {place} has the SHA-256 "
-            f"{found}, the run's manifest says {expected}. Restore it, or choose another "
-            f"model (--model, inference.model_version). {REPEAT}."
-        )
-
-
-def _check_packages(manifest: dict[str, Any]) -> None:
-    for name, trained in manifest["packages"].items():
-        now = _installed(name)
-        if now is None or now.split(".")[0] != trained.split(".")[0]:
-            raise UserError(
-                f"the models of {manifest['run_id']} were trained with {name} {trained}, installed "
-                f"is {now or 'none'}; another major version may compute something else. Install "
-                f"{name} {trained}, or train anew with kedro run"
-            )
-
-
-def _check_kind(kind: str | None, trained: set[str]) -> None:
-    if kind is not None and kind not in trained:
-        raise UserError(
-            f"kind {kind} (--kind, inference.kind) is none that the model was trained on; those "
-            f"are {', '.join(sorted(trained))}"
-        )
-
-
-def _tell_changed_code(manifest: dict[str, Any]) -> None:
-    now = code_hash("features")
-    # Manifests of older versions do not say.
-    if manifest.get("feature_code", now) != now:
-        _logger.warning(
-            "the code that computes features has changed since %s was trained: its answers may "
-            "differ a little from what they were. %s to be sure",
-            manifest["run_id"],
-            REPEAT,
-        )
-
-
-def _installed(name: str) -> str | None:
-    # The builds of TensorFlow for CPU and GPU are one package under two names.
-    names = ("tensorflow", "tensorflow-cpu") if name.startswith("tensorflow") else (name,)
-    for candidate in names:
-        try:
-            return version(candidate)
-        except PackageNotFoundError:
-            continue
-    return None
+    if not file_system(dataset).isfile(load_path(dataset)):
+        raise missing(place_of(dataset))
+    check_hash(name, place_of(dataset), sha256_of(dataset), manifest)

@@ -15,11 +15,13 @@ from kedro.io import AbstractVersionedDataset, DataCatalog
 from kedro.pipeline import Pipeline
 
 from disentangled_audio.parameters import GROUPS, Corpus
-from disentangled_audio.runs.catalog import file_system, version_path
-from disentangled_audio.runs.inference_models import columns_of, sha256_of
+from disentangled_audio.runs.catalog import base_path, file_system, version_path
+from disentangled_audio.runs.inference_models import place_of, sha256_of
 from disentangled_audio.runs.provenance import stamp_of
+from disentangled_audio.runs.run_files import columns_of
 from disentangled_audio.runs.trained_runs import (
     REFERENCES,
+    REPORTING,
     is_complete,
     is_trained,
     models_of,
@@ -142,15 +144,24 @@ def _names(pipeline: Pipeline, namespace: str) -> dict[str, str]:
 
 
 def _model_facts(names: Mapping[str, str], catalog: DataCatalog) -> dict[str, Any]:
-    """Hashes of models, and what features they take."""
+    """Files of models with their hashes, and what features they take."""
     files = [*models_of(names), *REFERENCES]
     shapes = {name: list(catalog.load(names[name]).shape[1:]) for name in ARRAYS}
     columns = {name: columns_of(catalog.load(names[name])) for name in TABLES}
+    project = _project(catalog)
+    places = {name: place_of(catalog[names[name]]) for name in files}
     return {
+        # From the project's folder on, so that it can be moved.
+        "files": {name: place.removeprefix(project) for name, place in places.items()},
         "file_sha256": {name: sha256_of(catalog[names[name]]) for name in files},
         "feature_schema": {**shapes, **columns},
         "feature_code": code_hash("features"),
     }
+
+
+def _project(catalog: DataCatalog) -> str:
+    """The project's folder, with a slash behind it: that above the data with the manifests."""
+    return str(base_path(catalog["run_manifest"])).partition(f"data/{REPORTING}/")[0]
 
 
 def _dataset_versions(

@@ -1,6 +1,5 @@
 """Runs that trained models, as their manifests in a project's data folder tell of them."""
 
-import csv
 import json
 import logging
 from collections.abc import Iterable
@@ -11,16 +10,13 @@ from typing import Any
 from fsspec.implementations.local import LocalFileSystem
 
 from disentangled_audio.errors import UserError
-from disentangled_audio.storage.dotted import dotted
 from disentangled_audio.storage.safe_names import checked_name, checked_version, is_name, shown
 
 _logger = logging.getLogger(__name__)
 
-MANIFESTS = "07_reporting/*/*/run_manifest.json/*/run_manifest.json"
+REPORTING, MANIFEST = "07_reporting", "run_manifest.json"
 # What new recordings are compared with.
 REFERENCES = ("recordings", "splits", "fourier_features", "codes", "provisional_codes")
-# What runs of older versions lack.
-_LATER = ("provisional_codes",)
 # What every manifest has, and what type that is of.
 _FACTS = {
     "run_id": str,
@@ -33,15 +29,15 @@ _FACTS = {
 
 @dataclass(frozen=True)
 class TrainedRun:
-    """A run of all pipelines.
+    """A run of all pipelines, or one fold of a cross-validation.
 
     Attributes
     ----------
-    folder : with the results of its corpus and protocol.
+    file : its manifest.
     manifest : what it says of itself.
     """
 
-    folder: Path
+    file: Path
     manifest: dict[str, Any]
 
     @property
@@ -50,19 +46,50 @@ class TrainedRun:
         return self.manifest["run_id"]
 
     @property
+    def project(self) -> Path:
+        """The project's folder, from which `files` of the manifest are counted."""
+        return Path(*self.file.parts[: self._reporting - 1])
+
+    @property
     def corpus(self) -> str:
         """Name of its corpus."""
-        return self.folder.parent.name
+        return self.file.parts[self._reporting + 1]
 
     @property
     def protocol(self) -> str:
         """Name of its protocol."""
-        return self.folder.name
+        return self.file.parts[self._reporting + 2]
+
+    @property
+    def fold(self) -> str | None:
+        """Name of the fold of a cross-validation that it is; None for a run of its own."""
+        below = self.file.parts[self._reporting + 3 : -3]
+        return below[0] if below else None
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """All that it was run with."""
+        return self.manifest["parameters"]
+
+    @property
+    def target(self) -> str | None:
+        """The column that it recognises."""
+        return self.parameters.get("protocol", {}).get("target")
+
+    @property
+    def models(self) -> list[str]:
+        """Names of its models in the catalog."""
+        return models_of(self.manifest["dataset_versions"])
+
+    @property
+    def _reporting(self) -> int:
+        """Which part of the path is the folder of results."""
+        return len(self.file.parts) - 1 - self.file.parts[::-1].index(REPORTING)
 
     def result(self, name: str) -> Path | None:
         """File of one of its results; None if it is not there."""
         version = self.manifest["dataset_versions"].get(Path(name).stem)
-        file = self.folder / name / str(version) / name
+        file = self.file.parents[2] / name / str(version) / name
         return file if file.is_file() else None
 
     def metrics(self) -> dict[str, Any]:
@@ -121,31 +148,57 @@ def models_of(names: Iterable[str]) -> list[str]:
 def is_trained(manifest: dict[str, Any]) -> bool:
     """Whether a run trained a hybrid, and used or made all that classifying needs beside it."""
     versions = manifest["dataset_versions"]
-    needed = {*models_of(versions), *REFERENCES} - set(_LATER)
-    return versions.get("hybrid") == manifest["run_id"] and needed <= set(versions)
+    return versions.get("hybrid") == manifest["run_id"] and {
+        *models_of(versions),
+        *REFERENCES,
+    } <= set(versions)
 
 
 def is_complete(manifest: dict[str, Any]) -> bool:
     """Whether the manifest of a trained run knows all that its models are checked by."""
-    known = {"file_sha256", "feature_schema"} <= set(manifest)
-    return known and set(_LATER) <= set(manifest["file_sha256"])
+    needed = {*models_of(manifest["dataset_versions"]), *REFERENCES}
+    known = {"feature_schema", "feature_code"} <= set(manifest)
+    return known and all(needed <= set(manifest.get(name, ())) for name in ("files", "file_sha256"))
 
 
 def trained_runs(data: Path) -> list[TrainedRun]:
-    """All runs that trained models that can classify, the newest first."""
-    manifests = {file: read_manifest(file) for file in data.glob(MANIFESTS)}
+    """All runs and folds that trained models that can classify, the newest first."""
+    places = (f"{REPORTING}/{'*/' * depth}{MANIFEST}/*/{MANIFEST}" for depth in (2, 3))
+    manifests = {file: read_manifest(file) for place in places for file in data.glob(place)}
     found = [
-        TrainedRun(file.parents[2], manifest)
+        TrainedRun(file, manifest)
         for file, manifest in manifests.items()
         if manifest is not None and is_trained(manifest)
     ]
     return sorted(found, key=lambda run: run.version, reverse=True)
 
 
+def run_of_folder(folder: Path) -> TrainedRun:
+    """The run whose manifest lies in a folder.
+
+    Raises
+    ------
+    UserError
+        If its manifest cannot be read, or it trained no models that can classify.
+    """
+    file = folder.absolute() / MANIFEST
+    manifest = read_manifest(file)
+    if manifest is None or not is_trained(manifest) or REPORTING not in file.parts:
+        raise UserError(f"{file} is not of a run of all pipelines; see: disentangled-audio runs")
+    return TrainedRun(file, manifest)
+
+
 def find_run(
-    data: Path, version: str | None, corpus: str | None = None, protocol: str | None = None
+    data: Path,
+    version: str | None = None,
+    corpus: str | None = None,
+    protocol: str | None = None,
+    fold: str | None = None,
 ) -> TrainedRun:
     """The run of a version, or the newest one of a corpus and protocol; None stands for any.
+
+    A fold of a cross-validation is meant only where its name is given, or a version that no run
+    of its own has.
 
     Raises
     ------
@@ -163,81 +216,36 @@ def find_run(
             f"no model is trained yet: {data} has no run of all pipelines. Train one first: "
             "kedro run, or kedro run --env=folder --params=corpus_file=my_corpus.yml"
         )
-    matching = [run for run in runs if version in (None, run.version)]
-    if not matching:
-        known = ", ".join(run.version for run in runs[:5])
+    of_version = [run for run in runs if version in (None, run.version)]
+    if not of_version:
+        known = ", ".join(dict.fromkeys(run.version for run in runs[:5]))
         raise UserError(f"there is no trained run {version}; there are {known} (see: runs)")
-    for run in matching:
-        if corpus in (None, run.corpus) and protocol in (None, run.protocol):
-            return run
-    named = {"corpus": corpus, "protocol": protocol}
+    matching = [
+        run
+        for run in of_version
+        if corpus in (None, run.corpus) and protocol in (None, run.protocol)
+    ]
+    if not matching:
+        raise _none_of(version, {"corpus": corpus, "protocol": protocol}, of_version)
+    chosen = [run for run in matching if run.fold == fold]
+    if chosen:
+        return chosen[0]
+    if fold is None and version is not None and len(matching) == 1:
+        return matching[0]
+    folds = ", ".join(sorted({run.fold for run in matching if run.fold is not None})) or "none"
+    what = "folds of a cross-validation alone" if fold is None else f"no fold '{fold}'"
+    raise UserError(f"there is {what}; choose one of its folds (--fold): {folds}")
+
+
+def _none_of(
+    version: str | None, named: dict[str, str | None], runs: list[TrainedRun]
+) -> UserError:
     asked = " and ".join(f"{what} '{name}'" for what, name in named.items() if name is not None)
     if version is not None:
-        run = matching[0]
-        raise UserError(
+        run = runs[0]
+        return UserError(
             f"run {version} is of corpus '{run.corpus}' and protocol '{run.protocol}', not of "
             f"{asked}"
         )
     known = ", ".join(sorted({f"{run.corpus} ({run.protocol})" for run in runs}))
-    raise UserError(f"no model of {asked} is trained yet; there are models of {known}")
-
-
-_COMPARED_SCORES = ("balanced_accuracy", "accuracy", "log_loss", "ece")
-
-
-def summary(run: TrainedRun) -> dict[str, Any]:
-    """Version, corpus, protocol, fold, the hybrid's balanced accuracy and date of a run.
-
-    What is not known is None.
-    """
-    metrics = run.metrics()
-    return {
-        "version": run.version,
-        "corpus": run.corpus,
-        "protocol": run.protocol,
-        "fold": metrics.get("fold"),
-        "hybrid": metrics.get("models", {}).get("hybrid", {}).get("balanced_accuracy"),
-        "date": run.version[:16].replace("T", " ").replace(".", ":"),
-    }
-
-
-def comparison(runs: list[TrainedRun]) -> dict[str, Any]:
-    """What some runs reached, in what parameters they differ, and what they confused.
-
-    Returns
-    -------
-    dict
-        `runs`, each as in `summary`; `metrics`: by model and score, a value a run; `parameters`
-        that differ: by dotted name, a value a run; `confusion` of the hybrid, a run each: counts
-        by true and said class. What a run does not have is None.
-    """
-    models = [run.metrics().get("models", {}) for run in runs]
-    flat = [dotted(run.manifest["parameters"]) for run in runs]
-    names = sorted(set().union(*flat))
-    values = {name: [of_run.get(name) for of_run in flat] for name in names}
-    return {
-        "runs": [summary(run) for run in runs],
-        "metrics": {
-            model: {
-                score: [of_run.get(model, {}).get(score) for of_run in models]
-                for score in _COMPARED_SCORES
-            }
-            for model in dict.fromkeys(name for of_run in models for name in of_run)
-        },
-        "parameters": {
-            name: pair for name, pair in values.items() if any(v != pair[0] for v in pair)
-        },
-        "confusion": [_confusion(run) for run in runs],
-    }
-
-
-def _confusion(run: TrainedRun) -> dict[str, dict[str, int]]:
-    file = run.result("confusion_matrices.csv")
-    if file is None:
-        return {}
-    counts: dict[str, dict[str, int]] = {}
-    with file.open(encoding="utf-8", newline="") as lines:
-        for row in csv.DictReader(lines):
-            if row["model"] == "hybrid":
-                counts.setdefault(row["target"], {})[row["predicted"]] = int(float(row["count"]))
-    return counts
+    return UserError(f"no model of {asked} is trained yet; there are models of {known}")

@@ -40,14 +40,15 @@ class Task:
         What its name says; None if it fits no pattern.
     sha256 : tuple of (str or None)
         Hash that each of its files must have, where one is known.
-    noise_name : str or None
-        What the noise that fills a short clip is drawn from; the recording's name otherwise.
+    noise_seed : int or None
+        CRC-32 of the name that the noise behind a short clip is drawn from; None takes the
+        recording's own name.
     """
 
     recording: Located
     columns: dict[str, str | None] | None
     sha256: tuple[str | None, ...]
-    noise_name: str | None = None
+    noise_seed: int | None = None
 
 
 def read_items(
@@ -137,13 +138,14 @@ def _item(
     file = task.recording
     suffix = f"#{channel}" if analysis.channel == "each" else ""
     recording_id = f"{file.name}{suffix}"
-    noise_name = f"{task.noise_name or file.name}{suffix}"
+    seed = zlib.crc32(file.name.encode()) if task.noise_seed is None else task.noise_seed
     clip = to_clip(
         signal,
         decoded.sample_rate_hz,
         analysis,
         aligned=analysis.align == "direct_sound" and columns["kind"] == "rir",
-        rng=np.random.default_rng([zlib.crc32(noise_name.encode())]),
+        # The CRC-32 of the name with its suffix.
+        rng=np.random.default_rng([zlib.crc32(suffix.encode(), seed)]),
     )
     arrival = direct_sound_index(signal)
     # A mean of channels was never stored; the first channel was.

@@ -3,12 +3,12 @@
 import io
 import json
 import math
+from collections import Counter
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 from zipfile import ZIP_STORED, BadZipFile, ZipFile
 
-from kedro.io import DatasetError
+from disentangled_audio.errors import UserError
 
 # The description of a model with ten thousand classes takes 3 MB. Parsed, JSON takes up to sixty
 # times its size.
@@ -17,9 +17,9 @@ MAX_JSON_BYTES = 2**24
 MAX_JSON_DEPTH = 100
 
 
-def refused(path: Any, what: str) -> DatasetError:
+def refused(path: Any, what: str) -> UserError:
     """The error for a file that this project has not written."""
-    return DatasetError(f"{path} {what}. It was not written by this project; delete this version.")
+    return UserError(f"{path} {what}. It was not written by this project; delete this version.")
 
 
 def stored_members(archive: ZipFile, n_bytes: int, path: Any) -> dict[str, int]:
@@ -44,13 +44,14 @@ def stored_members(archive: ZipFile, n_bytes: int, path: Any) -> dict[str, int]:
 
     Raises
     ------
-    DatasetError
+    UserError
         If a member is compressed, encrypted or there twice, or all are larger than the file.
     """
     members = archive.infolist()
     sizes = {member.filename: member.file_size for member in members}
     if len(sizes) < len(members):
-        raise refused(path, "has two members of the same name")
+        name, _ = Counter(member.filename for member in members).most_common(1)[0]
+        raise refused(path, f"has two members of the same name, {name!r}")
     for member in members:
         if member.compress_type != ZIP_STORED or member.flag_bits & 1:
             raise refused(path, f"has the compressed or encrypted member {member.filename!r}")
@@ -64,7 +65,7 @@ def opened_zip(file: Any, path: Any) -> ZipFile:
     try:
         return ZipFile(file)
     except (BadZipFile, ValueError, NotImplementedError) as error:
-        raise DatasetError(f"{path} is damaged: {error}. Delete this version.") from error
+        raise UserError(f"{path} is damaged: {error}. Delete this version.") from error
 
 
 def json_member(archive: ZipFile, name: str, path: Any) -> Any:
@@ -88,7 +89,7 @@ def json_mappings(content: Any, path: Any) -> Iterator[dict[str, Any]]:
 
     Raises
     ------
-    DatasetError
+    UserError
         If the values nest deeper than `MAX_JSON_DEPTH`.
     """
     waiting = [(content, 0)]
@@ -122,10 +123,3 @@ def check_npy(content: bytes, path: Any, name: str) -> None:
     n_bytes = math.prod(shape) * dtype.itemsize
     if min(shape, default=0) < 0 or stream.tell() + n_bytes != len(content):
         raise refused(path, f"has an array {name!r} whose shape {shape} does not fit its size")
-
-
-def file_size(path: Path) -> int:
-    """Size of a regular file."""
-    if not path.is_file():
-        raise DatasetError(f"{path} is no file. Delete this version.")
-    return path.stat().st_size

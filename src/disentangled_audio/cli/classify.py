@@ -1,0 +1,267 @@
+"""`disentangled-audio classify` and `export`: trained models at work."""
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from disentangled_audio.cli.output import answering, note, print_json, project
+from disentangled_audio.report.terminal import print_table
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from disentangled_audio.runs.trained_runs import TrainedRun
+
+_ONLY_CHANNELS = ("0", "mean")
+_PREDICTIONS = "inference_predictions"
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  disentangled-audio classify clap.wav
+  disentangled-audio classify recordings/ more/*.wav archive.zip --top 2
+  disentangled-audio classify clap.wav --json > answer.json
+  disentangled-audio classify clap.wav --model 2026-01-31T12.00.00.000Z
+  disentangled-audio classify clap.wav --model model.zip
+
+\b
+Exit codes:
+  0  classified; a file that cannot be used is a row that says why
+  1  not possible, or none of the files can be used
+  2  wrong usage
+"""
+)
+@click.argument("paths", nargs=-1, required=True, metavar="PATH...")
+@click.option(
+    "--model",
+    metavar="VERSION|FILE",
+    help="Version of a trained run, or a bundle (.zip); the newest run otherwise.",
+)
+@click.option("--corpus", metavar="NAME", help="Newest run of this corpus.")
+@click.option("--protocol", metavar="NAME", help="Newest run of this protocol.")
+@click.option("--fold", metavar="NAME", help="Model of this fold of a cross-validation.")
+@click.option(
+    "--kind",
+    metavar="KIND",
+    help="Of the recordings, such as rir or noise; by their names otherwise.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Everything, as JSON.")
+@click.option(
+    "--top",
+    type=click.IntRange(min=1),
+    default=3,
+    show_default=True,
+    help="How many classes are shown for each recording.",
+)
+def classify(
+    paths: tuple[str, ...],
+    model: str | None,
+    corpus: str | None,
+    protocol: str | None,
+    fold: str | None,
+    kind: str | None,
+    as_json: bool,
+    top: int,
+) -> None:
+    """Say of each recording which class it is, and how sure that is.
+
+    PATH is a file, a folder, a glob pattern or a zip archive. Recordings are prepared exactly as
+    those that the model was trained on. The whole table, with acoustic parameters, is saved as
+    inference_predictions under data/08_inference; that of a bundle is not saved.
+    """
+    # The current folder is called so too, and a variable that is not set.
+    if "" in paths:
+        raise click.UsageError("a PATH is empty; name a file, folder, glob pattern or zip")
+    chosen = {"corpus": corpus, "protocol": protocol, "fold": fold}
+    bundle = Path(model).expanduser() if model is not None and model.endswith(".zip") else None
+    if bundle is not None and any(chosen.values()):
+        raise click.UsageError("a bundle is one model: leave out --corpus, --protocol and --fold")
+    with answering():
+        if bundle is None:
+            table = _by_run(paths, kind, version=model, **chosen)
+        else:
+            table = _by_bundle(paths, kind, bundle)
+        if as_json:
+            print_json([_plain(row, top) for row in _records(table)])
+        else:
+            _show(table, top)
+    n_unusable = _n_unusable(table)
+    if n_unusable == len(table):
+        raise click.ClickException("none of the files can be used")
+    if n_unusable:
+        note(f"{n_unusable} of {len(table)} rows are files that cannot be used")
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  disentangled-audio export 2026-01-31T12.00.00.000Z model.zip
+  disentangled-audio classify clap.wav --model model.zip
+
+\b
+Exit codes: 0 written, 1 not possible, 2 wrong usage.
+"""
+)
+@click.argument("run", metavar="RUN")
+@click.argument("file", metavar="FILE", type=click.Path(path_type=Path, dir_okay=False))
+@click.option("--fold", metavar="NAME", help="Which fold of a cross-validation.")
+def export(run: str, file: Path, fold: str | None) -> None:
+    """Write the models of a run as one file, which classifies without the project.
+
+    RUN is a version, as `disentangled-audio runs` lists them. FILE ends in .zip and must not
+    exist. It has no recording and no path of this machine, but the hashes of the recordings that
+    the model knows.
+    """
+    from disentangled_audio.models.bundle import write_bundle
+    from disentangled_audio.report.model_card import model_card
+    from disentangled_audio.runs.trained_runs import find_run
+
+    if file.suffix != ".zip":
+        raise click.UsageError(f"FILE must end in .zip, not {file.name!r}")
+    with answering():
+        found = find_run(project() / "data", run, fold=fold)
+        place = (found.corpus, found.protocol, found.fold)
+        write_bundle(found, file, model_card(place, found.manifest, found.metrics()))
+        click.echo(f"Wrote {file}")
+
+
+def _by_run(paths: tuple[str, ...], kind: str | None, **chosen: str | None) -> "pd.DataFrame":
+    from disentangled_audio.models.classifier import Classifier
+    from disentangled_audio.runs.trained_runs import find_run
+
+    folder = project()
+    run = find_run(folder / "data", **chosen)
+    note(_about(run.manifest["run_id"], run.corpus, run.protocol, run.parameters, kind))
+    places = _places(paths)
+    table = Classifier.of_run(run).predictions(places, kind)
+    _keep(table, folder, run)
+    return table
+
+
+def _by_bundle(paths: tuple[str, ...], kind: str | None, bundle: Path) -> "pd.DataFrame":
+    from disentangled_audio.models.classifier import Classifier
+
+    places = _places(paths)
+    classifier = Classifier.load(bundle)
+    facts = classifier.manifest
+    note(_about(facts["run_id"], facts["corpus"], facts["protocol"], facts["parameters"], kind))
+    return classifier.predictions(places, kind)
+
+
+def _places(paths: tuple[str, ...]) -> list[str]:
+    """Absolute paths, so that the table says which files are meant wherever it is read."""
+    from disentangled_audio.corpora.sources.named import named_files
+
+    places = [_absolute(path) for path in paths]
+    # Before the seconds that the models take.
+    named_files(places)
+    return places
+
+
+def _about(
+    version: str, corpus: str, protocol: str, parameters: dict[str, Any], kind: str | None
+) -> str:
+    """What a model was trained for and on."""
+    described, target = parameters["corpus"], parameters["protocol"]["target"]
+    simulated = ", of simulated recordings" if described.get("simulated") else ""
+    said = f"model {version}: {target} of {corpus}{simulated}, protocol {protocol}"
+    if kind or described.get("kind") != "rir":
+        return said
+    return f"{said}; a recording whose name does not say its kind is taken as an impulse response"
+
+
+def _keep(table: "pd.DataFrame", folder: Path, run: "TrainedRun") -> None:
+    """Save the table in both formats, as the pipeline does; an answer that stays unsaved is one."""
+    from kedro.io import DatasetError, Version
+    from kedro.io.core import generate_timestamp
+
+    from disentangled_audio.datasets.csv_dataset import LongCSVDataset
+    from disentangled_audio.datasets.parquet_dataset import ParquetDataset
+    from disentangled_audio.errors import UserError
+
+    place = folder / "data" / "08_inference" / run.corpus / run.protocol / (run.fold or "")
+    version = Version(None, generate_timestamp())
+    try:
+        for kind, suffix in ((ParquetDataset, "parquet"), (LongCSVDataset, "csv")):
+            file = place / f"{_PREDICTIONS}.{suffix}"
+            kind(filepath=str(file), version=version).save(table)
+    except (UserError, DatasetError, OSError) as error:
+        note(f"Warning: the table was not saved under {place}: {error}")
+
+
+def _absolute(path: str) -> str:
+    if "://" in path:
+        return path
+    expanded = Path(path).expanduser()
+    return str(expanded if expanded.is_absolute() else Path.cwd() / expanded)
+
+
+def _n_unusable(table: "pd.DataFrame") -> int:
+    return int(table["error"].notna().sum()) if "error" in table else 0
+
+
+def _records(table: "pd.DataFrame") -> list[dict[str, Any]]:
+    return table.astype(object).where(table.notna(), None).to_dict("records")
+
+
+def _plain(row: dict[str, Any], top: int) -> dict[str, Any]:
+    """A row's best classes, and all columns; what it does not have is None."""
+    from disentangled_audio.models.answers import BETWEEN_WARNINGS
+
+    warnings = row["warnings"].split(BETWEEN_WARNINGS) if row.get("warnings") else []
+    return {"path": row["path"], "top": dict(_best(row, top)), **row, "warnings": warnings}
+
+
+def _best(row: dict[str, Any], top: int) -> list[tuple[str, float]]:
+    probabilities = {
+        key.removeprefix("p_"): float(value)
+        for key, value in row.items()
+        if key.startswith("p_") and value is not None
+    }
+    return sorted(probabilities.items(), key=lambda pair: -pair[1])[:top]
+
+
+def _show(table: "pd.DataFrame", top: int) -> None:
+    shown = ("path", "channel", "class", "confidence", "in_distribution", "warnings")
+    shown += ("error", "what_to_do")
+    wanted = [name for name in table if name in shown or name.startswith("p_")]
+    below = f"{Path.cwd()}{os.sep}"
+    rows = [_row(row, top, below) for row in _records(table[wanted])]
+    print_table(["file", "class", "confidence", "in_dist", f"top {top}", "remarks"], rows)
+    if _n_unusable(table) < len(table):
+        note(_about_distribution(float(table["least_in_distribution"].min())))
+
+
+def _about_distribution(least: float) -> str:
+    from disentangled_audio.models.reference import UNLIKE
+
+    said = (
+        "in_dist: in_distribution, how usual such a recording is among those that are known, 0 to 1"
+    )
+    if least <= UNLIKE:
+        return f"{said}; at {UNLIKE:g} or less, do not trust the class"
+    return (
+        f"{said}; so few are known that {least:.2f} is the least possible: it cannot tell which "
+        "class not to trust"
+    )
+
+
+def _row(row: dict[str, Any], top: int, below: str) -> list[str]:
+    # As short as it was typed, where that is below the folder that one is in.
+    path = row["path"].removeprefix(below)
+    if row.get("error"):
+        remark = f"cannot be used: {row['error']} ({row['what_to_do']})"
+        return [path, "-", "-", "-", "-", remark]
+    suffix = "" if row["channel"] in _ONLY_CHANNELS else f"#{row['channel']}"
+    return [
+        f"{path}{suffix}",
+        str(row["class"]),
+        f"{row['confidence']:.2f}",
+        # Not rounded to where a warning begins.
+        f"{row['in_distribution']:.3f}",
+        ", ".join(f"{name}: {share:.2f}" for name, share in _best(row, top)),
+        row["warnings"],
+    ]

@@ -1,0 +1,133 @@
+"""`disentangled-audio runs` and `compare`: what was trained."""
+
+from typing import Any
+
+import click
+
+from disentangled_audio.cli.output import answering, note, print_json, project, shown
+from disentangled_audio.report.terminal import print_table
+
+_LONGEST = 60
+# Of a terminal of the usual size.
+_N_COLUMNS = 80
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  disentangled-audio runs
+  disentangled-audio runs --json > runs.json
+
+\b
+Exit codes: 0 done (also without any run), 1 not possible, 2 wrong usage.
+"""
+)
+@click.option("--json", "as_json", is_flag=True, help="The same, as JSON.")
+def runs(as_json: bool) -> None:
+    """List trained runs and cross-validations, the newest first.
+
+    Folds that can classify stand below their cross-validation.
+    """
+    from disentangled_audio.runs.comparison import listed
+
+    with answering():
+        found = listed(project() / "data")
+        if as_json:
+            print_json(found)
+        elif found:
+            print_table(*_listed(found))
+            note(
+                "hybrid: balanced accuracy on test rows; of a cross-validation the mean over its "
+                "folds, and the worst of them"
+            )
+    if not found:
+        note("No model is trained yet. Train one: kedro run")
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  disentangled-audio runs
+  disentangled-audio compare \\
+    2026-01-31T12.00.00.000Z 2026-02-01T09.30.00.000Z --json
+
+\b
+Exit codes: 0 done, 1 not possible (or not comparable), 2 wrong usage.
+"""
+)
+@click.argument("first", metavar="RUN")
+@click.argument("second", metavar="RUN")
+@click.option("--json", "as_json", is_flag=True, help="The same, as JSON.")
+def compare(first: str, second: str, as_json: bool) -> None:
+    """Show two runs, or two cross-validations, side by side.
+
+    Their metrics, the parameters that differ, and the hybrid's confusions; of confusions too wide
+    for 80 columns only the counts that differ. RUN is a version, as `disentangled-audio runs`
+    lists them. Both must be of one corpus and target.
+    """
+    from disentangled_audio.runs.comparison import comparison, find_compared
+
+    with answering():
+        compared = comparison(find_compared(project() / "data", (first, second)))
+        if as_json:
+            print_json(compared)
+        else:
+            _show_comparison(compared)
+
+
+def _listed(found: list[dict[str, Any]]) -> tuple[list[str], list[list[str]]]:
+    columns = ["version", "corpus", "protocol", "fold", "hybrid", "worst", "date"]
+    # Without cross-validations there is no worst fold.
+    if all(row["worst"] is None for row in found):
+        columns.remove("worst")
+    # The version has the time of day.
+    rows = [{**row, "date": row["date"][:10]} for row in found]
+    for row in rows:
+        if row["kind"] == "folds":
+            row["fold"] = f"{row['fold']} folds"
+    return columns, [[shown(row[name]) for name in columns] for row in rows]
+
+
+def _show_comparison(compared: dict[str, Any]) -> None:
+    versions = [run["version"] for run in compared["runs"]]
+    facts = [
+        [name, *(shown(run[name]) for run in compared["runs"])]
+        for name in ("corpus", "protocol", "fold")
+    ]
+    scores = [
+        [f"{model} {score}", *map(shown, values)]
+        for model, of_model in compared["metrics"].items()
+        for score, values in of_model.items()
+    ]
+    print_table(["metric", *versions], facts + scores)
+    differing = [[name, *map(_short, pair)] for name, pair in compared["parameters"].items()]
+    print_table(["parameter that differs", *versions], differing or [["none", "", ""]])
+    if compared["confusion"]:
+        print_table(*_confusions(versions, compared["confusion"]))
+
+
+def _confusions(
+    versions: list[str], counts: list[dict[str, dict[str, int]]]
+) -> tuple[list[str], list[list[str]]]:
+    """Columns and rows of what the runs said: a matrix, or where that is too wide what differs."""
+    true = list(dict.fromkeys(name for of_run in counts for name in of_run))
+    said = sorted({name for of_run in counts for row in of_run.values() for name in row})
+    cells = {(a, b): [_count(of_run, a, b) for of_run in counts] for a in true for b in said}
+    head = ["hybrid: is / said", *said]
+    for between in (" | ", "|"):
+        rows = [[a, *(between.join(cells[a, b]) for b in said)] for a in true]
+        if sum(2 + max(map(len, column)) for column in zip(head, *rows, strict=True)) <= _N_COLUMNS:
+            return head, rows
+    differing = [[f"is {a}, said {b}", *pair] for (a, b), pair in cells.items() if len({*pair}) > 1]
+    return ["hybrid's answers that differ", *versions], differing or [["none", "", ""]]
+
+
+def _count(counts: dict[str, dict[str, int]], true: str, said: str) -> str:
+    # A run that has no such class has no count of it.
+    return str(counts[true].get(said, 0)) if true in counts else "-"
+
+
+def _short(parameter: Any) -> str:
+    """A parameter as it was written; of long ones the beginning, all of it is in the JSON."""
+    text = "-" if parameter is None else str(parameter)
+    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"

@@ -1,0 +1,258 @@
+"""A trained run in one file that needs neither the project nor its configuration.
+
+A bundle is a ZIP archive with a fixed list of members, stored without compression: the models in
+skops and Keras format, what they were trained on as far as new recordings are compared with it, a
+manifest, a model card, and the SHA-256 of each. It has no path and no name of a recording, and the
+same run gives the same bytes.
+
+The hashes find a bundle that was damaged or edited. Whoever forges a bundle can compute new ones,
+so they are no signature: for that, models are read by `storage.skops_files` and
+`storage.keras_files`, which make nothing but the types that this project writes. Take bundles from
+those whose answers you trust.
+"""
+
+import hashlib
+import io
+import json
+import zipfile
+from collections.abc import Iterable
+from pathlib import Path, PurePath
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from disentangled_audio.errors import UserError
+from disentangled_audio.models.preparation import Preprocessing
+from disentangled_audio.models.reference import Reference
+from disentangled_audio.runs.run_files import check_software, read_files
+from disentangled_audio.runs.trained_runs import REFERENCES, TrainedRun
+from disentangled_audio.storage.array_files import read_arrays, write_arrays
+from disentangled_audio.storage.keras_files import read_keras
+from disentangled_audio.storage.limits import json_member, opened_zip, stored_members
+from disentangled_audio.storage.parquet_files import read_parquet
+from disentangled_audio.storage.safe_names import is_name
+from disentangled_audio.storage.skops_files import read_skops
+from disentangled_audio.storage.temporaries import write_whole
+
+_KERAS = ("disentangler",)
+MANIFEST, REFERENCE, CARD, HASHES = "manifest.json", "reference.npz", "README.md", "hashes.json"
+# Beside the models.
+MEMBERS = (MANIFEST, CARD, REFERENCE, HASHES)
+# A bundle of 60,000 recordings takes some 100 MB.
+MAX_BYTES = 2**31
+# Parameters that say how recordings are prepared.
+_PREPARATION = ("fourier", "views", "cepstra", "acoustic", "disentangler", "seed")
+# ZIP knows no earlier date.
+_DATE = (1980, 1, 1, 0, 0, 0)
+
+
+class _ReferenceFacts(BaseModel):
+    """Plain values of `Reference.packed`."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    shares: dict[str, float]
+    n_channels: list[int]
+    rates_hz: list[int]
+    kinds: list[str]
+    roles: list[str]
+    compared_kinds: list[str]
+
+
+class BundleManifest(BaseModel):
+    """What a bundle says of itself.
+
+    Attributes
+    ----------
+    format : of the bundle.
+    run_id, corpus, protocol, fold : the run that trained the models.
+    packages : versions of packages then.
+    feature_code, feature_schema : what computed the features, and their names and shapes.
+    parameters : of the preparation of recordings, `corpus` and `protocol` reduced to what new
+        recordings need.
+    reference : of the recordings of the corpus.
+    """
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    format: Literal[1] = 1
+    run_id: str
+    corpus: str
+    protocol: str
+    fold: str | None
+    packages: dict[str, str]
+    feature_code: str
+    feature_schema: dict[str, list[int] | list[str]]
+    parameters: dict[str, Any]
+    reference: _ReferenceFacts
+
+
+def write_bundle(run: TrainedRun, path: Path, card: str) -> None:
+    """Write the models of a run as one file, whole or not at all.
+
+    Parameters
+    ----------
+    run : TrainedRun
+    path : Path
+        Must not exist.
+    card : str
+        The model card, in Markdown.
+
+    Raises
+    ------
+    UserError
+        If there is a file of that name, or the run's files are not what it made.
+    """
+    if path.exists():
+        raise UserError(f"{path} exists already; remove it, or name another file")
+    if not path.absolute().parent.is_dir():
+        raise UserError(f"{path} cannot be written: {path.parent} is no folder; make it first")
+    contents = read_files(run)
+    facts, arrays = read_reference(contents, run.parameters["seed"]).packed()
+    manifest = BundleManifest(
+        run_id=run.version,
+        corpus=run.corpus,
+        protocol=run.protocol,
+        fold=run.fold,
+        **{name: run.manifest[name] for name in ("packages", "feature_code", "feature_schema")},
+        parameters=_needed_parameters(run),
+        reference=facts,
+    )
+    members = {
+        MANIFEST: _json(manifest.model_dump()),
+        CARD: card.encode(),
+        REFERENCE: write_arrays(arrays),
+        **{_file(name): contents[name] for name in run.models},
+    }
+    members[HASHES] = _json({name: _sha256(content) for name, content in members.items()})
+    write_whole(path, lambda unfinished: unfinished.write_bytes(_zipped(members)))
+
+
+def read_bundle(path: Path) -> tuple[dict[str, Any], Reference, dict[str, Any]]:
+    """What a bundle holds, after every byte of it has been compared with its hash.
+
+    Returns
+    -------
+    manifest : dict
+    reference : Reference
+    models : dict
+        By name.
+
+    Raises
+    ------
+    UserError
+        If it is no bundle, was changed (names the member), or needs another version of a package.
+    """
+    members = _members(path)
+    place = f"{path}:{MANIFEST}"
+    try:
+        manifest = BundleManifest.model_validate_json(members[MANIFEST])
+    except ValidationError as error:
+        raise UserError(f"{place} is of another version of this project: {error}") from error
+    facts = manifest.model_dump()
+    check_software(facts)
+    arrays = read_arrays(members[REFERENCE], f"{path}:{REFERENCE}")
+    reference = Reference.unpacked(facts.pop("reference"), arrays, path)
+    files = {PurePath(file).stem: file for file in members if file not in MEMBERS}
+    contents = {name: members[file] for name, file in files.items()}
+    models = read_models(files, contents, {name: f"{path}:{file}" for name, file in files.items()})
+    return facts, reference, models
+
+
+def read_models(
+    names: Iterable[str], contents: dict[str, bytes], places: dict[str, str]
+) -> dict[str, Any]:
+    """Models by name, from the bytes of their files; `places` are those files, for messages."""
+    return {
+        name: (read_keras if name in _KERAS else read_skops)(contents[name], places[name])
+        for name in names
+    }
+
+
+def read_reference(contents: dict[str, bytes], seed: int) -> Reference:
+    """What new recordings are compared with, from the bytes of a run's tables."""
+    tables = {name: read_parquet(contents[name], f"'{name}'") for name in REFERENCES}
+    return Reference.of_tables(tables, seed)
+
+
+def _file(model: str) -> str:
+    return f"{model}.{'keras' if model in _KERAS else 'skops'}"
+
+
+def _needed_parameters(run: TrainedRun) -> dict[str, Any]:
+    corpus = Preprocessing.of_run(run.manifest).corpus
+    described = corpus.model_dump(mode="json", exclude_defaults=True)
+    kept = {name: run.parameters[name] for name in _PREPARATION}
+    return {**kept, "corpus": described, "protocol": {"target": run.target}}
+
+
+def _json(value: Any) -> bytes:
+    return json.dumps(value, indent=1, sort_keys=False, ensure_ascii=False).encode()
+
+
+def _sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+def _zipped(members: dict[str, bytes]) -> bytes:
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
+        for name, content in members.items():
+            member = zipfile.ZipInfo(name, _DATE)
+            # Of Unix, wherever it is written.
+            member.create_system = 3
+            archive.writestr(member, content)
+    return file.getvalue()
+
+
+def _members(path: Path) -> dict[str, bytes]:
+    """Contents of all members by name, as they were when the bundle was written."""
+    content = _content(path)
+    with opened_zip(io.BytesIO(content), path) as archive:
+        names = list(stored_members(archive, len(content), path))
+        hashes = json_member(archive, HASHES, path) if HASHES in names else None
+        wrong = _wrong_member(names, hashes)
+        if wrong:
+            raise _changed(path, f"has another member than a bundle, or lacks it: {wrong!r}")
+        members = {}
+        for name in names:
+            try:
+                members[name] = archive.read(name)
+            except (zipfile.BadZipFile, EOFError, OSError, NotImplementedError) as error:
+                raise _changed(path, f"has a damaged member '{name}' ({error})") from error
+    for name, expected in hashes.items():
+        if _sha256(members[name]) != expected:
+            raise _changed(path, f"has a member '{name}' with another SHA-256 than it had")
+    if members[HASHES] != _json(hashes):
+        raise _changed(path, f"has a member '{HASHES}' that was edited")
+    return members
+
+
+def _wrong_member(names: list[str], hashes: Any) -> str | None:
+    """A member that a bundle does not have, or that this one lacks; None if all is well."""
+    fixed = {*MEMBERS, *map(_file, ("fourier_pca", "disentangler", "hybrid"))} - {HASHES}
+    if not isinstance(hashes, dict) or not fixed <= set(hashes):
+        return HASHES
+    found, expected = set(names), {*hashes, HASHES}
+    models = (PurePath(name) for name in sorted(expected - {*MEMBERS}))
+    foreign = [str(model) for model in models if not _is_model(model)]
+    return next(iter([*foreign, *sorted(found ^ expected)]), None)
+
+
+def _is_model(member: PurePath) -> bool:
+    return is_name(member.stem) and _file(member.stem) == str(member)
+
+
+def _content(path: Path) -> bytes:
+    if not path.is_file():
+        raise UserError(f"{path} is neither a project's folder nor a bundle (a .zip file)")
+    n_bytes = path.stat().st_size
+    if n_bytes > MAX_BYTES:
+        raise UserError(f"{path} has {n_bytes:,} bytes; a bundle has at most {MAX_BYTES:,}")
+    return path.read_bytes()
+
+
+def _changed(path: Path, what: str) -> UserError:
+    return UserError(
+        f"{path} {what}. It is no bundle, or was changed; get it again from whoever exported it"
+    )
