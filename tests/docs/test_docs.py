@@ -186,7 +186,7 @@ def test_the_site_builds_without_a_warning(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     parameters = (tmp_path / "parameters.html").read_text(encoding="utf-8")
     assert "content_dim" in parameters
-    assert "predict_array" in (tmp_path / "api.html").read_text(encoding="utf-8")
+    assert "predict_array" in (tmp_path / "python-api.html").read_text(encoding="utf-8")
     assert "0.957" in (tmp_path / "results.html").read_text(encoding="utf-8")
 
 
