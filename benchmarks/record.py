@@ -2,7 +2,7 @@
 
 A file holds one table in several entries. An entry is what one command measured: `what` in words,
 `command`, `recordings` (real, simulated or synthesised), git `revision`, `seeds`, `machine`, `date`
-and `rows`. Measuring the same again replaces the entry. `docs/results_pages.py` prints the tables.
+and `rows`. The same command replaces its entry. `docs/results_pages.py` prints the tables.
 """
 
 import json
@@ -46,7 +46,7 @@ def record(
     revision: str | None = None,
     folder: Path = RESULTS,
 ) -> Path:
-    """Write an entry of a table in place of the older one of the same `what`.
+    """Write an entry of a table in place of what the same command, with any seeds, wrote before.
 
     Parameters
     ----------
@@ -81,15 +81,29 @@ def record(
     }
     file = folder / f"{table}.json"
     entries = json.loads(file.read_text(encoding="utf-8")) if file.exists() else []
-    names = [known["what"] for known in entries]
-    if what in names:
-        entries[names.index(what)] = entry
+    older = [number for number, known in enumerate(entries) if _identity(known) == _identity(entry)]
+    if older:
+        entries[older[0]] = entry
     else:
         entries.append(entry)
     folder.mkdir(parents=True, exist_ok=True)
     text = json.dumps(entries, indent=1, ensure_ascii=False, allow_nan=False)
     file.write_text(text + "\n", encoding="utf-8")
     return file
+
+
+def speed_row(quantity: str, value: float, unit: str = "") -> dict[str, Any]:
+    """A row of the table `speed`, to four digits."""
+    return {"quantity": quantity, "value": float(f"{value:.4g}"), "unit": unit}
+
+
+def record_speed(what: str, rows: list[dict[str, Any]], command: str) -> None:
+    """Write an entry of the table `speed`; the benchmarks make their recordings themselves."""
+    record("speed", what, rows, command=command, recordings="simulated", seeds=[])
+
+
+def _identity(entry: dict[str, Any]) -> tuple[str, str]:
+    return entry["what"], entry["command"].partition(" --seeds")[0]
 
 
 def markdown_table(rows: list[dict[str, Any]], headings: dict[str, str] | None = None) -> str:

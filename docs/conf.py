@@ -26,6 +26,8 @@ exclude_patterns = ["generated/*.md"]
 myst_enable_extensions = ["colon_fence", "deflist"]
 myst_heading_anchors = 4
 
+highlight_language = "text"
+
 html_theme = "furo"
 html_title = f"{project} {release}"
 
