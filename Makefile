@@ -29,9 +29,10 @@ fuzz: install ## a million strange names and headers, about 40 minutes
 
 install: $(INSTALLED) ## a virtual environment with everything in it
 
-lint: install ## style, and the Dockerfile
+lint: install ## style, types and the Dockerfile
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/mypy
 	$(BIN)/hadolint Dockerfile
 
 viz: install ## the graph in the browser
@@ -50,7 +51,8 @@ prune: install ## old versions in data: lists, asks, removes; KEEP=3 of each sta
 	$(BIN)/kedro prune --keep=$(KEEP) $(if $(YES),--yes)
 
 clean: ## everything that can be made again, except data
-	rm -rf .venv $(TRACKING) .viz build dist docs/generated .pytest_cache .hypothesis .ruff_cache .coverage .coverage.*
+	rm -rf .venv $(TRACKING) .viz build dist docs/generated
+	rm -rf .pytest_cache .hypothesis .ruff_cache .mypy_cache .coverage .coverage.*
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 	rm -rf src/*.egg-info
 

@@ -226,7 +226,9 @@ def save(results: dict[str, Any], output: Path | None) -> None:
 def record_scores(
     table: str, tables: FoldTables, scored: dict[str, Any], command: str, seeds: list[int]
 ) -> None:
-    """Write the scores of a task's methods under docs/results."""
+    """Write the scores of a task's methods under docs/results, if there are any."""
+    if not scored:
+        return
     rows = [
         {
             "method": method,

@@ -49,12 +49,13 @@ from fold_tables import (
 )
 from numpy.typing import NDArray
 from sklearn.linear_model import RidgeClassifier
-from sklearn.metrics import recall_score
 from sklearn.model_selection import GridSearchCV, StratifiedGroupKFold
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 from threadpoolctl import threadpool_limits
+
+from disentangled_audio.evaluation.scores.recall import balanced_accuracy
 
 # Method to the module that it needs.
 PACKAGES = {
@@ -180,14 +181,12 @@ def searched(
     """Fit with what inner folds over groups choose by balanced accuracy."""
     n_folds = min(MAX_INNER_FOLDS, len(np.unique(group)))
     inner = StratifiedGroupKFold(n_folds, shuffle=True, random_state=0)
-    search = GridSearchCV(classifier, grid, scoring=balanced_accuracy, cv=inner)
+    search = GridSearchCV(classifier, grid, scoring=mean_recall_of, cv=inner)
     return search.fit(features, target, groups=group)
 
 
-def balanced_accuracy(classifier: Pipeline, features: NDArray, target: NDArray) -> float:
-    """Mean recall of the classes that the held-out rows have; a fold may lack one."""
-    guesses = classifier.predict(features)
-    return recall_score(target, guesses, labels=np.unique(target), average="macro")
+def mean_recall_of(classifier: Pipeline, features: NDArray, target: NDArray) -> float:
+    return float(balanced_accuracy(target, classifier.predict(features)))
 
 
 def predictions(tables: FoldTables, method: str) -> dict[str, list[str]]:

@@ -16,12 +16,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings
 from kedro.framework.project import configure_project
 from kedro.framework.session import KedroSession
 from kedro.framework.startup import bootstrap_project
 
 from tests.browsing import a_browser
 
+# Wall-clock deadlines would test the load of the machine.
+settings.register_profile("no deadline", deadline=None)
+settings.load_profile("no deadline")
 # Hundreds of traced networks leave millions of objects; looking through them takes a twentieth.
 gc.set_threshold(50_000, 20, 100)
 

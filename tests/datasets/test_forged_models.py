@@ -40,11 +40,12 @@ from disentangled_audio.models.disentangler import build_disentangler
 from disentangled_audio.models.fusion import ProbabilityFusion
 from disentangled_audio.models.streaming_pca import fit_scaled_pca
 from disentangled_audio.models.svm import CalibratedSvm, Rows, fit_svm
-from disentangled_audio.parameters import CodeTerm, DisentanglerParameters
+from disentangled_audio.parameters import CodeTerm
 from disentangled_audio.storage import parquet_files
 from disentangled_audio.storage.keras_files import OWN_LAYERS, STAMP_MEMBER, WEIGHTS
 from disentangled_audio.storage.keras_files import TRUSTED as TRUSTED_BY_KERAS
 from disentangled_audio.storage.skops_files import NODES, SCIKIT_LEARN, TRUSTED
+from tests.disentangling import disentangler
 
 LOCKS = "disentangled_audio.storage.locks"
 STAMP = {"corpus_hash": "0123", "n_rows": 3, "parts": [1.5, None, True], "file": {"a": "b"}}
@@ -58,8 +59,7 @@ SMALL = {
     "content_channels": (4, 8),
     "pitch_channels": (4,),
     "rhythm_channels": (4,),
-    "decoder_channels": (8, 4),
-    "decoder_units": 16,
+    "decoder": {"channels": (8, 4), "units": 16},
 }
 HEADS = {"content": CodeTerm(of=["room", "distance"])}
 NETWORKS = {
@@ -67,11 +67,16 @@ NETWORKS = {
     "everything": {
         **dict.fromkeys(("stretch", "shift", "tilt", "noise_floor", "early_level"), 0.1),
         **dict.fromkeys(("frequency_warp", "mask", "view_noise", "dropout", "code_noise"), 0.1),
-        **{"timbre_dim": 2, "head_units": 8, "auxiliary_weight": 0.1, "quantised": {"content": 3}},
+        **{
+            "timbre_dim": 2,
+            "head": {"units": 8},
+            "auxiliary_weight": 0.1,
+            "quantised": {"content": 3},
+        },
         **{"pitch_spectrum_units": 4, "readouts": HEADS, "adversaries": HEADS},
     },
     "triple_bottleneck": {"method": "triple_bottleneck"},
-    "adversarial": {"method": "adversarial", "variational_weight": 0.1, "head_units": 0},
+    "adversarial": {"method": "adversarial", "variational_weight": 0.1, "head": {"units": 0}},
 }
 
 
@@ -521,7 +526,7 @@ def test_a_file_of_another_format_is_named(content: bytes, kind: str, tmp_path: 
 
 
 def _network(**given: Any) -> keras.Model:
-    parameters = DisentanglerParameters(**SMALL, **given)
+    parameters = disentangler(**SMALL, **given)
     columns = {"room": 3, "distance": 1}
     return build_disentangler(SHAPES, 3, parameters, seed=1, factor_columns=columns)
 

@@ -7,7 +7,8 @@ import pandas as pd
 import pytest
 
 from disentangled_audio.models.disentangler import build_disentangler
-from disentangled_audio.models.training import encode, train_disentangler
+from disentangled_audio.models.encoding import encode
+from disentangled_audio.models.training import train_disentangler
 from disentangled_audio.models.views import VIEW_NAMES, make_views
 from disentangled_audio.parameters import ViewParameters
 from tests.disentangling import disentangler

@@ -19,7 +19,7 @@ from disentangled_audio.storage.temporaries import TEMPORARY, temporary_neighbou
 
 pytest.importorskip("tensorflow")
 
-from disentangled_audio.models import training
+from disentangled_audio.models import resuming, training
 from tests.conftest import REPOSITORY
 from tests.disentangling import disentangler
 from tests.models.test_disentangler import (
@@ -139,13 +139,12 @@ def test_what_is_restored_matters(
     undisturbed, interrupted: Path, tmp_path: Path, monkeypatch
 ) -> None:
     """Without the optimiser's state, say, the comparison above would fail."""
-    kept = training._Trainer.variables.fget
     for forgotten in ("momentum", "seed_generator"):
         folder = Path(shutil.copytree(interrupted, tmp_path / forgotten))
         monkeypatch.setattr(
-            training._State,
+            resuming.State,
             "restore",
-            _forgetful(training._State.restore, kept, forgotten),
+            _forgetful(resuming.State.restore, forgotten),
         )
         result = _train(folder)
         monkeypatch.undo()
@@ -154,15 +153,14 @@ def test_what_is_restored_matters(
             _assert_same(result, undisturbed)
 
 
-def _forgetful(restore, variables_of, forgotten: str):
-    def restore_in_part(state, arrays, facts, trainer) -> None:
-        variables = variables_of(trainer)
+def _forgetful(restore, forgotten: str):
+    def restore_in_part(state, arrays, facts, variables) -> None:
         fresh = [
             np.array(variable) if forgotten in variable.path else saved
             for variable, saved in zip(variables, arrays["variables"], strict=True)
         ]
         assert any(forgotten in variable.path for variable in variables)
-        restore(state, {**arrays, "variables": fresh}, facts, trainer)
+        restore(state, {**arrays, "variables": fresh}, facts, variables)
 
     return restore_in_part
 

@@ -1,19 +1,18 @@
 """Losses of codes and factors, bottlenecks and the two baselines, on tiny views."""
 
+import keras
 import numpy as np
 import pandas as pd
 import pytest
+import tensorflow as tf
 
+from disentangled_audio.models import layers
+from disentangled_audio.models.decoding import decoder_of, untrained_like
+from disentangled_audio.models.disentangler import build_disentangler
+from disentangled_audio.models.encoding import encode
+from disentangled_audio.models.training import train_disentangler
 from disentangled_audio.parameters import DisentanglerParameters
 from tests.disentangling import disentangler
-
-keras = pytest.importorskip("keras")
-tf = pytest.importorskip("tensorflow")
-
-from disentangled_audio.models import layers  # noqa: E402
-from disentangled_audio.models.decoding import decoder_of, untrained_like  # noqa: E402
-from disentangled_audio.models.disentangler import build_disentangler  # noqa: E402
-from disentangled_audio.models.training import encode, train_disentangler  # noqa: E402
 
 N_ITEMS, N_CLASSES = 64, 2
 LABELS = np.arange(N_ITEMS) % N_CLASSES

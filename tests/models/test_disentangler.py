@@ -6,23 +6,17 @@ import sys
 import warnings
 from pathlib import Path
 
+import keras
 import numpy as np
 import pytest
 
-keras = pytest.importorskip("keras")
-pytest.importorskip("tensorflow")
-
-from disentangled_audio.models import layers, training  # noqa: E402
-from disentangled_audio.models.disentangler import build_disentangler  # noqa: E402
-from disentangled_audio.models.training import (  # noqa: E402
-    NO_LABEL,
-    _Rows,
-    encode,
-    refit_disentangler,
-    train_disentangler,
-)
-from tests.arrays import chunked  # noqa: E402
-from tests.disentangling import disentangler  # noqa: E402
+from disentangled_audio.models import augmentation, encoding, layers
+from disentangled_audio.models.batches import NO_LABEL, Rows
+from disentangled_audio.models.disentangler import build_disentangler
+from disentangled_audio.models.encoding import encode
+from disentangled_audio.models.training import refit_disentangler, train_disentangler
+from tests.arrays import chunked
+from tests.disentangling import disentangler
 
 N_ITEMS, N_CLASSES = 60, 3
 TINY = disentangler(
@@ -92,13 +86,13 @@ def trained(views):
 
 
 AUGMENTATIONS = [
-    layers.RandomTimeResampling(3, 6, 0.5, seed=1),
-    layers.RandomTimeShift(0.2, seed=1),
-    layers.RandomFrequencyWarp(0.1, seed=1),
-    layers.RandomEqualisation(0.5, seed=1),
-    layers.RandomNoiseFloor(0.9, seed=1),
-    layers.RandomEarlyLevel(0.1, early_frames=2, seed=1),
-    layers.RandomMask(0.5, seed=1),
+    augmentation.RandomTimeResampling(3, 6, 0.5, seed=1),
+    augmentation.RandomTimeShift(0.2, seed=1),
+    augmentation.RandomFrequencyWarp(0.1, seed=1),
+    augmentation.RandomEqualisation(0.5, seed=1),
+    augmentation.RandomNoiseFloor(0.9, seed=1),
+    augmentation.RandomEarlyLevel(0.1, early_frames=2, seed=1),
+    augmentation.RandomMask(0.5, seed=1),
 ]
 
 
@@ -129,7 +123,7 @@ def test_time_resampling_keeps_both_ends_and_the_order_of_frames() -> None:
     times = np.broadcast_to(np.arange(32.0, dtype=np.float32)[None, :, None], (50, 32, 2))
 
     resampled = keras.ops.convert_to_numpy(
-        layers.RandomTimeResampling(6, 12, 0.5, seed=0)(times, training=True)
+        augmentation.RandomTimeResampling(6, 12, 0.5, seed=0)(times, training=True)
     )
 
     np.testing.assert_allclose(resampled[:, 0], 0.0, atol=1e-4)
@@ -145,7 +139,7 @@ def test_time_resampling_keeps_both_ends_and_the_order_of_frames() -> None:
 def test_early_level_moves_all_later_frames_by_one_step() -> None:
     view = np.full((6, 10, 4), 0.5, dtype=np.float32)
     view[:, 0] = 1.0
-    layer = layers.RandomEarlyLevel(0.1, early_frames=1, seed=0)
+    layer = augmentation.RandomEarlyLevel(0.1, early_frames=1, seed=0)
 
     changed = keras.ops.convert_to_numpy(layer(view, training=True))
 
@@ -159,7 +153,7 @@ def test_early_level_moves_all_later_frames_by_one_step() -> None:
 def test_a_peak_that_comes_late_stays_the_peak() -> None:
     view = np.zeros((40, 6, 2), dtype=np.float32)
     view[:, 0], view[:, 1:] = 0.95, 1.0
-    layer = layers.RandomEarlyLevel(0.3, early_frames=1, seed=1)
+    layer = augmentation.RandomEarlyLevel(0.3, early_frames=1, seed=1)
 
     changed = keras.ops.convert_to_numpy(layer(view, training=True))
 
@@ -170,7 +164,9 @@ def test_a_peak_that_comes_late_stays_the_peak() -> None:
 def test_noise_floor_raises_only_what_is_below_it() -> None:
     view = np.linspace(0.0, 1.0, 50, dtype=np.float32).reshape(1, 5, 10)
 
-    raised = keras.ops.convert_to_numpy(layers.RandomNoiseFloor(0.5, seed=0)(view, training=True))
+    raised = keras.ops.convert_to_numpy(
+        augmentation.RandomNoiseFloor(0.5, seed=0)(view, training=True)
+    )
 
     floor = raised.min()
     assert 0.0 < floor <= 0.5
@@ -331,7 +327,7 @@ def test_a_fresh_process_loads_and_trains_to_the_same_bits_in_silence(
         "import disentangled_audio.models.layers\n"
         "folder = sys.argv[2]\n"
         "model = keras.models.load_model(folder + '/model.keras', safe_mode=True)\n"
-        "from disentangled_audio.models.training import encode\n"
+        "from disentangled_audio.models.encoding import encode\n"
         "outputs = encode(model, dict(np.load(folder + '/views.npz')))\n"
         "np.savez(folder + '/outputs.npz', **outputs)\n"
         "sys.path.insert(0, sys.argv[1])\n"
@@ -425,7 +421,7 @@ def test_rows_of_no_known_class_are_rebuilt_and_not_classified(views) -> None:
     assert not np.array_equal(weights_with(0.0), weights_with(1.0))
     # The sums over a batch of all rows are those of the rows of known class, class by class.
     n_rows = TRAIN_ROWS.sum()
-    tensors = _Rows(views, labels, TRAIN_ROWS, N_CLASSES, PLAIN, {}).batch(np.arange(n_rows))
+    tensors = Rows(views, labels, TRAIN_ROWS, N_CLASSES, PLAIN, {}).batch(np.arange(n_rows))
     weight, target = tensors["weight"].numpy(), tensors["target"].numpy()
     assert not weight[unknown[TRAIN_ROWS]].any()
     assert not target[unknown[TRAIN_ROWS]].any()
@@ -434,7 +430,7 @@ def test_rows_of_no_known_class_are_rebuilt_and_not_classified(views) -> None:
 
 
 def test_batches_hold_the_rows_that_they_name(views) -> None:
-    batch = _Rows(views, LABELS, VALIDATION_ROWS, N_CLASSES, PLAIN, {}).batch(np.array([4, 0]))
+    batch = Rows(views, LABELS, VALIDATION_ROWS, N_CLASSES, PLAIN, {}).batch(np.array([4, 0]))
 
     for name, view in views.items():
         np.testing.assert_array_equal(batch[name].numpy(), view[[34, 30]])
@@ -443,13 +439,13 @@ def test_batches_hold_the_rows_that_they_name(views) -> None:
 
 def test_an_epoch_sees_a_part_of_many_rows_and_all_of_few(views, monkeypatch) -> None:
     seen = []
-    batch = _Rows.batch
+    batch = Rows.batch
 
-    def spy(rows: _Rows, numbers: np.ndarray):
+    def spy(rows: Rows, numbers: np.ndarray):
         seen.append((rows.n_rows, numbers))
         return batch(rows, numbers)
 
-    monkeypatch.setattr(_Rows, "batch", spy)
+    monkeypatch.setattr(Rows, "batch", spy)
     few = disentangler(PLAIN, max_epoch_rows=12, batch_size=5)
     _, history = _train(views, parameters=few)
 
@@ -480,7 +476,7 @@ def test_codes_of_lazy_views_are_those_of_arrays_and_only_wanted_ones_are_held(
     views, trained, monkeypatch
 ) -> None:
     whole = encode(trained[0], views, batch_size=7)
-    monkeypatch.setattr(training, "_ENCODED_ROWS", 20)
+    monkeypatch.setattr(encoding, "_ENCODED_ROWS", 20)
     stored = {name: chunked(view) for name, view in views.items() if name != "log_mel"}
 
     parts = encode(trained[0], stored, 7, ["content", "target"])

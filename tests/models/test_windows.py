@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from disentangled_audio.models.disentangler import build_disentangler
-from disentangled_audio.models.training import encode
+from disentangled_audio.models.encoding import encode
 from disentangled_audio.models.views import make_views
 from disentangled_audio.models.windows import Windows, cut_windows
 from disentangled_audio.parameters import ViewParameters

@@ -15,13 +15,13 @@ import pytest
 
 from disentangled_audio.errors import UserError
 from disentangled_audio.runs.folds import folder_of
-from disentangled_audio.runs.trained_runs import MODELS, REFERENCES, is_complete, is_trained
+from disentangled_audio.runs.trained_runs import REFERENCES, is_complete, is_trained, models_of
 from tests.arrays import chunked
 from tests.conftest import load_catalog, run_kedro
 
 CORPUS = "twin_tiny/database_by_room"
 # Where tests train folds of their own: only what is said, in seconds.
-SHORT = {"disentangler": {"epochs": 1}}
+SHORT = {"disentangler": {"schedule": {"epochs": 1}}}
 
 
 def _versions(project: Path, fold: str, entry: str) -> dict[str, int]:
@@ -95,7 +95,7 @@ def test_a_fold_has_all_that_classifying_needs(folds_run: Path) -> None:
     assert manifest["parameters"]["protocol"]["split"]["fold"] == 1
     assert set(manifest["feature_schema"]) >= {"log_mel", "mel_features", "codes"}
     assert set(manifest["seconds"]) >= {"train_disentangler", "train_hybrid"}
-    for name in (*MODELS, *REFERENCES):
+    for name in (*models_of(manifest["dataset_versions"]), *REFERENCES):
         entry = name if name == "recordings" else f"1.{name}"
         of_entry = manifest["dataset_versions"][name]
         file = Path(catalog[entry]._get_versioned_path(of_entry))
@@ -234,7 +234,7 @@ def test_other_parameters_are_other_versions(folds_run: Path) -> None:
 
 def test_jobs_side_by_side_train_each_fold_once(folds_run: Path) -> None:
     before = {fold: _versions(folds_run, fold, "predictions") for fold in ("2", "3")}
-    asked = "seed=12,disentangler.epochs=1,cross_validation.disentanglement=false"
+    asked = "seed=12,disentangler.schedule.epochs=1,cross_validation.disentanglement=false"
     command = [sys.executable, "-m", "kedro", "run", "--env=test", "--pipelines=folds"]
     jobs = [
         subprocess.Popen(
@@ -334,10 +334,10 @@ def _changed(value: Any, rows: np.ndarray) -> Any:
 def _fitted(
     splits: pd.DataFrame, inputs: dict[str, Any], checkpoint: Path, monkeypatch: pytest.MonkeyPatch
 ) -> dict[str, Any]:
-    from disentangled_audio.evaluation.representation import swaps
+    from disentangled_audio.evaluation.representation import readers
 
     read: list[Any] = []
-    fit_readers = swaps.fit_readers
+    fit_readers = readers.fit_readers
 
     def spy(log_mel: np.ndarray, attributes: pd.DataFrame) -> Any:
         read.extend([log_mel, attributes.to_numpy(dtype=str)])
@@ -345,7 +345,7 @@ def _fitted(
 
     data = {**inputs, "splits": splits, "training_checkpoint": checkpoint}
     with monkeypatch.context() as patched:
-        patched.setattr(swaps, "fit_readers", spy)
+        patched.setattr(readers, "fit_readers", spy)
         for node in _parts().nodes:
             data.update(node.run({name: data[name] for name in node.inputs}))
     test = (splits["role"] == "test").to_numpy()

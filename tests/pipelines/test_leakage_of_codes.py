@@ -34,7 +34,7 @@ def test_the_summary_has_scores_of_codes_and_controls(measured_run: Path) -> Non
 def test_probes_are_told_which_rows_are_unseen_and_which_are_of_one_file(
     measured_run: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from disentangled_audio.evaluation.representation import disentanglement, leakage
+    from disentangled_audio.evaluation.representation import block_scores, leakage
     from disentangled_audio.pipelines.disentanglement.nodes import measure_disentanglement
 
     catalog = load_catalog(measured_run)
@@ -46,7 +46,7 @@ def test_probes_are_told_which_rows_are_unseen_and_which_are_of_one_file(
     recordings["path"] = [f"file{number // 2}" for number in range(len(recordings))]
     used = inputs["splits"]["role"].isin(["train", "validation", "test"]).to_numpy()
     given = []
-    for module, name in ((leakage, "leakage_matrix"), (disentanglement, "block_scores")):
+    for module, name in ((leakage, "leakage_matrix"), (block_scores, "block_scores")):
         whole = getattr(module, name)
 
         def spy(*args: Any, whole: Any = whole, **kwargs: Any) -> Any:

@@ -123,7 +123,7 @@ def test_a_call_in_one_window_tells_the_class_of_the_clip(birds: Any) -> None:
 
 
 def test_codes_are_means_over_windows_and_swaps_take_the_loudest(birds: Any) -> None:
-    from disentangled_audio.models.training import encode
+    from disentangled_audio.models.encoding import encode
 
     views = {name: birds.load(name)[:] for name in VIEWS[1:]}
     windows = windows_of(birds.load("log_mel"))

@@ -1,19 +1,26 @@
 """Gives every row its role: train, validation, test, unlabelled, or unused."""
 
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 
 import numpy as np
 import pandas as pd
-from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
 from disentangled_audio.errors import UserError
-from disentangled_audio.parameters import Protocol, Split
+from disentangled_audio.evaluation.folds import (
+    column_name,
+    column_values,
+    combination_roles,
+    listed,
+    numbered_name,
+    tested_rows,
+    validation_rows,
+)
+from disentangled_audio.parameters import Protocol
 
 ROLES = ("train", "validation", "test")
+
 _REPEAT_STRIDE = 1_000_003
-# Of long lists, so many are named.
-_MOST_NAMED = 5
 
 
 class SplitWarning(UserWarning):
@@ -67,11 +74,11 @@ def _split(
     rows = table[used].reset_index()
     kept_recordings = recordings[used].reset_index(drop=True)
     if protocol.split.strategy == "combinations":
-        fold, role = _combination_roles(kept_recordings[protocol.group_by], protocol.split, seed)
+        fold, role = combination_roles(kept_recordings[protocol.group_by], protocol.split, seed)
     else:
-        fold, test = _test_rows(kept_recordings, rows, protocol.split, seed)
+        fold, test = tested_rows(kept_recordings, rows, protocol.split, seed)
         role = np.where(test, "test", "train").astype(object)
-        role[_validation_rows(rows, ~test, protocol.split, seed)] = "validation"
+        role[validation_rows(rows, ~test, protocol.split, seed)] = "validation"
     missing = _missing_classes(rows, role)
     if missing and not protocol.split.allow_missing_classes:
         raise UserError(
@@ -159,17 +166,15 @@ def _fold_changes(recordings: pd.DataFrame, protocol: Protocol) -> dict[str, dic
     if split.strategy == "leave_one_group_out":
         return {group: {"fold": group} for group in sorted(table.loc[used, "group"].unique())}
     if split.strategy == "column":
-        _, known = _column_values(recordings[used], split)
+        _, known = column_values(recordings[used], split)
         tests = [split.test] if split.test else [[value] for value in known]
-        return {
-            _column_name(split, test): {} if split.test else {"fold": test[0]} for test in tests
-        }
-    changes = [
+        return {column_name(split, test): {} if split.test else {"fold": test[0]} for test in tests}
+    changes: list[dict[str, object]] = [
         {"fold": number, "repeat": repeat}
         for repeat in range(split.repeats)
         for number in range(split.n_folds)
     ]
-    return {_numbered_name(split.model_copy(update=change)): change for change in changes}
+    return {numbered_name(split.model_copy(update=change)): change for change in changes}
 
 
 def _rows_without_target(
@@ -181,10 +186,10 @@ def _rows_without_target(
     unknown = table[kept & table["target"].isna().to_numpy()]
     if unknown.empty:
         return []
-    groups = _named(sorted(unknown["group"].unique()))
+    groups = listed(sorted(unknown["group"].unique()))
     return [
         f"{len(unknown)} rows have no target '{protocol.target}' and are not used: "
-        f"{_named(unknown['recording_id'])} (groups: {groups})"
+        f"{listed(unknown['recording_id'])} (groups: {groups})"
     ]
 
 
@@ -204,7 +209,7 @@ def _identical_files(recordings: pd.DataFrame, rows: pd.DataFrame, fold: str) ->
             c for c in copies if c["target"].nunique() > 1
         ],
     }
-    return [f"{what}: {_named(map(_copies_named, found))}" for what, found in said.items() if found]
+    return [f"{what}: {listed(map(_copies_named, found))}" for what, found in said.items() if found]
 
 
 def _copies_named(copies: pd.DataFrame) -> str:
@@ -218,16 +223,9 @@ def _check_ids(recordings: pd.DataFrame) -> None:
     twice = ids[ids.duplicated()].unique()
     if len(twice):
         raise UserError(
-            f"recording_id is not unique: {_named(twice)}; two sources or patterns take the same "
+            f"recording_id is not unique: {listed(twice)}; two sources or patterns take the same "
             "file, correct the corpus"
         )
-
-
-def _named(names: Iterable[object]) -> str:
-    """The first of some names, and how many there are beside."""
-    listed = [str(name) for name in names]
-    more = len(listed) - _MOST_NAMED
-    return ", ".join(listed[:_MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
 
 
 def _kept_rows(recordings: pd.DataFrame, where: dict[str, list[str]]) -> np.ndarray:
@@ -246,7 +244,7 @@ def _labels(recordings: pd.DataFrame, protocol: Protocol) -> pd.Series:
     if unknown:
         raise UserError(
             f"protocol.labels: column '{protocol.target}' has no value '{unknown[0]}'; it has "
-            f"{_named(sorted(values.dropna().unique()))}"
+            f"{listed(sorted(values.dropna().unique()))}"
         )
     return values.map(protocol.labels).astype("string")
 
@@ -272,167 +270,6 @@ def _check_classes(target: pd.Series, name: str) -> None:
             f"target '{name}' has {len(classes)} class ({', '.join(classes) or 'no rows'}); "
             "a classifier needs two or more: check protocol.target, protocol.where and the names"
         )
-
-
-def _test_rows(
-    recordings: pd.DataFrame, rows: pd.DataFrame, split: Split, seed: int
-) -> tuple[str, np.ndarray]:
-    if split.strategy == "column":
-        return _column_fold(recordings, split)
-    if split.strategy == "leave_one_group_out":
-        return _group_fold(rows["group"], split.fold)
-    return _numbered_fold(rows, split, seed)
-
-
-def _column_fold(recordings: pd.DataFrame, split: Split) -> tuple[str, np.ndarray]:
-    values, known = _column_values(recordings, split)
-    tested = split.test or [known[0] if split.fold is None else str(split.fold)]
-    if not split.test and tested[0] not in known:
-        raise UserError(
-            f"protocol.split.fold '{tested[0]}' is no value of column '{split.column}'; "
-            f"it has {known}"
-        )
-    for wanted in (*tested, *(split.train or [])):
-        if wanted not in known:
-            raise UserError(
-                f"protocol.split: column '{split.column}' has no value '{wanted}'; it has {known}"
-            )
-    test = values.isin(tested).to_numpy()
-    if test.all():
-        raise UserError(
-            f"protocol.split: all rows have the tested value {', '.join(tested)} of column "
-            f"'{split.column}'; none is left to train on"
-        )
-    outside = ~test & ~values.isin(split.train).to_numpy() if split.train else np.zeros(len(test))
-    if outside.any():
-        raise UserError(
-            f"protocol.split: {int(outside.sum())} rows are in neither train {split.train} nor "
-            f"test {split.test} of column '{split.column}'; leave them out by protocol.where"
-        )
-    return _column_name(split, tested), test
-
-
-def _column_name(split: Split, tested: list[str]) -> str:
-    return f"{split.column}={'+'.join(tested)}"
-
-
-def _column_values(recordings: pd.DataFrame, split: Split) -> tuple[pd.Series, list[str]]:
-    """The column that decides, as text, and its values in order."""
-    values = recordings[split.column].astype("string")
-    n_missing = int(values.isna().sum())
-    if n_missing and not split.test:
-        raise UserError(
-            f"protocol.split: {n_missing} rows have no value in column '{split.column}' and so "
-            "are in no fold; leave them out by protocol.where, or name the test values"
-        )
-    return values, sorted(values.dropna().unique())
-
-
-def _group_fold(groups: pd.Series, fold: str | int | None) -> tuple[str, np.ndarray]:
-    known = sorted(groups.unique())
-    if len(known) < 3:
-        raise UserError(
-            f"leave_one_group_out needs three or more groups (test, validation, training); "
-            f"there are {known}"
-        )
-    chosen = known[0] if fold is None else str(fold)
-    if chosen not in known:
-        raise UserError(f"protocol.split.fold '{chosen}' is not a group; groups are {known}")
-    return chosen, (groups == chosen).to_numpy()
-
-
-def _numbered_fold(rows: pd.DataFrame, split: Split, seed: int) -> tuple[str, np.ndarray]:
-    folds = _folds(rows, split.n_folds, split.strategy, seed)
-    return _numbered_name(split), folds == _fold_number(split)
-
-
-def _numbered_name(split: Split) -> str:
-    number = _fold_number(split)
-    return str(number) if split.repeats == 1 else f"{number} of repeat {split.repeat}"
-
-
-def _fold_number(split: Split) -> int:
-    number = 0 if split.fold is None else split.fold
-    if not str(number).isdigit() or int(number) >= split.n_folds:
-        raise UserError(
-            f"protocol.split.fold '{number}' must be a number from 0 to {split.n_folds - 1}"
-        )
-    return int(number)
-
-
-def _combination_roles(factors: pd.DataFrame, split: Split, seed: int) -> tuple[str, np.ndarray]:
-    """Fold, and roles by a Latin design: a combination's fold is the sum of its level numbers.
-
-    The levels are numbered in random order. Test and validation are two neighbouring folds.
-    """
-    number = _fold_number(split)
-    rng = np.random.default_rng(seed)
-    total = np.zeros(len(factors), dtype=int)
-    for column in factors:
-        values = factors[column].astype("string").fillna("")
-        order = {value: n for n, value in enumerate(rng.permutation(sorted(values.unique())))}
-        total += values.map(order).to_numpy(dtype=int)
-    folds = total % split.n_folds
-    role = np.full(len(factors), "train", dtype=object)
-    role[folds == number] = "test"
-    role[folds == (number + 1) % split.n_folds] = "validation"
-    return _numbered_name(split), role
-
-
-def _validation_rows(
-    rows: pd.DataFrame, training: np.ndarray, split: Split, seed: int
-) -> np.ndarray:
-    candidates = np.flatnonzero(training)
-    # Where few groups are left, each may be a fold of its own; two are needed in any case.
-    n_units = _units(rows.iloc[candidates], split.strategy).nunique()
-    n_folds = max(2, min(split.validation_folds, n_units))
-    # Another seed than the test folds', so that validation is no echo of the test draw.
-    folds = _folds(rows.iloc[candidates], n_folds, split.strategy, seed + 1)
-    target = rows["target"].to_numpy()[candidates]
-
-    def n_held(number: int) -> tuple[int, int]:
-        held_out = folds == number
-        return -len(set(target[~held_out])), -len(set(target[held_out]))
-
-    # The first fold that leaves every class to train on, and has every class, if there is one.
-    # scikit-learn puts the largest group into fold 0, whatever the seed.
-    return candidates[folds == min(range(n_folds), key=n_held)]
-
-
-def _units(rows: pd.DataFrame, strategy: str) -> pd.Series:
-    """What stays together: groups; for `random`, the channels of a file."""
-    return rows["path"] if strategy == "random" else rows["group"]
-
-
-def _folds(rows: pd.DataFrame, n_folds: int, strategy: str, seed: int) -> np.ndarray:
-    """Number of the stratified fold that holds each row."""
-    units = _units(rows, strategy)
-    grouped = not units.is_unique
-    if units.nunique() < n_folds:
-        what = "file" if strategy == "random" else "group"
-        what += "s" * (units.nunique() > 1)
-        raise UserError(
-            f"{units.nunique()} {what} ({_named(sorted(units.unique()))}) cannot make {n_folds} "
-            "folds; lower protocol.split.n_folds or validation_folds, or group by a finer column"
-        )
-    splitter = (StratifiedGroupKFold if grouped else StratifiedKFold)(
-        n_folds, shuffle=True, random_state=seed
-    )
-    folds = np.empty(len(rows), dtype=int)
-    with warnings.catch_warnings():
-        # A class with fewer rows than folds is named by _missing_classes, if it matters.
-        warnings.filterwarnings("ignore", message="The least populated class")
-        try:
-            groups = units if grouped else None
-            parts = list(splitter.split(np.zeros(len(rows)), rows["target"], groups))
-        except ValueError as error:
-            raise UserError(
-                f"{n_folds} folds cannot be made: {error} Lower protocol.split.n_folds or "
-                "protocol.split.validation_folds, or record more of the rarest class"
-            ) from error
-    for number, (_, held_out) in enumerate(parts):
-        folds[held_out] = number
-    return folds
 
 
 def _missing_classes(rows: pd.DataFrame, role: np.ndarray) -> str:
@@ -462,6 +299,6 @@ def _with_groups(rows: pd.DataFrame) -> Callable[[str], str]:
         if len(own) == 1:
             return f"{name} (a single row: {own['recording_id'].iloc[0]})"
         groups = sorted(own["group"].unique())
-        return f"{name} (group{'s' * (len(groups) > 1)} {_named(groups)})"
+        return f"{name} (group{'s' * (len(groups) > 1)} {listed(groups)})"
 
     return named

@@ -1,5 +1,7 @@
 """Stands for a member that could not be fitted."""
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin
@@ -20,7 +22,7 @@ class AbsentMember(ClassifierMixin, BaseEstimator):
         self.classes = classes
 
     @property
-    def classes_(self) -> NDArray:
+    def classes_(self) -> NDArray[Any]:
         """Class names, in the order of the probability columns."""
         return np.asarray(self.classes, dtype=object)
 

@@ -73,7 +73,7 @@ class Answers:
 
     @cached_property
     def _compiled(self) -> Any:
-        from disentangled_audio.models.training import LARGE_BATCH, compile_network
+        from disentangled_audio.models.encoding import LARGE_BATCH, compile_network
 
         return compile_network(self._encoders, LARGE_BATCH)
 
@@ -136,8 +136,8 @@ class Answers:
 
     def _make(self, part: Features) -> _Made:
         """Features, after their schema has been compared with the run's."""
+        from disentangled_audio.models.encoding import LARGE_BATCH, encode
         from disentangled_audio.models.streaming_pca import project
-        from disentangled_audio.models.training import LARGE_BATCH, encode
 
         rows = pd.DataFrame(part.rows)
         recording_id = rows["recording_id"]

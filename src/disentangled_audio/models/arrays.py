@@ -23,13 +23,13 @@ ITEMS, LOUDEST = "items", "loudest"
 
 def computed(
     name: str,
-    source: "zarr.Array",
+    source: "zarr.Array[Any]",
     work: "Callable[[NDArray[Any]], NDArray[Any] | dict[str, NDArray[Any]]]",
     parameters: Any,
     chunks: Path,
     parallel: ParallelParameters,
     beside: "NDArray[Any] | None" = None,
-) -> "dict[str, zarr.Array]":
+) -> "dict[str, zarr.Array[Any]]":
     """Arrays whose rows follow from those of another one, chunk by chunk.
 
     Parameters
@@ -64,14 +64,14 @@ def computed(
         )
 
 
-def note_windows(view: "zarr.Array", windows: "Windows") -> "zarr.Array":
+def note_windows(view: "zarr.Array[Any]", windows: "Windows") -> "zarr.Array[Any]":
     """Let an array of views say which of its rows belong together; whole clips need no note."""
     if not windows.are_whole:
         view.attrs.update({ITEMS: windows.items.tolist(), LOUDEST: windows.loudest.tolist()})
     return view
 
 
-def windows_of(view: "zarr.Array") -> "Windows":
+def windows_of(view: "zarr.Array[Any]") -> "Windows":
     """Which clip each row of a view belongs to; whoever indexes views by clips asks here."""
     import numpy as np
 
@@ -123,14 +123,14 @@ class NamedRows:
         return values
 
 
-def named_views(table: "pd.DataFrame", **views: "zarr.Array") -> dict[str, NamedRows]:
+def named_views(table: "pd.DataFrame", **views: "zarr.Array[Any]") -> dict[str, NamedRows]:
     """Views by name, whose rows know their recording; the table has a row an item."""
     items = windows_of(next(iter(views.values()))).items
     names = table["recording_id"].to_numpy()[items]
     return {name: NamedRows(name, view, names) for name, view in views.items()}
 
 
-def in_memory(values: "NDArray[Any]", **attributes: Any) -> "zarr.Array":
+def in_memory(values: "NDArray[Any]", **attributes: Any) -> "zarr.Array[Any]":
     """A small array in the form of the large ones, in one chunk."""
     import zarr
 

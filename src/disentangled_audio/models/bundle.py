@@ -116,7 +116,7 @@ def write_bundle(run: TrainedRun, path: Path, card: str) -> None:
         fold=run.fold,
         **{name: run.manifest[name] for name in ("packages", "feature_code", "feature_schema")},
         parameters=_needed_parameters(run),
-        reference=facts,
+        reference=_ReferenceFacts.model_validate(facts),
     )
     members = {
         MANIFEST: _json(manifest.model_dump()),
@@ -212,7 +212,7 @@ def _members(path: Path) -> dict[str, bytes]:
         names = list(stored_members(archive, len(content), path))
         hashes = json_member(archive, HASHES, path) if HASHES in names else None
         wrong = _wrong_member(names, hashes)
-        if wrong:
+        if hashes is None or wrong:
             raise _changed(path, f"has another member than a bundle, or lacks it: {wrong!r}")
         members = {}
         for name in names:

@@ -10,6 +10,10 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
 from scipy.special import log_softmax, softmax
 
+# scikit-learn's `CalibratedClassifierCV(method="temperature")` does not fit here: it needs an
+# estimator (the network and the mean of the hybrid's members are none), bounds the temperature by
+# exp(±10) alone (a member of the hybrid must not be sharpened), and doubles the margin of two
+# classes.
 MAX_TEMPERATURE = 20.0
 
 

@@ -79,7 +79,7 @@ class Checkpoint:
         text = json.dumps({**facts, "digest": self._digest, "groups": list(arrays)})
         content[_FACTS] = np.array(text)
         try:
-            write_whole(self._path, lambda path: np.savez(path, **content))
+            write_whole(self._path, lambda path: np.savez(path, **content))  # type: ignore[arg-type] # no name is `allow_pickle`
         except OSError as error:
             raise UserError(
                 f"the state of training cannot be written to {self._folder}: {error}. Make room, "

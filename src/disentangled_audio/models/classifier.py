@@ -287,8 +287,9 @@ def _part_edges(n_files: int) -> list[int]:
 
 
 def _texts(paths: Paths) -> list[str]:
-    single = isinstance(paths, str | PathLike)
-    return [fspath(path) for path in ([paths] if single else paths)]
+    if isinstance(paths, str | PathLike):
+        return [fspath(paths)]
+    return [fspath(path) for path in paths]
 
 
 def _wav(samples: Any, sample_rate_hz: int) -> bytes:

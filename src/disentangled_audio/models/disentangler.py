@@ -9,10 +9,7 @@ from typing import Any
 import keras
 from keras import layers, ops
 
-from disentangled_audio.models.layers import (
-    GaussianCode,
-    GradientReversal,
-    Quantise,
+from disentangled_audio.models.augmentation import (
     RandomEarlyLevel,
     RandomEqualisation,
     RandomFrequencyWarp,
@@ -20,9 +17,9 @@ from disentangled_audio.models.layers import (
     RandomNoiseFloor,
     RandomTimeResampling,
     RandomTimeShift,
-    Standardise,
 )
-from disentangled_audio.parameters import CodeTerm, DisentanglerParameters
+from disentangled_audio.models.layers import GaussianCode, GradientReversal, Quantise, Standardise
+from disentangled_audio.parameters import Code, CodeTerm, DisentanglerParameters
 
 AUXILIARY = "auxiliary"
 INPUT_NAMES = ("content_view", "rhythm_view", "pitch_view")
@@ -90,7 +87,10 @@ def build_disentangler(
         inputs = {_WHOLE_VIEW: keras.Input(view_shapes[_WHOLE_VIEW], name=_WHOLE_VIEW)}
         # Two encoders alike, of the same input (DuoAE of Hung et al. 2018).
         seen = Standardise(name="standardise_whole")(inputs[_WHOLE_VIEW])
-        encoders = {"content": (_whole_features, seen), "pitch": (_whole_features, seen)}
+        encoders: dict[Code, Any] = {
+            "content": (_whole_features, seen),
+            "pitch": (_whole_features, seen),
+        }
     else:
         inputs = {name: keras.Input(view_shapes[name], name=name) for name in INPUT_NAMES}
         encoders = {
@@ -98,7 +98,8 @@ def build_disentangler(
             "rhythm": (_rhythm_features, inputs["rhythm_view"]),
             "pitch": (_pitch_features, inputs["pitch_view"]),
         }
-    features, exact = {}, {}
+    features: dict[Code, Any] = {}
+    exact: dict[Code, Any] = {}
     for name, (encoder, view) in encoders.items():
         features[name] = layers.Flatten()(encoder(view, parameters, seeds))
         exact[name] = _bottleneck(features[name], name, parameters, seeds)
@@ -123,7 +124,7 @@ def head_name(kind: str, code: str, factor: str) -> str:
 
 
 def _heads(
-    codes: dict[str, Any], parameters: DisentanglerParameters, columns: dict[str, int]
+    codes: dict[Code, Any], parameters: DisentanglerParameters, columns: dict[str, int]
 ) -> dict[str, Any]:
     """Linear readouts, and adversaries with a hidden layer."""
     heads = {}
@@ -255,7 +256,7 @@ def _activated(features: Any, filters: int) -> Any:
 
 
 def _bottleneck(
-    features: Any, name: str, parameters: DisentanglerParameters, seeds: Iterator[int]
+    features: Any, name: Code, parameters: DisentanglerParameters, seeds: Iterator[int]
 ) -> Any:
     """Code before it is rounded."""
     n_dimensions = getattr(parameters.encoders, f"{name}_dim")
@@ -268,20 +269,20 @@ def _bottleneck(
 
 
 def _bounded(
-    features: Any, n_dimensions: int, name: str, parameters: DisentanglerParameters
+    features: Any, n_dimensions: int, name: Code, parameters: DisentanglerParameters
 ) -> Any:
     """Code between -1 and 1, so that noise on it limits what it can say."""
     own = name if parameters.levels(name) is None else f"{name}_exact"
     return layers.Dense(n_dimensions, activation="tanh", name=own)(features)
 
 
-def _rounded(code: Any, name: str, parameters: DisentanglerParameters) -> Any:
+def _rounded(code: Any, name: Code, parameters: DisentanglerParameters) -> Any:
     levels = parameters.levels(name)
     return code if levels is None else Quantise(levels, name=name)(code)
 
 
 def _decode(
-    codes: dict[str, Any], shape: tuple[int, ...], parameters: DisentanglerParameters
+    codes: dict[Code, Any], shape: tuple[int, ...], parameters: DisentanglerParameters
 ) -> Any:
     """Log-mel spectrogram from all codes.
 
@@ -325,7 +326,7 @@ def _with_harmonics(rebuilt: Any, pitch: Any, n_units: int) -> Any:
 
 
 def _classify(
-    codes: dict[str, Any],
+    codes: dict[Code, Any],
     n_classes: int,
     parameters: DisentanglerParameters,
     seeds: Iterator[int],

@@ -1,10 +1,14 @@
 """Hybrid classifier: a weighted geometric mean of calibrated member probabilities."""
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import log_softmax
 from sklearn.base import BaseEstimator, ClassifierMixin
 
+from disentangled_audio.evaluation.scores.pooling import applies, pooled_logits
+from disentangled_audio.evaluation.scores.recall import balanced_accuracy
 from disentangled_audio.models.calibration import fit_temperature, scaled_probabilities
 
 EPSILON = 1e-7
@@ -52,8 +56,8 @@ class ProbabilityFusion(ClassifierMixin, BaseEstimator):
     def fit(
         self,
         members: dict[str, NDArray[np.float64]],
-        target: NDArray,
-        group: NDArray,
+        target: NDArray[Any],
+        group: NDArray[Any],
         classes: list[str],
     ) -> "ProbabilityFusion":
         """Choose temperatures and weights.
@@ -80,7 +84,7 @@ class ProbabilityFusion(ClassifierMixin, BaseEstimator):
         self.members_ = list(members)
         column = {name: number for number, name in enumerate(classes)}
         truth = np.array([column[name] for name in target])
-        applies = [_applies(probabilities) for probabilities in members.values()]
+        known = [applies(probabilities) for probabilities in members.values()]
         self.temperatures_ = np.array(
             [
                 fit_temperature(
@@ -91,16 +95,16 @@ class ProbabilityFusion(ClassifierMixin, BaseEstimator):
                 )
                 if rows.any()
                 else 1.0
-                for probabilities, rows in zip(members.values(), applies, strict=True)
+                for probabilities, rows in zip(members.values(), known, strict=True)
             ]
         )
-        if not any(rows.any() for rows in applies):
+        if not any(rows.any() for rows in known):
             raise ValueError(f"none of the members {', '.join(members)} applies to any row")
         group = np.asarray(group)
         odds = np.array(
             [
                 _log_odds(probabilities[rows], truth[rows], group[rows], len(classes))
-                for probabilities, rows in zip(members.values(), applies, strict=True)
+                for probabilities, rows in zip(members.values(), known, strict=True)
             ]
         )
         if not odds.any():
@@ -109,7 +113,7 @@ class ProbabilityFusion(ClassifierMixin, BaseEstimator):
         self.weights_ = odds / odds.sum()
         scaled = self._scaled(members)
         self.temperature_ = fit_temperature(
-            _pooled(self.weights_, scaled), truth, self.max_temperature
+            pooled_logits(self.weights_, scaled), truth, self.max_temperature
         )
         return self
 
@@ -127,10 +131,10 @@ class ProbabilityFusion(ClassifierMixin, BaseEstimator):
             Rows sum to one.
         """
         return scaled_probabilities(
-            _pooled(self.weights_, self._scaled(members)), self.temperature_
+            pooled_logits(self.weights_, self._scaled(members)), self.temperature_
         )
 
-    def predict(self, members: dict[str, NDArray[np.float64]]) -> NDArray:
+    def predict(self, members: dict[str, NDArray[np.float64]]) -> NDArray[Any]:
         """Most probable class of each row."""
         return self.classes_[self.predict_proba(members).argmax(axis=1)]
 
@@ -148,34 +152,16 @@ def _logits(probabilities: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.log(np.clip(probabilities, EPSILON, 1))
 
 
-def _applies(probabilities: NDArray[np.float64]) -> NDArray[np.bool_]:
-    return ~np.isnan(probabilities).any(axis=-1)
-
-
-def _pooled(
-    weights: NDArray[np.float64], log_probabilities: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    """Logits of the mean over the members that apply to each row, (n_rows, n_classes)."""
-    applies = _applies(log_probabilities)
-    if applies.all():
-        return np.tensordot(weights, log_probabilities, axes=1)
-    own = weights[:, None] * applies
-    # Members without weight count evenly where no other applies.
-    own = np.where(own.sum(axis=0) > 0, own, applies)
-    total = own.sum(axis=0)
-    summed = np.einsum("mr,mrc->rc", own, np.where(applies[..., None], log_probabilities, 0.0))
-    # Where none applies, all classes are alike.
-    return summed / np.maximum(total, EPSILON)[:, None]
-
-
 def _log_odds(
-    probabilities: NDArray[np.float64], truth: NDArray, group: NDArray, n_classes: int
+    probabilities: NDArray[np.float64],
+    truth: NDArray[np.integer],
+    group: NDArray[Any],
+    n_classes: int,
 ) -> float:
     """Log odds of being right against those of a guess, from below 0; 0 without rows."""
     if not len(truth):
         return 0.0
-    right = probabilities.argmax(axis=1) == truth
-    recall = np.bincount(truth, right)[np.unique(truth)] / np.bincount(truth)[np.unique(truth)]
+    recall = float(balanced_accuracy(truth, probabilities.argmax(axis=1)))
     n_groups = len(np.unique(group))
-    accuracy = (recall.mean() * n_groups + 1 / n_classes) / (n_groups + 1)
+    accuracy = (recall * n_groups + 1 / n_classes) / (n_groups + 1)
     return max(0.0, float(np.log(accuracy * (n_classes - 1) / (1 - accuracy))))

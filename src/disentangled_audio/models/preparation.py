@@ -165,7 +165,9 @@ class FeatureReader:
 
         content = read_content([file])
         known = self.known.get(content.sha256)
-        columns = {"kind": known.kind if known else self._kind(file, grammar)}
+        columns: dict[str, str | None] = {
+            "kind": known.kind if known else self._kind(file, grammar)
+        }
         recording = Located((file,), "named", _as_utf8(file.relative), _NO_SOURCE)
         # The noise behind a short recording must not depend on what the file is called.
         seed = known.noise_seed if known else zlib.crc32(content.sha256.encode())
@@ -199,11 +201,13 @@ class FeatureReader:
         windowed = waveforms if cut is None else cut[slice(0, cut.shape[0])]
         views = make_views(windowed, rate_hz, own.views)
         course, statistics = view_summaries(views["log_mel"], windows, own.cepstra, own.views)
-        facts = (
+        kind, duration_s, first_arrival_s = (
             np.array([row[name] for row in rows])
             for name in ("kind", "duration_s", "first_arrival_s")
         )
-        recorded = recorded_samples(*facts, own.corpus.analysis, waveforms.shape[1])
+        recorded = recorded_samples(
+            kind, duration_s, first_arrival_s, own.corpus.analysis, waveforms.shape[1]
+        )
         values, _ = measure(waveforms, rate_hz, recorded, acoustic_measures(own.acoustic))
         # The waveforms stay here: half of all bytes, of which nothing but the length is looked at.
         features = {

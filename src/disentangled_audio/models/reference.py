@@ -65,20 +65,22 @@ class Reference:
         recordings, splits = tables["recordings"], tables["splits"]
         shares = class_shares(splits)
         names = ("fourier_features", "codes", "provisional_codes")
-        features = [tables[name] for name in names]
+        features, codes, provisional_codes = (tables[name] for name in names)
         return cls(
             {name: shares[f"{PROBABILITY_PREFIX}{name}"] for name in training_classes(splits)},
             sorted(map(int, set(recordings["n_channels"]))),
             sorted(map(int, set(recordings["sample_rate_hz"]))),
             _known(recordings, splits),
-            novelty_by_kind(recordings["kind"].to_numpy(), splits, *features, seed),
+            novelty_by_kind(
+                recordings["kind"].to_numpy(), splits, features, codes, provisional_codes, seed
+            ),
         )
 
     def packed(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
         """Plain values and arrays that `unpacked` makes the same of; no name of a recording."""
         known = list(self.known.values())
         kinds, roles = self.kinds, sorted({found.role for found in known})
-        arrays = {
+        arrays: dict[str, NDArray[Any]] = {
             "sha256": np.frombuffer(bytes.fromhex("".join(self.known)), np.uint8).reshape(-1, 32),
             "noise_seed": np.array([found.noise_seed for found in known], np.uint32),
             "kind": np.array([kinds.index(found.kind) for found in known], np.uint16),
@@ -88,7 +90,7 @@ class Reference:
             for name, space in zip(_SPACES, novelty.spaces, strict=True):
                 for part in _SPACE:
                     arrays[f"{number}_{name}_{part}"] = getattr(space, part)
-        facts = {
+        facts: dict[str, Any] = {
             "shares": self.shares,
             "n_channels": self.n_channels,
             "rates_hz": self.rates_hz,
@@ -173,7 +175,8 @@ def novelty_by_kind(
     for name in kinds if len(kinds) > 1 else []:
         rows = kind == name
         if {"train", "validation"} <= set(splits.loc[rows, "role"]):
-            own = fit_novelty(*(table[rows] for table in tables), seed)
+            of_splits, of_spectra, of_codes, of_first = (table[rows] for table in tables)
+            own = fit_novelty(of_splits, of_spectra, of_codes, of_first, seed)
             if own.least <= UNLIKE:
                 found[name] = own
     return found

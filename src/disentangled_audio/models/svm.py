@@ -5,13 +5,13 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from joblib import Parallel, delayed
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.kernel_approximation import Nystroem
-from sklearn.metrics import recall_score
 from sklearn.metrics.pairwise import euclidean_distances
 from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 from sklearn.pipeline import Pipeline, make_pipeline
@@ -20,6 +20,7 @@ from sklearn.svm import SVC, LinearSVC
 from threadpoolctl import threadpool_limits
 
 from disentangled_audio.errors import UserError
+from disentangled_audio.evaluation.scores.recall import balanced_accuracy
 from disentangled_audio.models.calibration import (
     MAX_TEMPERATURE,
     fit_temperature,
@@ -29,6 +30,9 @@ from disentangled_audio.parameters import SvmParameters
 
 # Rows whose kernel with all landmarks is held at a time.
 _PREDICTED_ROWS = 8192
+
+# Places of the rows that are fitted, and of those that are held out.
+_Fold = tuple[NDArray[np.intp], NDArray[np.intp]]
 
 
 @dataclass(frozen=True)
@@ -55,7 +59,7 @@ class Rows:
             np.concatenate([self.group, other.group]),
         )
 
-    def __getitem__(self, index: NDArray) -> Rows:
+    def __getitem__(self, index: NDArray[Any]) -> Rows:
         return Rows(self.features[index], self.target[index], self.group[index])
 
     def __len__(self) -> int:
@@ -64,7 +68,7 @@ class Rows:
 
 def has_features(features: NDArray[np.float64]) -> NDArray[np.bool_]:
     """Rows that have a feature at all, (n_rows,)."""
-    return ~np.isnan(features).all(axis=1)
+    return np.logical_not(np.isnan(features).all(axis=1))
 
 
 class CalibratedSvm(ClassifierMixin, BaseEstimator):
@@ -82,7 +86,7 @@ class CalibratedSvm(ClassifierMixin, BaseEstimator):
         self.temperature = temperature
 
     @property
-    def classes_(self) -> NDArray:
+    def classes_(self) -> NDArray[Any]:
         """Class names, in the order of the probability columns."""
         return self.svm.classes_
 
@@ -99,7 +103,7 @@ class CalibratedSvm(ClassifierMixin, BaseEstimator):
             probabilities[known] = scaled_probabilities(logits, self.temperature)
         return probabilities
 
-    def predict(self, features: NDArray[np.float64]) -> NDArray:
+    def predict(self, features: NDArray[np.float64]) -> NDArray[Any]:
         """Most probable class of each row; the rows need features."""
         return self.classes_[self.predict_proba(features).argmax(axis=1)]
 
@@ -157,7 +161,7 @@ def _fold_scores(
             for row, weight in enumerate(C):
                 svm = SVC(C=weight, kernel="precomputed", class_weight="balanced", cache_size=500)
                 predicted = svm.fit(kernel, target).predict(held_out_kernel)
-                scores[row, column] = _balanced_accuracy(rows.target[held_out], predicted)
+                scores[row, column] = balanced_accuracy(rows.target[held_out], predicted)
     return scores
 
 
@@ -225,11 +229,6 @@ def _approximate_svm(chosen: dict[str, float], n_landmarks: int, seed: int) -> P
     )
 
 
-def _balanced_accuracy(target: NDArray, predicted: NDArray) -> float:
-    """Mean recall of the classes that the held-out rows have; a fold may lack one."""
-    return recall_score(target, predicted, labels=np.unique(target), average="macro")
-
-
 def _logits(svm: Pipeline, features: NDArray[np.float64]) -> NDArray[np.float64]:
     values = np.concatenate(
         [
@@ -248,7 +247,7 @@ def _sample(rows: Rows, max_rows: int, seed: int) -> Rows:
     return rows[np.sort(chosen)]
 
 
-def _inner_folds(rows: Rows, n_folds: int, seed: int) -> list[tuple[NDArray, NDArray]]:
+def _inner_folds(rows: Rows, n_folds: int, seed: int) -> list[_Fold]:
     """Folds over groups whose training parts hold every class.
 
     Where no such fold exists, because a class has but one group, folds are over rows.
@@ -262,7 +261,7 @@ def _inner_folds(rows: Rows, n_folds: int, seed: int) -> list[tuple[NDArray, NDA
     # Scikit-learn refuses more folds than the largest class has rows.
     n_grouped = min(n_folds, len(np.unique(rows.group)), counts.max())
     n_plain = max(2, min(n_folds, counts.min()))
-    whole: list[tuple[NDArray, NDArray]] = []
+    whole: list[_Fold] = []
     with warnings.catch_warnings():
         # Folds that a small class cannot fill are left out below.
         warnings.filterwarnings("ignore", message="The least populated class")
@@ -280,6 +279,6 @@ def _inner_folds(rows: Rows, n_folds: int, seed: int) -> list[tuple[NDArray, NDA
     return whole
 
 
-def _whole(rows: Rows, folds: Iterable[tuple[NDArray, NDArray]]) -> list[tuple[NDArray, NDArray]]:
+def _whole(rows: Rows, folds: Iterable[_Fold]) -> list[_Fold]:
     classes = set(rows.target)
     return [(train, out) for train, out in folds if set(rows.target[train]) == classes]

@@ -136,7 +136,9 @@ def cut_windows(
     if parameters.whole_clips or waveforms.shape[1] <= n_samples:
         return None
     hop = max(1, round(parameters.clip_hop_s * sample_rate_hz))
-    items, starts, loudest = [], [], []
+    items: list[int] = []
+    starts: list[int] = []
+    loudest: list[int] = []
     for rows in row_blocks(waveforms.shape):
         for item, clip in enumerate(waveforms[rows], start=rows.start):
             of_clip, louder = _windows_of_clip(clip, n_samples, hop)

@@ -1,7 +1,8 @@
 """Parameters of the pipeline `representation_learning`: the disentangler, in nested groups."""
 
+from collections.abc import Container
 from dataclasses import dataclass
-from typing import Annotated, Literal, get_args
+from typing import Annotated, Literal, TypeVar, get_args
 
 from pydantic import BeforeValidator, Field, model_validator
 
@@ -253,18 +254,12 @@ class DisentanglerParameters(Parameters):
         if self.method == "triple_bottleneck":
             return CodeTerms({}, {}, {}, {})
         losses = self.losses
-        readouts, independence, compactness, adversaries = (
-            {code: term for code, term in terms.items() if code in self.codes}
-            for terms in (
-                losses.readouts,
-                losses.independence,
-                losses.compactness,
-                losses.adversaries,
-            )
-        )
+        readouts = _of_codes(losses.readouts, self.codes)
+        adversaries = _of_codes(losses.adversaries, self.codes)
         if self.method == "adversarial":
-            independence, compactness = {}, {}
-            adversaries = adversaries or _wrong_heads(readouts)
+            return CodeTerms(readouts, {}, {}, adversaries or _wrong_heads(readouts))
+        independence = _of_codes(losses.independence, self.codes)
+        compactness = _of_codes(losses.compactness, self.codes)
         return CodeTerms(readouts, independence, compactness, adversaries)
 
 
@@ -289,6 +284,13 @@ class CodeTerms:
         named = [name for term in terms for name in term.of]
         named += [name for term in self.independence.values() for name in term.within]
         return list(dict.fromkeys(named))
+
+
+_Term = TypeVar("_Term", bound=CodeTerm)
+
+
+def _of_codes(terms: dict[Code, _Term], codes: Container[str]) -> dict[Code, _Term]:
+    return {code: term for code, term in terms.items() if code in codes}
 
 
 def _wrong_heads(readouts: dict[Code, CodeTerm]) -> dict[Code, CodeTerm]:

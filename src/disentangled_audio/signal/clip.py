@@ -65,6 +65,11 @@ def cut(
     -------
     (length,)
         float32
+
+    Raises
+    ------
+    ValueError
+        If `noise_floor` has no generator.
     """
     inside = signal[max(start, 0) : max(start + length, 0)]
     before = min(max(-start, 0), length)
@@ -72,6 +77,8 @@ def cut(
         return inside.astype(np.float32)
     clip = np.zeros(length, dtype=np.float32)
     if fill == "noise_floor":
+        if rng is None:
+            raise ValueError("noise_floor needs a generator of random numbers")
         tail = signal[-max(len(signal) // 10, 1) :]
         # Most clips need noise before the signal alone.
         n_drawn = before if before + len(inside) >= length else length

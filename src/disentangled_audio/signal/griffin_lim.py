@@ -162,42 +162,6 @@ def inverse_spectra(
     return added[:, inside] / np.maximum(weight[inside], _SMALLEST)
 
 
-def spectral_convergence(
-    waveforms: NDArray[np.floating],
-    magnitude: NDArray[np.floating],
-    window_samples: int,
-    hop_samples: int,
-) -> NDArray[np.float64]:
-    """Distance of the waveforms' magnitudes to given ones, as a share of the latter.
-
-    Parameters
-    ----------
-    waveforms : (n_items, n_frames * hop_samples)
-    magnitude : (n_items, n_frames, n_bins)
-    window_samples, hop_samples : int
-
-    Returns
-    -------
-    (n_items,)
-        Norm of the difference over the norm of `magnitude`, over two-sided spectra; 0 is perfect.
-
-    References
-    ----------
-    Sturmel and Daudet (2011), "Signal reconstruction from STFT magnitude: a state of the art",
-    DAFx, eq. 6.
-    """
-    n_bins = magnitude.shape[-1]
-    found = np.abs(short_time_spectra(waveforms, window_samples, hop_samples, n_bins))
-    # All bins of a one-sided spectrum but the first and the last stand for two.
-    weight = np.full(n_bins, 2.0)
-    weight[[0, -1]] = 1.0
-
-    def norm(values: NDArray[np.floating]) -> NDArray[np.float64]:
-        return np.sqrt((weight * np.square(values)).sum(axis=(1, 2)))
-
-    return norm(found - magnitude) / np.maximum(norm(magnitude), _SMALLEST)
-
-
 def waveforms_from_log_mel(
     log_mel: NDArray[np.floating],
     filters: csr_array,
@@ -240,7 +204,7 @@ def waveforms_from_log_mel(
     sound = griffin_lim(magnitude, window_samples, finer_hop, rng=rng, n_iterations=n_iterations)
     sound = sound[:, :n_samples]
     peak = np.abs(sound).max(axis=1, keepdims=True)
-    return sound / np.where(peak > 0.0, peak, 1.0)
+    return np.divide(sound, np.where(peak > 0.0, peak, 1.0), dtype=np.float32)
 
 
 def _frames_at(values: NDArray[np.float64], positions: NDArray[np.float64]) -> NDArray[np.float64]:

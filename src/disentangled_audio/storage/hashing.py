@@ -20,8 +20,10 @@ _SOURCES = {
         *("pipelines/feature_engineering/nodes.py", "pipelines/audit/nodes.py"),
     ),
     "training": (
-        *("models/training.py", "models/disentangler.py", "models/layers.py"),
-        *("models/factor_targets.py", "models/independence.py"),
+        *("models/training.py", "models/batches.py", "models/losses.py", "models/resuming.py"),
+        *("models/disentangler.py", "models/layers.py", "models/augmentation.py"),
+        *("models/factor_targets.py", "models/independence.py", "models/encoding.py"),
+        *("models/checkpoint.py", "models/views.py"),
     ),
 }
 

@@ -22,6 +22,7 @@ STAMP_MEMBER = "stamp.json"
 CONFIG, METADATA, WEIGHTS = "config.json", "metadata.json", "model.weights.h5"
 MEMBERS = {CONFIG, METADATA, WEIGHTS, STAMP_MEMBER}
 OWN_LAYERS = "disentangled_audio.models.layers"
+OWN_AUGMENTATION = "disentangled_audio.models.augmentation"
 # Module, class and registered name of all that a network of this project consists of.
 TRUSTED = frozenset(
     {
@@ -45,10 +46,13 @@ TRUSTED = frozenset(
         ),
         *(
             (OWN_LAYERS, name, f"disentangled_audio>{name}")
+            for name in ("GaussianCode", "GradientReversal", "Quantise", "Standardise")
+        ),
+        *(
+            (OWN_AUGMENTATION, name, f"disentangled_audio>{name}")
             for name in (
-                *("GaussianCode", "GradientReversal", "Quantise", "RandomEarlyLevel"),
-                *("RandomEqualisation", "RandomFrequencyWarp", "RandomMask", "RandomNoiseFloor"),
-                *("RandomTimeResampling", "RandomTimeShift", "Standardise"),
+                *("RandomEarlyLevel", "RandomEqualisation", "RandomFrequencyWarp", "RandomMask"),
+                *("RandomNoiseFloor", "RandomTimeResampling", "RandomTimeShift"),
             )
         ),
     }

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from disentangled_audio.errors import UserError
-from disentangled_audio.evaluation.representation.disentanglement import block_scores
+from disentangled_audio.evaluation.representation.block_scores import block_scores
 from disentangled_audio.evaluation.representation.leakage import leakage_matrix
 from disentangled_audio.evaluation.splits import make_splits
 from disentangled_audio.parameters import Protocol

@@ -6,15 +6,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from disentangled_audio.evaluation.representation.leakage import (
+from disentangled_audio.evaluation.representation.leakage import leakage_matrix
+from disentangled_audio.evaluation.representation.over_folds import mean_over_folds
+from disentangled_audio.evaluation.representation.questions import (
     MARGINAL,
     WITHIN_BOTH,
     WITHIN_TARGET,
-    leakage_matrix,
-    mean_over_folds,
-    terciles_within,
-    thirds_of_training,
 )
+from disentangled_audio.evaluation.representation.thirds import terciles_within, thirds_of_training
 from tests.evaluation.representation import constructed_codes as made
 
 pytestmark = pytest.mark.filterwarnings("error")

@@ -11,16 +11,26 @@ from sklearn.preprocessing import StandardScaler
 
 from disentangled_audio.evaluation.representation.probes import (
     KERNEL_RIDGE,
-    RIDGE_ALPHAS,
     _least_squares,
     better_by_other_folds,
     lookup_decisions,
     probe_features,
     probe_folds,
+)
+from disentangled_audio.evaluation.representation.ridge import (
+    RIDGE_ALPHAS,
     r2_by_group,
-    ridge_by_group,
     ridge_predictions,
 )
+
+
+def ridge_by_group(code, values, groups):
+    """Predictions of each group by a probe of the others."""
+    predicted = np.empty(len(values))
+    for group in np.unique(groups):
+        out = groups == group
+        predicted[out] = ridge_predictions(code[~out], values[~out], code[out], groups[~out])
+    return predicted
 
 
 def folds_of(labels, groups, **options):

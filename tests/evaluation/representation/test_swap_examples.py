@@ -12,7 +12,8 @@ from disentangled_audio.evaluation.representation.swap_examples import (
     shown_swaps,
     told_change,
 )
-from disentangled_audio.evaluation.representation.swaps import DONOR, INPUT, REBUILT, RECOMBINED
+from disentangled_audio.evaluation.representation.swap_plan import DONOR, INPUT, RECOMBINED
+from disentangled_audio.evaluation.representation.swaps import REBUILT
 from tests.evaluation.representation.constructed_codes import balanced_factors
 
 pytestmark = pytest.mark.filterwarnings("error")

@@ -6,20 +6,21 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from disentangled_audio.evaluation.representation.swaps import (
+from disentangled_audio.evaluation.representation.over_folds import swaps_over_folds
+from disentangled_audio.evaluation.representation.readers import fit_readers, outline
+from disentangled_audio.evaluation.representation.swap_plan import (
     DONOR,
     INPUT,
-    ORIGINAL,
-    REBUILT,
     RECOMBINED,
     Swap,
-    fit_readers,
-    outline,
     plan_swaps,
+)
+from disentangled_audio.evaluation.representation.swaps import (
+    ORIGINAL,
+    REBUILT,
     swap_shares,
     swap_summary,
     swap_test,
-    swaps_over_folds,
 )
 from tests.evaluation.representation.constructed_codes import balanced_factors
 

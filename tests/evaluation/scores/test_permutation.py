@@ -84,11 +84,11 @@ def test_worse_than_chance_is_not_significant():
 def test_random_guesses_are_significant_as_often_as_p_says():
     rng = np.random.default_rng(5)
     below = 0
-    for seed in range(200):
+    for seed in range(120):
         items = items_of([f"g{k}" for k in range(16)], rng.permutation(list("ab" * 8)))
         guesses = np.repeat(rng.choice(CLASSES, 16), 5)
-        below += p_of(guesses, items, n_permutations=199, seed=seed)[0] <= 0.1
-    assert 5 <= below <= 32
+        below += p_of(guesses, items, n_permutations=99, seed=seed)[0] <= 0.1
+    assert 3 <= below <= 22
 
 
 def test_labels_that_are_no_class_are_an_error():

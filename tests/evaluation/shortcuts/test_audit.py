@@ -8,8 +8,8 @@ from disentangled_audio.evaluation.shortcuts.audit import (
     NOT_FITTED,
     audit_controls,
     margins_over_controls,
-    verdict,
 )
+from disentangled_audio.report.verdict import verdict
 
 NAMED = {"corpus": "made", "simulated": False, "protocol": "p", "target": "place"}
 CLASSES = ["a", "b", "c"]

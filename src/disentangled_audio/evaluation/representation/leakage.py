@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -16,75 +17,25 @@ from disentangled_audio.evaluation.representation.probes import (
     probe_features,
     probe_folds,
 )
-from disentangled_audio.evaluation.scores.intervals import bootstrap_intervals, interval_of_mean
+from disentangled_audio.evaluation.representation.questions import (
+    CONDITIONS,
+    MARGINAL,
+    WITHIN_BOTH,
+    WITHIN_TARGET,
+    Question,
+    Rows,
+    ask,
+    rows_of,
+)
+from disentangled_audio.evaluation.scores.intervals import bootstrap_intervals
+from disentangled_audio.evaluation.scores.recall import balanced_accuracy
 
-MARGINAL = "marginal"
-WITHIN_TARGET = "within target"
-WITHIN_BOTH = "within target × group"
-CONDITIONS = (MARGINAL, WITHIN_TARGET, WITHIN_BOTH)
 ONE_HOT = "one_hot"
-N_TERCILES = 3
-# Below this a score is an anecdote.
-MIN_ROWS_A_CLASS = 5
+
 COLUMNS = (
     *("code", "factor", "condition", "score", "low", "high", "chance", "control"),
     *("n_items", "n_classes", "rows", "folds", "reason"),
 )
-
-
-def terciles_within(values: ArrayLike, cells: ArrayLike | None = None) -> NDArray[np.float64]:
-    """Lowest, middle and highest third of a number, over all rows or within each cell.
-
-    Parameters
-    ----------
-    values : (n_items,)
-        NaN where there is none.
-    cells : (n_items,), optional
-        Rows are ranked against rows of their own cell alone, so that the third is independent of
-        the cell.
-
-    Returns
-    -------
-    (n_items,)
-        0, 1 or 2; NaN where there is no value, or where a cell's values are all the same or fewer
-        than three. Equal values share a third.
-    """
-    table = pd.DataFrame({"value": np.asarray(values, dtype=np.float64)})
-    table.loc[~np.isfinite(table["value"]), "value"] = np.nan
-    table["cell"] = 0 if cells is None else np.asarray(cells)
-    of_cell = table.groupby("cell")["value"]
-    # The middle of a value's ranks, as a share of the cell's: (0, 1).
-    place = (of_cell.rank(method="average") - 0.5) / of_cell.transform("count")
-    thirds = np.floor(N_TERCILES * place)
-    scarce = (of_cell.transform("count") < N_TERCILES) | (of_cell.transform("nunique") < 2)
-    return thirds.mask(scarce).to_numpy(dtype=np.float64)
-
-
-def thirds_of_training(values: ArrayLike, training: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """Lowest, middle and highest third of a number, between bounds that training rows set.
-
-    The thirds are of the number itself, not relative to a speaker or a room: they are to be read
-    from one spectrogram, which does not know whose it is. So rows of an unseen group may all lie
-    in one third.
-
-    Parameters
-    ----------
-    values : (n_items,)
-        NaN where there is none.
-    training : (n_items,)
-
-    Returns
-    -------
-    (n_items,)
-        0, 1 or 2; NaN where there is no value, and everywhere if training rows do not vary.
-    """
-    values = np.asarray(values, dtype=np.float64)
-    known = np.isfinite(values)
-    seen = values[known & training]
-    if len(np.unique(seen)) < 2:
-        return np.full(len(values), np.nan)
-    edges = np.quantile(seen, np.arange(1, N_TERCILES) / N_TERCILES)
-    return np.where(known, np.searchsorted(edges, values, side="right"), np.nan)
 
 
 def leakage_matrix(  # noqa: PLR0913 - the parts of a measurement, each given by name
@@ -172,7 +123,7 @@ def leakage_matrix(  # noqa: PLR0913 - the parts of a measurement, each given by
     ValueError
         If lengths differ, a code is not two-dimensional or not finite, or a name is unknown.
     """
-    rows = _rows(factors, target, group, unit, unseen)
+    rows = rows_of(factors, target, group, unit, unseen)
     named = [("", name, code) for name, code in codes.items()]
     for control, of_control in (controls or {}).items():
         named += [(control, name, code) for name, code in of_control.items()]
@@ -181,76 +132,10 @@ def leakage_matrix(  # noqa: PLR0913 - the parts of a measurement, each given by
     rows = rows.take(kept)
     named = [(control, name, np.asarray(code)[kept]) for control, name, code in named]
     settings = _Settings(n_folds, n_resamples, seed, dict(why_missing or {}))
-    records: list[dict] = []
+    records: list[dict[str, Any]] = []
     for condition in conditions:
         records += _condition_cells(condition, rows, factors.iloc[kept], named, settings)
     return pd.DataFrame(records, columns=list(COLUMNS))
-
-
-def mean_over_folds(matrices: Sequence[pd.DataFrame], confidence: float = 0.95) -> pd.DataFrame:
-    """One leakage matrix from those of several folds, whose encoders differ.
-
-    Parameters
-    ----------
-    matrices : leakage matrices
-    confidence : float
-
-    Returns
-    -------
-    DataFrame
-        Mean scores and chances over the folds that have them, and the interval of that mean by a
-        bootstrap of folds, seeded. ``n_items`` is the sum, ``n_folds`` how many had a score, and
-        ``reason`` why the others had none.
-        With few folds the interval is too narrow.
-
-    Raises
-    ------
-    ValueError
-        If there is no matrix.
-    """
-    if not matrices:
-        raise ValueError("no leakage matrix to take the mean of")
-    # A table that was read from a file has no empty texts.
-    texts = dict.fromkeys(("control", "rows", "folds", "reason"), "")
-    table = pd.concat(matrices, ignore_index=True).fillna(texts)
-    keys = ["code", "factor", "condition", "control"]
-    records = []
-    for values, cells in table.groupby(keys, sort=False):
-        scores = cells["score"].dropna().to_numpy()
-        low, high = interval_of_mean(scores, confidence)
-        scored = cells[cells["score"].notna()]
-        told = scored if len(scored) else cells
-        records.append(
-            {
-                **dict(zip(keys, values, strict=True)),
-                "score": scores.mean() if len(scores) else np.nan,
-                "low": low,
-                "high": high,
-                "chance": told["chance"].mean(),
-                "n_items": int(told["n_items"].sum()),
-                "n_classes": int(told["n_classes"].max()),
-                "rows": _in_words(told["rows"]),
-                "folds": _in_words(told["folds"]),
-                "reason": reason_over_folds(cells["reason"], cells["score"].isna()),
-                "n_folds": len(scores),
-            }
-        )
-    return pd.DataFrame(records, columns=[*COLUMNS, "n_folds"])
-
-
-def reason_over_folds(reasons: pd.Series, missing: pd.Series) -> str:
-    """Why some folds have no score of a cell, and how many; what is said of the others' scores.
-
-    Parameters
-    ----------
-    reasons : (n_folds,) of str
-    missing : (n_folds,) of bool
-        Whether the fold has no score.
-    """
-    told = _in_words(reasons[missing])
-    if missing.any() and not missing.all():
-        told = f"not in {missing.sum()} of {len(missing)} folds: {told}"
-    return _in_words(pd.Series([_in_words(reasons[~missing]), told]))
 
 
 @dataclass(frozen=True)
@@ -261,81 +146,8 @@ class _Settings:
     why_missing: dict[str, str]
 
 
-@dataclass(frozen=True)
-class _Rows:
-    """Labels of rows as numbers, each (n_items,)."""
-
-    target: NDArray[np.intp]
-    both: NDArray[np.intp]
-    group: NDArray[np.intp]
-    unit: NDArray[np.intp]
-    unseen: NDArray[np.bool_]
-
-    def take(self, rows: NDArray) -> "_Rows":
-        parts = (self.target, self.both, self.group, self.unit)
-        return _Rows(*(_numbered(part[rows]) for part in parts), self.unseen[rows])
-
-    def cells(self, condition: str) -> NDArray[np.intp]:
-        cells = {WITHIN_TARGET: self.target, WITHIN_BOTH: self.both}
-        return cells.get(condition, np.zeros(len(self.target), dtype=np.intp))
-
-
-@dataclass(frozen=True)
-class _Question:
-    """A factor under a condition, as labels of the rows that have it.
-
-    Attributes
-    ----------
-    rows : (n_rows,) places of those rows.
-    labels : (n_rows,) classes from 0.
-    cells : (n_rows,) cells from 0; classes are compared within them.
-    scored : (n_rows,) of bool; rows that count.
-    scope : ``unseen`` or ``all``.
-    """
-
-    rows: NDArray[np.intp]
-    labels: NDArray[np.intp]
-    cells: NDArray[np.intp]
-    scored: NDArray[np.bool_]
-    scope: str
-
-    def possible(self) -> NDArray[np.bool_]:
-        """Classes that each cell has among the scored rows, (n_cells, n_classes)."""
-        found = np.zeros((int(self.cells.max()) + 1, int(self.labels.max()) + 1), dtype=bool)
-        found[self.cells[self.scored], self.labels[self.scored]] = True
-        return found
-
-
-def _rows(
-    factors: pd.DataFrame,
-    target: ArrayLike,
-    group: ArrayLike,
-    unit: ArrayLike | None,
-    unseen: ArrayLike | None,
-) -> _Rows:
-    n_items = len(factors)
-    columns = {
-        "target": target,
-        "group": group,
-        "unit": np.arange(n_items) if unit is None else unit,
-        "unseen": np.ones(n_items, dtype=bool) if unseen is None else unseen,
-    }
-    for name, values in columns.items():
-        if len(np.asarray(values)) != n_items:
-            raise ValueError(f"{name} has {len(np.asarray(values))} rows, factors {n_items}")
-    targets, groups = _numbered(target), _numbered(group)
-    both = _numbered(targets * (int(groups.max(initial=0)) + 1) + groups)
-    return _Rows(
-        targets, both, groups, _numbered(columns["unit"]), np.asarray(columns["unseen"], bool)
-    )
-
-
-def _numbered(labels: ArrayLike) -> NDArray[np.intp]:
-    return pd.factorize(np.asarray(labels), sort=True, use_na_sentinel=False)[0]
-
-
 def _check(
-    named: Sequence[tuple[str, str, NDArray]], n_items: int, conditions: Sequence[str]
+    named: Sequence[tuple[str, str, NDArray[np.floating]]], n_items: int, conditions: Sequence[str]
 ) -> None:
     unknown = set(conditions) - set(CONDITIONS)
     if unknown:
@@ -351,11 +163,11 @@ def _check(
 
 def _condition_cells(
     condition: str,
-    rows: _Rows,
+    rows: Rows,
     factors: pd.DataFrame,
-    named: Sequence[tuple[str, str, NDArray]],
+    named: Sequence[tuple[str, str, NDArray[np.floating]]],
     settings: _Settings,
-) -> Iterator[dict]:
+) -> Iterator[dict[str, Any]]:
     cells = rows.cells(condition)
     features = [
         (control, name, probe_features(_centred(code, cells), seed=settings.seed))
@@ -364,7 +176,7 @@ def _condition_cells(
     for factor in factors:
         key = {"factor": str(factor), "condition": condition}
         missing = settings.why_missing.get(str(factor), "no value")
-        question = _ask(factors[factor], cells, rows.unseen, missing)
+        question = ask(factors[factor], cells, rows.unseen, missing)
         if isinstance(question, str):
             for control, name, _ in features:
                 yield {"code": name, "control": control, **key, **_unscored(question)}
@@ -395,7 +207,7 @@ def _condition_cells(
             }
 
 
-def _floors(condition: str, rows: _Rows) -> dict[str, list[NDArray]]:
+def _floors(condition: str, rows: Rows) -> dict[str, list[NDArray[np.intp]]]:
     """Tables that know more than the condition already gives away."""
     floors = {"target": [rows.target], "target × group": [rows.target, rows.both]}
     if condition == MARGINAL:
@@ -411,57 +223,8 @@ def _centred(code: NDArray[np.floating], cells: NDArray[np.intp]) -> NDArray[np.
     return code - (sums / counts)[cells]
 
 
-def _ask(
-    values: pd.Series, cells: NDArray[np.intp], unseen: NDArray[np.bool_], missing: str
-) -> _Question | str:
-    """Pose the question of a factor, or the reason why it cannot be asked."""
-    if values.isna().all():
-        return missing
-    is_number = pd.api.types.is_float_dtype(values)
-    classes = terciles_within(values, cells) if is_number else values.astype("string")
-    known = np.flatnonzero(pd.notna(classes))
-    if len(known) == 0:
-        return _why_one_class(cells)
-    labels = _numbered(np.asarray(classes)[known])
-    # Thirds of each cell are equally frequent in all cells: there is nothing to compare within.
-    compared = np.zeros(len(known), dtype=np.intp) if is_number else _numbered(cells[known])
-    for scope, mask in (("unseen", unseen[known]), ("all", np.ones(len(known), dtype=bool))):
-        question = _narrowed(known, labels, compared, mask, scope)
-        if question is not None:
-            break
-    else:
-        return _why_one_class(cells)
-    if unseen.all():
-        question = _Question(*(vars(question) | {"scope": "all"}).values())
-    n_rows, n_classes = int(question.scored.sum()), int(question.possible().sum())
-    if n_rows < MIN_ROWS_A_CLASS * n_classes:
-        n_cells = int(question.possible().any(axis=1).sum())
-        return f"{n_rows} rows of {n_classes} classes" + (f" in {n_cells} cells" * (n_cells > 1))
-    return question
-
-
-def _why_one_class(cells: NDArray[np.intp]) -> str:
-    return "one class" if cells.max() == 0 else "one class in every cell"
-
-
-def _narrowed(
-    rows: NDArray, labels: NDArray, cells: NDArray, scored: NDArray, scope: str
-) -> _Question | None:
-    """Leave out the cells in which there is nothing to tell apart; None if there is no other."""
-    if not scored.any():
-        return None
-    possible = _Question(rows, labels, cells, scored, scope).possible()
-    open_cells = possible.sum(axis=1) > 1
-    kept = open_cells[cells]
-    if not (kept & scored).any():
-        return None
-    return _Question(
-        rows[kept], _numbered(labels[kept]), _numbered(cells[kept]), scored[kept], scope
-    )
-
-
 def _probe_guesses(
-    features: ProbeFeatures | None, question: _Question, folds: NDArray[np.intp]
+    features: ProbeFeatures | None, question: Question, folds: NDArray[np.intp]
 ) -> NDArray[np.intp]:
     if features is None:
         return _allowed_best(np.zeros((len(folds), int(question.labels.max()) + 1)), question)
@@ -471,7 +234,7 @@ def _probe_guesses(
     return better_by_other_folds(guesses, question.labels, folds)
 
 
-def _allowed_best(decisions: NDArray[np.float64], question: _Question) -> NDArray[np.intp]:
+def _allowed_best(decisions: NDArray[np.float64], question: Question) -> NDArray[np.intp]:
     """Best class among those that the row's cell has."""
     allowed = question.possible()[question.cells]
     # Even an unseen class comes before one that is not possible.
@@ -480,8 +243,8 @@ def _allowed_best(decisions: NDArray[np.float64], question: _Question) -> NDArra
 
 
 def _score(
-    question: _Question, guesses: NDArray[np.intp], groups: NDArray, settings: _Settings
-) -> dict:
+    question: Question, guesses: NDArray[np.intp], groups: NDArray[Any], settings: _Settings
+) -> dict[str, Any]:
     """Mean recall over the classes of all cells, and its interval.
 
     A class of a cell is a class of its own here, so that the mean over them compares each class
@@ -506,10 +269,8 @@ def _score(
         rng=np.random.default_rng(settings.seed),
         n_resamples=settings.n_resamples,
     )["balanced_accuracy"]
-    support = np.bincount(truth)
-    hits = np.bincount(truth, weights=truth == guessed)
     return {
-        "score": float((hits[support > 0] / support[support > 0]).mean()),
+        "score": float(balanced_accuracy(truth, guessed)),
         "low": low,
         "high": high,
         "chance": float(possible.any(axis=1).sum() / possible.sum()),
@@ -519,10 +280,6 @@ def _score(
     }
 
 
-def _unscored(reason: str) -> dict:
+def _unscored(reason: str) -> dict[str, Any]:
     numbers = dict.fromkeys(("score", "low", "high", "chance"), np.nan)
     return {**numbers, "n_items": 0, "n_classes": 0, "rows": "", "folds": "", "reason": reason}
-
-
-def _in_words(values: pd.Series) -> str:
-    return ", ".join(dict.fromkeys(value for value in values if value))

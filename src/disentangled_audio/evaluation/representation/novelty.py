@@ -1,7 +1,7 @@
 """How unlike the training recordings a new one is."""
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -118,7 +118,7 @@ def fit_space(
     values: NDArray[np.floating],
     training: NDArray[np.bool_],
     known: NDArray[np.bool_],
-    group: NDArray,
+    group: NDArray[Any],
     seed: int,
 ) -> Space:
     """Learn what distances are usual.
@@ -137,18 +137,18 @@ def fit_space(
     seed : int
         Of very many rows some thousands are drawn.
     """
-    training, known = (_some(rows, seed) for rows in (training, known))
-    centre = values[training].mean(axis=0)
-    spread = values[training].std(axis=0)
+    drawn, compared = _some(training, seed), _some(known, seed)
+    centre = values[drawn].mean(axis=0)
+    spread = values[drawn].std(axis=0)
     # A feature that never varies says nothing of distance.
     spread = np.where(spread > 0, spread, np.inf)
     scaled = (values - centre) / spread
     _, numbers = np.unique(np.asarray(group).astype(str), return_inverse=True)
-    usual = _to_neighbour(scaled[known], scaled[training], numbers[known], numbers[training])
+    usual = _to_neighbour(scaled[compared], scaled[drawn], numbers[compared], numbers[drawn])
     if not np.isfinite(usual).any():
-        usual = _to_neighbour(scaled[known], scaled[training])
+        usual = _to_neighbour(scaled[compared], scaled[drawn])
     usual = np.sort(usual[np.isfinite(usual)])
-    return Space(scaled[training], centre, spread, usual)
+    return Space(scaled[drawn], centre, spread, usual)
 
 
 def _some(rows: NDArray[np.bool_], seed: int) -> NDArray[np.intp]:

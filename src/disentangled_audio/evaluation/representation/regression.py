@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from disentangled_audio.evaluation.representation.probes import r2_by_group, ridge_predictions
+from disentangled_audio.evaluation.representation.ridge import r2_by_group, ridge_predictions
 
 KEYS = ["control", "code", "factor"]
 PREDICTED_COLUMNS = (*KEYS, "group", "value", "predicted")

@@ -1,20 +1,20 @@
 """A few swaps to be seen and heard: which clips, which codes, and what should come of them."""
 
 from collections.abc import Collection, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from sklearn.pipeline import Pipeline
 
-from disentangled_audio.evaluation.representation.swaps import (
+from disentangled_audio.evaluation.representation.swap_plan import (
     DONOR,
     INPUT,
-    REBUILT,
     RECOMBINED,
-    Decode,
     with_donors,
 )
+from disentangled_audio.evaluation.representation.swaps import REBUILT, Decode
 
 SWAPPED = "swapped"
 # What a row of the table shows; the first two are real spectrograms.
@@ -104,7 +104,7 @@ def _draw(
     return found
 
 
-def _rows(clips: list[np.intp], carriers: list[str], codes: Sequence[str]) -> list[dict]:
+def _rows(clips: list[np.intp], carriers: list[str], codes: Sequence[str]) -> list[dict[str, Any]]:
     first, *donors = clips
     # The first code's donor is the second's too: more clips that all differ are seldom there.
     donor_of = {

@@ -1,6 +1,7 @@
 """What each member is worth to the hybrid: the same fusion, fitted without it."""
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -12,7 +13,7 @@ from disentangled_audio.evaluation.scores.summary import HYBRID, PROBABILITY_PRE
 Members = dict[str, NDArray[np.float64]]
 # Validation probabilities by member, their targets and groups, the classes in the order of the
 # columns, and test probabilities by member; gives the test probabilities of the hybrid.
-Refit = Callable[[Members, NDArray, NDArray, list[str], Members], NDArray[np.float64]]
+Refit = Callable[[Members, NDArray[Any], NDArray[Any], list[str], Members], NDArray[np.float64]]
 COLUMNS = ["fold", "member", "weight", "full", "without", "cost"]
 
 
@@ -51,7 +52,7 @@ def ablation_table(predictions: pd.DataFrame, refit: Refit) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
-def _fold_rows(fold: str, items: pd.DataFrame, refit: Refit) -> list[dict]:
+def _fold_rows(fold: str, items: pd.DataFrame, refit: Refit) -> list[dict[str, Any]]:
     all_classes = class_names(items)
     # A class that the fold lacks has no probabilities in it.
     classes = [c for c in all_classes if items[f"{PROBABILITY_PREFIX}{c}"].notna().any()]

@@ -6,6 +6,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from disentangled_audio.evaluation.scores.recall import mean_recall
+
 # Guo et al. use 15 bins for their tables.
 N_CALIBRATION_BINS = 15
 # A probability of exactly zero would make the log loss infinite; this is the floor of float32.
@@ -13,7 +15,9 @@ SMALLEST_PROBABILITY = float(np.finfo(np.float32).eps)
 ROW_SUM_TOLERANCE = 1e-3
 
 
-def class_indices(labels: ArrayLike, classes: Sequence[str], what: str = "labels") -> NDArray:
+def class_indices(
+    labels: ArrayLike, classes: Sequence[str], what: str = "labels"
+) -> NDArray[np.intp]:
     """Position of each label in the list of classes.
 
     Parameters
@@ -131,7 +135,9 @@ def log_loss(target: ArrayLike, probabilities: ArrayLike, classes: Sequence[str]
     return float(-np.log(np.clip(of_target, SMALLEST_PROBABILITY, 1.0)).mean())
 
 
-def per_class_scores(counts: NDArray[np.int64], classes: Sequence[str]) -> dict[str, dict]:
+def per_class_scores(
+    counts: NDArray[np.int64], classes: Sequence[str]
+) -> dict[str, dict[str, Any]]:
     """Precision, recall, F1 and support of each class.
 
     Parameters
@@ -197,11 +203,13 @@ def label_scores(target: ArrayLike, predicted: ArrayLike, classes: Sequence[str]
     if n_items == 0:
         raise ValueError("No items to score")
     per_class = per_class_scores(counts, classes)
-    present = [row for row in per_class.values() if row["support"] > 0]
+    support = counts.sum(axis=1)
+    present = support > 0
+    f1 = [row["f1"] for row in per_class.values() if row["support"] > 0]
     return {
         "accuracy": float(np.trace(counts) / n_items),
-        "balanced_accuracy": float(np.mean([row["recall"] for row in present])),
-        "macro_f1": float(np.mean([row["f1"] for row in present])),
+        "balanced_accuracy": float(mean_recall(support[present], np.diag(counts)[present])),
+        "macro_f1": float(np.mean(f1)),
         "per_class": per_class,
         "absent_classes": [name for name, row in per_class.items() if row["support"] == 0],
     }

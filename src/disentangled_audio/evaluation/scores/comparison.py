@@ -12,10 +12,10 @@ from scipy.stats import binomtest
 from disentangled_audio.evaluation.scores.classification import class_indices
 from disentangled_audio.evaluation.scores.intervals import (
     draw_outcomes,
-    mean_recall,
     percentile_interval,
     resampling_unit,
 )
+from disentangled_audio.evaluation.scores.recall import mean_recall
 from disentangled_audio.evaluation.scores.summary import class_names
 
 # With repeats, a recording is tested in several folds, once in each.
@@ -130,7 +130,7 @@ def paired_bootstrap(
     }
 
 
-def _difference(counts: NDArray) -> NDArray[np.float64]:
+def _difference(counts: NDArray[np.float64]) -> NDArray[np.float64]:
     """Balanced accuracy of a minus that of b, from (n, n_classes, 4) counts.
 
     Outcomes are numbered 2 (a is right) + 1 (b is right); where both or none is, they are even.

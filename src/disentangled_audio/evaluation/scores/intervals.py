@@ -1,11 +1,16 @@
 """Bootstrap intervals that respect groups of related recordings."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from disentangled_audio.evaluation.scores.classification import class_indices
+from disentangled_audio.evaluation.scores.recall import mean_recall
+
+# Share of resamples inside an interval.
+CONFIDENCE = 0.95
 
 
 def resampling_unit(groups: ArrayLike) -> str:
@@ -21,7 +26,6 @@ def bootstrap_intervals(
     *,
     rng: np.random.Generator,
     n_resamples: int = 1000,
-    confidence: float = 0.95,
 ) -> dict[str, list[float]]:
     """Percentile bootstrap intervals of accuracy and balanced accuracy.
 
@@ -48,8 +52,6 @@ def bootstrap_intervals(
         Source of the resamples. Two models are compared by `comparison.paired_bootstrap`, which
         scores both on the same resamples; two of these intervals do not.
     n_resamples : int
-    confidence : float
-        Share of resamples inside the interval, 0 to 1.
 
     Returns
     -------
@@ -81,15 +83,15 @@ def bootstrap_intervals(
     hits = drawn[:, :, 1]
     support = drawn.sum(axis=2)
     return {
-        "accuracy": percentile_interval(hits.sum(axis=1) / support.sum(axis=1), confidence),
-        "balanced_accuracy": percentile_interval(mean_recall(support, hits), confidence),
+        "accuracy": percentile_interval(hits.sum(axis=1) / support.sum(axis=1)),
+        "balanced_accuracy": percentile_interval(mean_recall(support, hits)),
     }
 
 
 def draw_outcomes(
     targets: NDArray[np.integer],
     outcomes: NDArray[np.integer],
-    groups: NDArray,
+    groups: NDArray[Any],
     shape: tuple[int, int],
     *,
     n_resamples: int,
@@ -127,12 +129,12 @@ def draw_outcomes(
 
 
 def _draw_groups(
-    cells: NDArray,
-    groups: NDArray,
+    cells: NDArray[np.integer],
+    groups: NDArray[Any],
     shape: tuple[int, int],
     n_resamples: int,
     rng: np.random.Generator,
-) -> NDArray:
+) -> NDArray[np.float64]:
     """Draw groups, then rows within them, and count the cells, (n_resamples, n_cells).
 
     The second stage matters where a class has one or two groups: whole groups alone would give
@@ -162,28 +164,42 @@ def _draw_groups(
     return drawn
 
 
-def _draw_rows(cells: NDArray, n_cells: int, n_resamples: int, rng: np.random.Generator) -> NDArray:
+def _draw_rows(
+    cells: NDArray[np.integer], n_cells: int, n_resamples: int, rng: np.random.Generator
+) -> NDArray[np.float64]:
     """Draw rows with replacement and count their cells, (n_resamples, n_cells)."""
     # The counts of rows drawn with replacement are multinomial: no row needs to be drawn itself.
     shares = np.bincount(cells, minlength=n_cells) / len(cells)
-    return rng.multinomial(len(cells), shares, size=n_resamples)
+    return rng.multinomial(len(cells), shares, size=n_resamples).astype(np.float64)
 
 
-def mean_recall(support: NDArray, hits: NDArray) -> NDArray[np.float64]:
-    """Balanced accuracy of resamples, over the classes that each has; (n_resamples,)."""
-    recall = np.divide(hits, support, out=np.zeros(support.shape), where=support > 0)
-    return recall.sum(axis=1) / (support > 0).sum(axis=1)
+def draw_sums(
+    of_units: NDArray[np.float64], *, n_resamples: int, rng: np.random.Generator
+) -> NDArray[np.float64]:
+    """Sum over units that are drawn with replacement.
+
+    Parameters
+    ----------
+    of_units : (n_units, n_sums)
+        What each unit (a group) adds to each sum.
+    n_resamples : int
+    rng : numpy.random.Generator
+
+    Returns
+    -------
+    (n_resamples, n_sums)
+    """
+    n_units = len(of_units)
+    return rng.multinomial(n_units, np.full(n_units, 1.0 / n_units), size=n_resamples) @ of_units
 
 
-def interval_of_mean(scores: NDArray[np.floating], confidence: float = 0.95) -> tuple[float, float]:
+def interval_of_mean(scores: NDArray[np.floating]) -> tuple[float, float]:
     """Interval of the mean of a few scores, by a seeded bootstrap of them.
 
     Parameters
     ----------
     scores : (n_scores,)
         Of folds, say. With few of them the interval is too narrow.
-    confidence : float
-        Share of resamples inside the interval, 0 to 1.
 
     Returns
     -------
@@ -194,12 +210,12 @@ def interval_of_mean(scores: NDArray[np.floating], confidence: float = 0.95) -> 
         return float("nan"), float("nan")
     rng = np.random.default_rng(0)
     means = rng.choice(scores, size=(1000, len(scores))).mean(axis=1)
-    low, high = percentile_interval(means, confidence)
+    low, high = percentile_interval(means)
     return low, high
 
 
-def percentile_interval(values: NDArray, confidence: float = 0.95) -> list[float]:
-    """Quantiles that have the given share of the values between them."""
-    tail = (1.0 - confidence) / 2.0
+def percentile_interval(values: NDArray[np.floating]) -> list[float]:
+    """Quantiles that have `CONFIDENCE` of the values between them."""
+    tail = (1.0 - CONFIDENCE) / 2.0
     low, high = np.quantile(values, [tail, 1.0 - tail])
     return [float(low), float(high)]

@@ -8,6 +8,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from disentangled_audio.evaluation.scores.classification import class_indices
+from disentangled_audio.evaluation.scores.recall import balanced_accuracy
 
 N_PERMUTATIONS = 999
 # A difference of rounding is none.
@@ -56,19 +57,19 @@ def permutation_test(
     cells, cell_of_item = _cells(items, target)
     strata = _strata(cells)
     labels = cells["target"].to_numpy()
-    observed = _balanced_accuracy(predicted, target, len(classes))
+    observed = balanced_accuracy(target, predicted)
     n_as_good = np.ones(len(predicted))
     by_stratum = np.argsort(strata, kind="stable")
     for _ in range(n_permutations):
         dealt = np.empty_like(labels)
         dealt[np.lexsort((rng.random(len(labels)), strata))] = labels[by_stratum]
-        anew = _balanced_accuracy(predicted, dealt[cell_of_item], len(classes))
+        anew = balanced_accuracy(dealt[cell_of_item], predicted)
         n_as_good += anew >= observed - _TOLERANCE
     smallest = max(1.0 / (n_permutations + 1), exp(-_log_arrangements(labels, strata)))
     return np.maximum(n_as_good / (n_permutations + 1), min(1.0, smallest)), min(1.0, smallest)
 
 
-def _cells(items: pd.DataFrame, target: NDArray) -> tuple[pd.DataFrame, NDArray]:
+def _cells(items: pd.DataFrame, target: NDArray[np.intp]) -> tuple[pd.DataFrame, NDArray[np.intp]]:
     """What keeps one label: a group's items of one class in one fold; and the cell of each item."""
     keys = pd.DataFrame(
         {
@@ -93,14 +94,7 @@ def _strata(cells: pd.DataFrame) -> NDArray[np.integer]:
     return within_group.where(several, within_fold.reindex(cells.index)).to_numpy(dtype=int)
 
 
-def _balanced_accuracy(predicted: NDArray, target: NDArray, n_classes: int) -> NDArray[np.float64]:
-    """Mean recall of each predictor over the classes that there are, (n_predictors,)."""
-    support = np.bincount(target, minlength=n_classes)
-    weights = 1.0 / (support[target] * np.count_nonzero(support))
-    return (predicted == target) @ weights
-
-
-def _log_arrangements(labels: NDArray, strata: NDArray) -> float:
+def _log_arrangements(labels: NDArray[np.integer], strata: NDArray[np.integer]) -> float:
     """Natural logarithm of the number of ways to deal out the labels."""
     log = 0.0
     for stratum in np.unique(strata):

@@ -85,7 +85,7 @@ def summarise(  # noqa: PLR0913 - the names of the result are given one by one
     """
     names = [str(name) for name in (classes or class_names(predictions))]
     counts = _role_counts(predictions)
-    tested = _test_rows(predictions)
+    tested = tested_rows(predictions)
     first_model = tested[tested["model"] == tested["model"].iloc[0]]
     return {
         "corpus": str(corpus),
@@ -102,7 +102,7 @@ def summarise(  # noqa: PLR0913 - the names of the result are given one by one
         },
         "controls": {
             str(model): _control_metrics(rows, names, n_resamples, seed)
-            for model, rows in _test_rows(controls).groupby("model", sort=False)
+            for model, rows in tested_rows(controls).groupby("model", sort=False)
         },
         "seconds": {str(step): float(value) for step, value in (seconds or {}).items()},
     }
@@ -133,7 +133,7 @@ def classification_report_table(
     """
     names = [str(name) for name in (classes or class_names(predictions))]
     rows = []
-    for model, tested in _test_rows(predictions).groupby("model", sort=False):
+    for model, tested in tested_rows(predictions).groupby("model", sort=False):
         counts = confusion_counts(tested["target"], tested["predicted"], names)
         for name, scores in per_class_scores(counts, names).items():
             rows.append({"model": model, "class": name, **scores})
@@ -167,7 +167,7 @@ def confusion_table(
     names = [str(name) for name in (classes or class_names(predictions))]
     pairs = pd.MultiIndex.from_product([names, names], names=["target", "predicted"])
     tables = []
-    for model, tested in _test_rows(predictions).groupby("model", sort=False):
+    for model, tested in tested_rows(predictions).groupby("model", sort=False):
         counts = confusion_counts(tested["target"], tested["predicted"], names)
         table = pairs.to_frame(index=False)
         table.insert(0, "model", model)
@@ -176,7 +176,14 @@ def confusion_table(
     return pd.concat(tables, ignore_index=True)
 
 
-def _test_rows(predictions: pd.DataFrame) -> pd.DataFrame:
+def tested_rows(predictions: pd.DataFrame) -> pd.DataFrame:
+    """Test rows of a table of predictions.
+
+    Raises
+    ------
+    ValueError
+        If there are none.
+    """
     tested = predictions[predictions["role"] == "test"]
     if tested.empty:
         raise ValueError("There are no test rows to score")
@@ -233,7 +240,7 @@ def _control_metrics(
     }
 
 
-def _scores_by_kind(rows: pd.DataFrame, classes: Sequence[str]) -> dict[str, dict]:
+def _scores_by_kind(rows: pd.DataFrame, classes: Sequence[str]) -> dict[str, dict[str, Any]]:
     by_kind = {}
     for kind, items in rows.groupby(rows["kind"].astype(object).fillna("unknown")):
         scores = label_scores(items["target"], items["predicted"], classes)

@@ -280,7 +280,7 @@ def _majority(seen: pd.DataFrame, n_test: int, classes: Sequence[str]) -> NDArra
 
 
 def _as_predictions(
-    test: pd.DataFrame, model: str, probabilities: NDArray, classes: Sequence[str]
+    test: pd.DataFrame, model: str, probabilities: NDArray[np.floating], classes: Sequence[str]
 ) -> pd.DataFrame:
     names = np.asarray(classes, dtype=object)
     table = test[["recording_id", "group", "kind", "fold", "role"]].reset_index(drop=True)

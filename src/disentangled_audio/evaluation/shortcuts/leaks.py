@@ -65,7 +65,7 @@ def _texts(values: pd.Series) -> pd.Series:
 
 def near_duplicates(
     fingerprints: NDArray[np.float32],
-    role: NDArray,
+    role: NDArray[Any],
     correlation: Callable[[NDArray[np.intp], NDArray[np.intp]], NDArray[np.float64]],
 ) -> dict[str, Any]:
     """Test items that are the same sound as a training item.

@@ -115,6 +115,7 @@ def audit_shortcuts(  # noqa: PLR0913, PLR0917
     """What the label can be told from, whether models do better, and what leaks; in words."""
     from disentangled_audio.evaluation.shortcuts import audit, leaks
     from disentangled_audio.evaluation.shortcuts.controls import constant_controls, control_items
+    from disentangled_audio.report.verdict import verdict
 
     sources = (control_predictions, predictions, recordings, splits, fingerprints, waveforms)
     hashes = check_same(*sources, shortcut_features)
@@ -145,7 +146,7 @@ def audit_shortcuts(  # noqa: PLR0913, PLR0917
         "fold": str(splits["fold"].iloc[0]),
         "margins": margins,
         "leakage": leakage,
-        "verdict": audit.verdict(found, margins, leakage),
+        "verdict": verdict(found, margins, leakage),
         **hashes,
     }
 

@@ -127,8 +127,7 @@ def gather_disentanglement(
     seed: int,
 ) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame, dict[str, Any]]:
     """Leakage matrix, swaps, regressions and block scores over all folds; empty if none was."""
-    from disentangled_audio.evaluation.representation import leakage, regression, swaps
-    from disentangled_audio.evaluation.representation.disentanglement import summary_over_folds
+    from disentangled_audio.evaluation.representation import leakage, over_folds, regression, swaps
 
     hashes = check_same(fold_runs, recordings)
     counts = {"n_folds": fold_runs.attrs["n_folds"], **hashes}
@@ -139,7 +138,7 @@ def gather_disentanglement(
             for columns in (leakage.COLUMNS, swaps.COLUMNS)
         ]
         nothing.append(stamp(pd.DataFrame(columns=list(regression.SCORE_COLUMNS)), recordings))
-        return *nothing, {**summary_over_folds({}), "reason": NOT_MEASURED, **counts}
+        return *nothing, {**over_folds.summary_over_folds({}), "reason": NOT_MEASURED, **counts}
     matrices = _tables(fold_leakage_matrix, "leakage_matrix.parquet", runs, "measured")
     swapped = _tables(fold_swaps, "swaps.parquet", runs, "measured")
     numbers = pd.concat(
@@ -152,10 +151,10 @@ def gather_disentanglement(
         for name, of_fold in zip(runs["fold"].astype(str), loaded, strict=True)
     }
     return (
-        stamp(leakage.mean_over_folds(matrices), recordings),
-        stamp(swaps.swaps_over_folds(swapped), recordings),
+        stamp(over_folds.mean_over_folds(matrices), recordings),
+        stamp(over_folds.swaps_over_folds(swapped), recordings),
         stamp(regression.regression_scores(numbers, seed), recordings),
-        {**summary_over_folds(summaries), "reason": "", **counts},
+        {**over_folds.summary_over_folds(summaries), "reason": "", **counts},
     )
 
 

@@ -38,7 +38,7 @@ def encode_without_training(
 ) -> pd.DataFrame:
     """Codes of the same network with random weights: what the views say without learning."""
     from disentangled_audio.models.decoding import untrained_like
-    from disentangled_audio.models.training import encode
+    from disentangled_audio.models.encoding import encode
 
     sources = (disentangler, log_mel, content_view, rhythm_view, pitch_view, recordings)
     check_same(*sources)
@@ -76,8 +76,10 @@ def measure_disentanglement(  # noqa: PLR0913
     Spectrograms, and the codes that are swapped, are those of each clip's loudest window; what the
     other codes say is asked of the mean over its windows.
     """
-    from disentangled_audio.evaluation.representation import disentanglement, swaps
+    from disentangled_audio.evaluation.representation import swaps
+    from disentangled_audio.evaluation.representation.block_scores import block_scores
     from disentangled_audio.evaluation.representation.leakage import leakage_matrix
+    from disentangled_audio.evaluation.representation.readers import fit_readers
     from disentangled_audio.evaluation.representation.regression import predicted_numbers
     from disentangled_audio.models.decoding import decoder_of
 
@@ -103,7 +105,7 @@ def measure_disentanglement(  # noqa: PLR0913
     )
     carried, missing = _carried(parameters.carried_by, factors, trained)
     scores = {
-        name: disentanglement.block_scores(blocks, factors[list(carried)], **rows)
+        name: block_scores(blocks, factors[list(carried)], **rows)
         for name, blocks in {"": trained, "untrained": untrained, "raw_pca": raw}.items()
     }
     classes = _classes(factors, training)
@@ -113,15 +115,14 @@ def measure_disentanglement(  # noqa: PLR0913
         classes[test].reset_index(drop=True),
         carried,
         decoder_of(disentangler),
-        swaps.fit_readers(spectra[training], classes.loc[training, list(carried)]),
+        fit_readers(spectra[training], classes.loc[training, list(carried)]),
         group=factors.loc[test, "group"].to_numpy(),
         seed=seed,
     )
     swapped = _with_untested(swapped, missing, classes[test])
-    summary = disentanglement.disentanglement_summary(
-        scores.pop(""), swaps.swap_summary(swapped), scores
-    )
-    summary = {**summary, "not_carried": missing, "voiced_share": _voiced_share(factors[test])}
+    own = scores.pop("")
+    summary = {**own, "swap": swaps.swap_summary(swapped), "controls": scores}
+    summary |= {"not_carried": missing, "voiced_share": _voiced_share(factors[test])}
     summary |= stamp_of(codes)
     numbers = predicted_numbers(
         {"": trained, "untrained": untrained, "raw": raw}, factors, factors["group"], ~test, test
@@ -160,7 +161,8 @@ def make_swap_examples(
 
     Readers that training rows taught name each of them.
     """
-    from disentangled_audio.evaluation.representation import swap_examples, swaps
+    from disentangled_audio.evaluation.representation import swap_examples
+    from disentangled_audio.evaluation.representation.readers import fit_readers
     from disentangled_audio.models.decoding import decoder_of
 
     sources = (loudest_codes, disentangler, log_mel, factor_table)
@@ -188,9 +190,7 @@ def make_swap_examples(
         thirds = classes.loc[test, name].astype(str).map(swap_examples.THIRDS)
         words[name] += [f" ({third})" if isinstance(third, str) else "" for third in thirds]
     table = swap_examples.name_examples(plan, tested["recording_id"], words, carried)
-    readers = swaps.fit_readers(
-        log_mel.oindex[loudest[training]], classes.loc[training, list(carried)]
-    )
+    readers = fit_readers(log_mel.oindex[loudest[training]], classes.loc[training, list(carried)])
     table = swap_examples.read_examples(table, spectra, readers, _numbers(factors))
     table.attrs["reason"] = reason
     return stamp(table, *sources), stamp(in_memory(spectra), *sources)
@@ -261,7 +261,7 @@ def _is_test(factor_table: pd.DataFrame) -> Any:
 
 def _classes(factors: pd.DataFrame, training: Any) -> pd.DataFrame:
     """Factors with numbers cut into thirds of the training rows."""
-    from disentangled_audio.evaluation.representation.leakage import thirds_of_training
+    from disentangled_audio.evaluation.representation.thirds import thirds_of_training
 
     thirds = {name: thirds_of_training(factors[name], training) for name in _numbers(factors)}
     return factors.assign(**thirds)

@@ -63,19 +63,25 @@ def assess_confidence(
     predictions: pd.DataFrame, evaluation: EvaluationParameters
 ) -> tuple[pd.DataFrame, pd.DataFrame, dict[str, Any]]:
     """How far confidence can be trusted on test rows, and what rejecting doubtful items gives."""
-    from disentangled_audio.evaluation.scores import confidence
+    from disentangled_audio.evaluation.scores.rejection import (
+        aurc,
+        reject_thresholds,
+        rejection,
+        risk_coverage_table,
+    )
+    from disentangled_audio.evaluation.scores.reliability import ece_by_stage, reliability_table
 
     hybrid = predictions[predictions["model"] == HYBRID]
     asked = {"reject_below": evaluation.reject_below, "max_risk": evaluation.max_risk}
-    rejection = None
+    rejected = None
     if any(value is not None for value in asked.values()):
-        rejection = confidence.rejection(hybrid, confidence.reject_thresholds(hybrid, **asked))
+        rejected = rejection(hybrid, reject_thresholds(hybrid, **asked))
     summary = {
-        "ece": confidence.ece_by_stage(predictions),
-        "aurc": confidence.aurc(predictions),
-        "rejection": rejection,
+        "ece": ece_by_stage(predictions),
+        "aurc": aurc(predictions),
+        "rejection": rejected,
     }
-    tables = confidence.reliability_table(predictions), confidence.risk_coverage_table(predictions)
+    tables = reliability_table(predictions), risk_coverage_table(predictions)
     return (*(stamp(table, predictions) for table in tables), {**summary, **stamp_of(predictions)})
 
 

@@ -52,7 +52,8 @@ def train_disentangler_on_views(  # noqa: PLR0913
     that was interrupted goes on from its checkpoint. Each window of a long clip is a row with the
     label and the role of its clip.
     """
-    from disentangled_audio.models.training import NO_LABEL, refit_disentangler, train_disentangler
+    from disentangled_audio.models.batches import NO_LABEL
+    from disentangled_audio.models.training import refit_disentangler, train_disentangler
 
     sources = (log_mel, content_view, rhythm_view, pitch_view, factor_table, splits)
     check_same(*sources)
@@ -109,7 +110,7 @@ def encode_views(
     Probabilities of validation rows, and the provisional codes of all rows, are those of the model
     that was not trained on validation rows.
     """
-    from disentangled_audio.models.training import LARGE_BATCH, encode
+    from disentangled_audio.models.encoding import LARGE_BATCH, encode
 
     models = (disentangler, provisional_disentangler)
     sources = (*models, log_mel, content_view, rhythm_view, pitch_view, splits)

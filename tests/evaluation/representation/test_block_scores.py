@@ -6,17 +6,23 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from disentangled_audio.evaluation.representation.disentanglement import (
-    block_scores,
+from disentangled_audio.evaluation.representation import block_scores as module
+from disentangled_audio.evaluation.representation.block_scores import block_scores
+from disentangled_audio.evaluation.representation.dci_sap_mig import (
     dci_scores,
-    disentanglement_summary,
     mutual_information_gap,
     sap_score,
-    summary_over_folds,
 )
+from disentangled_audio.evaluation.representation.over_folds import summary_over_folds
 from tests.evaluation.representation import constructed_codes as made
 
 LN2, LN3 = np.log(2), np.log(3)
+
+
+@pytest.fixture
+def few_trees(monkeypatch):
+    """For tests that do not ask how good the scores are."""
+    monkeypatch.setattr(module, "N_TREES", 5)
 
 
 @pytest.fixture(scope="module")
@@ -119,6 +125,7 @@ def test_longer_noise_serves_no_factor_either(factors):
     assert abs(found["informativeness"]) < 0.1
 
 
+@pytest.mark.usefixtures("few_trees")
 def test_scores_are_repeatable_and_plain(factors):
     codes = made.noise(factors)
     few = factors[::3].reset_index(drop=True)
@@ -128,12 +135,13 @@ def test_scores_are_repeatable_and_plain(factors):
     )
     assert first == second
     controls = {"untrained": first, "raw_pca": block_scores({"log_mel": codes["content"]}, factors)}
-    summary = disentanglement_summary(first, {"moved": 0.9}, controls)
+    summary = {**first, "swap": {"moved": 0.9}, "controls": controls}
     assert {"block_dci", "sap", "mig", "swap", "controls"} <= set(summary)
     assert summary["controls"]["raw_pca"]["reason"].startswith("one code")
     json.dumps(summary, allow_nan=False)
 
 
+@pytest.mark.usefixtures("few_trees")
 def test_a_single_block_is_kept_apart_from_nothing(factors):
     found = block_scores({"log_mel": made.entangled(factors)["content"]}, factors)
     assert found["sap"] is found["completeness"] is found["block_dci"] is None
@@ -141,6 +149,7 @@ def test_a_single_block_is_kept_apart_from_nothing(factors):
     assert found["informativeness"] > 0.9
 
 
+@pytest.mark.usefixtures("few_trees")
 def test_rows_that_encoders_were_trained_on_have_no_say(factors):
     unseen = np.arange(len(factors)) % 2 == 0
     blocks, noise = made.perfect(factors), made.noise(factors)
@@ -153,6 +162,7 @@ def test_rows_that_encoders_were_trained_on_have_no_say(factors):
     assert block_scores(learned_by_heart, factors)["informativeness"] > 0.3
 
 
+@pytest.mark.usefixtures("few_trees")
 def test_a_factor_of_one_class_among_unseen_rows_is_left_out(factors):
     # The unseen speaker is one, and its durations have thirds of their own.
     table = factors.assign(
@@ -164,6 +174,7 @@ def test_a_factor_of_one_class_among_unseen_rows_is_left_out(factors):
     assert set(found["importance"]["content"]) == {*made.FACTORS, "duration"}
 
 
+@pytest.mark.usefixtures("few_trees")
 @pytest.mark.parametrize(
     "unseen",
     [
@@ -178,6 +189,7 @@ def test_too_few_unseen_rows_score_all_and_say_so(factors, unseen):
     assert (found["rows"], found["n_items"]) == ("all", len(factors))
 
 
+@pytest.mark.usefixtures("few_trees")
 def test_rows_of_a_unit_are_on_one_side_of_a_fold(factors):
     # Codes that name the file, and say nothing of what is in others.
     files = np.arange(len(factors) // 3)
@@ -197,6 +209,7 @@ def test_a_constant_code_serves_nothing(factors):
     assert found["sap"] == pytest.approx(2 / 3, abs=0.06)
 
 
+@pytest.mark.usefixtures("few_trees")
 def test_constant_factors_and_missing_values_are_left_out(factors):
     table = factors.assign(kind="rir", pitch=factors["pitch"].where(factors["pitch"] != "pitch2"))
     found = block_scores(made.perfect(factors), table.fillna({"kind": ""}))
@@ -231,6 +244,7 @@ def test_a_code_with_nan_is_named(factors):
         block_scores(codes, factors)
 
 
+@pytest.mark.usefixtures("few_trees")
 def test_rows_beyond_the_limit_are_drawn_by_the_seed(factors):
     codes = made.noise(factors)
     first, again, other = (block_scores(codes, factors, max_items=90, seed=s) for s in (1, 1, 2))
@@ -244,7 +258,7 @@ def test_summaries_over_folds():
         swap = {"moved": moved, "by_code": {"pitch": {"moved": moved}} if moved else {}}
         importance = {} if reason else {"pitch": {"f0": 1.0}}
         scores = {"block_dci": dci, "importance": importance, "reason": reason}
-        return disentanglement_summary(scores, swap, {"untrained": {"block_dci": dci}})
+        return {**scores, "swap": swap, "controls": {"untrained": {"block_dci": dci}}}
 
     none = summary(None, None, "no factor has two classes")
     found = summary_over_folds({"0": summary(0.4, 0.6), "1": summary(0.8, 0.8), "2": none})

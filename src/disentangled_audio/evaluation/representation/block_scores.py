@@ -1,6 +1,6 @@
-"""Scores of how well codes are kept apart: block DCI, SAP and MIG, as plain numbers."""
+"""How well codes are kept apart: block DCI, SAP and MIG, as plain numbers."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -8,142 +8,24 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from sklearn.ensemble import RandomForestClassifier
 
-from disentangled_audio.evaluation.representation.leakage import terciles_within
+from disentangled_audio.evaluation.representation.dci_sap_mig import (
+    dci_scores,
+    mutual_information_gap,
+    sap_score,
+)
 from disentangled_audio.evaluation.representation.probes import (
     drawn_rows,
     probe_decisions,
     probe_features,
     probe_folds,
 )
+from disentangled_audio.evaluation.representation.thirds import terciles_within
+from disentangled_audio.evaluation.scores.recall import balanced_accuracy
 
 N_TREES = 50
+
 # A leaf of a few rows is grown on noise, and gives long codes importance for their length.
 LEAF_SHARE = 0.01
-N_BINS = 20
-
-
-def dci_scores(importance: NDArray[np.floating]) -> dict[str, float]:
-    """Disentanglement and completeness of a matrix of importances.
-
-    With R_ij the importance of block i for factor j: the disentanglement of a block is 1 minus
-    the entropy, to the base of the number of factors, of its row as a distribution; the mean
-    weighs blocks by their share of all importance. Completeness is the same of the columns, to
-    the base of the number of blocks.
-
-    Parameters
-    ----------
-    importance : (n_blocks, n_factors)
-        Not negative.
-
-    Returns
-    -------
-    dict
-        ``disentanglement`` (1: each block serves one factor) and ``completeness`` (1: each factor
-        lies in one block), 0 to 1. Both are NaN for a single block, which serves all there is to
-        serve whatever it is, and without any importance; disentanglement for a single factor too.
-
-    References
-    ----------
-    Eastwood and Williams (2018), "A framework for the quantitative evaluation of disentangled
-    representations", ICLR, section 2.
-    """
-    importance = np.asarray(importance, dtype=np.float64)
-    n_blocks, _ = importance.shape
-    return {
-        "disentanglement": _concentration(importance) if n_blocks > 1 else float("nan"),
-        "completeness": _concentration(importance.T),
-    }
-
-
-def _concentration(rows: NDArray[np.float64]) -> float:
-    """Mean over rows, by their sums, of 1 - entropy to the base of the number of columns."""
-    n_columns, total = rows.shape[1], rows.sum()
-    if n_columns < 2 or total <= 0:
-        return float("nan")
-    sums = rows.sum(axis=1, keepdims=True)
-    shares = np.divide(rows, sums, out=np.zeros_like(rows), where=sums > 0)
-    logs = np.log(shares, out=np.zeros_like(shares), where=shares > 0)
-    entropy = -(shares * logs).sum(axis=1) / np.log(n_columns)
-    return float(((1.0 - entropy) * sums[:, 0]).sum() / total)
-
-
-def sap_score(scores: NDArray[np.floating]) -> float:
-    """Mean over factors of the gap between the block that tells most of it and the second.
-
-    Parameters
-    ----------
-    scores : (n_blocks, n_factors)
-        How well each factor is told from each block alone.
-
-    Returns
-    -------
-    float
-        NaN for a single block.
-
-    References
-    ----------
-    Kumar, Sattigeri and Balakrishnan (2018), "Variational inference of disentangled latent
-    concepts from unlabeled observations", ICLR, section 3; there of single dimensions.
-    """
-    if len(scores) < 2:
-        return float("nan")
-    ranked = np.sort(scores, axis=0)
-    return float((ranked[-1] - ranked[-2]).mean())
-
-
-def mutual_information_gap(
-    code: NDArray[np.floating], labels: NDArray[np.integer], n_bins: int = N_BINS
-) -> float:
-    """Mean over factors of the gap in mutual information between the two best dimensions.
-
-    It asks for one dimension a factor: where a block of several dimensions shares a factor, the
-    second best is nearly as good as the best, and the gap near zero whatever the quality.
-
-    Parameters
-    ----------
-    code : (n_items, n_dims)
-        All blocks beside each other.
-    labels : (n_items, n_factors) of int
-        Classes from 0.
-    n_bins : int
-        Equal bins between a dimension's smallest and largest value.
-
-    Returns
-    -------
-    float
-        0 to 1: the gap as a share of the factor's entropy. NaN for a single dimension.
-
-    References
-    ----------
-    Chen, Li, Grosse and Duvenaud (2018), "Isolating sources of disentanglement in variational
-    autoencoders", NeurIPS, eq. 6; by histogram as in Locatello et al. (2019), "Challenging common
-    assumptions in the unsupervised learning of disentangled representations", appendix B.
-    """
-    if code.shape[1] < 2:
-        return float("nan")
-    gaps = []
-    for factor in labels.T:
-        entropy = _entropy(np.bincount(factor))
-        told = np.sort([_information(_binned(dim, n_bins), factor) for dim in code.T])
-        gaps.append((told[-1] - told[-2]) / entropy)
-    return float(np.mean(gaps))
-
-
-def _binned(values: NDArray[np.floating], n_bins: int) -> NDArray[np.intp]:
-    edges = np.linspace(values.min(), values.max(), n_bins + 1)[1:-1]
-    return np.digitize(values, edges)
-
-
-def _information(bins: NDArray[np.intp], labels: NDArray[np.integer]) -> float:
-    joint = np.zeros((bins.max() + 1, labels.max() + 1))
-    np.add.at(joint, (bins, labels), 1)
-    return _entropy(joint.sum(axis=1)) + _entropy(joint.sum(axis=0)) - _entropy(joint.ravel())
-
-
-def _entropy(counts: NDArray) -> float:
-    """In nats."""
-    shares = counts[counts > 0] / counts.sum()
-    return float(-(shares * np.log(shares)).sum())
 
 
 def block_scores(
@@ -214,16 +96,16 @@ def block_scores(
     if reason:
         scores = dict.fromkeys(("block_dci", "completeness", "informativeness", "sap", "mig"))
         return {**scores, "importance": {}, **about, "reason": reason}
-    codes = {name: np.asarray(code, dtype=np.float64)[kept] for name, code in codes.items()}
+    blocks = {name: np.asarray(code, dtype=np.float64)[kept] for name, code in codes.items()}
     all_units = np.arange(len(factors)) if unit is None else np.asarray(unit)
     units = pd.factorize(all_units[kept], use_na_sentinel=False)[0]
     importance, told, alone = [], [], []
     for factor in labels.T:
         folds, _ = probe_folds(factor, units, units, by_group=False, n_folds=n_folds, seed=seed)
-        of_blocks, score = _forest(codes, factor, folds, seed)
+        of_blocks, score = _forest(blocks, factor, folds, seed)
         importance.append(of_blocks)
         told.append(score)
-        alone.append([_alone(code, factor, folds, seed) for code in codes.values()])
+        alone.append([_alone(code, factor, folds, seed) for code in blocks.values()])
     matrix = np.array(importance).T
     dci = dci_scores(matrix)
     return {
@@ -231,81 +113,14 @@ def block_scores(
         "completeness": _plain(dci["completeness"]),
         "informativeness": float(np.mean(told)),
         "sap": _plain(sap_score(np.array(alone).T)),
-        "mig": _plain(mutual_information_gap(np.hstack(list(codes.values())), labels)),
+        "mig": _plain(mutual_information_gap(np.hstack(list(blocks.values())), labels)),
         "importance": {
             name: dict(zip(names, map(float, row), strict=True))
-            for name, row in zip(codes, matrix, strict=True)
+            for name, row in zip(blocks, matrix, strict=True)
         },
         **about,
         "reason": _why_undefined(matrix),
     }
-
-
-def disentanglement_summary(
-    scores: Mapping[str, Any],
-    swap: Mapping[str, Any],
-    controls: Mapping[str, Mapping[str, Any]],
-) -> dict[str, Any]:
-    """Bring together what the catalog keeps as `disentanglement`.
-
-    Parameters
-    ----------
-    scores : mapping
-        From `block_scores`.
-    swap : mapping
-        From `swap_summary`; empty where there was no swap test.
-    controls : mapping
-        Control to its own `block_scores`: ``untrained``, ``raw_pca``.
-
-    Returns
-    -------
-    dict
-        ``{block_dci, sap, mig, completeness, informativeness, importance, n_items, reason, swap,
-        controls}``, plain numbers.
-    """
-    return {
-        **scores,
-        "swap": dict(swap),
-        "controls": {str(name): dict(of_control) for name, of_control in controls.items()},
-    }
-
-
-def summary_over_folds(folds: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
-    """Block scores and swaps of several folds, and their mean.
-
-    Parameters
-    ----------
-    folds : mapping
-        Fold to its `disentanglement_summary`.
-
-    Returns
-    -------
-    dict
-        ``{mean, folds}``. The mean has the form of a fold's summary. Each of its numbers is the
-        mean over the folds that have it, None if there is none; ``n_items`` is the mean as well,
-        and ``reason`` what the folds without scores said.
-    """
-    return {
-        "mean": _mean_of(list(folds.values())) if folds else {},
-        "folds": {str(name): dict(summary) for name, summary in folds.items()},
-    }
-
-
-def _mean_of(values: Sequence[Any]) -> Any:
-    """Mean of numbers, in nested mappings of them; words and names are told one by one."""
-    values = [value for value in values if value is not None]
-    if not values:
-        return None
-    if isinstance(values[0], Mapping):
-        names = dict.fromkeys(name for value in values for name in value)
-        return {
-            name: _mean_of([value[name] for value in values if name in value]) for name in names
-        }
-    if isinstance(values[0], list):
-        return list(dict.fromkeys(name for value in values for name in value))
-    if isinstance(values[0], str):
-        return ", ".join(dict.fromkeys(value for value in values if value))
-    return float(np.mean(values))
 
 
 def _why_undefined(importance: NDArray[np.float64]) -> str:
@@ -372,7 +187,10 @@ def _has_every_class(factors: pd.DataFrame, rows: NDArray[np.intp]) -> bool:
 
 
 def _forest(
-    codes: Mapping[str, NDArray], labels: NDArray[np.intp], folds: NDArray[np.intp], seed: int
+    codes: Mapping[str, NDArray[np.float64]],
+    labels: NDArray[np.intp],
+    folds: NDArray[np.intp],
+    seed: int,
 ) -> tuple[NDArray[np.float64], float]:
     """Importance of each block, summing to 1, and held-out recall from 0 (chance) to 1."""
     joined = np.hstack(list(codes.values()))
@@ -408,17 +226,12 @@ def _alone(
     if features is None:
         return 1.0 / (int(labels.max()) + 1)
     linear, _ = probe_decisions(features, labels, folds)
-    return _recall(labels, linear.argmax(axis=1))
-
-
-def _recall(labels: NDArray[np.intp], guesses: NDArray[np.intp]) -> float:
-    hits = np.bincount(labels, weights=labels == guesses)
-    return float((hits / np.bincount(labels)).mean())
+    return float(balanced_accuracy(labels, linear.argmax(axis=1)))
 
 
 def _above_chance(labels: NDArray[np.intp], guesses: NDArray[np.intp]) -> float:
     chance = 1.0 / (int(labels.max()) + 1)
-    return (_recall(labels, guesses) - chance) / (1.0 - chance)
+    return (float(balanced_accuracy(labels, guesses)) - chance) / (1.0 - chance)
 
 
 def _plain(value: float) -> float | None:

@@ -1,0 +1,153 @@
+"""Questions to probes: a factor under a condition, as labels of the rows that have it."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+
+from disentangled_audio.evaluation.representation.thirds import terciles_within
+
+MARGINAL = "marginal"
+
+WITHIN_TARGET = "within target"
+
+WITHIN_BOTH = "within target × group"
+
+CONDITIONS = (MARGINAL, WITHIN_TARGET, WITHIN_BOTH)
+
+# Below this a score is an anecdote.
+MIN_ROWS_A_CLASS = 5
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Labels of rows as numbers, each (n_items,)."""
+
+    target: NDArray[np.intp]
+    both: NDArray[np.intp]
+    group: NDArray[np.intp]
+    unit: NDArray[np.intp]
+    unseen: NDArray[np.bool_]
+
+    def take(self, rows: NDArray[np.intp]) -> "Rows":
+        """Some of the rows, their labels numbered anew."""
+        return Rows(
+            numbered(self.target[rows]),
+            numbered(self.both[rows]),
+            numbered(self.group[rows]),
+            numbered(self.unit[rows]),
+            self.unseen[rows],
+        )
+
+    def cells(self, condition: str) -> NDArray[np.intp]:
+        """Cell of each row under a condition."""
+        cells = {WITHIN_TARGET: self.target, WITHIN_BOTH: self.both}
+        return cells.get(condition, np.zeros(len(self.target), dtype=np.intp))
+
+
+@dataclass(frozen=True)
+class Question:
+    """A factor under a condition, as labels of the rows that have it.
+
+    Attributes
+    ----------
+    rows : (n_rows,) places of those rows.
+    labels : (n_rows,) classes from 0.
+    cells : (n_rows,) cells from 0; classes are compared within them.
+    scored : (n_rows,) of bool; rows that count.
+    scope : ``unseen`` or ``all``.
+    """
+
+    rows: NDArray[np.intp]
+    labels: NDArray[np.intp]
+    cells: NDArray[np.intp]
+    scored: NDArray[np.bool_]
+    scope: str
+
+    def possible(self) -> NDArray[np.bool_]:
+        """Classes that each cell has among the scored rows, (n_cells, n_classes)."""
+        found = np.zeros((int(self.cells.max()) + 1, int(self.labels.max()) + 1), dtype=bool)
+        found[self.cells[self.scored], self.labels[self.scored]] = True
+        return found
+
+
+def rows_of(
+    factors: pd.DataFrame,
+    target: ArrayLike,
+    group: ArrayLike,
+    unit: ArrayLike | None,
+    unseen: ArrayLike | None,
+) -> Rows:
+    """Rows from their labels; a unit is a row, and all are unseen, unless said."""
+    n_items = len(factors)
+    columns = {
+        "target": target,
+        "group": group,
+        "unit": np.arange(n_items) if unit is None else unit,
+        "unseen": np.ones(n_items, dtype=bool) if unseen is None else unseen,
+    }
+    for name, values in columns.items():
+        if len(np.asarray(values)) != n_items:
+            raise ValueError(f"{name} has {len(np.asarray(values))} rows, factors {n_items}")
+    targets, groups = numbered(target), numbered(group)
+    both = numbered(targets * (int(groups.max(initial=0)) + 1) + groups)
+    return Rows(
+        targets, both, groups, numbered(columns["unit"]), np.asarray(columns["unseen"], bool)
+    )
+
+
+def numbered(labels: ArrayLike) -> NDArray[np.intp]:
+    """Labels as numbers from 0, in their order; missing ones have one of their own."""
+    return pd.factorize(np.asarray(labels), sort=True, use_na_sentinel=False)[0]
+
+
+def ask(
+    values: pd.Series, cells: NDArray[np.intp], unseen: NDArray[np.bool_], missing: str
+) -> Question | str:
+    """Pose the question of a factor, or the reason why it cannot be asked."""
+    if values.isna().all():
+        return missing
+    is_number = pd.api.types.is_float_dtype(values)
+    classes = terciles_within(values, cells) if is_number else values.astype("string")
+    known = np.flatnonzero(pd.notna(classes))
+    if len(known) == 0:
+        return _why_one_class(cells)
+    labels = numbered(np.asarray(classes)[known])
+    # Thirds of each cell are equally frequent in all cells: there is nothing to compare within.
+    compared = np.zeros(len(known), dtype=np.intp) if is_number else numbered(cells[known])
+    for scope, mask in (("unseen", unseen[known]), ("all", np.ones(len(known), dtype=bool))):
+        question = _narrowed(known, labels, compared, mask, scope)
+        if question is not None:
+            break
+    else:
+        return _why_one_class(cells)
+    if unseen.all():
+        question = Question(*(vars(question) | {"scope": "all"}).values())
+    n_rows, n_classes = int(question.scored.sum()), int(question.possible().sum())
+    if n_rows < MIN_ROWS_A_CLASS * n_classes:
+        n_cells = int(question.possible().any(axis=1).sum())
+        return f"{n_rows} rows of {n_classes} classes" + (f" in {n_cells} cells" * (n_cells > 1))
+    return question
+
+
+def _why_one_class(cells: NDArray[np.intp]) -> str:
+    return "one class" if cells.max() == 0 else "one class in every cell"
+
+
+def _narrowed(
+    rows: NDArray[np.intp],
+    labels: NDArray[np.intp],
+    cells: NDArray[np.intp],
+    scored: NDArray[np.bool_],
+    scope: str,
+) -> Question | None:
+    """Leave out the cells in which there is nothing to tell apart; None if there is no other."""
+    if not scored.any():
+        return None
+    possible = Question(rows, labels, cells, scored, scope).possible()
+    open_cells = possible.sum(axis=1) > 1
+    kept = open_cells[cells]
+    if not (kept & scored).any():
+        return None
+    return Question(rows[kept], numbered(labels[kept]), numbered(cells[kept]), scored[kept], scope)

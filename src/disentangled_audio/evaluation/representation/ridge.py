@@ -1,0 +1,149 @@
+"""How much of a number a linear probe tells from a code."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.linear_model import Ridge, RidgeCV
+from sklearn.metrics import mean_squared_error
+from sklearn.model_selection import (
+    GroupKFold,
+)
+from sklearn.preprocessing import StandardScaler
+
+from disentangled_audio.evaluation.representation.probes import MAX_SINGLE_GROUP_FOLDS
+from disentangled_audio.evaluation.scores.intervals import draw_sums, percentile_interval
+
+RIDGE_ALPHAS = np.logspace(-3, 4, 15)
+
+N_RIDGE_FOLDS = 5
+
+
+def ridge_predictions(
+    code: NDArray[np.floating],
+    values: NDArray[np.floating],
+    unseen_code: NDArray[np.floating],
+    groups: NDArray[Any],
+) -> NDArray[np.float64]:
+    """Fit a linear probe of a number to some rows, and predict it for others.
+
+    Its penalty is the one with which groups are told best by the others: rows of a room have one
+    reverberation time, so that a probe which is judged by single rows may learn the rooms by heart.
+
+    Parameters
+    ----------
+    code : (n_items, n_dims)
+    values : (n_items,)
+        What is to be told from the code. Rows with NaN are left out.
+    unseen_code : (n_unseen, n_dims)
+    groups : (n_items,)
+        Of the rows it is fitted to. With one group alone, single rows are left out.
+
+    Returns
+    -------
+    (n_unseen,)
+
+    Raises
+    ------
+    ValueError
+        If fewer than two rows have a value.
+
+    References
+    ----------
+    Hoerl and Kennard (1970), "Ridge regression: biased estimation for nonorthogonal problems".
+    """
+    known = np.isfinite(values)
+    if known.sum() < 2:
+        raise ValueError("a regression probe needs two rows or more that have a value")
+    scaler = StandardScaler().fit(code[known])
+    scaled, values = scaler.transform(code[known]), np.asarray(values)[known]
+    penalty = _ridge_penalty(scaled, values, np.asarray(groups)[known])
+    return Ridge(alpha=penalty).fit(scaled, values).predict(scaler.transform(unseen_code))
+
+
+def _ridge_penalty(
+    scaled: NDArray[np.floating], values: NDArray[np.floating], groups: NDArray[Any]
+) -> float:
+    """The penalty with the least squared error on groups that are left out."""
+    n_groups = len(np.unique(groups))
+    if n_groups < 2:
+        return float(RidgeCV(alphas=RIDGE_ALPHAS).fit(scaled, values).alpha_)
+    n_folds = n_groups if n_groups <= MAX_SINGLE_GROUP_FOLDS else N_RIDGE_FOLDS
+    # A column a penalty: all of them are solved from one decomposition.
+    columns = np.tile(values[:, np.newaxis], len(RIDGE_ALPHAS))
+    probe = Ridge(alpha=RIDGE_ALPHAS, solver="svd")
+    errors = [
+        mean_squared_error(
+            columns[left_out],
+            probe.fit(scaled[seen], columns[seen]).predict(scaled[left_out]),
+            multioutput="raw_values",
+        )
+        for seen, left_out in GroupKFold(n_folds).split(scaled, groups=groups)
+    ]
+    # Of one value a group, no share of a group's variance can be explained.
+    return float(RIDGE_ALPHAS[np.argmin(np.mean(errors, axis=0))])
+
+
+def r2_by_group(
+    values: NDArray[np.floating],
+    predicted: NDArray[np.floating],
+    groups: NDArray[Any],
+    *,
+    rng: np.random.Generator,
+    n_resamples: int = 1000,
+) -> Mapping[str, float | int | str | None]:
+    """Share of a number's variance that held-out predictions explain, with an interval.
+
+    Parameters
+    ----------
+    values, predicted : (n_items,)
+        NaN among the values where there is none.
+    groups : (n_items,)
+        Whole groups are drawn, with replacement.
+    rng : numpy.random.Generator
+    n_resamples : int
+
+    Returns
+    -------
+    dict
+        ``r2`` (1 at best, 0 for the mean of all values, below it for worse), ``low``, ``high``,
+        ``n_items``, ``n_groups``, ``reason``; the numbers are None where the reason says why
+        there are none.
+
+    References
+    ----------
+    Davison and Hinkley (1997), "Bootstrap methods and their application", 3.8 (resampling whole
+    groups).
+    """
+    known = np.isfinite(values)
+    values, predicted = np.asarray(values)[known], np.asarray(predicted)[known]
+    names, members = np.unique(np.asarray(groups)[known].astype(str), return_inverse=True)
+    result = {"n_items": int(known.sum()), "n_groups": len(names)}
+    reason = _no_r2(values, len(names))
+    if reason:
+        return {"r2": None, "low": None, "high": None, **result, "reason": reason}
+    # Sums by group are all that a resample of groups needs.
+    terms = np.stack([np.ones(len(values)), values, values**2, (values - predicted) ** 2])
+    by_group = np.stack(
+        [np.bincount(members, weights=term) for term in terms], axis=1, dtype=np.float64
+    )
+    resampled = _r2(draw_sums(by_group, n_resamples=n_resamples, rng=rng))
+    # A resample of one group that has one value has no variance to explain.
+    low, high = percentile_interval(resampled[np.isfinite(resampled)])
+    whole = float(_r2(by_group.sum(axis=0)))
+    return {"r2": whole, "low": low, "high": high, **result, "reason": ""}
+
+
+def _no_r2(values: NDArray[np.floating], n_groups: int) -> str:
+    if n_groups < 2:
+        return f"{n_groups} group with values" if n_groups else "no value"
+    return "constant" if np.ptp(values) == 0 else ""
+
+
+def _r2(sums: NDArray[np.floating]) -> NDArray[np.floating]:
+    """From the number of rows and the sums of values, their squares, and squared errors."""
+    count, total, squares, errors = np.moveaxis(sums, -1, 0)
+    variation = squares - total**2 / count
+    variation = np.where(variation > 1e-9 * squares, variation, np.nan)
+    return 1.0 - errors / variation

@@ -1,0 +1,358 @@
+"""What rejecting items of low confidence buys."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+from scipy.special import betaincinv
+
+from disentangled_audio.evaluation.scores.classification import (
+    class_indices,
+    label_scores,
+)
+from disentangled_audio.evaluation.scores.confidence import (
+    confidence_of,
+    confident_models,
+    is_correct,
+)
+from disentangled_audio.evaluation.scores.recall import mean_recall
+from disentangled_audio.evaluation.scores.summary import class_names, tested_rows
+
+# A curve of more points looks the same.
+MAX_CURVE_ROWS = 200
+
+# Coverages at which a threshold is looked for: steps of 5 %. Every candidate costs certainty.
+N_CANDIDATE_COVERAGES = 20
+
+
+def risk_coverage_table(predictions: pd.DataFrame) -> pd.DataFrame:
+    """Error rate of what each model keeps of the test rows, by threshold of confidence.
+
+    An item is kept if its confidence is at or above the threshold; items of equal confidence are
+    kept or rejected together.
+
+    Parameters
+    ----------
+    predictions : DataFrame
+        The `predictions` schema; only test rows are used.
+
+    Returns
+    -------
+    DataFrame
+        ``model, threshold, coverage`` (share of items kept), ``risk`` (error rate among them),
+        ``balanced_risk`` (mean error rate of the classes that still have items, one minus
+        balanced accuracy) and ``n_classes`` (of these); coverage rising to 1, at most 200 rows a
+        model.
+
+    Raises
+    ------
+    ValueError
+        If there are no test rows.
+
+    References
+    ----------
+    El-Yaniv and Wiener (2010), "On the foundations of noise-free selective classification";
+    Geifman and El-Yaniv (2017), "Selective classification for deep neural networks".
+    """
+    classes = class_names(predictions)
+    columns = ["model", "threshold", "coverage", "risk", "balanced_risk", "n_classes"]
+    tables = [
+        _risk_coverage(rows, confidence, correct, classes).assign(model=model)
+        for model, rows, confidence, correct in confident_models(tested_rows(predictions), classes)
+    ]
+    if not tables:
+        return pd.DataFrame(columns=columns)
+    return pd.concat(tables, ignore_index=True)[columns]
+
+
+def aurc(predictions: pd.DataFrame) -> dict[str, float]:
+    """Area under the risk–coverage curve of each model on the test rows; lower is better.
+
+    The mean over i = 1 … n of the error rate among the i most confident items. Items of equal
+    confidence are taken in the mean of all orders, so that the order of rows cannot matter.
+
+    Parameters
+    ----------
+    predictions : DataFrame
+        The `predictions` schema; only test rows are used.
+
+    Returns
+    -------
+    dict
+        Model to area, 0 to 1. A model without probabilities is not in it.
+
+    Raises
+    ------
+    ValueError
+        If there are no test rows.
+
+    References
+    ----------
+    Geifman, Uziel and El-Yaniv (2019), "Bias-reduced uncertainty estimation for deep neural
+    classifiers".
+    """
+    models = confident_models(tested_rows(predictions), class_names(predictions))
+    return {model: _area(confidence, correct) for model, _, confidence, correct in models}
+
+
+def choose_threshold(
+    validation_predictions: pd.DataFrame, max_risk: float, confidence_level: float = 0.95
+) -> float | None:
+    """Smallest confidence above which validation rows show an error rate of at most `max_risk`.
+
+    Shown means that the upper Clopper–Pearson bound of the error rate is not above it. Candidates
+    are the thresholds that keep 100 %, 95 % … 5 % of the rows, and the allowed doubt is divided
+    by their number, so that the bound holds for whichever is taken. Geifman and El-Yaniv divide it
+    likewise but search by bisection, which on a few hundred rows goes astray: so few are left in
+    the upper half that no bound holds there, and the lower half is not looked at.
+
+    The bound takes rows to be independent. Rows of one group resemble each other, and a hybrid's
+    weights were chosen on the same rows, so with few groups the true error can be higher.
+
+    Parameters
+    ----------
+    validation_predictions : DataFrame
+        The `predictions` schema: validation rows of one model and one fold.
+    max_risk : float
+        Error rate, 0 to 1.
+    confidence_level : float
+        Probability with which the bound holds.
+
+    Returns
+    -------
+    float or None
+        None if no threshold keeps rows that show it.
+
+    Raises
+    ------
+    ValueError
+        If there are rows of another role, of several models or of several folds, or none.
+
+    References
+    ----------
+    Geifman and El-Yaniv (2017), "Selective classification for deep neural networks", algorithm 1;
+    Clopper and Pearson (1934), "The use of confidence or fiducial limits illustrated in the case
+    of the binomial".
+    """
+    if validation_predictions.empty:
+        raise ValueError("There are no validation rows to choose a threshold on")
+    roles = set(validation_predictions["role"])
+    if roles != {"validation"}:
+        raise ValueError(f"A threshold is chosen on validation rows only, not on {sorted(roles)}")
+    _check_single(validation_predictions, "model")
+    _check_single(validation_predictions, "fold")
+    confidence = confidence_of(validation_predictions, class_names(validation_predictions))
+    known = np.isfinite(confidence)
+    if not known.any():
+        return None
+    correct = is_correct(validation_predictions)[known]
+    thresholds, n_kept, n_errors = _selections(confidence[known], correct)
+    n_most = n_kept[-1] * np.arange(1, N_CANDIDATE_COVERAGES + 1) // N_CANDIDATE_COVERAGES
+    candidates = np.unique(np.searchsorted(n_kept, n_most, side="right") - 1)
+    candidates = candidates[candidates >= 0]
+    doubt = (1.0 - confidence_level) / len(candidates)
+    bounds = upper_error_bound(n_errors[candidates], n_kept[candidates], doubt)
+    shown = candidates[bounds <= max_risk]
+    return float(thresholds[shown.max()]) if shown.size else None
+
+
+def upper_error_bound(n_errors: ArrayLike, n_items: ArrayLike, doubt: float) -> NDArray[np.float64]:
+    """One-sided Clopper–Pearson bound of an error rate.
+
+    Parameters
+    ----------
+    n_errors, n_items : (n_bounds,) of int
+    doubt : float
+        Probability that the true rate lies above the bound, 0 to 1.
+
+    Returns
+    -------
+    (n_bounds,)
+        The rate at which so few errors have the probability `doubt`; 1 if all are errors.
+
+    References
+    ----------
+    Clopper and Pearson (1934), "The use of confidence or fiducial limits illustrated in the case
+    of the binomial".
+    """
+    wrong = np.asarray(n_errors, dtype=np.float64)
+    right = np.asarray(n_items, dtype=np.float64) - wrong
+    # The beta distribution is not defined without a success; 1 is the bound then.
+    bound = betaincinv(wrong + 1, np.maximum(right, 1), 1 - doubt)
+    return np.where(right > 0, bound, 1.0)
+
+
+def reject_thresholds(
+    predictions: pd.DataFrame,
+    *,
+    reject_below: float | None = None,
+    max_risk: float | None = None,
+) -> dict[str, float | None]:
+    """Threshold of each fold: the given one, or one chosen on the fold's validation rows.
+
+    Each fold has its own, because validation rows of one fold are test rows of another.
+
+    Parameters
+    ----------
+    predictions : DataFrame
+        The `predictions` schema, one model.
+    reject_below : float, optional
+        Confidence, 0 to 1.
+    max_risk : float, optional
+        Error rate for `choose_threshold`, 0 to 1.
+
+    Returns
+    -------
+    dict
+        Fold to threshold; None where no threshold shows such a risk.
+
+    Raises
+    ------
+    ValueError
+        If not exactly one of the two is given, there are several models, or a fold without
+        validation rows needs one.
+    """
+    _check_single(predictions, "model")
+    folds = predictions.groupby("fold", sort=False)
+    if reject_below is not None and max_risk is None:
+        return {str(fold): float(reject_below) for fold in folds.groups}
+    if max_risk is None or reject_below is not None:
+        raise ValueError("Give either reject_below or max_risk")
+    return {
+        str(fold): choose_threshold(rows[rows["role"] == "validation"], max_risk)
+        for fold, rows in folds
+    }
+
+
+def rejection(
+    predictions: pd.DataFrame, threshold: float | Mapping[str, float | None] | None
+) -> dict[str, Any]:
+    """Score what a threshold of confidence keeps of one model's test rows.
+
+    Parameters
+    ----------
+    predictions : DataFrame
+        The `predictions` schema, one model; only test rows are used.
+    threshold : float, None, or mapping of fold to either
+        Items with less confidence are rejected, and so are items without any. None says that no
+        threshold can be vouched for: everything is rejected.
+
+    Returns
+    -------
+    dict
+        Plain Python: ``threshold`` (as given), ``n, n_rejected, coverage`` (share kept),
+        ``accuracy, balanced_accuracy`` of the kept (None if nothing is), ``accuracy_of_all,
+        balanced_accuracy_of_all``, ``rejected_by_class`` (items by true class) and
+        ``absent_classes`` (those with test items but none kept, over which the balanced accuracy
+        of the kept is no mean).
+
+    Raises
+    ------
+    ValueError
+        If there are no test rows, or several models.
+    KeyError
+        If a mapping lacks a fold.
+    """
+    _check_single(predictions, "model")
+    tested = tested_rows(predictions)
+    classes = class_names(tested)
+    folds = [str(fold) for fold in tested["fold"].unique()]
+    by_fold = (
+        {fold: threshold[fold] for fold in folds}
+        if isinstance(threshold, Mapping)
+        else dict.fromkeys(folds, threshold)
+    )
+    limits = tested["fold"].astype(str).map({f: _limit(value) for f, value in by_fold.items()})
+    # No comparison with a missing confidence is true, so such an item is rejected.
+    kept = confidence_of(tested, classes) >= limits.to_numpy(dtype=np.float64)
+    of_all = label_scores(tested["target"], tested["predicted"], classes)
+    of_kept = _kept_scores(tested[kept], classes)
+    supports = {name: of_all["per_class"][name]["support"] for name in classes}
+    left = tested.loc[kept, "target"].astype(str).value_counts()
+    return {
+        "threshold": by_fold if isinstance(threshold, Mapping) else threshold,
+        "n": len(tested),
+        "n_rejected": int((~kept).sum()),
+        "coverage": float(kept.mean()),
+        **of_kept,
+        "accuracy_of_all": of_all["accuracy"],
+        "balanced_accuracy_of_all": of_all["balanced_accuracy"],
+        "rejected_by_class": {name: n - int(left.get(name, 0)) for name, n in supports.items()},
+        "absent_classes": [name for name, n in supports.items() if n > 0 and name not in left],
+    }
+
+
+def _limit(threshold: float | None) -> float:
+    return np.inf if threshold is None else float(threshold)
+
+
+def _kept_scores(kept: pd.DataFrame, classes: list[str]) -> dict[str, float | None]:
+    if kept.empty:
+        return {"accuracy": None, "balanced_accuracy": None}
+    scores = label_scores(kept["target"], kept["predicted"], classes)
+    return {name: scores[name] for name in ("accuracy", "balanced_accuracy")}
+
+
+def _check_single(predictions: pd.DataFrame, column: str) -> None:
+    found = [str(value) for value in predictions[column].unique()]
+    if len(found) != 1:
+        raise ValueError(f"Expected rows of one {column}, got {len(found)}: {', '.join(found)}")
+
+
+def _selections(
+    confidence: NDArray[np.float64], correct: NDArray[np.bool_]
+) -> tuple[NDArray[np.float64], NDArray[np.int64], NDArray[np.int64]]:
+    """Distinct thresholds falling, with the items and the errors at or above each."""
+    distinct, place, counts = np.unique(confidence, return_inverse=True, return_counts=True)
+    errors = np.bincount(place, weights=~correct, minlength=len(distinct)).astype(np.int64)
+    return distinct[::-1], counts[::-1].cumsum(), errors[::-1].cumsum()
+
+
+def _risk_coverage(
+    rows: pd.DataFrame,
+    confidence: NDArray[np.float64],
+    correct: NDArray[np.bool_],
+    classes: list[str],
+) -> pd.DataFrame:
+    thresholds, n_kept, n_errors = _selections(confidence, correct)
+    steps = np.linspace(0, len(thresholds) - 1, min(len(thresholds), MAX_CURVE_ROWS))
+    drawn = np.round(steps).astype(int)
+    n_items, n_wrong = (
+        counts[drawn] for counts in _class_counts(rows, confidence, correct, classes)
+    )
+    return pd.DataFrame(
+        {
+            "threshold": thresholds[drawn],
+            "coverage": n_kept[drawn] / len(rows),
+            "risk": n_errors[drawn] / n_kept[drawn],
+            # The mean over the classes, as of recall, of what was not found.
+            "balanced_risk": mean_recall(n_items, n_wrong),
+            "n_classes": (n_items > 0).sum(axis=1),
+        }
+    )
+
+
+def _class_counts(
+    rows: pd.DataFrame,
+    confidence: NDArray[np.float64],
+    correct: NDArray[np.bool_],
+    classes: list[str],
+) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Items and errors of each class at or above each threshold, (n_thresholds, n_classes)."""
+    targets = class_indices(rows["target"], classes, "target")
+    distinct, place = np.unique(confidence, return_inverse=True)
+    counts = np.zeros((2, len(distinct), len(classes)), dtype=np.intp)
+    np.add.at(counts[0], (place, targets), 1)
+    np.add.at(counts[1], (place[~correct], targets[~correct]), 1)
+    n_items, n_errors = counts[:, ::-1].cumsum(axis=1)
+    return n_items, n_errors
+
+
+def _area(confidence: NDArray[np.float64], correct: NDArray[np.bool_]) -> float:
+    _, n_kept, n_errors = _selections(confidence, correct)
+    n_first = np.arange(1, n_kept[-1] + 1)
+    # Between two thresholds errors come evenly: the mean over all orders of equal items.
+    errors_among = np.interp(n_first, np.append(0, n_kept), np.append(0, n_errors))
+    return float(np.mean(errors_among / n_first))

@@ -1,0 +1,224 @@
+"""How well confidence matches accuracy, before and after calibration.
+
+The `predictions` table has two columns for this: ``temperature``, by which the model's logits were
+divided (missing for the hybrid and where unknown), and ``weight``, the member's weight in the
+hybrid of its fold (missing for what is no member).
+"""
+
+from collections.abc import Iterator
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy.special import softmax
+
+from disentangled_audio.evaluation.scores.classification import (
+    N_CALIBRATION_BINS,
+    SMALLEST_PROBABILITY,
+    expected_calibration_error,
+)
+from disentangled_audio.evaluation.scores.confidence import (
+    confidence_of,
+    confident_models,
+    is_correct,
+)
+from disentangled_audio.evaluation.scores.pooling import pooled_logits
+from disentangled_audio.evaluation.scores.summary import (
+    HYBRID,
+    PROBABILITY_PREFIX,
+    class_names,
+    tested_rows,
+)
+
+STAGES = ("before", "after")
+
+WEIGHT_TOLERANCE = 1e-3
+
+
+def uncalibrated(predictions: pd.DataFrame) -> pd.DataFrame:
+    """Give the predictions as they were before calibration.
+
+    Calibrated probabilities p are softmax(z / temperature) of logits z, so softmax(temperature ×
+    log p) gives back softmax(z). This keeps the order of the classes, and with it what a member
+    predicts. The hybrid becomes the weighted geometric mean of its members' uncalibrated
+    probabilities.
+
+    Parameters
+    ----------
+    predictions : DataFrame
+        The `predictions` schema with ``temperature`` and ``weight``.
+
+    Returns
+    -------
+    DataFrame
+        The same rows and columns. The temperature is 1 where it was known. Where it was not, or
+        where members of unknown temperature carry weight in the hybrid, the probabilities are
+        missing and the predicted label is left as it was.
+
+    Raises
+    ------
+    ValueError
+        If a model has several rows of one recording in a fold.
+
+    References
+    ----------
+    Guo, Pleiss, Sun and Weinberger (2017), "On calibration of modern neural networks", eq. 9.
+    """
+    classes = class_names(predictions)
+    columns = [f"{PROBABILITY_PREFIX}{name}" for name in classes]
+    calibrated = predictions[columns].to_numpy(dtype=np.float64)
+    is_hybrid = (predictions["model"] == HYBRID).to_numpy()
+    temperature = predictions["temperature"].to_numpy(dtype=np.float64)
+
+    probabilities = _without_temperature(calibrated, temperature)
+    probabilities[is_hybrid] = _fused(predictions, probabilities)[is_hybrid]
+    known = np.isfinite(probabilities).all(axis=1)
+
+    table = predictions.copy()
+    table["temperature"] = np.where(np.isnan(temperature), np.nan, 1.0)
+    renamed = known & is_hybrid
+    names = np.asarray(classes, dtype=object)
+    table.loc[renamed, "predicted"] = names[probabilities[renamed].argmax(axis=1)]
+    table[columns] = np.where(np.isnan(calibrated), np.nan, probabilities)
+    return table
+
+
+def reliability_table(predictions: pd.DataFrame, n_bins: int = N_CALIBRATION_BINS) -> pd.DataFrame:
+    """Accuracy by confidence on the test rows, before and after calibration.
+
+    Parameters
+    ----------
+    predictions : DataFrame
+        The `predictions` schema with ``temperature`` and ``weight``; only test rows are used.
+    n_bins : int
+        Bins of equal width over [0, 1], each closed on the right, as in
+        `expected_calibration_error`.
+
+    Returns
+    -------
+    DataFrame
+        ``model, stage`` (before, after), ``bin_low, bin_high, confidence`` and ``accuracy``
+        (means, missing in an empty bin), ``n`` (items); every bin of every model and stage. A
+        model whose probabilities before calibration are not known has the stage ``after`` only.
+
+    Raises
+    ------
+    ValueError
+        If there are no test rows.
+
+    References
+    ----------
+    Niculescu-Mizil and Caruana (2005), "Predicting good probabilities with supervised learning".
+    """
+    edges = np.linspace(0.0, 1.0, n_bins + 1)
+    tables = []
+    for model, stage, confidence, correct in _stages(predictions):
+        bins = np.digitize(confidence, edges[1:-1], right=True)
+        n_items = np.bincount(bins, minlength=n_bins)
+        sums = [np.bincount(bins, weights=w, minlength=n_bins) for w in (confidence, correct)]
+        means = [_quotient(total, n_items) for total in sums]
+        tables.append(
+            pd.DataFrame(
+                {
+                    "model": model,
+                    "stage": stage,
+                    "bin_low": edges[:-1],
+                    "bin_high": edges[1:],
+                    "confidence": means[0],
+                    "accuracy": means[1],
+                    "n": n_items,
+                }
+            )
+        )
+    columns = ["model", "stage", "bin_low", "bin_high", "confidence", "accuracy", "n"]
+    return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=columns)
+
+
+def ece_by_stage(predictions: pd.DataFrame) -> dict[str, dict[str, float | None]]:
+    """Expected calibration error of each model on the test rows, before and after calibration.
+
+    Parameters
+    ----------
+    predictions : DataFrame
+        The `predictions` schema with ``temperature`` and ``weight``; only test rows are used.
+
+    Returns
+    -------
+    dict
+        Model to ``{before, after}``, 0 to 1; None where the probabilities are not known.
+
+    Raises
+    ------
+    ValueError
+        If there are no test rows.
+    """
+    errors: dict[str, dict[str, float | None]] = {
+        str(model): dict.fromkeys(STAGES) for model in tested_rows(predictions)["model"].unique()
+    }
+    for model, stage, confidence, correct in _stages(predictions):
+        errors[model][stage] = expected_calibration_error(confidence, correct)
+    return errors
+
+
+def _without_temperature(
+    probabilities: NDArray[np.float64], temperature: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Softmax of temperature × log probability, (n_rows, n_classes); missing where unknown."""
+    given = np.nan_to_num(probabilities, nan=0.0)
+    known = np.isfinite(temperature) & (given.sum(axis=1) > 0)
+    result = np.full(given.shape, np.nan)
+    with np.errstate(divide="ignore"):
+        # A probability of zero has the logit −∞ and stays zero.
+        logits = np.log(given[known])
+    result[known] = softmax(temperature[known, np.newaxis] * logits, axis=1)
+    return result
+
+
+def _fused(predictions: pd.DataFrame, probabilities: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Weighted geometric mean of the members' probabilities for the item and fold of every row.
+
+    Missing unless members with probabilities hold all of the weight.
+    """
+    keys = ["fold", "model", "recording_id"]
+    if (twice := predictions.duplicated(keys)).any():
+        fold, model, recording = predictions.loc[twice, keys].iloc[0]
+        raise ValueError(f"{model} has several rows of {recording} in fold {fold}")
+    fused = np.full(probabilities.shape, np.nan)
+    has_say = ((predictions["weight"] > 0) & (predictions["model"] != HYBRID)).to_numpy()
+    for rows in predictions.groupby(predictions["fold"].to_numpy()).indices.values():
+        item, names = pd.factorize(predictions["recording_id"].iloc[rows])
+        by_model = predictions.iloc[rows].groupby("model", sort=False).indices.values()
+        members = [places for places in by_model if has_say[rows[places[0]]]]
+        weights = np.array([predictions["weight"].iloc[rows[places[0]]] for places in members])
+        if abs(weights.sum() - 1.0) > WEIGHT_TOLERANCE:
+            continue
+        logs = np.full((len(members), len(names), probabilities.shape[1]), np.nan)
+        for log, places in zip(logs, members, strict=True):
+            given = probabilities[rows[places]]
+            log[item[places]] = np.log(np.clip(given, SMALLEST_PROBABILITY, 1.0))
+        mean = softmax(pooled_logits(weights, logs), axis=1)
+        mean[np.isnan(logs).any(axis=(0, 2))] = np.nan
+        fused[rows] = mean[item]
+    return fused
+
+
+def _stages(
+    predictions: pd.DataFrame,
+) -> Iterator[tuple[str, str, NDArray[np.float64], NDArray[np.bool_]]]:
+    """Give each model's confidence and hits on test rows, before (if known) and after."""
+    tested = tested_rows(predictions).reset_index(drop=True)
+    classes = class_names(tested)
+    before = uncalibrated(tested)
+    for model, rows, confidence, correct in confident_models(tested, classes):
+        same_rows = before.loc[rows.index]
+        confidence_before = confidence_of(same_rows, classes)
+        # Some rows only would be another question than the one asked of the stage after.
+        if np.isfinite(confidence_before).all():
+            yield model, "before", confidence_before, is_correct(same_rows)
+        yield model, "after", confidence, correct
+
+
+def _quotient(total: NDArray[np.number], n_items: NDArray[np.integer]) -> NDArray[np.float64]:
+    """Mean of each, missing where there are no items."""
+    result = np.full(len(n_items), np.nan)
+    return np.divide(total, n_items, out=result, where=n_items > 0)
