@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 import textwrap
+from graphlib import CycleError, TopologicalSorter
 from importlib.metadata import version
 from pathlib import Path
 
@@ -26,19 +27,33 @@ LAYERS = [
     *("01_raw", "02_primary", "03_feature", "04_representation", "05_classifier", "06_hybrid"),
     "07_reporting",
 ]
-# Each package, and the packages of the project that it may import beside itself.
-LOW = {"parameters", "errors"}
-MAY_IMPORT = {
+# Each package, and the packages of the project that it may import beside itself; `parameters` and
+# `errors`, the two lowest, are open to all.
+MAY_IMPORT: dict[str, set[str]] = {
+    "errors": set(),
+    "parameters": set(),
     "signal": set(),
-    "storage": LOW,
-    "datasets": {"storage", *LOW},
-    "evaluation": {"signal", *LOW},
-    "corpora": {"storage", "signal", *LOW},
-    "runs": {"corpora", "datasets", "evaluation", "storage", *LOW},
-    "models": {"runs", "corpora", "evaluation", "storage", "signal", *LOW},
+    "storage": set(),
+    "datasets": {"storage"},
+    "evaluation": {"signal"},
+    "corpora": {"storage", "signal"},
+    "runs": {"corpora", "datasets", "evaluation", "storage"},
+    "models": {"runs", "corpora", "evaluation", "storage", "signal"},
     "plots": set(),
-    "report": {"plots", "models", "evaluation", "signal", "storage", *LOW},
+    "report": {"plots", "models", "evaluation", "signal", "storage"},
 }
+ALL = set(MAY_IMPORT)
+MAY_IMPORT |= {
+    "pipelines": ALL,
+    "cli": ALL,
+    # The files at the root; `__init__` leads to the classifier, and to nothing else.
+    "__init__": {"models"},
+    "__main__": set(),
+    "pipeline_registry": {*ALL, "pipelines"},
+    "hooks": {*ALL, "pipeline_registry"},
+    "settings": {"hooks", "runs"},
+}
+ROOT = {"__init__", "__main__", "settings", "pipeline_registry", "hooks", "errors"}
 FOREIGN = {
     "signal": {"numpy", "scipy"},
     "datasets": {
@@ -66,14 +81,58 @@ def _files(part: str) -> list[Path]:
     return sorted((PACKAGE / part).rglob("*.py"))
 
 
-@pytest.mark.parametrize("part", MAY_IMPORT)
-def test_imports_point_in_one_direction(part: str) -> None:
-    assert len(_files(part)) > 1
-    for path in _files(part):
-        own = {
-            name.split(".")[1] for name in _imports(path) if name.startswith("disentangled_audio.")
-        }
-        assert own <= MAY_IMPORT[part] | {part}, path
+def _graph() -> dict[str, set[str]]:
+    """Each file of the package, and the files that it imports, by their names in the package."""
+    files = {_name(path): path for path in _files(".")}
+    return {name: _own(path, set(files)) - {name} for name, path in files.items()}
+
+
+def _name(path: Path) -> str:
+    name = ".".join(path.relative_to(PACKAGE).with_suffix("").parts)
+    return name if name == "__init__" else name.removesuffix(".__init__")
+
+
+def _own(path: Path, files: set[str]) -> set[str]:
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom) and node.module.split(".")[0] == "disentangled_audio":
+            module = node.module.removeprefix("disentangled_audio").removeprefix(".")
+            for alias in node.names:
+                full = f"{module}.{alias.name}".removeprefix(".")
+                found.add(full if full in files else module)
+    return found & files
+
+
+def test_nothing_else_is_at_the_root() -> None:
+    assert {path.stem for path in PACKAGE.glob("*.py")} == ROOT
+    assert {name.partition(".")[0] for name in _graph()} == set(MAY_IMPORT)
+
+
+def test_imports_point_in_one_direction() -> None:
+    for name, imported in _graph().items():
+        part = name.partition(".")[0]
+        allowed = MAY_IMPORT[part] | {part, "errors"} | ({"parameters"} - {part})
+        for other in imported:
+            assert other.partition(".")[0] in allowed, f"{name} imports {other}"
+        if part == "pipelines":
+            beside = {other for other in imported if other.startswith("pipelines.")}
+            pipeline = name.split(".")[1:2]
+            assert all(other.split(".")[1:2] == pipeline for other in beside), name
+
+
+def test_files_import_each_other_in_no_circle() -> None:
+    graph = _graph()
+    try:
+        list(TopologicalSorter(graph).static_order())
+    except CycleError as error:
+        pytest.fail(f"a circle of files: {' -> '.join(error.args[1])}")
+
+
+def test_a_pipeline_is_its_nodes_and_their_order() -> None:
+    for folder in PACKAGE.glob("pipelines/*/"):
+        if folder.name != "__pycache__":
+            names = {path.name for path in folder.glob("*.py")}
+            assert names == {"__init__.py", "nodes.py", "pipeline.py"}, folder
 
 
 def test_files_on_disk_are_found_without_reading_them() -> None:
@@ -92,7 +151,7 @@ def test_parts_with_few_dependencies(part: str) -> None:
 
 
 def test_only_pipelines_and_datasets_know_kedro() -> None:
-    for part in set(MAY_IMPORT) - {"datasets", "runs"}:
+    for part in ALL - {"datasets", "runs"}:
         for path in _files(part):
             assert not any(name.split(".")[0] == "kedro" for name in _imports(path)), path
 

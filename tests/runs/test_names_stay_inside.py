@@ -26,22 +26,24 @@ from disentangled_audio.corpora.propose import propose_corpus
 from disentangled_audio.corpora.reading.integrity import KnownHashes
 from disentangled_audio.errors import UserError
 from disentangled_audio.parameters import ArchiveSource, Corpus
+from disentangled_audio.parameters.names import RULE, checked_name, is_file_name, is_name
 from disentangled_audio.runs.checks import check_places
 from disentangled_audio.runs.inference_models import OUTPUT, prepare_inference
 from disentangled_audio.runs.pruning import removables, remove
 from disentangled_audio.runs.selection import selected_definition, selected_name
 from disentangled_audio.runs.trained_runs import (
-    MODELS,
     REFERENCES,
     TrainedRun,
     find_run,
+    models_of,
     read_manifest,
     trained_runs,
 )
 from disentangled_audio.storage.locks import RUN_LOCK, RunLock
-from disentangled_audio.storage.safe_names import RULE, checked_name, is_file_name, is_name
 from tests.conftest import REPOSITORY, load_catalog, make_project, run_kedro
 
+PROBABILITIES = ("svm_probabilities", "hybrid_probabilities")
+CLASSIFYING = (*PROBABILITIES, *models_of(PROBABILITIES), *REFERENCES)
 VERSION = "2026-01-01T00.00.00.000Z"
 HOSTILE = {
     "here": ".",
@@ -356,7 +358,7 @@ def test_a_protocol_may_not_be_called_like_a_dataset(tmp_path: Path) -> None:
 
 
 def _manifest(data: Path, version: str = VERSION, **changed: Any) -> Path:
-    named = dict.fromkeys((*MODELS, *REFERENCES, "metrics"), version)
+    named = dict.fromkeys((*CLASSIFYING, "metrics"), version)
     content = {
         "run_id": version,
         "environment": "test",
@@ -388,7 +390,7 @@ def test_a_forged_manifest_is_left_out(
     changed: dict[str, Any], tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     if "dataset_versions" in changed:
-        known = dict.fromkeys((*MODELS, *REFERENCES), VERSION)
+        known = dict.fromkeys(CLASSIFYING, VERSION)
         changed = {"dataset_versions": known | changed["dataset_versions"]}
     file = _manifest(tmp_path, **changed)
 

@@ -17,7 +17,7 @@ from scipy.stats import kruskal
 from disentangled_audio.corpora.sources.folder import files_in_folder
 from disentangled_audio.errors import UserError
 from disentangled_audio.parameters import AUDIO_PATTERNS
-from disentangled_audio.storage.safe_names import is_name
+from disentangled_audio.parameters.names import is_name
 
 _SEPARATORS = re.compile(r"[_\-. ]")
 # A field with more values than this share of the files is a number, not a class.

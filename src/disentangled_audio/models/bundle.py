@@ -24,13 +24,13 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from disentangled_audio.errors import UserError
 from disentangled_audio.models.preparation import Preprocessing
 from disentangled_audio.models.reference import Reference
+from disentangled_audio.parameters.names import is_name
 from disentangled_audio.runs.run_files import check_software, read_files
 from disentangled_audio.runs.trained_runs import REFERENCES, TrainedRun
 from disentangled_audio.storage.array_files import read_arrays, write_arrays
 from disentangled_audio.storage.keras_files import read_keras
 from disentangled_audio.storage.limits import json_member, opened_zip, stored_members
 from disentangled_audio.storage.parquet_files import read_parquet
-from disentangled_audio.storage.safe_names import is_name
 from disentangled_audio.storage.skops_files import read_skops
 from disentangled_audio.storage.temporaries import write_whole
 

@@ -7,7 +7,7 @@ from urllib.parse import unquote, urlsplit
 from pydantic import Discriminator, Field, Tag, model_validator
 
 from disentangled_audio.parameters.base import Parameters, Texts
-from disentangled_audio.storage.safe_names import is_file_name, shown
+from disentangled_audio.parameters.names import is_file_name, shown
 
 _HASH = "^(md5:[0-9a-f]{32}|sha1:[0-9a-f]{40}|sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128})$"
 

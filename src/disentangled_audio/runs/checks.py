@@ -10,9 +10,9 @@ from kedro.pipeline import Pipeline
 from disentangled_audio.datasets.optional_json_dataset import OptionalJSONDataset
 from disentangled_audio.errors import UserError
 from disentangled_audio.parameters import GROUPS, Corpus, FourierParameters, Protocol
+from disentangled_audio.parameters.names import checked_version
 from disentangled_audio.runs.provenance import digest_of_sources
 from disentangled_audio.storage.hashing import short_hash
-from disentangled_audio.storage.safe_names import checked_version
 
 # NumPy, scikit-learn and Keras all take it, with a little room for seeds derived from it.
 MAX_SEED = 2**31 - 1

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from disentangled_audio.errors import UserError
+from disentangled_audio.parameters.names import checked_version
 from disentangled_audio.runs.trained_runs import MANIFEST, REPORTING, TrainedRun, trained_runs
 from disentangled_audio.storage.dotted import dotted
 
@@ -178,8 +179,10 @@ def find_compared(data: Path, versions: tuple[str, str]) -> list[Any]:
     Raises
     ------
     UserError
-        If there is none; says what there is.
+        If there is none; says what there is. If a version breaks the rule for names.
     """
+    for version in versions:
+        checked_version(version, "version of a run")
     known: dict[str, Any] = {one.version: one for one in cross_validations(data)}
     runs = trained_runs(data)
     known |= {run.version: run for run in runs if run.fold is not None and run.version not in known}

@@ -9,7 +9,7 @@ import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
 import pandas as pd
@@ -18,13 +18,13 @@ from kedro.pipeline import Pipeline
 from kedro.runner import SequentialRunner
 
 from disentangled_audio.parameters import Protocol
-from disentangled_audio.runs.catalog import local_folder
+from disentangled_audio.parameters.names import is_name
+from disentangled_audio.runs.catalog import file_system, load_path, local_folder
 from disentangled_audio.runs.checks import check_places
 from disentangled_audio.runs.manifest import manifest
 from disentangled_audio.runs.versions import package_versions
 from disentangled_audio.storage.hashing import code_hash, short_hash
 from disentangled_audio.storage.locks import RUN_LOCK, locked
-from disentangled_audio.storage.safe_names import is_name
 
 _logger = logging.getLogger(__name__)
 
@@ -227,15 +227,6 @@ class FoldRuns:
         return made
 
 
-def fold_versions(fold_runs: pd.DataFrame) -> dict[str, str]:
-    """Versions of the folds' manifests that a cross-validation has gathered, by their entries."""
-    newest = fold_runs["measured"].where(fold_runs["measured"] != "", fold_runs["version"])
-    return {
-        f"{folder}.{_MANIFEST}": version
-        for folder, version in zip(fold_runs["folder"], newest, strict=True)
-    }
-
-
 def _remove_halves(pipeline: Pipeline, catalog: DataCatalog) -> None:
     """Remove outputs of nodes that were killed while they saved: they are all made again."""
     for node in pipeline.nodes:
@@ -244,7 +235,8 @@ def _remove_halves(pipeline: Pipeline, catalog: DataCatalog) -> None:
             continue
         for name in saved:
             dataset = catalog[name]
-            dataset._fs.rm(str(dataset._get_load_path().parent), recursive=True)
+            version = PurePosixPath(load_path(dataset)).parent
+            file_system(dataset).rm(str(version), recursive=True)
             catalog.release(name)
 
 

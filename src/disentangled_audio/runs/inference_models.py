@@ -8,11 +8,11 @@ from kedro.io import DataCatalog
 from kedro.pipeline import Pipeline
 
 from disentangled_audio.errors import UserError
+from disentangled_audio.parameters.names import checked_version
 from disentangled_audio.runs.catalog import base_path, file_system, is_on_disk, load_path, pin
 from disentangled_audio.runs.run_files import REPEAT, check_hash, check_manifest, missing
 from disentangled_audio.runs.trained_runs import is_trained, read_manifest
 from disentangled_audio.storage.hashing import file_hash
-from disentangled_audio.storage.safe_names import checked_version
 
 OUTPUT = "inference_predictions"
 

@@ -9,8 +9,9 @@ import shlex
 import subprocess
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import pandas as pd
 from kedro.io import AbstractVersionedDataset, DataCatalog
 from kedro.pipeline import Pipeline
 
@@ -30,6 +31,9 @@ from disentangled_audio.runs.trained_runs import (
 from disentangled_audio.runs.versions import package_versions
 from disentangled_audio.storage.dotted import dotted
 from disentangled_audio.storage.hashing import code_hash
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 PACKAGES = (
     *("disentangled-audio", "kedro", "keras", "numpy", "pandas", "scikit-learn", "scipy"),
@@ -179,10 +183,17 @@ def _dataset_versions(
             # A run can do without some datasets.
             versions[plain_name] = dataset.resolve_load_version()
     if "fold_runs" in versions:
-        from disentangled_audio.runs.folds import fold_versions
-
-        versions |= fold_versions(catalog.load(names["fold_runs"]))
+        versions |= _fold_versions(catalog.load(names["fold_runs"]))
     return versions
+
+
+def _fold_versions(fold_runs: pd.DataFrame) -> dict[str, str]:
+    """Versions of the folds' manifests that a cross-validation has gathered, by their entries."""
+    newest = fold_runs["measured"].where(fold_runs["measured"] != "", fold_runs["version"])
+    return {
+        f"{folder}.run_manifest": version
+        for folder, version in zip(fold_runs["folder"], newest, strict=True)
+    }
 
 
 def _sources(pipeline: Pipeline, catalog: DataCatalog) -> list[dict[str, Any]]:
@@ -224,3 +235,12 @@ def _git(project: Path) -> dict[str, Any] | None:
     except (OSError, subprocess.SubprocessError):
         return None
     return {"revision": answers[0], "changed": bool(answers[1])}
+
+
+def _fold_versions(fold_runs: "pd.DataFrame") -> dict[str, str]:
+    """Versions of the folds' manifests that a cross-validation has gathered, by their entries."""
+    newest = fold_runs["measured"].where(fold_runs["measured"] != "", fold_runs["version"])
+    return {
+        f"{folder}.run_manifest": version
+        for folder, version in zip(fold_runs["folder"], newest, strict=True)
+    }

@@ -11,8 +11,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from disentangled_audio.errors import UserError
+from disentangled_audio.parameters.names import VERSION, is_name
 from disentangled_audio.storage.locks import RUN_LOCK, RunLock
-from disentangled_audio.storage.safe_names import VERSION, is_name
 from disentangled_audio.storage.temporaries import TEMPORARY, is_unused, remove_if_unused
 
 MANIFEST = "run_manifest.json"

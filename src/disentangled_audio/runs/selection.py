@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from disentangled_audio.errors import UserError
-from disentangled_audio.storage.safe_names import checked_name, shown
+from disentangled_audio.parameters.names import checked_name, shown
 
 DATA_VARIABLE = "DISENTANGLED_AUDIO_DATA"
 SECTIONS = ("corpora", "protocols")

@@ -10,7 +10,7 @@ from typing import Any
 from fsspec.implementations.local import LocalFileSystem
 
 from disentangled_audio.errors import UserError
-from disentangled_audio.storage.safe_names import checked_name, checked_version, is_name, shown
+from disentangled_audio.parameters.names import checked_name, checked_version, is_name, shown
 
 _logger = logging.getLogger(__name__)
 
