@@ -81,7 +81,7 @@ def project_context(env: str, params: dict[str, Any]) -> Any:
 def fold_tables(env: str, protocol_name: str) -> FoldTables:
     """Read a corpus as `kedro run --env=…` does, and split it into all folds of a protocol."""
     from disentangled_audio.corpora.reading.ingest import ingest
-    from disentangled_audio.corpora.sources.locate import locate
+    from disentangled_audio.corpora.sources.places import locate
     from disentangled_audio.evaluation.splits import fold_protocols, make_splits
     from disentangled_audio.parameters import Corpus, ParallelParameters, Protocol
 

@@ -6,14 +6,19 @@ looked for in the folder `slr28_real` under the one that DISENTANGLED_AUDIO_DATA
 
 import os
 import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import soundfile
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from disentangled_audio.corpora.generators import twin as simulate
-from disentangled_audio.plots.decay import DecayCurve, energy_decay_figure
+from disentangled_audio.corpora.generators import twin_table
+from disentangled_audio.plots import style
 from disentangled_audio.signal import decay
 
 ROOMS = {
@@ -26,6 +31,27 @@ SEED = 0
 # The direct sound begins where a channel first reaches this share of its peak, 1 ms earlier.
 ONSET_SHARE = 0.3
 LEAD = 16
+LOWEST_DB = -70.0
+
+
+@dataclass(frozen=True)
+class DecayCurve:
+    """How the energy of one response, or of several of one room, decays.
+
+    Attributes
+    ----------
+    label
+        What the legend calls it.
+    time_s, level_db : (n_samples,)
+        Seconds after the direct sound, and the remaining energy in dB.
+    t20_s
+        Reverberation time in seconds; NaN where it could not be measured.
+    """
+
+    label: str
+    time_s: NDArray[np.floating]
+    level_db: NDArray[np.floating]
+    t20_s: float
 
 
 def main() -> None:
@@ -34,15 +60,13 @@ def main() -> None:
     missing = [name for name in ROOMS.values() if not (real / name).exists()]
     if missing:
         sys.exit(f"{real} lacks {missing[0]}; set DISENTANGLED_AUDIO_DATA to its parent folder")
-    groups = simulate.twin_files()
+    groups = twin_table.twin_files()
     panels = {}
     for room, name in ROOMS.items():
         twin = simulate.synthesise_file(name, groups[name], SEED)
         recording, _ = soundfile.read(real / name, dtype="int16", always_2d=True)
         panels[room] = [_curve("simulated twin", twin), _curve("real", recording.T)]
-    figure = energy_decay_figure(
-        panels, "Energy decay, octaves of 500 Hz and 1 kHz, median over microphones"
-    )
+    figure = _figure(panels, "Energy decay, octaves of 500 Hz and 1 kHz, median over microphones")
     figure.savefig(Path(__file__).with_suffix(".png"))
 
 
@@ -60,6 +84,42 @@ def _curve(label: str, samples: NDArray[np.int16]) -> DecayCurve:
     level_db = np.median(decay.energy_decay_curve(cut), axis=0)
     time_s = (np.arange(length) - LEAD) / simulate.SAMPLE_RATE_HZ
     return DecayCurve(label, time_s, level_db, float(np.median(times_s, axis=1).mean()))
+
+
+def _figure(rooms: Mapping[str, Sequence[DecayCurve]], title: str) -> Figure:
+    """One panel a room, with its decay curves over each other."""
+    with style.drawn(3.4 * len(rooms), 3.6, title, simulated=False) as figure:
+        panels = figure.subplots(1, len(rooms), squeeze=False, sharey=True)[0]
+        for panel, (room, curves) in zip(panels, rooms.items(), strict=True):
+            _draw_room(panel, room, curves)
+        panels[0].set_ylabel("remaining energy (dB)")
+    return figure
+
+
+def _draw_room(panel: Axes, room: str, curves: Sequence[DecayCurve]) -> None:
+    colours = (style.BLUE, style.ORANGE, style.GREEN)
+    dashes = ("-", (0, (5, 2)), ":")
+    for curve, colour, dash in zip(curves, colours, dashes, strict=False):
+        panel.plot(
+            curve.time_s,
+            curve.level_db,
+            color=colour,
+            linestyle=dash,
+            linewidth=1.8,
+            label=f"{curve.label}, {_t20(curve.t20_s)}",
+        )
+    panel.set_title(room)
+    panel.set_xlabel("time after the direct sound (s)")
+    # Where every curve has left the panel, there is nothing to see.
+    ends = [curve.time_s[curve.level_db > LOWEST_DB][-1] for curve in curves]
+    panel.set_xlim(0, max(ends))
+    panel.set_ylim(LOWEST_DB, 2)
+    panel.grid()
+    panel.legend(loc="upper right")
+
+
+def _t20(seconds: float) -> str:
+    return "no T20" if np.isnan(seconds) else f"T20 {seconds:.2f} s"
 
 
 if __name__ == "__main__":

@@ -1,16 +1,22 @@
 """What DESIGN promises of the structure: direction of imports, catalog, start-up time."""
 
 import ast
+import inspect
 import json
 import subprocess
 import sys
+import textwrap
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
+from kedro.framework.context import KedroContext
 from kedro.framework.project import pipelines
 from kedro.framework.session import KedroSession
 from kedro.framework.startup import bootstrap_project
-from kedro.pipeline import Pipeline
+from kedro.io import AbstractVersionedDataset, DataCatalog
+from kedro.pipeline import Node, Pipeline
+from kedro_datasets.pandas import CSVDataset
 
 from tests.conftest import REPOSITORY, make_project
 
@@ -30,6 +36,7 @@ MAY_IMPORT = {
     "runs": {"corpora", "datasets", "evaluation", "storage", *LOW},
     "models": {"runs", "corpora", "evaluation", "storage", "signal", *LOW},
     "plots": set(),
+    "report": {"plots", "models", "evaluation", "signal", "storage", *LOW},
 }
 FOREIGN = {
     "signal": {"numpy", "scipy"},
@@ -68,6 +75,14 @@ def test_imports_point_in_one_direction(part: str) -> None:
         assert own <= MAY_IMPORT[part] | {part}, path
 
 
+def test_files_on_disk_are_found_without_reading_them() -> None:
+    """`corpora/reading` builds on `corpora/sources`, which does not lead back to it."""
+    for part in ("sources", "generators"):
+        for path in _files(f"corpora/{part}"):
+            back = {"disentangled_audio.corpora.reading", "disentangled_audio.corpora.describe"}
+            assert not any(name.startswith(tuple(back)) for name in _imports(path)), path
+
+
 @pytest.mark.parametrize("part", FOREIGN)
 def test_parts_with_few_dependencies(part: str) -> None:
     for path in _files(part):
@@ -79,6 +94,53 @@ def test_only_pipelines_and_datasets_know_kedro() -> None:
     for part in set(MAY_IMPORT) - {"datasets", "runs"}:
         for path in _files(part):
             assert not any(name.split(".")[0] == "kedro" for name in _imports(path)), path
+
+
+# With which every use of Kedro's private parts in `runs/catalog.py` and `datasets/` was checked.
+KEDRO_CHECKED = "1.7"
+
+
+def test_private_parts_of_kedro_are_used_in_runs_and_datasets_alone() -> None:
+    private = _private_names(
+        *(AbstractVersionedDataset, CSVDataset, DataCatalog, KedroContext, KedroSession),
+        *(Pipeline, Node),
+    )
+    assert {"_filepath", "_fs", "_get_load_path", "_version", "_hook_manager"} <= private
+    for path in _files("."):
+        if path.relative_to(PACKAGE).parts[0] in ("datasets", "runs"):
+            continue
+        used = {
+            node.attr
+            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+            if isinstance(node, ast.Attribute)
+            and not (isinstance(node.value, ast.Name) and node.value.id in ("self", "cls"))
+        }
+        assert not used & private, f"{path}: move it to runs/catalog.py"
+        hidden = {name for name in _imports(path) if name.startswith("kedro") and "._" in name}
+        assert not hidden, path
+
+
+def test_kedro_is_the_version_that_its_private_parts_were_checked_with() -> None:
+    installed = ".".join(version("kedro").split(".")[:2])
+    assert installed == KEDRO_CHECKED, (
+        f"Kedro {installed} is installed: compare what runs/catalog.py and datasets/atomic.py use "
+        f"of its private parts with Kedro {KEDRO_CHECKED}'s, then change KEDRO_CHECKED here"
+    )
+
+
+def _private_names(*classes: type) -> set[str]:
+    """Names with one underscore that some classes and their bases define or assign."""
+    found = set()
+    for each in {base for owner in classes for base in owner.__mro__} - {object}:
+        try:
+            source = ast.parse(textwrap.dedent(inspect.getsource(each)))
+        except (OSError, TypeError):
+            continue
+        defined = {node.name for node in ast.walk(source) if isinstance(node, ast.FunctionDef)}
+        found |= defined | {
+            node.attr for node in ast.walk(source) if isinstance(node, ast.Attribute)
+        }
+    return {name for name in found if name.startswith("_") and not name.startswith("__")}
 
 
 def _everything() -> Pipeline:
@@ -113,7 +175,8 @@ def test_every_dataset_is_in_the_catalog_with_layer_and_description(tmp_path: Pa
     for name in sorted(names - {"parameters"} | {"run_manifest"}):
         dataset = catalog.get(name)
         assert dataset is not None, f"{name} would silently be a MemoryDataset"
-        assert type(dataset).__name__ != "MemoryDataset", name
+        # Only what a hook saves is kept in memory.
+        assert (type(dataset).__name__ == "MemoryDataset") == (name == "run_facts"), name
         metadata = dataset.metadata
         assert metadata["description"], name
         assert metadata["kedro-viz"]["layer"] in LAYERS, name

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from omegaconf import OmegaConf
 
 from disentangled_audio.corpora.describe import MEASURED_COLUMNS, NameGrammar
-from disentangled_audio.corpora.generators import twin as simulate
+from disentangled_audio.corpora.generators import twin_table
 from disentangled_audio.errors import UserError
 from disentangled_audio.parameters import Corpus
 
@@ -40,7 +40,7 @@ def _grammar(folder: Path = Path(), **corpus: Any) -> NameGrammar:
 
 def _twin_columns() -> dict[str, dict[str, str | None]]:
     grammar = NameGrammar(_own("twin"), [])
-    parsed = {name: grammar.parse(f"twin/{name}") for name in simulate.twin_files()}
+    parsed = {name: grammar.parse(f"twin/{name}") for name in twin_table.twin_files()}
     assert None not in parsed.values(), [name for name, row in parsed.items() if row is None]
     return {name: row for name, row in parsed.items() if row is not None}
 
@@ -55,7 +55,7 @@ def test_every_name_of_the_twin_gives_its_database_kind_and_physical_room() -> N
     parsed = _twin_columns()
 
     assert len(parsed) == 417
-    for name, group in simulate.twin_files().items():
+    for name, group in twin_table.twin_files().items():
         row = parsed[name]
         assert (row["database"], row["kind"], row["room"]) == (
             group.database,

@@ -248,7 +248,7 @@ def test_a_killed_save_leaves_the_old_version_and_is_tidied_by_the_next(
             # While it writes, others leave its temporary folder alone.
             third = "2003-03-03T00.00.00.000Z"
             _dataset(tmp_path, name, Version(None, third)).save(_content(name))
-            assert len(list((tmp_path / name).glob(".saving-*"))) == 1
+            assert len(list((tmp_path / name).glob(".saving-*/"))) == 1
         finally:
             os.kill(process.pid, signal.SIGKILL)
     assert process.returncode == -signal.SIGKILL

@@ -1,6 +1,7 @@
 """A member that cannot be fitted is named, and the hybrid goes on without it."""
 
 import logging
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -36,6 +37,10 @@ def _features(splits: pd.DataFrame, known: np.ndarray) -> pd.DataFrame:
     return feature_table(splits["recording_id"], values, "f")
 
 
+def _train(name: str, features: pd.DataFrame, splits: pd.DataFrame) -> tuple[Any, pd.DataFrame]:
+    return nodes.train_member(features, splits, SVM, HybridParameters(), 1, name=name)
+
+
 @pytest.mark.parametrize(
     ("known", "message"),
     [
@@ -52,7 +57,7 @@ def test_a_member_without_features_is_left_out(
 ) -> None:
     splits = _splits()
     with caplog.at_level(logging.WARNING):
-        member, table = nodes.train_mel_svm(_features(splits, known(splits)), splits, SVM, 1)
+        member, table = _train("mel_svm", _features(splits, known(splits)), splits)
 
     assert f"mel_svm is left out of the hybrid: {message}" in caplog.text
     assert message in member.reason
@@ -64,7 +69,7 @@ def test_constant_features_are_named(caplog: pytest.LogCaptureFixture) -> None:
     constant = feature_table(splits["recording_id"], np.ones((N_ITEMS, 3)), "f")
 
     with caplog.at_level(logging.WARNING):
-        _, table = nodes.train_timbre_svm(constant, splits, SVM, 1)
+        _, table = _train("timbre_svm", constant, splits)
 
     assert "timbre_svm is left out of the hybrid: its features are the same" in caplog.text
     assert table[["p_ash", "p_oak"]].isna().all(axis=None)
@@ -73,7 +78,7 @@ def test_constant_features_are_named(caplog: pytest.LogCaptureFixture) -> None:
 def test_the_hybrid_goes_on_with_the_others() -> None:
     splits = _splits()
     whole = _features(splits, np.ones(N_ITEMS, dtype=bool))
-    _, given = nodes.train_mel_svm(whole, splits, SVM, 1)
+    _, given = _train("mel_svm", whole, splits)
     nothing = probability_table(splits["recording_id"], np.full((N_ITEMS, 2), np.nan), CLASSES)
     tables = [given if name == "mel_svm" else nothing for name in nodes.MEMBERS]
 
@@ -87,6 +92,6 @@ def test_rows_without_features_are_not_judged_and_the_others_are() -> None:
     splits = _splits()
     known = np.arange(N_ITEMS) % 5 != 0
 
-    _, table = nodes.train_mel_svm(_features(splits, known), splits, SVM, 1)
+    _, table = _train("mel_svm", _features(splits, known), splits)
 
     assert (table["p_ash"].isna().to_numpy() == ~known).all()

@@ -246,7 +246,7 @@ def test_a_worker_imports_no_more_than_it_needs(trained: Path) -> None:
     code = (
         "import json, sys\n"
         "from pathlib import Path\n"
-        "from disentangled_audio.corpora.sources.files import File\n"
+        "from disentangled_audio.corpora.sources.folder import File\n"
         "from disentangled_audio.models.preparation import FeatureReader, Preprocessing\n"
         "manifest, recording = map(Path, sys.argv[1:])\n"
         "own = Preprocessing.of_run(json.loads(manifest.read_text()))\n"
@@ -338,7 +338,7 @@ def test_models_in_a_store_are_hashed_used_and_compared(trained: Path, tmp_path:
     import fsspec
 
     from disentangled_audio.pipeline_registry import register_pipelines
-    from disentangled_audio.runs.inference_models import model_facts
+    from disentangled_audio.runs.manifest import manifest as manifest_of
 
     project = tmp_path / "project"
     shutil.copytree(trained, project)
@@ -355,7 +355,7 @@ def test_models_in_a_store_are_hashed_used_and_compared(trained: Path, tmp_path:
     }
     (project / "conf" / "test" / "catalog.yml").write_text(json.dumps({"codes": entry}))
     manifest = load_catalog(project).load("run_manifest")
-    facts = model_facts(register_pipelines()["__default__"], load_catalog(project))
+    facts = manifest_of({}, register_pipelines()["__default__"], load_catalog(project))
     assert facts["file_sha256"] == manifest["file_sha256"]
     assert _classify(project, next(_raw(project).glob("air*.wav")))["class"].notna().all()
     store.pipe(stored, content + b"more")

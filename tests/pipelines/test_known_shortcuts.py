@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from disentangled_audio.corpora.generators.twin import twin_files
+from disentangled_audio.corpora.generators.twin_table import twin_files
 from disentangled_audio.corpora.reading.ingest import ingest
 from disentangled_audio.evaluation.shortcuts.audit import audit_controls
 from disentangled_audio.evaluation.shortcuts.controls import constant_controls, control_items

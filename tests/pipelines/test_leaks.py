@@ -99,21 +99,14 @@ def _fit_with(clips: zarr.Array, splits: pd.DataFrame, chunks: Path) -> dict[str
         model, first, *views, splits, DISENTANGLER
     )
     *_, of_first = representation.encode_views(first, first, *views, splits, DISENTANGLER)
-    svm, svm_probabilities = classification.train_svm(table, augmented, splits, SVM, SEED)
-    code_svm, code_probabilities = classification.train_code_svm(
-        codes, provisional, splits, SVM, SEED
-    )
-    code_svms = [
-        classification.train_code_svm(*given, splits, SVM, SEED)[1]
-        for given in ((provisional, provisional), (codes, codes))
-    ]
+    svm, svm_probabilities = _train("svm", splits, table, augmented)
+    code_svm, code_probabilities = _train("code_svm", splits, codes, provisional)
+    code_svms = [_train("code_svm", splits, given, given)[1] for given in (provisional, codes)]
     cepstra, timbre = features.summarise_views(views[0], recordings, CepstraParameters(), VIEWS)
-    mel_svm, mel_probabilities = classification.train_mel_svm(cepstra, splits, SVM, SEED)
-    timbre_svm, timbre_probabilities = classification.train_timbre_svm(timbre, splits, SVM, SEED)
+    mel_svm, mel_probabilities = _train("mel_svm", splits, cepstra)
+    timbre_svm, timbre_probabilities = _train("timbre_svm", splits, timbre)
     acoustics = _acoustics(clips[:], recordings)
-    acoustic_svm, acoustic_probabilities = classification.train_acoustic_svm(
-        acoustics, splits, SVM, SEED
-    )
+    acoustic_svm, acoustic_probabilities = _train("acoustic_svm", splits, acoustics)
     hybrid, _ = classification.train_hybrid(
         splits,
         HybridParameters(),
@@ -152,6 +145,13 @@ def _fit_with(clips: zarr.Array, splits: pd.DataFrame, chunks: Path) -> dict[str
 
 def _probabilities(*tables: pd.DataFrame) -> list[np.ndarray]:
     return [table.filter(regex="^p_").to_numpy() for table in tables]
+
+
+def _train(name: str, splits: pd.DataFrame, *tables: Any) -> tuple[Any, Any]:
+    features, *further = tables
+    return classification.train_member(
+        features, splits, SVM, HybridParameters(), SEED, *further, name=name
+    )
 
 
 def _acoustics(waveforms: np.ndarray, recordings: pd.DataFrame) -> pd.DataFrame:

@@ -56,7 +56,9 @@ def lines_of(axes):
 
 
 def test_confidence_shows_both_stages_and_every_model():
-    figure = confidence_figure(reliability_of(), curves_of(["svm", "hybrid"]), simulated=True)
+    figure = confidence_figure(
+        reliability_of(), curves_of(["svm", "hybrid"]), model="hybrid", simulated=True
+    )
     reliability, risk, counts = figure.axes
     for stage in ("before", "after"):
         points = lines_of(reliability)[f"{stage} calibration"].get_xydata().tolist()
@@ -74,7 +76,7 @@ def test_confidence_shows_both_stages_and_every_model():
 
 def test_fifteen_models_are_told_apart():
     names = [f"model_with_a_long_name_${index}$" for index in range(14)]
-    figure = confidence_figure(reliability_of(), curves_of([*names, "hybrid"]))
+    figure = confidence_figure(reliability_of(), curves_of([*names, "hybrid"]), model="hybrid")
     looks = {(line.get_color(), line.get_linestyle()) for line in figure.axes[1].lines}
     assert len(looks) == 15
     draw(figure)
@@ -83,7 +85,7 @@ def test_fifteen_models_are_told_apart():
 def test_confidence_of_a_perfect_model_of_unknown_temperature():
     curve = curves_of(["hybrid"], risk=(0.0,))
     kept = {"coverage": 1.0, "accuracy": 1.0}
-    figure = confidence_figure(reliability_of(["after"]), curve, kept)
+    figure = confidence_figure(reliability_of(["after"]), curve, kept, model="hybrid")
     assert "before calibration" not in lines_of(figure.axes[0])
     assert figure.axes[1].get_ylim()[1] > 0
     draw(figure)
@@ -91,16 +93,16 @@ def test_confidence_of_a_perfect_model_of_unknown_temperature():
 
 def test_the_kept_items_are_marked_where_there_are_any():
     tables = reliability_of(), curves_of(["hybrid"])
-    figure = confidence_figure(*tables, {"coverage": 0.72, "accuracy": 0.9})
+    figure = confidence_figure(*tables, {"coverage": 0.72, "accuracy": 0.9}, model="hybrid")
     marked = lines_of(figure.axes[1])["kept 72%, risk 0.100"]
     assert marked.get_xydata().tolist() == [[0.72, pytest.approx(0.1)]]
-    nothing = confidence_figure(*tables, {"coverage": 0.0, "accuracy": None})
+    nothing = confidence_figure(*tables, {"coverage": 0.0, "accuracy": None}, model="hybrid")
     assert set(lines_of(nothing.axes[1])) == {"hybrid"}
 
 
 def test_confidence_of_a_missing_model_names_what_there_is():
     with pytest.raises(ValueError, match=r"'hybrid'; the table has \['svm'\]"):
-        confidence_figure(reliability_of(model="svm"), curves_of(["svm"]))
+        confidence_figure(reliability_of(model="svm"), curves_of(["svm"]), model="hybrid")
     draw(confidence_figure(reliability_of(model="svm"), curves_of(["svm"]), model="svm"))
 
 

@@ -16,12 +16,23 @@ from disentangled_audio.evaluation.scores.summary import (
     confusion_table,
     summarise,
 )
-from disentangled_audio.pipelines.svm_classification.nodes import MEMBERS
-from disentangled_audio.plots.style import new_figure
+from disentangled_audio.evaluation.shortcuts.controls import ALL_METADATA, MAJORITY
+from disentangled_audio.evaluation.shortcuts.controls import CONTROLS as ALL_CONTROLS
+from disentangled_audio.models.bank import MODELS
+from disentangled_audio.parameters import Corpus
+from disentangled_audio.plots import style
+from disentangled_audio.report import blocks
+from disentangled_audio.report.commands import of_runs, of_scripts
 from disentangled_audio.report.media import MOST_SAMPLES, picture, player
-from disentangled_audio.report.page import SECTIONS, render_report, report_figures
+from disentangled_audio.report.names import CONTROLS, EXPLANATIONS, LABELS, named_scores
+from disentangled_audio.report.page import PARTS, render_page
+from disentangled_audio.report.sections.card import card_section
+from disentangled_audio.report.sections.codes import missing_codes
+from disentangled_audio.report.sections.folds import missing_folds
+from disentangled_audio.report.sections.recordings import recordings_section
+from disentangled_audio.report.sections.run import run_section
+from disentangled_audio.report.sections.scores import scores_section
 from disentangled_audio.report.sentences import (
-    MODEL_WORDS,
     answer,
     cautions,
     main_model,
@@ -77,27 +88,73 @@ def simple_metrics(model=0.9, control=0.4, simulated=False, **options):
 SOUND = np.sin(np.arange(800) / 5.0)
 
 
-def parts_of(name=NASTY):
-    """What other pipelines give to the report, with a name that must be escaped."""
-    figure = picture(new_figure(2.0, 1.0), f"Figure of {name}")
-    sound = player(SOUND, 8000, f"input of {name}")
-    item = {"recording_id": name, "group": name, "kind": "rir", "target": name, "predicted": "a"}
+def corpus_of(description="", simulated=False):
+    return Corpus.model_validate(
+        {
+            "description": description,
+            "simulated": simulated,
+            "sources": [{"folder": "made"}],
+            "analysis": {"sample_rate_hz": 8000, "duration_s": 0.1},
+        }
+    )
+
+
+def small_picture(name):
+    with style.drawn(2.0, 1.0, simulated=False) as figure:
+        return picture(figure, f"Figure of {name}")
+
+
+def article_of(name):
     return {
-        "mistakes": {
-            "model": "hybrid",
-            "are_mistakes": True,
-            "items": [{**item, "confidence": 0.97, "picture": figure, "player": sound}],
-        },
-        "codes": {
-            "said": [f"content tells {name}."],
-            "heat_map": figure,
-            "swaps": [{"name": f"{name} swapped", "players": [sound, sound]}],
-            "swaps_said": "",
-            "swap_picture": figure,
-        },
-        "folds": {"said": [f"Over 4 folds of {name}."], "picture": figure, "heat_map": figure},
-        "confidence": {"said": [f"The confidence of {name} is off."]},
+        "kind": "article",
+        "name": name,
+        "text": ["database ", name, ", taken for ", "a", f", confidence 0.97; group {name}, rir"],
+        "picture": small_picture(name),
+        "player": player(SOUND, 8000, "as analysed"),
     }
+
+
+def further_sections(name=NASTY):
+    """What other pipelines and single recordings give, with a name that must be escaped."""
+    figure = blocks.picture_block(small_picture(name))
+    sound = player(SOUND, 8000, f"input of {name}")
+    swap = {"kind": "swap", "name": f"{name} swapped", "players": [sound, sound]}
+    return [
+        {"blocks": {"audit": [blocks.sentences([f"The duration tells {name}."])]}},
+        {
+            "blocks": {
+                "disentanglement": [blocks.sentences([f"content tells {name}."]), figure],
+                "swaps": [swap, figure],
+            }
+        },
+        {
+            "blocks": {
+                "comparison": [blocks.sentences([f"Over 4 folds of {name}."]), figure],
+                "disentanglement": [figure],
+            }
+        },
+        {"blocks": {"reliability": [blocks.sentences([f"The confidence of {name} is off."])]}},
+        {"blocks": {"mistakes": [article_of(name)]}},
+    ]
+
+
+def own_sections(metrics, predictions, facts, options="", corpus=None, names=()):
+    """Sections of one run, as the pipeline of reports puts them together."""
+    corpus = corpus or corpus_of()
+    recordings = pd.DataFrame(
+        [
+            ["halls/1.wav", "rir", "CC BY 4.0", "Someone (2020)"],
+            *([f"{name}/1.wav", "rir", None, None] for name in names),
+        ],
+        columns=["path", "kind", "licence", "citation"],
+    )
+    tables = classification_report_table(predictions), confusion_table(predictions)
+    history = pd.DataFrame({"epoch": [1, 2], "loss": [2.0, 1.0], "validation_loss": [2.0, 1.5]})
+    return [
+        scores_section(metrics, *tables, recordings, corpus, list(metrics["models"])),
+        run_section(facts, "2026-02-02", history, simulated=False),
+        card_section(metrics, recordings, corpus, facts, options),
+    ]
 
 
 @pytest.fixture(scope="module")
@@ -110,33 +167,24 @@ def nasty_page():
     classes = ["a", NASTY]
     predictions = predictions_of({"svm": 0.7, "hybrid": 0.9}, classes)
     metrics = metrics_of(predictions, predictions_of({"duration": 0.4}, classes), simulated=True)
-    report, confusion = classification_report_table(predictions), confusion_table(predictions)
-    history = pd.DataFrame({"epoch": [1, 2], "loss": [2.0, 1.0], "validation_loss": [2.0, 1.5]})
-    return render_report(
+    facts = {
+        "run_id": "2026-01-01",
+        "can_classify": True,
+        "packages": {"numpy": "2.0"},
+        "seconds": {"quick": 0.1, "slow": 12.0},
+        "parameters": {"svm": {"kernel": NASTY, "c": [1, 10]}},
+    }
+    own = own_sections(
         metrics,
-        report,
-        confusion,
-        pd.DataFrame({"path": [f"{NASTY}.wav"], "reason": ["matches no pattern"]}),
-        {
-            "description": f"Twin {NASTY}",
-            "rights": [
-                {"licence": "CC BY 4.0", "citation": "Someone (2020)", "sources": ["halls"]},
-                {"licence": None, "citation": None, "sources": [NASTY, *"bcdef"]},
-            ],
-            "findings": [f"99 of 100 expected recordings were found ({NASTY})."],
-            "verdict": [f"The duration tells {NASTY}."],
-            "simulated": True,
-            "counts": {"recordings": 200},
-            "run_id": "2026-01-01",
-            "can_classify": True,
-            "packages": {"numpy": "2.0"},
-            "options": f"--env={NASTY}",
-            "seconds": {"quick": 0.1, "slow": 12.0},
-        },
-        {"svm": {"kernel": NASTY, "c": [1, 10]}},
-        report_figures(metrics, report, confusion, history),
-        parts_of(),
+        predictions,
+        facts,
+        corpus=corpus_of(f"Twin {NASTY}", simulated=True),
+        names=["<i>halls", *"bcdef"],
     )
+    rejected = pd.DataFrame({"path": [f"{NASTY}.wav"], "reason": ["matches no pattern"]})
+    findings = [f"99 of 100 expected recordings were found ({NASTY})."]
+    sections = [*own, recordings_section(rejected, findings), *further_sections()]
+    return render_page(own[0]["title"], sections)
 
 
 class Page(HTMLParser):
@@ -205,7 +253,7 @@ def test_title_says_simulated_or_real(page):
 @pytest.mark.parametrize("whole", [True, False])
 def test_sections_are_always_there_in_their_order(page, whole):
     parsed = Page(page if whole else bare_page())
-    assert [name for tag, name in parsed.headings if tag == "h2"] == list(SECTIONS)
+    assert [name for tag, name in parsed.headings if tag == "h2"] == list(PARTS)
     levels = [int(tag[1]) for tag, _ in parsed.headings]
     assert levels[0] == 1
     assert levels.count(1) == 1
@@ -226,7 +274,6 @@ def test_order_of_what_is_said(page):
         "found and not analysed",
         "99 of 100 expected recordings",
         "taken for a, confidence 0.97",
-        "loss_ablation.py",
         "2026-01-01",
         "slow",
         "quick",
@@ -237,29 +284,7 @@ def test_order_of_what_is_said(page):
     assert [part for part in parts if part not in text] == []
     places = [text.index(part) for part in parts]
     assert places == sorted(places)
-    assert page.index("<h3>hybrid</h3>") < page.index("<h3>svm</h3>")
-
-
-def test_models_are_explained(page):
-    assert set(MODEL_WORDS) == {*MEMBERS, HYBRID}
-    assert MODEL_WORDS["svm"] in Page(page).text
-    assert MODEL_WORDS["cnn"] not in Page(page).text
-
-
-def test_what_was_not_run_is_told_with_its_command():
-    text = Page(bare_page(options="--env=test")).text
-    for pipelines in ("cross_validation", "audit,reporting", "disentanglement,reporting"):
-        assert f"kedro run --pipelines={pipelines} --env=test" in text
-
-
-def test_values_with_spaces_are_quoted_once_and_left_out_where_they_do_not_belong():
-    text = Page(bare_page(options="--env=fsdd '--params=corpus_file=my birds.yml,seed=2' --tags=a"))
-    text = text.text
-    assert (
-        "--pipelines=audit,reporting --env=fsdd '--params=corpus_file=my birds.yml,seed=2'" in text
-    )
-    script = "python benchmarks/loss_ablation.py"
-    assert f"{script} --env=fsdd --params 'corpus_file=my birds.yml' seed=2\n" in text
+    assert page.index("<h3>Hybrid</h3>") < page.index("<h3>Fourier + SVM</h3>")
 
 
 @pytest.mark.parametrize(("log_loss", "is_told"), [(1.75, True), (0.5, False), (None, False)])
@@ -275,16 +300,9 @@ def test_the_command_to_classify_names_the_run_that_made_the_models(page):
     assert "disentangled-audio classify PATH --model 2026-01-01\n" in Page(page).text
 
 
-def test_a_run_that_cannot_classify_is_not_named_in_a_command():
-    text = Page(bare_page(options="--env=test")).text
-    assert "classify PATH" not in text
-    assert "made only a part of what naming recordings of your own needs" in text
-    assert "kedro run --env=test\n" in text
-
-
 def test_the_card_says_whose_each_licence_is(page):
     card = Page(page).text.partition("Recordings, licences and citations")[2]
-    parts = ("halls", "CC BY 4.0", f"{NASTY}, b, c, d and 2 more", "not stated")
+    parts = ("halls", "CC BY 4.0", "<i>halls, b, c, d and 2 more", "not stated")
     assert [card.index(part) for part in parts] == sorted(card.index(part) for part in parts)
 
 
@@ -293,35 +311,8 @@ def test_figures_are_announced_by_what_they_show_and_stop_the_tab_key_where_they
     labels = [figure["aria-label"] for figure in parsed.figures]
     assert labels == [image["alt"] for image in parsed.images]
     stops = {figure["aria-label"]: "tabindex" in figure for figure in parsed.figures}
-    assert stops["Confusion matrix of svm: true classes in rows, predicted in columns."]
+    assert stops["Confusion matrix of Fourier + SVM: true classes in rows, predicted in columns."]
     assert not stops[f"Figure of {NASTY}"]
-
-
-def test_a_swap_without_example_says_why():
-    parts = parts_of("x")
-    parts["codes"] |= {"swaps": [], "no_swap": "no two test clips differ"}
-    assert "No example: no two test clips differ." in Page(bare_page(parts=parts)).text
-
-
-def test_where_nothing_is_wrong_the_doubtful_items_are_shown():
-    parts = parts_of("x")
-    parts["mistakes"]["are_mistakes"] = False
-    text = Page(bare_page(parts=parts)).text
-    assert "hybrid named every test item rightly" in text
-    assert "taken for a, confidence" not in text
-
-
-def test_a_page_with_as_much_as_it_may_hold_is_under_10_mb():
-    noise = np.random.default_rng(0).normal(size=2 * MOST_SAMPLES)
-    sound = player(noise, 48000, "noise")
-    parts = parts_of("x")
-    # Six swaps of five sounds and six mistakes, as pipelines.reporting.parts limits them.
-    parts["codes"]["swaps"] = [{"name": "x", "players": [sound] * 5}] * 6
-    parts["mistakes"]["items"] = [{**parts["mistakes"]["items"][0], "player": sound}] * 6
-    page = bare_page(parts=parts)
-    assert "the first 1.2 s" in page
-    # Figures of a real page take up to 4 MB.
-    assert len(page) < 6e6
 
 
 def test_a_player_is_as_loud_as_it_goes():
@@ -332,21 +323,6 @@ def test_a_player_is_as_loud_as_it_goes():
     assert made["cut_s"] is None
     np.testing.assert_allclose(samples / 32767, 0.9 * SOUND / np.abs(SOUND).max(), atol=1e-4)
     assert player(np.zeros(10), 8000, "silence")["cut_s"] is None
-
-
-def bare_page(options="", parts=None):
-    metrics = simple_metrics()
-    predictions = predictions_of({"svm": 0.7, "hybrid": 0.9}, ["a", "b"])
-    return render_report(
-        metrics,
-        classification_report_table(predictions),
-        confusion_table(predictions),
-        pd.DataFrame(columns=["path", "reason"]),
-        {"options": options},
-        {},
-        {},
-        parts,
-    )
 
 
 def test_a_caution_names_few_of_many_controls():
@@ -360,21 +336,14 @@ def test_a_caution_names_few_of_many_controls():
     assert "and 1 other overlap with" in caution
 
 
-def test_page_without_figures_or_facts():
-    page = bare_page()
-    assert "simulated recordings" not in page
-    assert "every file that was found was analysed" in page
-    assert Page(page).images == []
-
-
 def test_answer_has_the_figures():
     sentence = answer(simple_metrics())
-    assert "On 200 test items of 20 groups, hybrid names the database" in sentence
+    assert "On 200 test items of 20 groups, Hybrid names the database" in sentence
     ungrouped = answer({**simple_metrics(), "n_test_groups": 200})
-    assert "On 200 test items, hybrid names the database" in ungrouped
+    assert "On 200 test items, Hybrid names the database" in ungrouped
     assert "0.90 (95 % interval" in sentence
     assert "guessing reaches 0.50" in sentence
-    assert "byte_size, reaches 0.40" in sentence
+    assert "File size, reaches 0.40" in sentence
 
 
 def test_clear_result_needs_no_caution():
@@ -384,11 +353,11 @@ def test_clear_result_needs_no_caution():
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({"control": 0.9}, "byte_size 0.90"),
+        ({"control": 0.9}, "File size 0.90"),
         ({"n_groups": 1}, "one group"),
         ({"n_groups": 5}, "5 groups only"),
         ({"model": 1.0}, "no error"),
-        ({"model": 0.5}, "svm does better than hybrid"),
+        ({"model": 0.5}, "Fourier + SVM does better than Hybrid"),
         ({"simulated": True}, "simulated"),
     ],
 )
@@ -419,9 +388,9 @@ def test_folds_in_words():
         "n_folds": 6,
     }
     folds, control = on_folds(metrics)
-    assert folds.startswith("Over 2 of 6 folds, hybrid reaches a mean balanced accuracy of 0.85")
+    assert folds.startswith("Over 2 of 6 folds, Hybrid reaches a mean balanced accuracy of 0.85")
     assert "worst fold is theo with 0.70" in folds
-    assert "duration, reaches 0.50" in control
+    assert "Duration, reaches 0.50" in control
 
 
 def test_codes_in_words_beside_their_controls():
@@ -457,3 +426,69 @@ def test_confidence_in_words():
     assert "off its accuracy by 0.05 on average (0.30 before" in said
     errors["rejection"] = {"coverage": 0.6, "accuracy": 0.99}
     assert "60 % are kept" in on_confidence(errors, "hybrid")[1]
+
+
+def bare_page(facts=None, options=""):
+    predictions = predictions_of({"svm": 0.7, "hybrid": 0.9}, ["a", "b"])
+    facts = {"run_id": "2026-01-01", "can_classify": False, **(facts or {})}
+    own = own_sections(simple_metrics(), predictions, facts, options)
+    missing = [missing_codes(of_runs(options)), missing_folds(of_runs(options))]
+    rejected = recordings_section(pd.DataFrame(columns=["path", "reason"]), [])
+    return render_page(own[0]["title"], [*own, *missing, rejected])
+
+
+def test_everything_has_one_display_name_and_every_model_is_explained(page):
+    assert {*MODELS, *ALL_CONTROLS, MAJORITY, ALL_METADATA} == set(LABELS)
+    assert set(EXPLANATIONS) == set(MODELS)
+    assert len(set(LABELS.values())) == len(LABELS)
+    text = Page(page).text
+    assert EXPLANATIONS["svm"] in text
+    assert EXPLANATIONS["cnn"] not in text
+    # Nobody reads a name of the code.
+    assert not {"byte_size", "code_svm", HYBRID} & set(text.split())
+
+
+def test_names_of_controls_change_wherever_they_stand():
+    audit = {"controls": {"peak": 1}, "shortcuts": ["peak", "own"], "folds": {"f": {"models": {}}}}
+    shown = named_scores(audit)
+    assert shown["controls"] == {CONTROLS["peak"]: 1}
+    assert shown["shortcuts"] == [CONTROLS["peak"], "own"]
+    assert audit["shortcuts"] == ["peak", "own"]
+
+
+def test_what_was_not_run_is_told_with_its_command():
+    text = Page(bare_page(options="--env=test")).text
+    assert "kedro run --pipelines=disentanglement,reporting --env=test\n" in text
+    commands = [f"kedro run --pipelines={name} --env=test" for name in ("cross_validation",)]
+    assert f"{commands[0]} && kedro run --pipelines=reporting --env=test\n" in text
+    assert "That run has left no manifest" in text
+    assert "every file that was found was analysed" in text
+
+
+def test_values_with_spaces_are_quoted_once_and_left_out_where_they_do_not_belong():
+    options = "--env=fsdd '--params=corpus_file=my birds.yml,seed=2' --tags=a"
+    assert of_runs(options) == f" {options}"
+    assert of_scripts(options) == " --env=fsdd --params 'corpus_file=my birds.yml' seed=2"
+
+
+def test_a_run_that_cannot_classify_is_not_named_in_a_command():
+    text = Page(bare_page(options="--env=test")).text
+    assert "classify PATH" not in text
+    assert "made only a part of what naming recordings of your own needs" in text
+    assert "kedro run --env=test\n" in text
+
+
+def test_a_part_that_the_page_does_not_have_is_an_error():
+    with pytest.raises(KeyError, match="appendix"):
+        render_page("title", [{"blocks": {"appendix": []}}])
+
+
+def test_a_page_with_as_much_as_it_may_hold_is_under_10_mb():
+    sound = player(np.random.default_rng(0).normal(size=2 * MOST_SAMPLES), 48000, "noise")
+    # Six swaps of five sounds and six mistakes, as their sections limit them.
+    swaps = [{"kind": "swap", "name": "x", "players": [sound] * 5}] * 6
+    mistakes = [{**article_of("x"), "player": sound}] * 6
+    page = render_page("title", [{"blocks": {"swaps": swaps, "mistakes": mistakes}}])
+    assert "the first 1.2 s" in page
+    # Figures of a real page take up to 4 MB.
+    assert len(page) < 6e6

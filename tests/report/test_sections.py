@@ -11,11 +11,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from disentangled_audio.hooks import _options
 from disentangled_audio.parameters import ViewParameters
-from disentangled_audio.pipelines.reporting.nodes import rights_of
-from disentangled_audio.report.sections import MOST_MISTAKES, digest_of, fresh, sound_of
+from disentangled_audio.report.sections.card import rights_of
+from disentangled_audio.report.sections.codes import digest_of
+from disentangled_audio.report.sections.mistakes import MOST_MISTAKES, mistakes_section, sound_of
 from tests.conftest import load_catalog, run_kedro
+from tests.report.test_page import corpus_of
 
 NOT_MEASURED = "The codes of these models have not been measured."
 VIEWS = ViewParameters()
@@ -33,12 +34,13 @@ def test_single_recordings_are_those_of_the_test_rows(tiny_run: Path) -> None:
     part, predictions = catalog.load("report_of_mistakes"), catalog.load("predictions")
     tested = predictions.query("model == 'hybrid' and role == 'test'").set_index("recording_id")
     wrong = tested[tested["target"] != tested["predicted"]]
-    assert part["are_mistakes"] is not wrong.empty
-    assert 0 < len(part["items"]) <= MOST_MISTAKES
+    said, *items = part["blocks"]["mistakes"]
+    assert ("named wrongly" in said["text"]) is not wrong.empty
+    assert 0 < len(items) <= MOST_MISTAKES
     waveforms, recordings = catalog.load("waveforms"), catalog.load("recordings")
-    for item in part["items"]:
-        assert item["target"] == tested.loc[item["recording_id"], "target"]
-        (row,) = np.flatnonzero(recordings["recording_id"] == item["recording_id"])
+    for item in items:
+        assert item["text"][1] == tested.loc[item["name"], "target"]
+        (row,) = np.flatnonzero(recordings["recording_id"] == item["name"])
         with wave.open(io.BytesIO(b64decode(item["player"]["wav"]))) as file:
             samples = np.frombuffer(file.readframes(file.getnframes()), dtype="<i2")
         # The sound is that of the recording that is named.
@@ -54,8 +56,11 @@ def test_codes_that_were_measured_are_reported_until_others_are_trained(
     catalog = load_catalog(project)
     report, part = catalog.load("report"), catalog.load("report_of_codes")
     assert NOT_MEASURED not in report
-    assert part["heat_map"]["png"] in report
-    assert all(player["wav"] in report for swap in part["swaps"] for player in swap["players"])
+    *_, heat_map = part["blocks"]["disentanglement"]
+    assert heat_map["picture"]["png"] in report
+    swaps = [block for block in part["blocks"]["swaps"] if block["kind"] == "swap"]
+    assert swaps
+    assert all(player["wav"] in report for swap in swaps for player in swap["players"])
     assert part["codes"] == digest_of(catalog.load("codes"))
     (path,) = project.glob("data/07_reporting/twin_tiny/*/report_of_codes.json/*/*.json")
     path.write_text(json.dumps({**part, "codes": "of another training"}))
@@ -100,11 +105,17 @@ def test_a_licence_is_named_once_with_the_sources_that_it_is_of() -> None:
     assert second == {"licence": "MIT", "citation": "A", "sources": ["c"]}
 
 
-def test_a_part_of_something_else_is_not_fresh() -> None:
-    part = {"said": [], "codes": "a"}
-    assert fresh(part, codes="a") == part
-    assert fresh(part, codes="b") == {}
-    assert fresh({}, codes="b") == {}
+def test_where_nothing_is_wrong_the_doubtful_items_are_shown() -> None:
+    predictions = pd.DataFrame(
+        {"recording_id": ["a"], "group": "g", "kind": "rir", "fold": "f", "role": "test"}
+    ).assign(model="hybrid", target="x", predicted="x", p_x=0.6, p_y=0.4)
+    recordings = pd.DataFrame({"recording_id": ["a"]})
+    section = mistakes_section(
+        predictions, recordings, np.ones((1, 800), np.float32), corpus_of(), VIEWS, "room"
+    )
+    said, item = section["blocks"]["mistakes"]
+    assert "Hybrid named every test item rightly" in said["text"]
+    assert "".join(item["text"]) == "room x, confidence 0.60; group g, rir"
 
 
 def test_codes_are_known_again() -> None:
@@ -138,18 +149,3 @@ def test_a_long_clip_has_no_more_columns_than_can_be_seen() -> None:
     samples = np.random.default_rng(0).normal(size=8000 * 60).astype(np.float32)
     sound = sound_of(samples, 8000, VIEWS, is_response=False)
     assert len(sound.level_db) <= 401
-
-
-@pytest.mark.parametrize(
-    ("env", "given", "typed"),
-    [
-        (None, {}, ""),
-        ("base", None, ""),
-        ("fsdd", {}, "--env=fsdd"),
-        ("test", {"seed": 8, "svm": {"C": 1}}, "--env=test --params=seed=8,svm.C=1"),
-        (None, {"svm": {"C": [1, 10]}}, "'--params=svm.C=…'"),
-        (None, {"corpus_file": "my corpus.yml"}, "'--params=corpus_file=my corpus.yml'"),
-    ],
-)
-def test_options_can_be_typed_again(env: str | None, given: dict | None, typed: str) -> None:
-    assert _options({"env": env, "runtime_params": given}) == typed

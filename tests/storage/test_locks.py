@@ -1,10 +1,14 @@
 """One run at a time on one corpus and protocol; a killed run holds nobody up."""
 
+import errno
+import json
 import os
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +20,7 @@ from disentangled_audio.datasets.json_dataset import JSONDataset
 from disentangled_audio.errors import UserError
 from disentangled_audio.hooks import _run_lock
 from disentangled_audio.storage.locks import RUN_LOCK, RunLock
+from disentangled_audio.storage.temporaries import TEMPORARY, remove_leftovers, write_whole
 from tests.conftest import load_catalog, run_kedro
 from tests.pipelines.test_end_to_end import _with_same_recordings
 
@@ -102,7 +107,8 @@ def test_a_forked_child_does_not_keep_the_lock_of_its_dead_parent(tmp_path: Path
         "import os, sys, time\n"
         "from pathlib import Path\n"
         "from disentangled_audio.storage.locks import RunLock\n"
-        "RunLock(Path(sys.argv[1]), 'parent').acquire()\n"
+        "lock = RunLock(Path(sys.argv[1]), 'parent')\n"
+        "lock.acquire()\n"
         # Told by the child: on a busy machine it may not have run yet when the parent goes on.
         "if not os.fork(): print(os.getpid(), flush=True)\n"
         "time.sleep(60)\n"
@@ -121,6 +127,66 @@ def test_a_forked_child_does_not_keep_the_lock_of_its_dead_parent(tmp_path: Path
                 pass
         finally:
             os.kill(child, signal.SIGKILL)
+
+
+def test_a_lock_that_is_another_users_says_whose_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lock = tmp_path / RUN_LOCK
+    lock.write_text(json.dumps({"purpose": "a run of anna", "since": "noon"}))
+    monkeypatch.setattr(Path, "owner", lambda _: "anna")
+    _refuse(monkeypatch, errno.EACCES)
+
+    with pytest.raises(UserError, match=r"belongs to anna, where a run of anna .* since noon"):
+        RunLock(lock, "the test").acquire()
+
+
+@pytest.mark.parametrize("number", [errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS])
+def test_a_disk_without_locks_is_warned_of_and_used(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, number: int
+) -> None:
+    left = tmp_path / f"{TEMPORARY}killed"
+    left.mkdir()
+    with monkeypatch.context() as patched:
+        patched.setattr("filelock._native._unix.fcntl.flock", _fails(number))
+        with RunLock(tmp_path / RUN_LOCK, "the test"):
+            assert "this disk has no locks" in caplog.text
+        write_whole(tmp_path / "done", lambda path: path.write_bytes(b"done"))
+        remove_leftovers(tmp_path)
+    # Nobody can tell whether it is in use.
+    assert left.is_dir()
+    assert (tmp_path / "done").read_bytes() == b"done"
+    remove_leftovers(tmp_path)
+    assert not list(tmp_path.glob(f"{TEMPORARY}*"))
+
+
+def test_the_mode_of_a_lock_file_follows_the_umask(tmp_path: Path) -> None:
+    before = os.umask(0o002)
+    try:
+        with RunLock(tmp_path / RUN_LOCK, "the test"):
+            assert (tmp_path / RUN_LOCK).stat().st_mode & 0o777 == 0o664
+    finally:
+        os.umask(before)
+
+
+def test_a_lock_may_be_given_back_by_another_thread(tmp_path: Path) -> None:
+    lock = RunLock(tmp_path / RUN_LOCK, "the test")
+    lock.acquire()
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(lock.release).result()
+    with RunLock(tmp_path / RUN_LOCK, "the test"):
+        pass
+
+
+def _refuse(monkeypatch: pytest.MonkeyPatch, number: int) -> None:
+    monkeypatch.setattr("disentangled_audio.storage.locks.FileLock.acquire", _fails(number))
+
+
+def _fails(number: int) -> Callable[..., Any]:
+    def fail(*_: object, **__: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    return fail
 
 
 def test_jobs_of_one_fold_wait_for_each_other_only_with_the_same_parameters(tmp_path: Path) -> None:

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from disentangled_audio.corpora.sources.archives import extract_members
-from disentangled_audio.storage.disk_space import complete_folder
+from disentangled_audio.corpora.sources.archive import extract_members
 from disentangled_audio.storage.temporaries import (
     TEMPORARY,
+    complete_folder,
     remove_leftovers,
     temporary_neighbour,
     write_whole,

@@ -14,7 +14,7 @@ import soundfile
 import yaml
 from scipy.stats import kruskal
 
-from disentangled_audio.corpora.sources.files import files_in_folder
+from disentangled_audio.corpora.sources.folder import files_in_folder
 from disentangled_audio.errors import UserError
 from disentangled_audio.parameters import AUDIO_PATTERNS
 from disentangled_audio.storage.safe_names import is_name

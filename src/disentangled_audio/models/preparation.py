@@ -96,7 +96,7 @@ class FeatureReader:
     def __call__(self, part: tuple[int, list[Any]]) -> Features:
         """Features of some files, given with their position among all."""
         from disentangled_audio.corpora.describe import NameGrammar
-        from disentangled_audio.corpora.reading.readers import RejectedError
+        from disentangled_audio.corpora.sources.folder import RejectedError
 
         position, files = part
         grammar = NameGrammar(self.preprocessing.corpus, [])
@@ -115,9 +115,9 @@ class FeatureReader:
         return Features(position, len(files), rows, rejected, len(clips[0]), values, windows)
 
     def _items(self, file: Any, grammar: Any) -> list[tuple[dict[str, Any], Any]]:
-        from disentangled_audio.corpora.reading.chunk import Task, read_items
         from disentangled_audio.corpora.reading.decode import read_content
-        from disentangled_audio.corpora.sources.locate import Located
+        from disentangled_audio.corpora.reading.items import Task, read_items
+        from disentangled_audio.corpora.sources.folder import Located
 
         content = read_content([file])
         known = self.known.get(content.sha256)

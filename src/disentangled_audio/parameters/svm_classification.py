@@ -2,7 +2,7 @@
 
 from pydantic import Field, model_validator
 
-from disentangled_audio.parameters.base import Numbers, Parameters
+from disentangled_audio.parameters.base import Numbers, Parameters, Texts
 
 
 class SvmParameters(Parameters):
@@ -37,5 +37,10 @@ class SvmParameters(Parameters):
 class HybridParameters(Parameters):
     """Fusion of the members' probabilities, chosen on validation rows."""
 
+    members: Texts = Field(
+        default=["svm", "mel_svm", "timbre_svm", "acoustic_svm", "code_svm", "cnn"], min_length=1
+    )
+    """Members of the bank that are fused. A member beside the network and the SVMs of Fourier
+    features and of codes is trained only if it is named here."""
     max_temperature: float = Field(default=10.0, gt=1)
     """Highest temperature by which a member's log-probabilities are divided."""

@@ -16,14 +16,13 @@ LOOKS = {
 }
 
 
-def audit_figure(audit: Mapping[str, Any], title: str | None = None) -> Figure:
+def audit_figure(audit: Mapping[str, Any]) -> Figure:
     """Balanced accuracy of each control with its interval; those that tell the label in colour.
 
     Parameters
     ----------
     audit : mapping
         The catalog's `audit`.
-    title : str, optional
 
     Returns
     -------
@@ -31,13 +30,13 @@ def audit_figure(audit: Mapping[str, Any], title: str | None = None) -> Figure:
         Bars from zero, best first, over dotted chance. Controls that do not apply are not drawn.
     """
     controls = audit["controls"]
-    with style.context():
-        figure = style.new_figure(7.6, 2.0 + 0.34 * len(controls))
+    title = f"Shortcut controls: target {audit['target']}, corpus {audit['corpus']}"
+    height = 2.0 + 0.34 * len(controls)
+    with style.drawn(7.6, height, title, simulated=audit["simulated"]) as figure:
         axes = figure.add_subplot()
         for place, (name, scores) in enumerate(controls.items()):
             _draw(axes, place, scores, *LOOKS[_look(name, audit)])
-        axes.set_yticks(range(len(controls)), [style.label(name) for name in controls])
-        axes.set_ylim(len(controls) - 0.4, -0.6)
+        style.name_rows(axes, list(controls))
         axes.axvline(audit["chance"], color=style.INK, linestyle=":", linewidth=1.4, label="chance")
         used = {_look(name, audit) for name in controls}
         for text, (colour, marker) in LOOKS.items():
@@ -46,8 +45,6 @@ def audit_figure(audit: Mapping[str, Any], title: str | None = None) -> Figure:
         axes.legend(loc="lower left", bbox_to_anchor=(-0.2, 1.0), ncols=2, borderaxespad=0.2)
         folds = f"{audit['n_folds']} fold" + ("s" if audit["n_folds"] > 1 else "")
         style.share_axis(axes, f"balanced accuracy (0–1): mean over {folds}, 95 % interval")
-        text = title or f"Shortcut controls: target {audit['target']}, corpus {audit['corpus']}"
-        style.left_title(figure, style.title(text, simulated=audit["simulated"]))
     return figure
 
 
@@ -63,12 +60,4 @@ def _draw(axes: Axes, place: int, scores: Mapping[str, Any], colour: str, marker
     axes.barh(place, value, height=0.6, color=colour, alpha=0.25)
     axes.plot([low, high], [place, place], color=colour, linewidth=2.2)
     axes.plot([value], [place], marker=marker, color=colour, clip_on=False, zorder=3)
-    axes.annotate(
-        f"{value:.2f}",
-        (1.0, place),
-        xytext=(8, 0),
-        textcoords="offset points",
-        va="center",
-        fontsize=9,
-        annotation_clip=False,
-    )
+    style.write_beyond(axes, place, f"{value:.2f}")

@@ -18,7 +18,7 @@ STRENGTHS = {"precision": 1.0, "recall": 0.45}
 
 
 def confusion_matrix_figure(
-    confusion: pd.DataFrame, model: str, title: str | None = None, *, simulated: bool = False
+    confusion: pd.DataFrame, model: str, *, simulated: bool = False
 ) -> Figure:
     """Heat map of true against predicted classes of one model.
 
@@ -28,7 +28,6 @@ def confusion_matrix_figure(
         Columns ``model, target, predicted, count`` (items), every pair of classes.
     model : str
         Which model's rows to draw.
-    title : str, optional
     simulated : bool
         Whether the title must say that the recordings are simulated.
 
@@ -42,16 +41,17 @@ def confusion_matrix_figure(
     ValueError
         If the table has no rows of the model.
     """
-    rows = _rows_of(confusion, model)
+    rows = style.rows_of(confusion, model)
     classes = list(dict.fromkeys(rows["target"]))
     table = rows.pivot(index="target", columns="predicted", values="count")
     counts = table.reindex(index=classes, columns=classes).to_numpy()
     totals = counts.sum(axis=1, keepdims=True)
     shares = np.divide(counts, totals, out=np.zeros(counts.shape), where=totals > 0)
-    names = [style.label(name) for name in classes]
-    with style.context():
-        side = 2.2 + 0.5 * len(classes) + 0.06 * max(map(len, names))
-        figure = style.new_figure(max(side + 1.0, 6.4), max(side, 4.0))
+    names = [style.shortened(name) for name in classes]
+    side = 2.2 + 0.5 * len(classes) + 0.06 * max(map(len, names))
+    size = (max(side + 1.0, 6.4), max(side, 4.0))
+    title = f"Confusion matrix: {model}, test items"
+    with style.drawn(*size, title, simulated=simulated) as figure:
         axes = figure.add_subplot()
         image = axes.imshow(shares, cmap=style.HEAT, vmin=0.0, vmax=1.0)
         _write_counts(axes, counts, shares)
@@ -59,14 +59,10 @@ def confusion_matrix_figure(
         colour_bar = figure.colorbar(image, ax=axes, shrink=0.8)
         colour_bar.set_label("share of true class (0–1)")
         colour_bar.outline.set_visible(False)
-        text = title or f"Confusion matrix: {model}, test items"
-        style.left_title(figure, style.title(text, simulated=simulated))
     return figure
 
 
-def precision_recall_figure(
-    report: pd.DataFrame, model: str, title: str | None = None, *, simulated: bool = False
-) -> Figure:
+def precision_recall_figure(report: pd.DataFrame, model: str, *, simulated: bool = False) -> Figure:
     """Bars of precision (full colour) and recall (pale) by class.
 
     Parameters
@@ -75,7 +71,6 @@ def precision_recall_figure(
         Columns ``model, class, precision, recall, f1`` (0 to 1) and ``support`` (items).
     model : str
         Which model's rows to draw.
-    title : str, optional
     simulated : bool
         Whether the title must say that the recordings are simulated.
 
@@ -84,24 +79,14 @@ def precision_recall_figure(
     ValueError
         If the table has no rows of the model.
     """
-    rows = _rows_of(report, model)
+    rows = style.rows_of(report, model)
     positions = np.arange(len(rows))
-    looks = style.class_style([str(name) for name in rows["class"]])
-    with style.context():
-        figure = style.new_figure(7.0, 1.9 + 0.55 * len(rows))
+    title = f"Precision and recall by class: {model}, test items"
+    with style.drawn(7.0, 1.9 + 0.55 * len(rows), title, simulated=simulated) as figure:
         axes = figure.add_subplot()
         for offset, (measure, strength) in zip((-0.2, 0.2), STRENGTHS.items(), strict=True):
             values = rows[measure].to_numpy(dtype=float)
-            for position, value, look in zip(positions, values, looks.values(), strict=True):
-                axes.barh(
-                    position + offset,
-                    np.nan_to_num(value),
-                    height=0.36,
-                    alpha=strength,
-                    edgecolor="white",
-                    **look,
-                )
-            _write_values(axes, positions + offset, values)
+            _draw_bars(axes, rows, positions + offset, values, height=0.36, alpha=strength)
         _class_axis(axes, rows)
         style.share_axis(axes, "precision and recall (share of items, 0–1)")
         handles = [
@@ -110,14 +95,10 @@ def precision_recall_figure(
         ]
         place = {"loc": "lower left", "bbox_to_anchor": (0.0, 1.0), "borderaxespad": 0.2}
         axes.legend(handles=handles, ncols=2, **place)
-        text = title or f"Precision and recall by class: {model}, test items"
-        style.left_title(figure, style.title(text, simulated=simulated))
     return figure
 
 
-def f1_figure(
-    report: pd.DataFrame, model: str, title: str | None = None, *, simulated: bool = False
-) -> Figure:
+def f1_figure(report: pd.DataFrame, model: str, *, simulated: bool = False) -> Figure:
     """Bars of F1 by class, with their mean over the classes that have items.
 
     Parameters
@@ -126,7 +107,6 @@ def f1_figure(
         Columns ``model, class, precision, recall, f1`` (0 to 1) and ``support`` (items).
     model : str
         Which model's rows to draw.
-    title : str, optional
     simulated : bool
         Whether the title must say that the recordings are simulated.
 
@@ -135,96 +115,61 @@ def f1_figure(
     ValueError
         If the table has no rows of the model.
     """
-    rows = _rows_of(report, model)
+    rows = style.rows_of(report, model)
     positions = np.arange(len(rows))
     values = rows["f1"].to_numpy(dtype=float)
-    looks = style.class_style([str(name) for name in rows["class"]])
     mean = rows.loc[rows["support"] > 0, "f1"].mean()
-    with style.context():
-        figure = style.new_figure(7.0, 1.9 + 0.42 * len(rows))
+    title = f"F1 by class: {model}, test items"
+    with style.drawn(7.0, 1.9 + 0.42 * len(rows), title, simulated=simulated) as figure:
         axes = figure.add_subplot()
-        for position, value, look in zip(positions, values, looks.values(), strict=True):
-            axes.barh(position, np.nan_to_num(value), height=0.62, edgecolor="white", **look)
-        _write_values(axes, positions, values)
+        _draw_bars(axes, rows, positions, values, height=0.62)
         axes.axvline(mean, color=style.INK, linestyle="--", linewidth=1.0)
-        axes.annotate(
-            f"mean {mean:.2f}",
-            (mean, 1.0),
-            xytext=(0, 3),
-            xycoords=("data", "axes fraction"),
-            textcoords="offset points",
-            ha="center",
-            fontsize=9,
-        )
+        style.write_above(axes, mean, f"mean {mean:.2f}")
         _class_axis(axes, rows)
         style.share_axis(axes, "F1 (0–1)")
-        text = title or f"F1 by class: {model}, test items"
-        style.left_title(figure, style.title(text, simulated=simulated))
     return figure
 
 
-def comparison_figure(
-    metrics: Mapping[str, Any], title: str | None = None, *, simulated: bool | None = None
-) -> Figure:
+def comparison_figure(metrics: Mapping[str, Any], chance: float | None = None) -> Figure:
     """Balanced accuracy of models and shortcut controls, with 95 % intervals and chance.
 
     Parameters
     ----------
     metrics : mapping
         The `metrics` schema.
-    title : str, optional
-    simulated : bool, optional
-        By default what the metrics say.
+    chance : float, optional
+        Balanced accuracy of guessing.
 
     Returns
     -------
     Figure
         Models above (filled dots), controls below (open squares).
     """
-    simulated = metrics["simulated"] if simulated is None else simulated
     parts = {part: metrics[part] for part in ("models", "controls") if metrics[part]}
     looks = {
         "models": {"color": style.MODEL, "marker": "o", "markersize": 8},
         "controls": {"color": style.CONTROL, "marker": "s", "markerfacecolor": "white"},
     }
     sizes = [len(scores) for scores in parts.values()]
-    with style.context():
-        figure = style.new_figure(COMPARISON_WIDTH, 2.0 + 0.42 * sum(sizes))
+    # In two lines, for the figure is narrow.
+    title = (
+        f"Target {metrics['target']}, corpus {metrics['corpus']},\n{metrics['n_test']} test items"
+    )
+    size = (COMPARISON_WIDTH, 2.0 + 0.42 * sum(sizes))
+    with style.drawn(*size, title, simulated=metrics["simulated"]) as figure:
         panels = figure.subplots(
             len(parts), 1, sharex=True, squeeze=False, height_ratios=[n + 0.4 for n in sizes]
         ).ravel()
         for panel, (part, scores) in zip(panels, parts.items(), strict=True):
             _draw_scores(panel, scores, looks[part])
             panel.set_ylabel(part)
-            _mark_chance(panel, chance_level(metrics), named=panel is panels[0])
+            if chance is not None:
+                panel.axvline(chance, color=style.GREY, linestyle=":", linewidth=1.4)
+        if chance is not None:
+            style.write_above(panels[0], chance, f"chance {chance:.2f}", color=style.GREY)
         panels[-1].set_xlabel("balanced accuracy (mean recall, 0–1)\nwith 95 % interval")
         figure.align_ylabels()
-        text = title or _comparison_title(metrics)
-        style.left_title(figure, style.title(text, simulated=simulated))
     return figure
-
-
-def chance_level(metrics: Mapping[str, Any]) -> float | None:
-    """Balanced accuracy of guessing: one over the number of classes with test items."""
-    for scores in metrics["models"].values():
-        per_class = scores.get("per_class", {})
-        n_present = sum(row["support"] > 0 for row in per_class.values())
-        return 1.0 / n_present if n_present else None
-    return None
-
-
-def _comparison_title(metrics: Mapping[str, Any]) -> str:
-    # In two lines, for the figure is narrow.
-    asked = f"Target {metrics['target']}, corpus {metrics['corpus']}"
-    return f"{asked},\n{metrics['n_test']} test items"
-
-
-def _rows_of(table: pd.DataFrame, model: str) -> pd.DataFrame:
-    rows = table[table["model"] == model].reset_index(drop=True)
-    if rows.empty:
-        known = list(dict.fromkeys(table["model"]))
-        raise ValueError(f"No rows of model {model!r}; the table has {known}")
-    return rows
 
 
 def _write_counts(axes: Axes, counts: np.ndarray, shares: np.ndarray) -> None:
@@ -260,7 +205,7 @@ def _name_classes(axes: Axes, names: list[str]) -> None:
 
 def _class_axis(axes: Axes, rows: pd.DataFrame) -> None:
     names = [
-        f"{style.label(name)} (n = {support})"
+        f"{style.shortened(name)} (n = {support})"
         for name, support in zip(rows["class"], rows["support"], strict=True)
     ]
     axes.set_yticks(np.arange(len(rows)), names)
@@ -269,22 +214,14 @@ def _class_axis(axes: Axes, rows: pd.DataFrame) -> None:
     axes.tick_params(axis="y", length=0)
 
 
-def _write_values(axes: Axes, places: np.ndarray, values: np.ndarray) -> None:
-    for place, value in zip(places, values, strict=True):
-        _write_beyond_axis(axes, place, "undefined" if np.isnan(value) else f"{value:.2f}")
-
-
-def _write_beyond_axis(axes: Axes, place: float, text: str) -> None:
-    """Write beside the axis' right end, where the text never covers a bar or a dot."""
-    axes.annotate(
-        text,
-        (1.0, place),
-        xytext=(8, 0),
-        textcoords="offset points",
-        va="center",
-        fontsize=9,
-        annotation_clip=False,
-    )
+def _draw_bars(
+    axes: Axes, rows: pd.DataFrame, places: np.ndarray, values: np.ndarray, **looks: float
+) -> None:
+    """Bars in the colours of their classes, with their values."""
+    colours = style.class_style([str(name) for name in rows["class"]]).values()
+    for place, value, colour in zip(places, values, colours, strict=True):
+        axes.barh(place, np.nan_to_num(value), edgecolor="white", **looks, **colour)
+        style.write_beyond(axes, place, "undefined" if np.isnan(value) else f"{value:.2f}")
 
 
 def _draw_scores(axes: Axes, scores: Mapping[str, Any], look: Mapping[str, Any]) -> None:
@@ -293,25 +230,7 @@ def _draw_scores(axes: Axes, scores: Mapping[str, Any], look: Mapping[str, Any])
         low, high = row.get("balanced_accuracy_ci95") or (value, value)
         axes.plot([low, high], [place, place], color=look["color"], linewidth=2.2)
         axes.plot([value], [place], linestyle="", clip_on=False, zorder=3, **look)
-        _write_beyond_axis(axes, place, f"{value:.2f} ({low:.2f}–{high:.2f})")
-    axes.set_yticks(range(len(scores)), [style.label(name) for name in scores])
+        style.write_beyond(axes, place, f"{value:.2f} ({low:.2f}–{high:.2f})")
+    axes.set_yticks(range(len(scores)), [style.shortened(name) for name in scores])
     axes.set_ylim(len(scores) - 0.4, -0.6)
     style.share_axis(axes, "")
-
-
-def _mark_chance(axes: Axes, chance: float | None, *, named: bool) -> None:
-    if chance is None:
-        return
-    axes.axvline(chance, color=style.GREY, linestyle=":", linewidth=1.4)
-    if not named:
-        return
-    axes.annotate(
-        f"chance {chance:.2f}",
-        (chance, 1.0),
-        xytext=(0, 3),
-        xycoords=("data", "axes fraction"),
-        textcoords="offset points",
-        ha="center",
-        color=style.GREY,
-        fontsize=9,
-    )

@@ -12,12 +12,10 @@ from matplotlib.transforms import ScaledTranslation
 
 from disentangled_audio.plots import style
 
-HYBRID = "hybrid"
 STAGE_COLOURS = {"before": style.PALE, "after": style.BLUE}
 # The others beside the hybrid's blue; where colours repeat, the dashes differ.
 OTHER_COLOURS = style.OKABE_ITO[1:6]
 DASHES = ("-", "--", ":")
-SHARE_TICKS = ([0.0, 0.25, 0.5, 0.75, 1.0], ["0", "0.25", "0.5", "0.75", "1"])
 # Where nothing is wrong, a curve along zero still needs an axis.
 LEAST_RISK_AXIS = 0.05
 LEAST_COST_MARGIN = 0.02
@@ -27,9 +25,8 @@ def confidence_figure(
     reliability: pd.DataFrame,
     risk_coverage: pd.DataFrame,
     rejection: Mapping[str, Any] | None = None,
-    title: str | None = None,
     *,
-    model: str = HYBRID,
+    model: str,
     simulated: bool = False,
 ) -> Figure:
     """Reliability of one model, and risk against coverage of all.
@@ -44,7 +41,6 @@ def confidence_figure(
     rejection : mapping, optional
         ``coverage`` and ``accuracy`` of what the model keeps; marked on its curve. Nothing is
         marked where nothing is kept.
-    title : str, optional
     model : str
         The one of the reliability diagram, emphasised among the curves.
     simulated : bool
@@ -61,10 +57,10 @@ def confidence_figure(
     ValueError
         If either table has no rows of the model.
     """
-    bins = _rows_of(reliability, model)
-    _rows_of(risk_coverage, model)
-    with style.context():
-        figure = style.new_figure(10.0, 5.4)
+    bins = style.rows_of(reliability, model)
+    style.rows_of(risk_coverage, model)
+    title = f"Confidence: {model}, test items"
+    with style.drawn(10.0, 5.4, title, simulated=simulated) as figure:
         places = figure.subplot_mosaic(
             [["reliability", "risk"], ["counts", "risk"]], height_ratios=[3.0, 1.0]
         )
@@ -77,14 +73,10 @@ def confidence_figure(
             _mark_rejection(places["risk"], rejection)
         _legend_beneath(places["counts"], places["reliability"])
         _legend_beneath(places["risk"], places["risk"])
-        text = title or f"Confidence: {model}, test items"
-        style.left_title(figure, style.title(text, simulated=simulated))
     return figure
 
 
-def ablation_figure(
-    ablation: pd.DataFrame, title: str | None = None, *, simulated: bool = False
-) -> Figure:
+def ablation_figure(ablation: pd.DataFrame, *, simulated: bool = False) -> Figure:
     """Bars of what dropping each member costs the hybrid.
 
     Parameters
@@ -92,7 +84,6 @@ def ablation_figure(
     ablation : DataFrame
         ``fold, member, weight`` and ``cost`` (balanced accuracy with all members minus without
         this one). May be empty.
-    title : str, optional
     simulated : bool
         Whether the title must say that the recordings are simulated.
 
@@ -107,24 +98,15 @@ def ablation_figure(
         .mean()
         .sort_values("cost", ascending=False, kind="stable")
     )
-    with style.context():
-        figure = style.new_figure(8.0, 2.0 + 0.42 * max(len(members), 1))
+    title = "What dropping a member costs the hybrid, test items"
+    height = 2.0 + 0.42 * max(len(members), 1)
+    with style.drawn(8.0, height, title, simulated=simulated) as figure:
         axes = figure.add_subplot()
         if members.empty:
             _say_nothing_to_drop(axes)
         else:
             _draw_costs(axes, ablation, members)
-        text = title or "What dropping a member costs the hybrid, test items"
-        style.left_title(figure, style.title(text, simulated=simulated))
     return figure
-
-
-def _rows_of(table: pd.DataFrame, model: str) -> pd.DataFrame:
-    rows = table[table["model"] == model]
-    if rows.empty:
-        known = list(dict.fromkeys(table["model"]))
-        raise ValueError(f"No rows of model {model!r}; the table has {known}")
-    return rows
 
 
 def _draw_reliability(axes: Axes, bins: pd.DataFrame) -> None:
@@ -137,7 +119,7 @@ def _draw_reliability(axes: Axes, bins: pd.DataFrame) -> None:
         label = f"{stage} calibration"
         axes.plot(rows["confidence"], rows["accuracy"], label=label, clip_on=False, **look)
     axes.set_ylim(0.0, 1.0)
-    axes.set_yticks(*SHARE_TICKS)
+    axes.set_yticks(*style.SHARE_TICKS)
     axes.set_ylabel("accuracy (0–1)")
     axes.grid()
     axes.set_title("Reliability")
@@ -180,7 +162,7 @@ def _draw_risk(axes: Axes, risk_coverage: pd.DataFrame, model: str) -> None:
         rows = risk_coverage[risk_coverage["model"] == name]
         # One point makes no line.
         marker = "o" if len(rows) < 2 else ""
-        label = style.label(name)
+        label = style.shortened(name)
         axes.plot(rows["coverage"], rows["risk"], marker=marker, label=label, **look)
     axes.set_ylim(0.0, max(LEAST_RISK_AXIS, 1.05 * risk_coverage["risk"].max()))
     axes.set_ylabel("risk (error rate among the kept, 0–1)")
@@ -237,16 +219,7 @@ def _draw_costs(axes: Axes, ablation: pd.DataFrame, members: pd.DataFrame) -> No
         clip_on=False,
     )
     for place, weight in enumerate(members["weight"]):
-        axes.annotate(
-            f"{weight:.2f}",
-            (1.0, place),
-            xytext=(8, 0),
-            xycoords=("axes fraction", "data"),
-            textcoords="offset points",
-            va="center",
-            fontsize=9,
-            annotation_clip=False,
-        )
+        style.write_beyond(axes, place, f"{weight:.2f}")
     axes.annotate(
         "weight" if n_folds == 1 else "mean weight",
         (1.0, 1.0),
@@ -259,7 +232,7 @@ def _draw_costs(axes: Axes, ablation: pd.DataFrame, members: pd.DataFrame) -> No
     )
     axes.axvline(0.0, color=style.INK, linewidth=1.0)
     axes.set_xlim(*_cost_limits(ablation["cost"].to_numpy(dtype=float)))
-    axes.set_yticks(range(len(members)), [style.label(name) for name in members.index])
+    axes.set_yticks(range(len(members)), [style.shortened(name) for name in members.index])
     axes.set_ylim(len(members) - 0.45, -0.55)
     axes.tick_params(axis="y", length=0)
     axes.set_ylabel("member dropped")

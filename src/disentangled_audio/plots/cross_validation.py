@@ -8,20 +8,20 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from disentangled_audio.plots import style
-from disentangled_audio.plots.classification import chance_level
 
 # Below the row's bar, so that neither hides the other.
 _FOLD_OFFSET = 0.24
 
 
-def fold_comparison_figure(metrics: Mapping[str, Any], title: str | None = None) -> Figure:
+def fold_comparison_figure(metrics: Mapping[str, Any], chance: float | None = None) -> Figure:
     """Balanced accuracy of models and controls: mean over folds, each fold, pooled interval.
 
     Parameters
     ----------
     metrics : mapping
         From `summarise_folds`.
-    title : str, optional
+    chance : float, optional
+        Balanced accuracy of guessing.
 
     Returns
     -------
@@ -34,8 +34,8 @@ def fold_comparison_figure(metrics: Mapping[str, Any], title: str | None = None)
         for name, scores in metrics[part].items()
     ]
     n_models = len(metrics["models"])
-    with style.context():
-        figure = style.new_figure(8.4, 1.9 + 0.36 * len(rows))
+    size = (8.4, 1.9 + 0.36 * len(rows))
+    with style.drawn(*size, _title(metrics), simulated=metrics["simulated"]) as figure:
         axes = figure.add_subplot()
         colours = {"models": style.MODEL, "controls": style.CONTROL}
         for place, (part, name, scores) in enumerate(rows):
@@ -43,10 +43,8 @@ def fold_comparison_figure(metrics: Mapping[str, Any], title: str | None = None)
             _draw_row(axes, place, scores, of_folds, colours[part])
             _write_row(axes, place, scores, of_folds, len(metrics["folds"]))
         _name_rows(axes, rows, n_models)
-        _explain(figure, axes, chance_level(metrics))
+        _explain(figure, axes, chance)
         style.share_axis(axes, "balanced accuracy (mean recall, 0–1)")
-        text = title or _title(metrics)
-        style.left_title(figure, style.title(text, simulated=metrics["simulated"]))
     return figure
 
 
@@ -79,21 +77,13 @@ def _write_row(
         text += f" (worst {min(of_folds):.2f})"
     if len(of_folds) < n_folds:
         text += f", {len(of_folds)} of {n_folds} folds"
-    axes.annotate(
-        text,
-        (1.0, place),
-        xytext=(10, 0),
-        textcoords="offset points",
-        va="center",
-        fontsize=9,
-        annotation_clip=False,
-    )
+    style.write_beyond(axes, place, text)
 
 
 def _name_rows(axes: Axes, rows: list[tuple[str, str, Any]], n_models: int) -> None:
     prefix = {"models": "", "controls": "control: "}
     axes.set_yticks(
-        range(len(rows)), [f"{prefix[part]}{style.label(name)}" for part, name, _ in rows]
+        range(len(rows)), [f"{prefix[part]}{style.shortened(name)}" for part, name, _ in rows]
     )
     for tick in axes.get_yticklabels()[n_models:]:
         tick.set_color(style.GREY)

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from disentangled_audio.plots import style
 
 UNDER_TEST = "codes"
+LEAKAGE_TITLE = "What each code says of each factor (balanced accuracy, %)"
 # Characters of a panel's title that stand beside each other.
 TITLE_WIDTH = 34
 # Names in one column beside a panel.
@@ -22,7 +23,7 @@ MOST_NAMED_CLASSES = 9
 
 
 def leakage_figure(
-    matrix: pd.DataFrame, title: str | None = None, *, simulated: bool = False
+    matrix: pd.DataFrame, title: str = LEAKAGE_TITLE, *, simulated: bool = False
 ) -> Figure:
     """Heat map of codes and factors, with the controls below the codes.
 
@@ -67,11 +68,11 @@ def leakage_figure(
     letters = {reason: chr(ord("a") + number) for number, reason in enumerate(reasons)}
     n_rows = sum(len(codes) for *_, codes in parts)
     n_columns = max(map(len, factors.values()))
-    with style.context():
-        figure = style.new_figure(
-            2.6 + 0.82 * n_columns,
-            1.2 + 0.42 * n_rows + 0.15 * len(parts) + 0.7 * len(conditions) + 0.2 * len(reasons),
-        )
+    size = (
+        2.6 + 0.82 * n_columns,
+        1.2 + 0.42 * n_rows + 0.15 * len(parts) + 0.7 * len(conditions) + 0.2 * len(reasons),
+    )
+    with style.drawn(*size, title, simulated=simulated) as figure:
         panels = figure.subplots(
             len(parts), 1, squeeze=False, height_ratios=[len(codes) for *_, codes in parts]
         )[:, 0]
@@ -96,8 +97,6 @@ def leakage_figure(
         if letters:
             notes = "\n".join(f"{letter}  {reason}" for reason, letter in letters.items())
             figure.supxlabel(notes, x=0.015, ha="left", fontsize=9)
-        text = title or "What each code says of each factor (balanced accuracy, %)"
-        style.left_title(figure, style.title(text, simulated=simulated))
     return figure
 
 
@@ -120,7 +119,6 @@ def nothing_measured_figure(reason: str, *, simulated: bool = False) -> Figure:
 def latent_map_figure(
     maps: Mapping[str, NDArray[np.floating]],
     factors: pd.DataFrame,
-    title: str | None = None,
     *,
     units: Mapping[str, str] | None = None,
     simulated: bool = False,
@@ -133,7 +131,6 @@ def latent_map_figure(
         Coordinates without unit.
     factors : DataFrame of n_items rows
         Floating-point columns are coloured as numbers, others as classes; missing values are pale.
-    title : str, optional
     units : mapping of factor to its unit, optional
     simulated : bool
         Whether the title must say that the recordings are simulated.
@@ -151,8 +148,9 @@ def latent_map_figure(
     if not maps or factors.columns.empty:
         raise ValueError("A latent map needs a code and a factor")
     n_rows, n_columns = len(factors.columns), len(maps)
-    with style.context():
-        figure = style.new_figure(2.3 * n_columns + 1.9, 0.8 + 2.1 * n_rows)
+    title = "Codes, by their first two principal components"
+    size = (2.3 * n_columns + 1.9, 0.8 + 2.1 * n_rows)
+    with style.drawn(*size, title, simulated=simulated) as figure:
         panels = figure.subplots(n_rows, n_columns, squeeze=False)
         for row, factor in enumerate(factors):
             for panel, points in zip(panels[row], maps.values(), strict=True):
@@ -160,15 +158,13 @@ def latent_map_figure(
                 panel.set_xticks([])
                 panel.set_yticks([])
                 panel.set_aspect("equal", adjustable="datalim")
-            panels[row, 0].set_ylabel(f"{style.label(factor)}\nsecond component")
+            panels[row, 0].set_ylabel(f"{style.shortened(factor)}\nsecond component")
             unit = (units or {}).get(factor, "")
             _explain_colours(figure, panels[row], handles, factors[factor], unit)
         for panel, code in zip(panels[0], maps, strict=True):
-            panel.set_title(style.label(code))
+            panel.set_title(style.shortened(code))
         for panel in panels[-1]:
             panel.set_xlabel("first component")
-        text = title or "Codes, by their first two principal components"
-        style.left_title(figure, style.title(text, simulated=simulated))
     return figure
 
 
@@ -193,7 +189,6 @@ def swap_figure(
     examples: Sequence[SwapExample],
     hop_s: float,
     dynamic_range_db: float,
-    title: str | None = None,
     *,
     simulated: bool = False,
 ) -> Figure:
@@ -206,7 +201,6 @@ def swap_figure(
         Time from one frame to the next in seconds.
     dynamic_range_db : float
         Range of the levels in dB.
-    title : str, optional
     simulated : bool
         Whether the title must say that the recordings are simulated.
 
@@ -218,11 +212,10 @@ def swap_figure(
     if not examples or not all(example.spectra for example in examples):
         raise ValueError("There is no swap, or a swap without a spectrogram")
     n_columns = max(len(example.spectra) for example in examples)
-    with style.context():
-        n_lines = [max(map(_n_lines, example.spectra)) for example in examples]
-        figure = style.new_figure(
-            2.5 * n_columns + 1.0, 0.9 + 1.75 * len(examples) + 0.15 * sum(n_lines)
-        )
+    title = "Codes swapped between clips, and what the decoder makes of them"
+    n_lines = [max(map(_n_lines, example.spectra)) for example in examples]
+    size = (2.5 * n_columns + 1.0, 0.9 + 1.75 * len(examples) + 0.15 * sum(n_lines))
+    with style.drawn(*size, title, simulated=simulated) as figure:
         panels = figure.subplots(len(examples), n_columns, squeeze=False, sharex=True, sharey=True)
         for row, example in zip(panels, examples, strict=True):
             n_before = len(example.spectra) - 1
@@ -241,8 +234,6 @@ def swap_figure(
         colour_bar = figure.colorbar(image, ax=panels, shrink=0.7, aspect=30, pad=0.02)
         colour_bar.set_label("level (dB below the peak)")
         colour_bar.outline.set_visible(False)
-        text = title or "Codes swapped between clips, and what the decoder makes of them"
-        style.left_title(figure, style.title(text, simulated=simulated))
     return figure
 
 
@@ -262,12 +253,10 @@ def no_swap_figure(reason: str, *, simulated: bool = False) -> Figure:
 
 def _words_figure(title: str, words: str, *, simulated: bool) -> Figure:
     """Words in place of a figure."""
-    with style.context():
-        figure = style.new_figure(8.0, 1.8)
+    with style.drawn(8.0, 1.8, title, simulated=simulated) as figure:
         panel = figure.subplots()
         panel.set_axis_off()
         panel.text(0.0, 0.5, fill(words, 80), va="center")
-        style.left_title(figure, style.title(title, simulated=simulated))
     return figure
 
 
@@ -318,7 +307,7 @@ def _write_cell(
 
 def _name_cells(panel: Axes, codes: Sequence[str], factors: Sequence[str]) -> None:
     n_rows, n_columns = len(codes), len(factors)
-    panel.set_yticks(range(n_rows), [style.label(name) for name in codes])
+    panel.set_yticks(range(n_rows), [style.shortened(name) for name in codes])
     panel.set_xticks(range(n_columns), factors, fontsize=9)
     panel.xaxis.tick_top()
     panel.tick_params(length=0)
@@ -336,7 +325,7 @@ def _with_chance(table: pd.DataFrame, condition: str, factors: Sequence[str]) ->
         of_factor = table[(table["condition"] == condition) & (table["factor"] == factor)]
         chances = of_factor["chance"].dropna()
         chance = f"chance {100 * chances.iloc[0]:.0f}" if len(chances) else "–"
-        names.append(f"{style.label(factor)}\n{chance}")
+        names.append(f"{style.shortened(factor)}\n{chance}")
     return names
 
 
@@ -356,7 +345,7 @@ def _scatter(panel: Axes, points: NDArray[np.floating], values: pd.Series) -> li
     for name, of_class in style.class_points(sorted(values[~missing].astype(str).unique())).items():
         chosen = ~missing & (values.astype(str) == name).to_numpy()
         handles.append(
-            panel.scatter(*points[chosen].T, label=style.label(name), **of_class, **look)
+            panel.scatter(*points[chosen].T, label=style.shortened(name), **of_class, **look)
         )
     return handles
 
@@ -366,7 +355,7 @@ def _explain_colours(
 ) -> None:
     if pd.api.types.is_float_dtype(values):
         colour_bar = figure.colorbar(handles[0], cax=row[-1].inset_axes([1.05, 0.0, 0.05, 1.0]))
-        name = style.label(values.name)
+        name = style.shortened(values.name)
         colour_bar.set_label(f"{name} ({unit})" if unit else name)
         colour_bar.outline.set_visible(False)
         return

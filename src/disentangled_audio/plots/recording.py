@@ -8,8 +8,8 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from disentangled_audio.plots import style
-from disentangled_audio.plots.decay import LOWEST_DB
 
+LOWEST_DB = -70.0
 # Points of a waveform that can be told apart.
 N_COLUMNS = 600
 
@@ -43,8 +43,7 @@ def recording_figure(sound: Sound) -> Figure:
 
     Without a title: the file's name, which may be long, stands beside the figure.
     """
-    with style.context():
-        figure = style.new_figure(8.0, 2.7)
+    with style.drawn(8.0, 2.7, simulated=False) as figure:
         left, right = figure.subplots(1, 2, width_ratios=[1.25, 1.0])
         _draw_spectrogram(figure, left, sound)
         if sound.decay_db is None:

@@ -1,9 +1,11 @@
 """The look of every figure, in one place."""
 
-from collections.abc import Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
 
 import matplotlib as mpl
+import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
@@ -35,6 +37,7 @@ HEAT = LinearSegmentedColormap.from_list("white_to_blue", ["#ffffff", "#56B4E9",
 
 SIMULATED_MARK = "(simulated recordings)"
 LONGEST_LABEL = 26
+SHARE_TICKS = ([0.0, 0.25, 0.5, 0.75, 1.0], ["0", "0.25", "0.5", "0.75", "1"])
 
 _SETTINGS = {
     "font.family": "DejaVu Sans",
@@ -68,29 +71,31 @@ _SETTINGS = {
 }
 
 
-def context() -> AbstractContextManager[None]:
-    """Return a context in which figures get the project's fonts and lines."""
-    return mpl.rc_context(_SETTINGS)
+@contextmanager
+def drawn(width: float, height: float, title: str = "", *, simulated: bool) -> Iterator[Figure]:
+    """An empty figure with the project's fonts and lines, which lays itself out.
 
-
-def new_figure(width: float, height: float) -> Figure:
-    """Return an empty figure that lays itself out and is not known to pyplot.
+    It is not known to pyplot, and gets its title at its left edge.
 
     Parameters
     ----------
     width, height : float
         Inches.
+    title : str
+    simulated : bool
+        Whether the title must say that the recordings are simulated.
     """
-    figure = Figure(figsize=(width, height), layout="constrained")
-    figure.get_layout_engine().set(w_pad=0.1, h_pad=0.1)
-    return figure
+    with mpl.rc_context(_SETTINGS):
+        figure = Figure(figsize=(width, height), layout="constrained")
+        figure.get_layout_engine().set(w_pad=0.1, h_pad=0.1)
+        yield figure
+        if title:
+            figure.suptitle(marked(title, simulated=simulated), x=0.015, ha="left")
 
 
-def title(text: str, *, simulated: bool) -> str:
-    """Add "(simulated recordings)" to a title, where they are."""
-    if not simulated or SIMULATED_MARK in text:
-        return text
-    return f"{text} {SIMULATED_MARK}"
+def marked(title: str, *, simulated: bool) -> str:
+    """A title that says so where recordings are simulated."""
+    return f"{title} {SIMULATED_MARK}" if simulated else title
 
 
 def class_style(classes: Sequence[str]) -> dict[str, dict[str, str]]:
@@ -126,7 +131,7 @@ def _looks(classes: Sequence[str], kind: str, kinds: Sequence[str]) -> dict[str,
     }
 
 
-def label(name: object) -> str:
+def shortened(name: object) -> str:
     """Shorten a long class name in the middle, where variants of a name differ least."""
     text = str(name)
     if len(text) <= LONGEST_LABEL:
@@ -138,11 +143,58 @@ def label(name: object) -> str:
 def share_axis(axes: Axes, text: str) -> None:
     """Make the horizontal axis run over shares from 0 to 1."""
     axes.set_xlim(0.0, 1.0)
-    axes.set_xticks([0.0, 0.25, 0.5, 0.75, 1.0], ["0", "0.25", "0.5", "0.75", "1"])
+    axes.set_xticks(*SHARE_TICKS)
     axes.set_xlabel(text)
     axes.grid(axis="x")
 
 
-def left_title(figure: Figure, text: str) -> None:
-    """Title the whole figure, starting at its left edge."""
-    figure.suptitle(text, x=0.015, ha="left")
+def name_rows(axes: Axes, names: Sequence[object], label: str = "") -> None:
+    """Name the rows of a plot from top to bottom."""
+    axes.set_yticks(range(len(names)), [shortened(name) for name in names])
+    axes.set_ylim(len(names) - 0.4, -0.6)
+    axes.tick_params(axis="y", length=0)
+    axes.set_ylabel(label)
+
+
+def write_beyond(axes: Axes, place: float, text: str, **looks: Any) -> None:
+    """Write beside the right end of a row, where the text never covers a bar or a dot."""
+    axes.annotate(
+        text,
+        (1.0, place),
+        xytext=(8, 0),
+        xycoords=("axes fraction", "data"),
+        textcoords="offset points",
+        va="center",
+        fontsize=9,
+        annotation_clip=False,
+        **looks,
+    )
+
+
+def write_above(axes: Axes, place: float, text: str, **looks: Any) -> None:
+    """Write above the axes, at a place of the horizontal axis."""
+    axes.annotate(
+        text,
+        (place, 1.0),
+        xytext=(0, 3),
+        xycoords=("data", "axes fraction"),
+        textcoords="offset points",
+        ha="center",
+        fontsize=9,
+        **looks,
+    )
+
+
+def rows_of(table: pd.DataFrame, model: str) -> pd.DataFrame:
+    """Rows of one model.
+
+    Raises
+    ------
+    ValueError
+        If there are none; names the models that there are.
+    """
+    rows = table[table["model"] == model].reset_index(drop=True)
+    if rows.empty:
+        known = list(dict.fromkeys(table["model"]))
+        raise ValueError(f"No rows of model {model!r}; the table has {known}")
+    return rows

@@ -19,9 +19,7 @@ N_COLUMNS = 3
 
 def training_curves_figure(
     history: pd.DataFrame,
-    title: str | None = None,
     *,
-    best_epoch: int | None = None,
     simulated: bool = False,
 ) -> Figure:
     """One small panel for each loss term over the epochs.
@@ -31,11 +29,8 @@ def training_curves_figure(
     history : DataFrame
         One row per epoch: ``epoch``, and for each term ``<term>`` or ``training_<term>``, and
         ``validation_<term>`` where it was measured. Columns that are not numbers are left out.
-        Epochs at the end without a validation loss, where others have one, are of the refit.
-    title : str, optional
-    best_epoch : int, optional
-        The epoch whose weights were kept, or went into the refit; by default the one of lowest
-        ``validation_loss``, and none is marked where there is no such column.
+        Epochs at the end without a validation loss, where others have one, are of the refit. The
+        epoch of lowest ``validation_loss`` is marked, where there is such a column.
     simulated : bool
         Whether the title must say that the recordings are simulated.
 
@@ -47,11 +42,11 @@ def training_curves_figure(
     terms = _terms(history)
     if history.empty or not terms:
         raise ValueError("The training history has no epoch or no loss term")
-    marks = _marks(history, best_epoch)
+    marks = _marks(history)
     n_columns = min(N_COLUMNS, len(terms))
     n_rows = ceil(len(terms) / n_columns)
-    with style.context():
-        figure = style.new_figure(max(3.1 * n_columns, 5.0), 0.9 + 2.3 * n_rows)
+    size = (max(3.1 * n_columns, 5.0), 0.9 + 2.3 * n_rows)
+    with style.drawn(*size, "Training, by loss term", simulated=simulated) as figure:
         panels = figure.subplots(n_rows, n_columns, squeeze=False, sharex=True).ravel()
         for panel, (term, columns) in zip(panels, terms.items(), strict=False):
             _draw_term(panel, history, term, columns, marks)
@@ -63,8 +58,6 @@ def training_curves_figure(
             panel.tick_params(labelbottom=True)
         handles, labels = _all_handles(panels[: len(terms)])
         figure.legend(handles, labels, loc="outside lower left", ncols=3)
-        text = title or "Training, by loss term"
-        style.left_title(figure, style.title(text, simulated=simulated))
     return figure
 
 
@@ -94,9 +87,9 @@ def _best_epoch(history: pd.DataFrame) -> int | None:
     return None
 
 
-def _marks(history: pd.DataFrame, best: int | None) -> list[tuple[float, str, str]]:
+def _marks(history: pd.DataFrame) -> list[tuple[float, str, str]]:
     """Where a vertical line is, how it looks, and what it is called."""
-    best = _best_epoch(history) if best is None else best
+    best = _best_epoch(history)
     marks = [] if best is None else [(float(best), "--", f"best epoch ({best})")]
     refit = _first_of_refit(history)
     if refit is not None:
@@ -141,9 +134,9 @@ def _title(term: str) -> str:
     """Terms of a code and a factor on two lines, which a panel is wide enough for."""
     kind, _, rest = term.partition("_")
     if kind not in CODE_TERMS:
-        return style.label(term.replace("_", " "))
+        return style.shortened(term.replace("_", " "))
     code, _, factor = rest.partition("_")
-    return f"{kind}\n{code}: {style.label(factor.replace('_', ' '))}"
+    return f"{kind}\n{code}: {style.shortened(factor.replace('_', ' '))}"
 
 
 def _unit(term: str) -> str:

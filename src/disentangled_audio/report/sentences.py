@@ -6,18 +6,9 @@ from typing import Any
 
 import pandas as pd
 
-from disentangled_audio.plots.classification import chance_level
+from disentangled_audio.evaluation.scores.summary import HYBRID
+from disentangled_audio.report.names import label
 
-PREFERRED_MODEL = "hybrid"
-MODEL_WORDS = {
-    "hybrid": "the others' calibrated probabilities, weighed by how sure each may be",
-    "svm": "support vector machine on the principal components of the clip's Fourier spectrum",
-    "mel_svm": "support vector machine on cepstra over time",
-    "timbre_svm": "support vector machine on statistics of the spectrum over the clip",
-    "acoustic_svm": "support vector machine on how the sound decays by band (impulse responses)",
-    "code_svm": "support vector machine on the codes for content, rhythm and pitch",
-    "cnn": "the network that makes these codes, by the layer behind them",
-}
 # Controls that a caution names; the table has all.
 MOST_NAMED = 3
 # Intervals from fewer resampled groups are known to be too narrow (Cameron et al. 2008).
@@ -35,7 +26,15 @@ def main_model(metrics: Mapping[str, Any]) -> str:
     names = list(metrics["models"])
     if not names:
         raise ValueError("The metrics have no model to report")
-    return PREFERRED_MODEL if PREFERRED_MODEL in names else names[-1]
+    return HYBRID if HYBRID in names else names[-1]
+
+
+def chance_level(metrics: Mapping[str, Any]) -> float | None:
+    """Balanced accuracy of guessing: one over the number of classes with test items."""
+    for scores in metrics["models"].values():
+        n_present = sum(row["support"] > 0 for row in scores.get("per_class", {}).values())
+        return 1.0 / n_present if n_present else None
+    return None
 
 
 def answer(metrics: Mapping[str, Any]) -> str:
@@ -46,7 +45,7 @@ def answer(metrics: Mapping[str, Any]) -> str:
     is_grouped = groups and groups < metrics["n_test"]
     of_groups = f" of {count(groups, 'group')}" if is_grouped else ""
     sentence = (
-        f"On {count(metrics['n_test'], 'test item')}{of_groups}, {main} names the "
+        f"On {count(metrics['n_test'], 'test item')}{of_groups}, {label(main)} names the "
         f"{metrics['target']} with a balanced accuracy of {interval(metrics['models'][main])}"
     )
     chance = chance_level(metrics)
@@ -56,7 +55,7 @@ def answer(metrics: Mapping[str, Any]) -> str:
     if control is None:
         return f"{sentence}."
     reached = interval(metrics["controls"][control])
-    return f"{sentence} and the best shortcut control, {control}, reaches {reached}."
+    return f"{sentence} and the best shortcut control, {label(control)}, reaches {reached}."
 
 
 def cautions(metrics: Mapping[str, Any]) -> list[str]:
@@ -90,15 +89,17 @@ def _caution_controls(metrics: Mapping[str, Any], main: str) -> str | None:
     if not equals:
         return None
     equals.sort(key=lambda name: -metrics["controls"][name]["balanced_accuracy"])
-    listed = [f"{name} {interval(metrics['controls'][name])}" for name in equals[:MOST_NAMED]]
+    listed = [
+        f"{label(name)} {interval(metrics['controls'][name])}" for name in equals[:MOST_NAMED]
+    ]
     more = len(equals) - len(listed)
     named = ", ".join([*listed, *([count(more, "other")] if more else [])])
     named = " and ".join(named.rsplit(", ", 1))
     several = len(equals) > 1
     reach = "overlap with its interval or lie" if several else "overlaps with its interval or lies"
     return (
-        f"A shortcut does as well as {main}, or nearly so: {named} {reach} above it. "
-        f"These figures do not show that {main} has learned more than the shortcut."
+        f"A shortcut does as well as {label(main)}, or nearly so: {named} {reach} above it. "
+        f"These figures do not show that {label(main)} has learned more than the shortcut."
     )
 
 
@@ -126,7 +127,7 @@ def _caution_no_error(metrics: Mapping[str, Any], main: str) -> str | None:
     n_units, unit = (groups, "group") if groups > 1 else (metrics["n_test"], "test item")
     limit = min(1.0, 3.0 / n_units)
     return (
-        f"{main} made no error on the test items, so its interval has no width. With "
+        f"{label(main)} made no error on the test items, so its interval has no width. With "
         f"{count(n_units, unit)}, an error rate of up to about {limit:.2f} would still fit."
     )
 
@@ -144,7 +145,10 @@ def _caution_better_single(metrics: Mapping[str, Any], main: str) -> str | None:
     # Nothing is said of a lead too small for the two decimals that the report shows.
     if scores[best]["balanced_accuracy"] - scores[main]["balanced_accuracy"] < 0.005:
         return None
-    return f"On these test items {best} does better than {main}: {interval(scores[best])}."
+    return (
+        f"On these test items {label(best)} does better than {label(main)}: "
+        f"{interval(scores[best])}."
+    )
 
 
 def _caution_confidence(metrics: Mapping[str, Any], main: str) -> str | None:
@@ -152,9 +156,9 @@ def _caution_confidence(metrics: Mapping[str, Any], main: str) -> str | None:
     if log_loss is None or n_classes < 2 or log_loss <= math.log(n_classes):
         return None
     return (
-        f"The probabilities of {main} are worse than none: their log loss on the test items is "
-        f"{log_loss:.2f} nats, that of equal shares {math.log(n_classes):.2f}. It is sure where it "
-        "is wrong; look at its class alone, not at its confidence."
+        f"The probabilities of {label(main)} are worse than none: their log loss on the test "
+        f"items is {log_loss:.2f} nats, that of equal shares {math.log(n_classes):.2f}. It is sure "
+        "where it is wrong; look at its class alone, not at its confidence."
     )
 
 
@@ -193,7 +197,7 @@ def on_folds(metrics: Mapping[str, Any]) -> list[str]:
     worst = scores["worst_fold"]
     of_all = "" if n_run == metrics["n_folds"] else f" of {metrics['n_folds']}"
     said = [
-        f"Over {n_run}{of_all} folds, {main} reaches a mean balanced accuracy of "
+        f"Over {n_run}{of_all} folds, {label(main)} reaches a mean balanced accuracy of "
         f"{scores['mean_balanced_accuracy']:.2f} (95 % interval of the folds together "
         f"{low:.2f}–{high:.2f}); its worst fold is {worst['fold']} with "
         f"{worst['balanced_accuracy']:.2f}."
@@ -202,7 +206,9 @@ def on_folds(metrics: Mapping[str, Any]) -> list[str]:
     best = max(controls, key=lambda name: controls[name]["mean_balanced_accuracy"], default=None)
     if best is not None:
         reached = controls[best]["mean_balanced_accuracy"]
-        said.append(f"The best shortcut control over the folds, {best}, reaches {reached:.2f}.")
+        said.append(
+            f"The best shortcut control over the folds, {label(best)}, reaches {reached:.2f}."
+        )
     return said
 
 
@@ -275,8 +281,8 @@ def on_confidence(confidence: Mapping[str, Any], model: str) -> list[str]:
         before = errors.get("before")
         was = "" if before is None else f" ({before:.2f} before calibration)"
         said.append(
-            f"The confidence of {model} is off its accuracy by {errors['after']:.2f} on average"
-            f"{was}."
+            f"The confidence of {label(model)} is off its accuracy by {errors['after']:.2f} on "
+            f"average{was}."
         )
     rejection = confidence.get("rejection")
     if rejection is not None and rejection["accuracy"] is not None:

@@ -16,8 +16,6 @@ from disentangled_audio.storage.safe_names import checked_version
 
 # NumPy, scikit-learn and Keras all take it, with a little room for seeds derived from it.
 MAX_SEED = 2**31 - 1
-# Filled while a run goes on, never given.
-MEASURED = ("seconds", "run", "trained")
 PARAMETERS = ("seed", "corpus_name", "protocol_name", "corpus_file", *GROUPS)
 
 
@@ -95,7 +93,7 @@ def _check_layer(data: Path, name: str, place: Path) -> None:
 
 
 def _check_names(parameters: dict[str, Any], given: dict[str, Any]) -> None:
-    names = [name for name in parameters if not name.startswith("_") and name not in MEASURED]
+    names = [name for name in parameters if not name.startswith("_")]
     unknown = [name for name in [*names, *given] if name not in PARAMETERS]
     if unknown:
         raise UserError(
@@ -150,8 +148,8 @@ def _check_made_with(
                 f"the saved '{name}' were made with another {key} than this run's. Give the same "
                 "--params as then, or run all pipelines again."
             )
-    # Tables of older versions do not say.
-    if stamps.get("recordings", {}).get("made_from") not in (None, digest_of_sources(corpus)):
+    made_from = digest_of_sources(corpus)
+    if stamps.get("recordings", {"made_from": made_from}).get("made_from") != made_from:
         raise UserError(
             f"the saved 'recordings' of corpus '{catalog.load('params:corpus_name')}' come from "
             "other corpus.sources than this run's. Is it another corpus of the same name? Then "
@@ -172,17 +170,18 @@ def _check_analysis(corpus: Corpus, protocol: Protocol, name: str) -> None:
 def _splits(
     pipeline: Pipeline, catalog: DataCatalog, corpus: Corpus, protocol: Protocol
 ) -> pd.DataFrame | None:
-    """Splits that the run will make or read; None where only decoding can tell them."""
+    """Splits that the run will make or read; None where only fetching or decoding tells them."""
     if "splits" in pipeline.inputs():
         return catalog.load("splits")
     if "recording_folders" not in pipeline.inputs():
         return None
     from disentangled_audio.corpora.describe import MEASURED_COLUMNS
-    from disentangled_audio.corpora.reading.ingest import expected_items
+    from disentangled_audio.corpora.reading.expected import expected_columns, expected_items
     from disentangled_audio.evaluation.splits import make_splits
 
-    items = expected_items(corpus, catalog.load("recording_folders"))
-    known = [*items, *(column for column in MEASURED_COLUMNS if column not in items)]
+    folders = catalog.load("recording_folders")
+    columns = expected_columns(corpus, folders)
+    known = list(dict.fromkeys([*columns, *MEASURED_COLUMNS]))
     asked = _columns(protocol)
     for key, column in [*asked, *_corpus_columns(corpus)]:
         if column not in known:
@@ -190,7 +189,8 @@ def _splits(
                 f"{key} '{column}' is no column of corpus "
                 f"'{catalog.load('params:corpus_name')}'; it has {', '.join(known)}"
             )
-    if items.empty or not {column for _, column in asked} <= set(items):
+    items = expected_items(corpus, folders)
+    if items is None or items.empty or not {column for _, column in asked} <= set(columns):
         return None
     return make_splits(items, protocol, catalog.load("params:seed"))
 

@@ -1,61 +1,33 @@
 """The run whose models are used: which one, and whether they are still what it made."""
 
 import glob
-import hashlib
 import logging
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import PurePosixPath
 from typing import Any
 
-from kedro.io import DataCatalog, Version
-from kedro.io.core import get_filepath_str
+from kedro.io import DataCatalog
 from kedro.pipeline import Pipeline
 
 from disentangled_audio.errors import UserError
+from disentangled_audio.runs.catalog import base_path, file_system, is_on_disk, load_path, pin
 from disentangled_audio.runs.trained_runs import (
-    MODELS,
-    REFERENCES,
     is_complete,
     is_trained,
     read_manifest,
 )
-from disentangled_audio.storage.hashing import code_hash
+from disentangled_audio.storage.hashing import code_hash, file_hash
 from disentangled_audio.storage.safe_names import checked_version
 
 _logger = logging.getLogger(__name__)
 
 OUTPUT = "inference_predictions"
-ARRAYS = (
-    *("waveforms", "fourier_spectra"),
-    *("log_mel", "content_view", "rhythm_view", "pitch_view"),
-)
-TABLES = ("fourier_features", "mel_features", "timbre_features", "acoustic_parameters", "codes")
 REPEAT = "Train anew with kedro run (same --env and --params)"
 
 
 def is_inference(pipeline: Pipeline) -> bool:
     """Whether a run classifies recordings with models of an earlier one."""
     return OUTPUT in pipeline.all_outputs()
-
-
-def trains_all(pipeline: Pipeline) -> bool:
-    """Whether a run trains a hybrid, and uses or makes all that classifying needs beside it."""
-    needed = {*MODELS, *REFERENCES, *ARRAYS, *TABLES}
-    return needed <= pipeline.datasets() and "hybrid" in pipeline.all_outputs()
-
-
-def model_facts(pipeline: Pipeline, catalog: DataCatalog) -> dict[str, Any]:
-    """Hashes of models, and what features they take, for the manifest of a run that trained all."""
-    if not trains_all(pipeline):
-        return {}
-    hashes = {name: _sha256(catalog[name]) for name in (*MODELS, *REFERENCES)}
-    shapes = {name: list(catalog.load(name).shape[1:]) for name in ARRAYS}
-    columns = {name: columns_of(catalog.load(name)) for name in TABLES}
-    return {
-        "file_sha256": hashes,
-        "feature_schema": {**shapes, **columns},
-        "feature_code": code_hash("features"),
-    }
 
 
 def columns_of(table: Any) -> list[str]:
@@ -72,7 +44,7 @@ def prepare_inference(run_params: dict[str, Any], pipeline: Pipeline, catalog: D
         If there is no such run, its models cannot be used, or there is nothing to classify; says
         which and why.
     """
-    from disentangled_audio.corpora.sources.named_files import named_files
+    from disentangled_audio.corpora.sources.named import named_files
     from disentangled_audio.parameters import InferenceParameters
 
     if pipeline.outputs() != {OUTPUT, f"{OUTPUT}_csv"}:
@@ -85,16 +57,18 @@ def prepare_inference(run_params: dict[str, Any], pipeline: Pipeline, catalog: D
     manifest = _chosen_manifest(catalog["run_manifest"], asked.model_version)
     _check_packages(manifest)
     _tell_changed_code(manifest)
-    _pin(catalog, "run_manifest", manifest["run_id"])
-    for name in (*MODELS, *REFERENCES):
-        _pin(catalog, name, manifest["dataset_versions"][name])
-        _check_file(catalog[name], name, manifest)
+    pin(catalog["run_manifest"], manifest["run_id"])
+    for name in sorted(pipeline.inputs() - {"run_manifest"}):
+        if not name.startswith("params:"):
+            _check_known(name, manifest)
+            pin(catalog[name], manifest["dataset_versions"][name])
+            _check_file(catalog[name], name, manifest)
     _check_kind(asked.kind, set(catalog.load("recordings")["kind"]))
 
 
 def _chosen_manifest(dataset: Any, wanted: str | None) -> dict[str, Any]:
     """Manifest of the newest run that trained all models, or of the one that is asked for."""
-    folder, fs = PurePosixPath(dataset._filepath), dataset._fs
+    folder, fs = base_path(dataset), file_system(dataset)
     versions = _versions(fs, folder)
     selected = f"corpus '{folder.parts[-3]}' with protocol '{folder.parts[-2]}'"
     if wanted is not None and wanted not in versions:
@@ -139,27 +113,25 @@ def _unknown_version(
     return f"{selected} has no model version {wanted}; it has {known}"
 
 
-def _pin(catalog: DataCatalog, name: str, wanted: str) -> None:
-    dataset = catalog[name]
-    dataset.release()
-    dataset._version = Version(wanted, None)
+def sha256_of(dataset: Any) -> str:
+    """SHA-256 of a dataset's file."""
+    return file_hash(load_path(dataset), fs=file_system(dataset))
 
 
-def _location(dataset: Any) -> str:
-    return get_filepath_str(dataset._get_load_path(), dataset._protocol)
-
-
-def _sha256(dataset: Any) -> str:
-    with dataset._fs.open(_location(dataset), "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+def _check_known(name: str, manifest: dict[str, Any]) -> None:
+    if name not in manifest["dataset_versions"]:
+        raise UserError(
+            f"run {manifest['run_id']} has no '{name}', which this version of the code classifies "
+            f"with. {REPEAT}, or choose another model (--model, inference.model_version)."
+        )
 
 
 def _check_file(dataset: Any, name: str, manifest: dict[str, Any]) -> None:
-    path, fs = _location(dataset), dataset._fs
-    place = path if dataset._protocol == "file" else fs.unstrip_protocol(path)
+    path, fs = load_path(dataset), file_system(dataset)
+    place = path if is_on_disk(dataset) else fs.unstrip_protocol(path)
     if not fs.isfile(path):
         raise UserError(f"{place} is missing, which the model needs. {REPEAT}.")
-    expected, found = manifest["file_sha256"].get(name), _sha256(dataset)
+    expected, found = manifest["file_sha256"].get(name), sha256_of(dataset)
     if expected != found:
         raise UserError(
             f"'{name}' is not the file that run {manifest['run_id']} made: {place} has the SHA-256 "

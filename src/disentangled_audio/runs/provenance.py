@@ -4,6 +4,7 @@ Catalog paths keep corpora and protocols apart; the stamps catch what paths cann
 such as features of an older ingestion beside newer splits.
 """
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from disentangled_audio.errors import UserError
@@ -24,9 +25,10 @@ def digest_of_sources(corpus: Corpus) -> str:
 
 def stamp_of(artefact: Any) -> dict[str, str]:
     """Hashes that an artefact carries; tables, arrays and estimators each in their own way."""
-    attributes = getattr(artefact, "attrs", None)
-    if attributes is None:
-        attributes = getattr(artefact, "stamp_", {})
+    if isinstance(artefact, Mapping):
+        attributes = artefact
+    else:
+        attributes = getattr(artefact, "attrs", None) or getattr(artefact, "stamp_", {})
     return {name: attributes[name] for name in STAMPS if name in attributes}
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from disentangled_audio.errors import UserError
 from disentangled_audio.storage.locks import RUN_LOCK, RunLock
 from disentangled_audio.storage.safe_names import VERSION
-from disentangled_audio.storage.temporaries import TEMPORARY, unused
+from disentangled_audio.storage.temporaries import TEMPORARY, is_unused, remove_if_unused
 
 MANIFEST = "run_manifest.json"
 CHUNKS = ".chunks"
@@ -200,11 +200,9 @@ def _leftovers(data: Path) -> Iterator[Removable]:
             folders.remove(RAW)
         for name in [name for name in folders if name.startswith(TEMPORARY)]:
             folders.remove(name)
-            if Path(root, name).is_symlink():
-                continue
-            with unused(Path(root, name)) as free:
-                if free:
-                    yield Removable(Path(root, name), "left by a killed run")
+            left = Path(root, name)
+            if not left.is_symlink() and is_unused(left):
+                yield Removable(left, "left by a killed run")
 
 
 def _chunk_caches(data: Path, kept: _Kept, staying: list[Path]) -> Iterator[Removable]:
@@ -268,10 +266,7 @@ def _with_sizes(items: list[Removable]) -> list[Removable]:
 
 def _remove(path: Path) -> bool:
     if path.name.startswith(TEMPORARY):
-        with unused(path) as free:
-            if free:
-                shutil.rmtree(path, ignore_errors=True)
-        return not path.exists()
+        return remove_if_unused(path)
     # Half a version would be read as a whole one, so it loses its name first.
     doomed = path.with_name(f"{TEMPORARY}{path.name}")
     path.rename(doomed)

@@ -4,8 +4,6 @@ Imported only where an `mlflow.yml` asks for it, so the extra `tracking` need no
 """
 
 import logging
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -20,7 +18,8 @@ from pydantic import BaseModel
 from disentangled_audio.datasets.keras_dataset import KerasDataset
 from disentangled_audio.datasets.matplotlib_dataset import MatplotlibDataset
 from disentangled_audio.datasets.skops_dataset import SkopsDataset
-from disentangled_audio.runs.checks import MEASURED
+from disentangled_audio.runs.catalog import is_on_disk, load_path
+from disentangled_audio.storage.dotted import dotted
 
 logger = logging.getLogger(__name__)
 
@@ -60,8 +59,7 @@ class RunTracking(MlflowHook):
         asked = {
             name: value.model_dump(mode="json") if isinstance(value, BaseModel) else value
             for name, value in inputs.items()
-            # What a run measures of itself is no parameter, and differs from node to node.
-            if name.startswith("params:") and name.removeprefix("params:") not in MEASURED
+            if name.startswith("params:")
         }
         super().before_node_run(node=node, catalog=catalog, inputs=asked, is_async=is_async)
 
@@ -86,11 +84,11 @@ class RunTracking(MlflowHook):
         folder = next((place for kind, place in ARTIFACTS.items() if isinstance(dataset, kind)), "")
         if not folder:
             return
-        if dataset._protocol != "file":
+        if not is_on_disk(dataset):
             logger.info("%s lies in a store; it is not copied to MLflow", name)
             return
-        path = Path(dataset._get_load_path())
-        self.mlflow_config.server._mlflow_client.log_artifact(self.run_id, str(path), folder)
+        client = self.mlflow_config.server._mlflow_client
+        client.log_artifact(self.run_id, load_path(dataset), folder)
 
 
 def _losses(history: pd.DataFrame) -> list[Metric]:
@@ -105,17 +103,11 @@ def _losses(history: pd.DataFrame) -> list[Metric]:
 
 
 def _scores(scores: dict[str, Any], name: str) -> list[Metric]:
+    """Scores by dotted name; those by class or kind, and intervals, are left to the report."""
+    named = dotted({part: scores.get(part, {}) for part in ("models", "controls")})
     return [
         Metric(f"{name}.{key}", float(value), 0, 0)
-        for part in ("models", "controls")
-        for key, value in _flat(scores.get(part, {}), part)
+        for key, value in named.items()
+        if isinstance(value, int | float) and not isinstance(value, bool)
+        if not {"per_class", "per_kind"} & set(key.split("."))
     ]
-
-
-def _flat(values: dict[str, Any], prefix: str) -> Iterator[tuple[str, float]]:
-    """Scores by dotted name; those by class or kind, and intervals, are left to the report."""
-    for name, value in values.items():
-        if isinstance(value, dict) and name not in ("per_class", "per_kind"):
-            yield from _flat(value, f"{prefix}.{name}")
-        elif isinstance(value, int | float) and not isinstance(value, bool):
-            yield f"{prefix}.{name}", value

@@ -3,6 +3,7 @@
 import csv
 import json
 import logging
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import Any
@@ -10,16 +11,13 @@ from typing import Any
 from fsspec.implementations.local import LocalFileSystem
 
 from disentangled_audio.errors import UserError
+from disentangled_audio.storage.dotted import dotted
 from disentangled_audio.storage.safe_names import checked_name, checked_version, is_name, shown
 
 _logger = logging.getLogger(__name__)
 
 MANIFESTS = "07_reporting/*/*/run_manifest.json/*/run_manifest.json"
-# What new recordings are classified with, and what they are compared with.
-MODELS = (
-    *("fourier_pca", "disentangler", "hybrid"),
-    *("svm", "mel_svm", "timbre_svm", "acoustic_svm", "code_svm"),
-)
+# What new recordings are compared with.
 REFERENCES = ("recordings", "splits", "fourier_features", "codes", "provisional_codes")
 # What runs of older versions lack.
 _LATER = ("provisional_codes",)
@@ -109,10 +107,21 @@ def _path_parts(manifest: dict[str, Any]) -> list[str]:
     return [manifest["run_id"], environment, *named]
 
 
+def models_of(names: Iterable[str]) -> list[str]:
+    """Models that classify new recordings, among the names of a run's datasets.
+
+    Every table of probabilities, such as `svm_probabilities`, has its model under the name before
+    it; only the network's are of the disentangler.
+    """
+    suffix = "_probabilities"
+    judges = {name.removesuffix(suffix) for name in names if name.endswith(suffix)}
+    return ["fourier_pca", "disentangler", *sorted((judges | {"hybrid"}) - {"cnn"})]
+
+
 def is_trained(manifest: dict[str, Any]) -> bool:
     """Whether a run trained a hybrid, and used or made all that classifying needs beside it."""
     versions = manifest["dataset_versions"]
-    needed = {*MODELS, *REFERENCES} - set(_LATER)
+    needed = {*models_of(versions), *REFERENCES} - set(_LATER)
     return versions.get("hybrid") == manifest["run_id"] and needed <= set(versions)
 
 
@@ -203,7 +212,7 @@ def comparison(runs: list[TrainedRun]) -> dict[str, Any]:
         by true and said class. What a run does not have is None.
     """
     models = [run.metrics().get("models", {}) for run in runs]
-    flat = [_flat(run.manifest["parameters"]) for run in runs]
+    flat = [dotted(run.manifest["parameters"]) for run in runs]
     names = sorted(set().union(*flat))
     values = {name: [of_run.get(name) for of_run in flat] for name in names}
     return {
@@ -220,13 +229,6 @@ def comparison(runs: list[TrainedRun]) -> dict[str, Any]:
         },
         "confusion": [_confusion(run) for run in runs],
     }
-
-
-def _flat(value: Any, prefix: str = "") -> dict[str, Any]:
-    if not isinstance(value, dict):
-        return {prefix: value}
-    parts = [_flat(v, f"{prefix}.{key}" if prefix else str(key)) for key, v in value.items()]
-    return {key: v for part in parts for key, v in part.items()}
 
 
 def _confusion(run: TrainedRun) -> dict[str, dict[str, int]]:

@@ -3,8 +3,9 @@
 import errno
 import os
 import re
+import shutil
 from collections.abc import Iterator
-from pathlib import PurePath
+from pathlib import Path, PurePath
 
 from disentangled_audio.errors import UserError
 
@@ -16,6 +17,31 @@ NAMED_ERRNO = re.compile(r"\berrno\W{1,4}(\d+)", re.IGNORECASE)
 NAMED_TEXT = {os.strerror(number): number for number in FULL | READ_ONLY}
 # All that libsndfile says of a write that the operating system refused.
 SNDFILE_WRITE = "System error."
+
+
+def require_free(folder: Path, n_bytes: int, what: str) -> None:
+    """Stop before a disk is filled.
+
+    Parameters
+    ----------
+    folder : Path
+        An existing folder on the disk to be written to.
+    n_bytes : int
+        How much will be written.
+    what : str
+        What needs the room, for the message.
+
+    Raises
+    ------
+    UserError
+        If less is free; names the folder, what is needed and what is free.
+    """
+    free = shutil.disk_usage(folder).free
+    if n_bytes > free:
+        raise UserError(
+            f"{what} needs {n_bytes / 1e6:.1f} MB in {folder}, where {free / 1e6:.1f} MB are free; "
+            "make room there, or keep the recordings elsewhere and set DISENTANGLED_AUDIO_DATA"
+        )
 
 
 def disk_trouble(error: BaseException, path: PurePath | str = "") -> UserError | None:

@@ -4,7 +4,7 @@ import hashlib
 import json
 from functools import cache
 from importlib.metadata import version
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 _LIBRARIES = ("numpy", "scipy", "soundfile", "soxr")
@@ -30,6 +30,12 @@ def short_hash(content: Any) -> str:
     """Part of the SHA-256 of anything that JSON can hold; tells what a folder was made from."""
     text = json.dumps(content, sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def file_hash(path: PurePath | str, algorithm: str = "sha256", fs: Any = None) -> str:
+    """Hash of a file's bytes, hexadecimal; on the local disk, or on fsspec's file system `fs`."""
+    with open(path, "rb") if fs is None else fs.open(str(path), "rb") as file:
+        return hashlib.file_digest(file, algorithm).hexdigest()
 
 
 @cache

@@ -1,22 +1,24 @@
 """Temporary folders beside the place where a result belongs, and what killed runs left of them."""
 
 import shutil
-import tempfile
+import uuid
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from disentangled_audio.storage.locks import try_lock, unlock
+from disentangled_audio.storage.locks import locked
 
 TEMPORARY = ".saving-"
+_LOCK = ".lock"
 
 
 @contextmanager
 def temporary_neighbour(folder: Path, *, tidy: bool = True) -> Iterator[Path]:
     """A folder to write into beside the place where the result belongs.
 
-    It is locked while it is in use, so that what killed runs left can be told from it.
+    A lock file of its name, beside it, is held while it is in use, so that what killed runs left
+    can be told from it.
 
     Parameters
     ----------
@@ -26,20 +28,49 @@ def temporary_neighbour(folder: Path, *, tidy: bool = True) -> Iterator[Path]:
         Clear it of what killed runs left.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    # Nobody may look for leftovers between making the folder and locking it.
-    guard = _lock_if_possible(folder, wait=True)
-    try:
-        if tidy:
-            remove_leftovers(folder)
-        temporary = Path(tempfile.mkdtemp(dir=folder, prefix=TEMPORARY))
-        lock = _lock_if_possible(temporary)
-    finally:
-        _unlock(guard)
-    try:
-        yield temporary
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
-        _unlock(lock)
+    if tidy:
+        remove_leftovers(folder)
+    temporary = folder / f"{TEMPORARY}{uuid.uuid4().hex[:12]}"
+    # Locked before it is there: nobody can find it unlocked.
+    with locked(_lock_of(temporary), wait=True):
+        temporary.mkdir(mode=0o700)
+        try:
+            yield temporary
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
+
+
+@contextmanager
+def complete_folder(folder: Path) -> Iterator[Path]:
+    """A folder to fill beside the wanted one, which takes its place at the end.
+
+    Parameters
+    ----------
+    folder : Path
+        Must not exist, or be empty.
+
+    Yields
+    ------
+    Path
+        Where to write. An exception removes it.
+
+    Raises
+    ------
+    FileExistsError
+        If the folder has something in it.
+    """
+    if folder.exists() and any(folder.iterdir()):
+        raise FileExistsError(f"{folder} is not empty; remove it to generate its files again")
+    with temporary_neighbour(folder.parent) as temporary:
+        unfinished = temporary / folder.name
+        unfinished.mkdir()
+        yield unfinished
+        try:
+            unfinished.replace(folder)
+        except OSError:
+            # Another run may have been first; its files are the same.
+            if not folder.is_dir():
+                raise
 
 
 def write_whole(path: Path, write: Callable[[Path], Any]) -> None:
@@ -63,29 +94,24 @@ def write_whole(path: Path, write: Callable[[Path], Any]) -> None:
 
 def remove_leftovers(folder: Path) -> None:
     """Remove temporary folders in `folder` that no process uses any more."""
-    for temporary in folder.glob(f"{TEMPORARY}*"):
-        with unused(temporary) as free:
-            if free:
-                shutil.rmtree(temporary, ignore_errors=True)
+    for left in folder.glob(f"{TEMPORARY}*"):
+        remove_if_unused(left)
 
 
-@contextmanager
-def unused(temporary: Path) -> Iterator[bool]:
-    """Whether a temporary folder is nobody's; nobody takes it meanwhile."""
-    lock = _lock_if_possible(temporary)
-    try:
-        yield lock is not None
-    finally:
-        _unlock(lock)
+def remove_if_unused(left: Path) -> bool:
+    """Remove a temporary folder, or its lock file, that no process uses any more; gives whether."""
+    with locked(_lock_of(left)) as free:
+        if free:
+            shutil.rmtree(left, ignore_errors=True)
+    return not left.exists()
 
 
-def _lock_if_possible(folder: Path, *, wait: bool = False) -> int | None:
-    # Some network file systems lock no folders: nothing is tidied there, all else works.
-    with suppress(OSError):
-        return try_lock(folder, wait=wait)
-    return None
+def is_unused(temporary: Path) -> bool:
+    """Whether a temporary folder is nobody's."""
+    with locked(_lock_of(temporary)) as free:
+        return free
 
 
-def _unlock(descriptor: int | None) -> None:
-    if descriptor is not None:
-        unlock(descriptor)
+def _lock_of(temporary: Path) -> Path:
+    # A lock file that a killed run left is its own.
+    return temporary if temporary.suffix == _LOCK else temporary.with_name(temporary.name + _LOCK)

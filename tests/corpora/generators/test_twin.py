@@ -18,6 +18,7 @@ from sklearn.tree import DecisionTreeClassifier
 from threadpoolctl import threadpool_limits
 
 from disentangled_audio.corpora.generators import twin as simulate
+from disentangled_audio.corpora.generators import twin_table
 from disentangled_audio.errors import UserError
 from disentangled_audio.signal import decay
 
@@ -36,14 +37,14 @@ def shared_data() -> Path:
     pytest.skip("SLR28's lists are not here; set DISENTANGLED_AUDIO_DATA to their folder")
 
 
-def header_bytes(group: simulate.NameGroup) -> int:
+def header_bytes(group: twin_table.NameGroup) -> int:
     return 80 if group.n_channels > 2 else 44
 
 
-def file_of(kind: str, text: str) -> tuple[str, simulate.NameGroup]:
+def file_of(kind: str, text: str) -> tuple[str, twin_table.NameGroup]:
     return next(
         (name, group)
-        for name, group in simulate.twin_files().items()
+        for name, group in twin_table.twin_files().items()
         if group.kind == kind and text in name
     )
 
@@ -60,7 +61,7 @@ def file_of(kind: str, text: str) -> tuple[str, simulate.NameGroup]:
     ],
 )
 def test_expand_names(pattern: str, names: list[str]) -> None:
-    assert simulate.expand_names(pattern) == names
+    assert twin_table.expand_names(pattern) == names
 
 
 @pytest.mark.parametrize(
@@ -78,7 +79,7 @@ def test_expand_names(pattern: str, names: list[str]) -> None:
 )
 def test_expand_names_says_what_is_wrong(pattern: str, message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        simulate.expand_names(pattern)
+        twin_table.expand_names(pattern)
 
 
 words = st.text("abcxyz019_-", min_size=1, max_size=4)
@@ -87,7 +88,7 @@ words = st.text("abcxyz019_-", min_size=1, max_size=4)
 @given(st.lists(st.tuples(words, st.lists(words, min_size=1, max_size=4)), max_size=4))
 def test_expand_names_makes_every_combination(fields: list[tuple[str, list[str]]]) -> None:
     pattern = "".join(f"{text}{{{','.join(items)}}}" for text, items in fields)
-    names = simulate.expand_names(pattern)
+    names = twin_table.expand_names(pattern)
     assert len(names) == np.prod([len(items) for _, items in fields], dtype=int)
     assert names[0] == "".join(text + items[0] for text, items in fields)
     assert names[-1] == "".join(text + items[-1] for text, items in fields)
@@ -95,12 +96,12 @@ def test_expand_names_makes_every_combination(fields: list[tuple[str, list[str]]
 
 @given(st.integers(0, 500), st.integers(0, 60), st.integers(1, 40))
 def test_expand_names_ranges_agree_with_python(first: int, extent: int, step: int) -> None:
-    names = simulate.expand_names(f"{{{first}..{first + extent}..{step}}}")
+    names = twin_table.expand_names(f"{{{first}..{first + extent}..{step}}}")
     assert [int(name) for name in names] == list(range(first, first + extent + 1, step))
 
 
 def test_the_table_has_slr28s_counts() -> None:
-    groups = simulate.twin_files().values()
+    groups = twin_table.twin_files().values()
     counts = Counter((group.kind, group.database) for group in groups)
     assert counts == {
         ("rir", "RWCP"): 182,
@@ -118,17 +119,17 @@ def test_the_names_are_slr28s() -> None:
         for listing in ("rir_list", "noise_list")
         for line in (folder / listing).read_text().splitlines()
     ]
-    assert sorted(simulate.twin_files()) == sorted(line.split("/")[-1].strip() for line in lines)
+    assert sorted(twin_table.twin_files()) == sorted(line.split("/")[-1].strip() for line in lines)
 
 
 def test_no_name_is_given_twice() -> None:
-    names = [n for group in simulate.read_groups() for n in simulate.expand_names(group.names)]
+    names = [n for group in twin_table.read_groups() for n in twin_table.expand_names(group.names)]
     assert len(names) == len(set(names)) == 417
 
 
 def test_every_fact_says_how_it_is_known() -> None:
-    references = simulate.read_references()
-    for group in simulate.read_groups():
+    references = twin_table.read_references()
+    for group in twin_table.read_groups():
         assert group.basis.keys() == (FACTS if group.kind == "rir" else FACTS - {"distance"})
         assert group.basis.keys() & references.keys() == set()
         assert set(group.basis.values()) <= references.keys(), group.names
@@ -136,8 +137,8 @@ def test_every_fact_says_how_it_is_known() -> None:
 
 
 def test_every_reference_is_used_and_says_what_it_is() -> None:
-    references = simulate.read_references()
-    used = {key for group in simulate.read_groups() for key in group.basis.values()}
+    references = twin_table.read_references()
+    used = {key for group in twin_table.read_groups() for key in group.basis.values()}
     assert used == references.keys()
     for key, row in references.items():
         assert row["kind"] in {"cited", "derived", "assumed"}, key
@@ -150,7 +151,7 @@ def test_every_reference_is_used_and_says_what_it_is() -> None:
 def test_facts_do_not_change_between_the_files_of_a_room() -> None:
     """But for RWCP's rooms with movable panels, whose letter names the state."""
     facts: dict[tuple[str, str], set] = {}
-    for group in simulate.read_groups():
+    for group in twin_table.read_groups():
         state = re.search(r"_e[12][abc]_", group.names)
         key = (group.database, state[0] if state else group.room)
         facts.setdefault(key, set()).add((group.dimensions_m, group.rt60_s))
@@ -165,15 +166,15 @@ def tiny_twin(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_files_per_group_keeps_the_first_of_each(tiny_twin: Path) -> None:
-    kept = simulate.twin_files(files_per_group=1)
+    kept = twin_table.twin_files(files_per_group=1)
     assert {path.name for path in tiny_twin.iterdir()} == set(kept)
-    keys = {(g.database, g.kind, g.room) for g in simulate.read_groups()}
+    keys = {(g.database, g.kind, g.room) for g in twin_table.read_groups()}
     assert len(kept) == len(keys)
     assert "RWCP_type1_rir_circle_ane_imp000.wav" in kept
 
 
 def test_files_have_the_shape_and_header_of_the_real_ones(tiny_twin: Path) -> None:
-    for name, group in simulate.twin_files(files_per_group=1).items():
+    for name, group in twin_table.twin_files(files_per_group=1).items():
         path = tiny_twin / name
         info = soundfile.info(path)
         assert (info.channels, info.frames) == (group.n_channels, group.n_frames)
@@ -189,11 +190,15 @@ def test_files_do_not_clip_and_are_not_silent(tiny_twin: Path) -> None:
         assert np.all(np.std(np.atleast_2d(samples.T), axis=1) > 0)
 
 
-def test_a_file_depends_only_on_the_seed_and_its_name(tiny_twin: Path, tmp_path: Path) -> None:
-    again = tmp_path / "again"
-    simulate.generate_twin(again, seed=1, files_per_group=1, n_jobs=1)
-    for path in tiny_twin.iterdir():
-        assert path.read_bytes() == (again / path.name).read_bytes()
+def test_a_file_depends_only_on_the_seed_and_its_name(tiny_twin: Path) -> None:
+    """Not on the files before it, on how many there are, or on the thread that makes it."""
+    # Of all 417, of which the twin has the first of each room.
+    groups = twin_table.twin_files()
+    for path in sorted(tiny_twin.iterdir())[::6]:
+        written, _ = soundfile.read(path, dtype="int16", always_2d=True)
+        for seed, same in ((1, True), (2, False)):
+            samples = simulate.synthesise_file(path.name, groups[path.name], seed)
+            assert np.array_equal(samples.T, written) == same, path.name
 
 
 def test_a_file_does_not_depend_on_the_threads_of_the_linear_algebra_library() -> None:
@@ -203,13 +208,6 @@ def test_a_file_does_not_depend_on_the_threads_of_the_linear_algebra_library() -
         with threadpool_limits(n_threads):
             files.append(simulate.synthesise_file(name, group, seed=42))
     np.testing.assert_array_equal(*files)
-
-
-@pytest.mark.parametrize("kind", ["rir", "noise"])
-def test_another_seed_gives_another_file(kind: str) -> None:
-    name, group = file_of(kind, "RVB2014")
-    first = simulate.synthesise_file(name, group, seed=1)
-    assert not np.array_equal(first, simulate.synthesise_file(name, group, seed=2))
 
 
 def test_generation_reports_its_progress(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -222,7 +220,7 @@ def test_generation_reports_its_progress(tmp_path: Path, monkeypatch: pytest.Mon
 
 
 def test_a_failed_run_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail_at_noise(path: Path, group: simulate.NameGroup, seed: int) -> None:
+    def fail_at_noise(path: Path, group: twin_table.NameGroup, seed: int) -> None:
         if group.kind == "noise":
             raise RuntimeError("disk full")
         path.touch()
@@ -287,7 +285,7 @@ def test_wrong_numbers_are_refused(tmp_path: Path) -> None:
 def acoustic_states() -> dict[str, list[str]]:
     """Files of each room and reverberation time, where there is one."""
     files: dict[str, list[str]] = {}
-    for name, group in simulate.twin_files().items():
+    for name, group in twin_table.twin_files().items():
         if group.kind == "rir" and group.rt60_s > 0:
             state = f"{group.database}-{group.room}-{group.rt60_s}"
             files.setdefault(state, []).append(name)
@@ -299,7 +297,7 @@ STATES = acoustic_states()
 
 def mid_frequency_t20_s(name: str, seed: int) -> float:
     """Median over microphones, mean of the octaves of 500 Hz and 1 kHz (ISO 3382-1)."""
-    samples = simulate.synthesise_file(name, simulate.twin_files()[name], seed)
+    samples = simulate.synthesise_file(name, twin_table.twin_files()[name], seed)
     bands = decay.octave_bands(samples, simulate.SAMPLE_RATE_HZ)
     measured = [decay.reverberation_time_s(bands[:, i], simulate.SAMPLE_RATE_HZ) for i in (0, 1)]
     return float(np.median(measured, axis=1).mean())
@@ -314,13 +312,13 @@ def test_t20_of_each_room_is_its_reverberation_time(state: str) -> None:
     names = STATES[state]
     # ISO 3382-1 averages over positions; a room with few files gets them from other seeds.
     measured = [mid_frequency_t20_s(names[i % len(names)], seed=i // len(names)) for i in range(3)]
-    expected = simulate.twin_files()[names[0]].rt60_s
+    expected = twin_table.twin_files()[names[0]].rt60_s
     assert np.mean(measured) == pytest.approx(expected, rel=0.1)
 
 
 @pytest.mark.parametrize("kinds", [{"rir"}, {"rir", "noise"}])
 def test_byte_size_alone_gives_the_database_away(kinds: set[str]) -> None:
-    groups = [group for group in simulate.twin_files().values() if group.kind in kinds]
+    groups = [group for group in twin_table.twin_files().values() if group.kind in kinds]
     n_bytes = np.array([2 * g.n_channels * g.n_frames + header_bytes(g) for g in groups])
     databases = np.array([group.database for group in groups])
     predicted = cross_val_predict(
@@ -336,13 +334,13 @@ def statistics_of(database: str, seed: int) -> dict[str, float]:
     """Level and floor of twelve files that are longer than their decay."""
     names = [
         name
-        for name, g in simulate.twin_files().items()
+        for name, g in twin_table.twin_files().items()
         if g.database == database and g.kind == "rir" and g.n_channels <= 16
         if g.n_frames > 1.6 * g.rt60_s * simulate.SAMPLE_RATE_HZ
     ]
     peaks, floors = [], []
     for name in names[:: len(names) // 12][:12]:
-        samples = simulate.synthesise_file(name, simulate.twin_files()[name], seed).astype(float)
+        samples = simulate.synthesise_file(name, twin_table.twin_files()[name], seed).astype(float)
         peak = np.max(np.abs(samples))
         peaks.append(20 * np.log10(peak / 32768))
         end = samples[:, -samples.shape[1] // 10 :]
@@ -373,7 +371,7 @@ def test_two_seeds_give_the_same_arrivals_and_reverberation(database: str) -> No
         # Each is within 10 % of the state's value on the mean of three; one file scatters more.
         assert t20_s[0] == pytest.approx(t20_s[1], rel=0.3)
         for seed, found in arrivals.items():
-            samples = simulate.synthesise_file(name, simulate.twin_files()[name], seed)
+            samples = simulate.synthesise_file(name, twin_table.twin_files()[name], seed)
             response = np.abs(samples[0].astype(float))
             found.append(int(np.argmax(response > 0.3 * response.max())))
     # Three standard errors of the difference of two files: 51 samples of scatter at most, and 3
@@ -383,13 +381,13 @@ def test_two_seeds_give_the_same_arrivals_and_reverberation(database: str) -> No
 
 
 def test_two_seeds_give_noises_of_the_same_level() -> None:
-    names = [n for n, g in simulate.twin_files().items() if g.kind == "noise"][:24]
+    names = [n for n, g in twin_table.twin_files().items() if g.kind == "noise"][:24]
     levels = [
         np.mean(
             [
                 20
                 * np.log10(
-                    np.std(simulate.synthesise_file(n, simulate.twin_files()[n], seed)) / 32768
+                    np.std(simulate.synthesise_file(n, twin_table.twin_files()[n], seed)) / 32768
                 )
                 for n in names[::2]
             ]
@@ -399,14 +397,6 @@ def test_two_seeds_give_noises_of_the_same_level() -> None:
     # Three standard errors of a difference of means over twelve files that scatter by 4 dB.
     assert levels[0] == pytest.approx(levels[1], abs=4.9)
     assert np.mean(levels) == pytest.approx(simulate._NOISE_LEVEL_DB, abs=3.5)
-
-
-def test_two_seeds_share_no_file() -> None:
-    for name, group in simulate.twin_files(files_per_group=1).items():
-        first = simulate.synthesise_file(name, group, seed=0)
-        second = simulate.synthesise_file(name, group, seed=1)
-        assert first.shape == second.shape
-        assert not np.array_equal(first, second), name
 
 
 @pytest.mark.parametrize(
@@ -450,9 +440,14 @@ def test_first_arrivals_are_planted_as_documented(text: str, first: int, last: i
 
 
 @pytest.mark.parametrize("database", simulate.CHAINS)
-def test_the_chain_is_stable_however_far_it_scatters(database: str) -> None:
+def test_the_chain_is_stable_however_far_it_scatters(
+    database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Four times as far as it does, so that few draws go beyond every limit.
+    for name in ("_LOW_CUT_SCATTER_OCTAVES", "_RESONANCE_SCATTER_OCTAVES"):
+        monkeypatch.setattr(simulate, name, 4 * getattr(simulate, name))
     rng = np.random.default_rng(0)
-    for _ in range(3000):
+    for _ in range(200):
         sections = np.concatenate(simulate._draw_chain(simulate.CHAINS[database], rng))
         # The product of a section's poles, and their sum, lie in the triangle of stability.
         assert (np.abs(sections[:, 5]) < 1).all()

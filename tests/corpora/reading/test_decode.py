@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import soundfile
 
-from disentangled_audio.corpora.reading.decode import Decoded, channels, decode, to_clip
-from disentangled_audio.corpora.reading.readers import RejectedError
-from disentangled_audio.corpora.sources.files import File
+from disentangled_audio.corpora.reading.decode import Decoded, decode
+from disentangled_audio.corpora.reading.items import channels, to_clip
+from disentangled_audio.corpora.sources.folder import File, RejectedError
 from disentangled_audio.parameters import Analysis, AudioFormat
 from disentangled_audio.signal.clip import direct_sound_index
 

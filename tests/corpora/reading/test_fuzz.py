@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from omegaconf import OmegaConf
 
 from disentangled_audio.corpora.describe import NameGrammar
-from disentangled_audio.corpora.generators import twin as simulate
-from disentangled_audio.corpora.reading.decode import channels, decode, to_clip
-from disentangled_audio.corpora.reading.readers import RejectedError, read_samples
-from disentangled_audio.corpora.sources.files import File
+from disentangled_audio.corpora.generators import twin_table
+from disentangled_audio.corpora.reading.decode import decode, read_samples
+from disentangled_audio.corpora.reading.items import channels, to_clip
+from disentangled_audio.corpora.sources.folder import File, RejectedError
 from disentangled_audio.parameters import Analysis, AnySource, AudioFormat, Corpus
 from tests.corpora.sources import hostile
 
@@ -49,7 +49,7 @@ def _grammars() -> list[tuple[NameGrammar, Corpus, AnySource, list[str]]]:
 GRAMMARS = _grammars()
 PATTERNS = sorted({pattern for *_, patterns in GRAMMARS for pattern in patterns})
 VALID_NAMES = [
-    *simulate.twin_files(),
+    *twin_table.twin_files(),
     "smallroom/Room001/Room001-00001.wav",
     "7_theo_12.wav",
     "air_binaural_aula_carolina_1_3_135_3.mat",

@@ -10,10 +10,11 @@ import pandas as pd
 import pytest
 import soundfile
 
-from disentangled_audio.corpora.generators import twin as simulate
+from disentangled_audio.corpora.generators import twin_table
+from disentangled_audio.corpora.reading.expected import listed
 from disentangled_audio.corpora.reading.ingest import Ingested
 from disentangled_audio.corpora.sources.generated import TWIN_VERSION
-from disentangled_audio.corpora.sources.locate import listed, locate
+from disentangled_audio.corpora.sources.places import locate
 from disentangled_audio.errors import UserError
 from disentangled_audio.parameters import Corpus, TwinSource
 from tests.corpora.reading.reading import ingest
@@ -385,5 +386,5 @@ def test_the_twin_is_made_once_in_the_last_folder(
 def test_the_twin_is_counted_without_being_made(files_per_group: int | None) -> None:
     source = TwinSource(generator="twin", files_per_group=files_per_group)
 
-    expected = 417 if files_per_group is None else len(simulate.twin_files(1))
+    expected = 417 if files_per_group is None else len(twin_table.twin_files(1))
     assert len(listed(_corpus(sources=[source.model_dump()]), [])) == expected

@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy.io import savemat
 
-from disentangled_audio.corpora.reading.readers import RejectedError, read_samples
-from disentangled_audio.corpora.sources.locate import locate
+from disentangled_audio.corpora.reading.decode import read_samples
+from disentangled_audio.corpora.sources.folder import RejectedError
+from disentangled_audio.corpora.sources.places import locate
 from disentangled_audio.errors import UserError
 from disentangled_audio.parameters import AudioFormat, Corpus, MatFormat, RawFormat
 from tests.corpora.reading.reading import ingest

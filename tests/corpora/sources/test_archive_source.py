@@ -14,8 +14,8 @@ from omegaconf import OmegaConf
 from pydantic import ValidationError
 
 from disentangled_audio.corpora.reading.ingest import Ingested
-from disentangled_audio.corpora.sources.file_hash import hash_of
-from disentangled_audio.corpora.sources.locate import locate
+from disentangled_audio.corpora.sources.download import hash_of
+from disentangled_audio.corpora.sources.places import locate
 from disentangled_audio.errors import UserError
 from disentangled_audio.parameters import ArchiveSource, Corpus
 from tests.conftest import REPOSITORY
@@ -104,6 +104,14 @@ def test_what_was_extracted_serves_without_the_archive(
         assert locate(_corpus(url=url, hash=known), [tmp_path / "no", folder]) == first
         assert len(list((folder / "extracted").iterdir())) == 1
     assert len(server.requests) == 2
+
+
+def test_a_folder_is_keyed_by_archive_and_patterns(made: Path, tmp_path: Path) -> None:
+    for members in (["*/rir*", "*.wav"], ["*.wav", "*/rir*"], ["*/rir*"]):
+        for archive in ("some.zip", "some.tar.gz"):
+            locate(_corpus(archive=str(made / archive), members=members), [tmp_path])
+
+    assert len(list((tmp_path / "extracted").glob("some-*"))) == 4
 
 
 def test_a_download_may_have_another_name_than_the_url(

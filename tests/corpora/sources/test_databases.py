@@ -22,11 +22,11 @@ from omegaconf import OmegaConf
 from scipy.io import savemat
 
 from disentangled_audio.corpora.describe import NameGrammar
-from disentangled_audio.corpora.generators.twin import twin_files
+from disentangled_audio.corpora.generators.twin_table import twin_files
 from disentangled_audio.corpora.reading.ingest import Ingested
 from disentangled_audio.corpora.reading.integrity import integrity_report, linked_recordings
-from disentangled_audio.corpora.sources.file_hash import hash_of
-from disentangled_audio.corpora.sources.locate import locate, source_records
+from disentangled_audio.corpora.sources.download import hash_of
+from disentangled_audio.corpora.sources.places import locate, source_records
 from disentangled_audio.errors import UserError
 from disentangled_audio.evaluation.splits import make_splits
 from disentangled_audio.parameters import Corpus, Protocol
@@ -464,28 +464,6 @@ def test_only_a_zip_can_be_read_in_place(archives: Path, tmp_path: Path) -> None
 
     with pytest.raises(UserError, match=r"tgz is no zip archive.*extract: true"):
         locate(Corpus.model_validate(described), [archives, tmp_path])
-
-
-def test_a_damaged_member_of_a_zip_read_in_place_is_rejected(tmp_path: Path) -> None:
-    names = list(twin_files())[:4]
-    real = {
-        f"RIRS_NOISES/real_rirs_isotropic_noises/{name}": _wav(_samples(name, 16000))
-        for name in names
-    }
-    _zip(tmp_path / "rirs_noises.zip", real)
-    content = bytearray((tmp_path / "rirs_noises.zip").read_bytes())
-    content[len(_wav(_samples(names[0], 16000))) // 2] ^= 0xFF
-    (tmp_path / "rirs_noises.zip").write_bytes(bytes(content))
-    described = _described("slr28")
-    described["sources"][0]["extract"] = False
-    analysis = {**UNTOUCHED, "sample_rate_hz": 16000}
-    corpus = Corpus.model_validate({**described, "analysis": analysis, "max_rejected_share": 0.5})
-
-    ingested = ingest(corpus, [tmp_path])
-
-    assert len(ingested.recordings) == 3
-    (reason,) = ingested.rejected["reason"]
-    assert reason.startswith("damaged in its archive: Bad CRC-32")
 
 
 def test_a_database_is_had_from_its_url_and_its_hash_is_told(

@@ -1,9 +1,7 @@
 """Hostile files: each has its reason or its right values, and none changes the good ones."""
 
 import os
-import stat
 import sys
-import tarfile
 import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -15,8 +13,7 @@ import pytest
 
 from disentangled_audio.corpora.reading.decode import decode
 from disentangled_audio.corpora.reading.ingest import Ingested
-from disentangled_audio.corpora.reading.readers import RejectedError
-from disentangled_audio.corpora.sources.files import File, files_in_folder
+from disentangled_audio.corpora.sources.folder import File, RejectedError, files_in_folder
 from disentangled_audio.errors import UserError
 from disentangled_audio.parameters import AudioFormat, Corpus
 from tests.corpora.reading.reading import ingest
@@ -289,36 +286,12 @@ def test_a_damaged_member_is_rejected_and_the_others_are_read(
     assert row["what_to_do"] == "get the archive again"
 
 
-def _link(target: str) -> zipfile.ZipInfo:
-    info = zipfile.ZipInfo("bad.wav")
-    info.create_system = 3
-    info.external_attr = (stat.S_IFLNK | 0o777) << 16
-    return info
-
-
-UNSAFE: dict[str, tuple[list[tuple[Any, bytes]], str, str]] = {
-    "traversal": ([("../bad.wav", b"x")], "'../bad.wav'", "would lie outside"),
-    "absolute": ([("/etc/bad.wav", b"x")], "'/etc/bad.wav'", "would lie outside"),
-    "duplicate": ([("bad.wav", b"x"), ("bad.wav", b"y")], "'bad.wav'", "more than once"),
-    "bomb": ([("bad.wav", bytes(5_000_000))], "'bad.wav'", "as a decompression bomb does"),
-    "link": ([(_link("bad.wav"), b"../../etc/hostname")], "'bad.wav'", "links out of the folder"),
-}
-
-
-@pytest.mark.filterwarnings("ignore:Duplicate name")
 @pytest.mark.parametrize("extract", [True, False])
-@pytest.mark.parametrize("danger", UNSAFE)
-def test_an_unsafe_zip_is_refused_by_the_name_of_its_member(
-    tmp_path: Path, danger: str, extract: bool
-) -> None:
-    members, name, reason = UNSAFE[danger]
-    good = ("good.wav", hostile.wav())
-    archive = _zip(tmp_path, good, *members, packed=zipfile.ZIP_DEFLATED)
+def test_an_unsafe_zip_is_refused_by_the_name_of_its_member(tmp_path: Path, extract: bool) -> None:
+    archive = _zip(tmp_path, ("good.wav", hostile.wav()), ("../bad.wav", b"x"))
 
-    with pytest.raises(UserError, match=r"some\.zip is refused") as caught:
+    with pytest.raises(UserError, match=r"some\.zip is refused: member '\.\./bad\.wav' would lie"):
         ingest(_in_place(archive, extract=extract), [tmp_path])
-    assert name in str(caught.value)
-    assert reason in str(caught.value)
 
 
 @pytest.mark.parametrize("extract", [True, False])
@@ -342,27 +315,3 @@ def test_a_zip_in_a_zip_is_no_recording(tmp_path: Path) -> None:
     assert ingested.recordings["path"].tolist() == ["some/good.wav"]
     assert ingested.rejected["path"].tolist() == ["some/in.zip"]
     assert ingested.rejected["reason"].item().startswith("not audio that can be decoded")
-
-
-@pytest.mark.parametrize(
-    ("kind", "target", "reason"),
-    [
-        (tarfile.SYMTYPE, "../../etc/hostname", "links out of the folder"),
-        (tarfile.LNKTYPE, "/etc/hostname", "links out of the folder"),
-        (tarfile.SYMTYPE, "bad.wav", "which is no file in the archive"),
-        (tarfile.CHRTYPE, "", "is a device, a pipe"),
-        (tarfile.BLKTYPE, "", "is a device, a pipe"),
-        (tarfile.FIFOTYPE, "", "is a device, a pipe"),
-    ],
-)
-def test_an_unsafe_tar_is_refused_by_the_name_of_its_member(
-    tmp_path: Path, kind: bytes, target: str, reason: str
-) -> None:
-    archive = tmp_path / "some.tar"
-    info = tarfile.TarInfo("bad.wav")
-    info.type, info.linkname = kind, target
-    with tarfile.open(archive, "w") as tar:
-        tar.addfile(info)
-
-    with pytest.raises(UserError, match=f"member 'bad.wav' .*{reason}"):
-        ingest(_in_place(archive, extract=True), [tmp_path])

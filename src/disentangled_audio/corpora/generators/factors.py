@@ -19,7 +19,8 @@ from numpy.typing import NDArray
 
 from disentangled_audio.parameters import FactorsSource
 from disentangled_audio.signal.tones import harmonic_tone, onset_gates
-from disentangled_audio.storage.disk_space import complete_folder, require_free
+from disentangled_audio.storage.disk_errors import require_free
+from disentangled_audio.storage.temporaries import complete_folder
 
 # Names of levels are all equally long, so that the length of a file's name tells none, and differ
 # in more than case, which some file systems do not see.

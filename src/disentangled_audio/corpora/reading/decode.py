@@ -1,18 +1,25 @@
 """Decodes one recording, or says why it cannot be used."""
 
 import hashlib
+import io
+import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
-import soxr
+import soundfile
 from numpy.typing import NDArray
 
-from disentangled_audio.corpora.reading.readers import RejectedError, read_samples
-from disentangled_audio.corpora.sources.files import File
-from disentangled_audio.parameters import Analysis, Format
-from disentangled_audio.signal.clip import cut, direct_sound_index
+from disentangled_audio.corpora.sources.folder import File, RejectedError
+from disentangled_audio.parameters import AudioFormat, Format, MatFormat, RawFormat
 
+Signal = tuple[NDArray[np.float32], int]
+
+# Silence of many channels in flac has nearly a thousand samples a byte; more is a lie.
+_MAX_SAMPLES_PER_BYTE = 2000
+# More chunks before its samples no wav has.
+_MAX_RIFF_CHUNKS = 1000
 # Hydrophones and bats have less and more than people hear; a lying header has anything.
 _MIN_RATE_HZ = 1_000
 _MAX_RATE_HZ = 10_000_000
@@ -162,92 +169,185 @@ def _check_samples(decoded: Decoded, min_duration_s: float) -> None:
         raise RejectedError("holds NaN or infinity", "export it again from its source")
     if not decoded.samples.any():
         raise RejectedError("silent: every sample is zero", "record it again, or leave it out")
-    if _is_constant(decoded.samples):
+    if is_constant(decoded.samples):
         raise RejectedError(
             "holds no sound: each channel has one value throughout",
             "record it again, or leave it out",
         )
 
 
-def _is_constant(samples: NDArray[np.float32]) -> bool:
+def is_constant(samples: NDArray[np.float32]) -> bool:
+    """Whether nothing changes from sample to sample."""
     return bool((samples == samples[0]).all())
 
 
-def channels(decoded: Decoded, policy: str) -> list[tuple[int | None, NDArray[np.float32]]]:
-    """Signals to analyse, by the channel policy.
-
-    Returns
-    -------
-    list of (channel, samples)
-        One entry for `first` and `mean`, one per channel for `each`; channels count from 0,
-        None stands for the mean.
-    """
-    if policy == "mean":
-        return [(None, decoded.samples.mean(axis=1))]
-    if policy == "each":
-        return list(enumerate(decoded.samples.T))
-    return [(0, decoded.samples[:, 0])]
-
-
-def to_clip(
-    signal: NDArray[np.float32],
-    sample_rate_hz: int,
-    analysis: Analysis,
-    *,
-    aligned: bool,
-    rng: np.random.Generator,
-) -> NDArray[np.float32]:
-    """Resample, align and cut one channel to the analysis clip.
+def read_samples(content: bytes, file_format: Format) -> Signal:
+    """Decode a file.
 
     Parameters
     ----------
-    signal : (n_samples,)
-    sample_rate_hz : int
-        Sampling rate of `signal`.
-    analysis : Analysis
-        With a duration in seconds.
-    aligned : bool
-        Start the clip just before the direct sound instead of at the file's start.
-    rng : numpy.random.Generator
-        Draws the fill noise.
+    content : bytes
+        The whole file.
+    file_format : Format
+        How it is stored.
 
     Returns
     -------
-    (n_clip_samples,)
-        float32, not yet normalised.
+    samples : (n_samples, n_channels)
+        float32; linear amplitude, whole numbers scaled to -1 up to 1.
+    sample_rate_hz : int
 
     Raises
     ------
     RejectedError
-        If nothing but silence is left in the clip, or its values are beyond float32.
+        If the file is truncated, damaged or of another format.
     """
-    if _is_constant(signal):
+    if isinstance(file_format, AudioFormat):
+        return _read_audio(content)
+    if isinstance(file_format, MatFormat):
+        return _read_mat(content, file_format)
+    return _read_raw(content, file_format)
+
+
+class _InMemory(io.BytesIO):
+    """Content that libsndfile reads as a file."""
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        """Go to a position, or stay if it is none, as a file does."""
+        try:
+            return super().seek(offset, whence)
+        except ValueError:
+            # Raised where no code of this project can catch it, and printed.
+            return self.tell()
+
+
+def _read_audio(content: bytes) -> Signal:
+    _check_riff_sizes(content)
+    try:
+        with soundfile.SoundFile(_InMemory(content)) as file:
+            n_frames, sample_rate_hz = file.frames, file.samplerate
+            _check_length(file, len(content))
+            samples = _read_frames(file)
+    except soundfile.LibsndfileError as error:
         raise RejectedError(
-            "the analysed channel is silent",
-            "choose another channel policy",
-            "bring the sound to the channel that the model listens to, the first or the mean",
-        )
-    if sample_rate_hz != analysis.sample_rate_hz:
-        signal = soxr.resample(signal, sample_rate_hz, analysis.sample_rate_hz)
-    signal = signal[:: analysis.keep_every]
-    if not signal.any():
+            f"not audio that can be decoded: {error.error_string}", "convert it to wav or flac"
+        ) from error
+    if len(samples) < n_frames:
+        raise _truncated(f": {len(samples)} of {n_frames} samples")
+    return samples, sample_rate_hz
+
+
+def _check_length(file: soundfile.SoundFile, n_bytes: int) -> None:
+    # Memory is taken for what the header promises, before anything is decoded.
+    if file.frames * file.channels > _MAX_SAMPLES_PER_BYTE * n_bytes:
         raise RejectedError(
-            f"nothing is left of it at {analysis.clip_rate_hz} Hz",
-            "raise corpus.analysis.sample_rate_hz or min_duration_s",
-            "leave the file out; the model listens to lower frequencies alone",
+            f"its header tells no true length: {file.frames} samples in {n_bytes} bytes",
+            "convert it to wav; what comes out of a pipe may not know its length",
         )
-    start = 0
-    if aligned:
-        start = direct_sound_index(signal) - round(analysis.pre_direct_s * analysis.clip_rate_hz)
-    length = round(analysis.duration_s * analysis.clip_rate_hz)
-    clip = cut(signal, start, length, fill=analysis.fill, rng=rng)
-    if not clip.any():
+
+
+def _read_frames(file: soundfile.SoundFile) -> NDArray[np.float32]:
+    try:
+        if file.subtype == "PCM_16":
+            # libsndfile itself takes longer for the same numbers.
+            whole = file.read(file.frames, dtype="int16", always_2d=True)
+            return np.multiply(whole, np.float32(2.0**-15), dtype=np.float32)
+        return file.read(file.frames, dtype="float32", always_2d=True)
+    except soundfile.LibsndfileError as error:
+        # The header is good, what follows it is not: so ends a flac that was cut off.
+        raise _truncated(f" or damaged: {error.error_string}") from error
+
+
+def _check_riff_sizes(content: bytes) -> None:
+    """Reject a wav that ends before its header says; libsndfile reads it as far as it goes."""
+    order = {b"RIFF": "<", b"RIFX": ">"}.get(content[:4])
+    if order is None or len(content) < 12:
+        return
+    (declared,) = struct.unpack_from(f"{order}I", content, 4)
+    # The last byte may be the padding of an odd chunk, which some programs leave out.
+    if not _is_open(declared) and declared + 8 > len(content) + 1:
+        raise _truncated(f": {len(content)} of {declared + 8} bytes")
+    start = 12
+    for _ in range(_MAX_RIFF_CHUNKS):
+        if start + 8 > len(content):
+            return
+        name, size = struct.unpack_from(f"{order}4sI", content, start)
+        start += 8
+        if name != b"data":
+            start += size + size % 2
+            continue
+        if not _is_open(size) and start + size > len(content):
+            raise _truncated(f": {len(content) - start} of {size} bytes of samples")
+        return
+
+
+def _is_open(n_bytes: int) -> bool:
+    """Whether a size says that the writer did not know it, as in what comes out of a pipe."""
+    return n_bytes == 0 or n_bytes >= 0x7FFFF000
+
+
+def _truncated(how_much: str) -> RejectedError:
+    return RejectedError(f"the file is truncated{how_much}", "copy it again from its source")
+
+
+def _read_mat(content: bytes, file_format: MatFormat) -> Signal:
+    from scipy.io import loadmat
+
+    try:
+        variables = loadmat(io.BytesIO(content), squeeze_me=True, struct_as_record=False)
+    # SciPy's reader raises whatever it stumbles over.
+    except Exception as error:
         raise RejectedError(
-            f"silent in the first {analysis.duration_s:g} s",
-            "trim the leading silence, or raise corpus.analysis.duration_s",
-            "trim the leading silence",
+            f"not a MATLAB file of level 5 that can be read: {error}",
+            "copy it again from its source, or save it with -v6 or -v7",
+        ) from error
+    # SciPy gives a signal of one sample as a number.
+    samples = np.atleast_1d(_variable(variables, file_format.samples))
+    rate_hz = np.asarray(_variable(variables, file_format.sample_rate))
+    if samples.ndim != 1 or samples.dtype.kind not in "fiu":
+        raise RejectedError(
+            f"variable {file_format.samples!r} is no single signal: shape {samples.shape}, "
+            f"type {samples.dtype}",
+            "correct format.samples of the source",
         )
-    # The mean of two channels or a filter can overflow where no sample of the file does.
-    if not np.isfinite(clip).all():
-        raise RejectedError("its values are too large", "export it again from its source")
-    return clip
+    if rate_hz.ndim or rate_hz.dtype.kind not in "fiu" or not (rate_hz >= 1 and rate_hz % 1 == 0):
+        raise RejectedError(
+            f"variable {file_format.sample_rate!r} is no sampling rate in hertz: {rate_hz}",
+            "correct format.sample_rate of the source",
+        )
+    return _column(samples), int(rate_hz)
+
+
+def _variable(variables: dict[str, Any], dotted: str) -> Any:
+    name, *fields = dotted.split(".")
+    if name not in variables:
+        known = sorted(key for key in variables if not key.startswith("__"))
+        raise RejectedError(
+            f"has no variable {name!r}; it has {', '.join(known)}", "correct the source's format"
+        )
+    value = variables[name]
+    for field in fields:
+        if not hasattr(value, field):
+            raise RejectedError(
+                f"variable {dotted!r} has no field {field!r}", "correct the source's format"
+            )
+        value = getattr(value, field)
+    return value
+
+
+def _read_raw(content: bytes, file_format: RawFormat) -> Signal:
+    sample_type = np.dtype(file_format.encoding).newbyteorder("<")
+    if len(content) % sample_type.itemsize:
+        raise RejectedError(
+            f"{len(content)} bytes are no whole number of {file_format.encoding} samples",
+            "copy it again from its source, or correct format.encoding of the source",
+        )
+    return _column(np.frombuffer(content, sample_type)), file_format.sample_rate_hz
+
+
+def _column(samples: NDArray[Any]) -> NDArray[np.float32]:
+    """(n_samples, 1) in float32; whole numbers scaled as libsndfile does."""
+    scale = 1.0 if samples.dtype.kind == "f" else 2.0 ** (8 * samples.dtype.itemsize - 1)
+    # What float32 cannot hold becomes infinite, and is rejected as such.
+    with np.errstate(over="ignore"):
+        return (samples / scale).astype(np.float32)[:, np.newaxis]

@@ -13,11 +13,12 @@ import zarr
 from numpy.typing import NDArray
 
 from disentangled_audio.corpora.describe import NameGrammar
-from disentangled_audio.corpora.reading.chunk import ChunkReader, ReadChunk, Task
+from disentangled_audio.corpora.reading.chunk import ChunkReader, ReadChunk
 from disentangled_audio.corpora.reading.decode import decode
 from disentangled_audio.corpora.reading.integrity import KnownHashes
-from disentangled_audio.corpora.reading.readers import RejectedError
-from disentangled_audio.corpora.sources.locate import Located, listed, locate
+from disentangled_audio.corpora.reading.items import Task
+from disentangled_audio.corpora.sources.folder import Located, RejectedError
+from disentangled_audio.corpora.sources.places import locate
 from disentangled_audio.errors import UserError
 from disentangled_audio.parameters import Analysis, Corpus, ParallelParameters
 from disentangled_audio.storage.chunk_store import (
@@ -107,32 +108,6 @@ def ingest(
 
     waveforms = _gathered(store, chunks, analysis, read_again)
     return Ingested(recordings, waveforms, rejected)
-
-
-def expected_items(corpus: Corpus, folders: list[Path]) -> pd.DataFrame:
-    """Items that `ingest` gives if no file is rejected, from names and headers alone.
-
-    Returns
-    -------
-    DataFrame
-        recording_id, path and the columns of the names; nothing is decoded or generated.
-
-    Raises
-    ------
-    UserError
-        If a source is missing, or no file matches.
-    """
-    grammar = NameGrammar(corpus, folders)
-    each = corpus.analysis.channel == "each"
-    rows = []
-    for recording, n_channels in listed(corpus, folders):
-        columns = grammar.parse(recording.relative, recording.label, recording.source)
-        if columns is None:
-            continue
-        path = recording.name
-        for recording_id in [f"{path}#{k}" for k in range(n_channels)] if each else [path]:
-            rows.append({"recording_id": recording_id, "path": path, **columns})
-    return pd.DataFrame(rows, columns=["recording_id", "path", *grammar.columns])
 
 
 def _timed(analysis: Analysis, located: list[Located], parallel: ParallelParameters) -> Analysis:

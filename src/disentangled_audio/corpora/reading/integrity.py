@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from disentangled_audio.corpora.sources.files import File
+from disentangled_audio.corpora.sources.folder import File
 from disentangled_audio.errors import UserError
 from disentangled_audio.parameters import Corpus, ExpectedFiles, Link
 

@@ -1,12 +1,12 @@
 """Sources that the project makes itself."""
 
 import logging
-from collections.abc import Callable
 from pathlib import Path
 
 from rich.progress import Progress
 
 from disentangled_audio.corpora.generators.factors import factors_files, generate_factors
+from disentangled_audio.corpora.generators.twin_table import twin_files
 from disentangled_audio.parameters import FactorsSource, Source, TwinSource
 
 logger = logging.getLogger(__name__)
@@ -22,47 +22,40 @@ def generated_files(source: TwinSource | FactorsSource) -> dict[str, int]:
     """Channels of every file that a generator makes, by name, without making any."""
     if isinstance(source, FactorsSource):
         return dict.fromkeys(factors_files(source), 1)
-    # The filters of its synthesis take every worker a second to import.
-    from disentangled_audio.corpora.generators.twin import twin_files
-
     return {name: group.n_channels for name, group in twin_files(source.files_per_group).items()}
 
 
 def generated_folder(source: TwinSource | FactorsSource, folder: Path) -> Path:
-    """The folder with a generator's files; made once, below the given one."""
-    target = folder / _folder_name(source)
-    if target.is_dir():
-        return target
+    """Where a generator's files are below a folder, or will be once they are generated.
+
+    The name says in what they differ from those of the same generator's defaults.
+    """
+    if isinstance(source, TwinSource):
+        size = source.files_per_group
+        chosen = "" if size is None else f"_{size}_per_group"
+        return folder / f"twin{TWIN_VERSION}_seed{source.seed}{chosen}"
+    settings = source.model_dump(exclude=_ABOUT_FILES | {"seed"}, exclude_defaults=True)
+    chosen = "".join(f"_{key}{value:g}" for key, value in settings.items())
+    return folder / f"factors{FACTORS_VERSION}_seed{source.seed}{chosen}"
+
+
+def generate(source: TwinSource | FactorsSource, folder: Path) -> Path:
+    """Make a generator's files below a folder; gives where they are."""
+    target = generated_folder(source, folder)
     logger.info("Generating the simulated recordings in %s, this once", target)
     target.parent.mkdir(parents=True, exist_ok=True)
     with Progress(transient=True) as bar:
         task = bar.add_task("generating", total=None)
-        _generate(source, target, lambda done, total: bar.update(task, completed=done, total=total))
+
+        def progress(done: int, total: int) -> None:
+            bar.update(task, completed=done, total=total)
+
+        if isinstance(source, FactorsSource):
+            generate_factors(target, source, progress)
+            return target
+        # The filters of its synthesis take a second to import.
+        from disentangled_audio.corpora.generators.twin import generate_twin
+
+        n_files = source.files_per_group
+        generate_twin(target, seed=source.seed, files_per_group=n_files, progress=progress)
     return target
-
-
-def _folder_name(source: TwinSource | FactorsSource) -> str:
-    """Says in what the files differ from those of the same generator's defaults."""
-    if isinstance(source, TwinSource):
-        size = source.files_per_group
-        folder = f"twin{TWIN_VERSION}_seed{source.seed}"
-        return folder + ("" if size is None else f"_{size}_per_group")
-    chosen = source.model_dump(exclude=_ABOUT_FILES, exclude_defaults=True)
-    settings = "".join(f"_{key}{value:g}" for key, value in chosen.items() if key != "seed")
-    return f"factors{FACTORS_VERSION}_seed{source.seed}{settings}"
-
-
-def _generate(
-    source: TwinSource | FactorsSource, target: Path, progress: Callable[[int, int], None]
-) -> None:
-    if isinstance(source, FactorsSource):
-        generate_factors(target, source, progress)
-        return
-    from disentangled_audio.corpora.generators.twin import generate_twin
-
-    generate_twin(
-        target,
-        seed=source.seed,
-        files_per_group=source.files_per_group,
-        progress=progress,
-    )

@@ -164,6 +164,6 @@ def _correlation(waveforms: Any, first: Any, second: Any) -> Any:
 
 def plot_audit(audit: dict[str, Any]) -> Any:
     """How much each control tells of the label."""
-    from disentangled_audio.plots.audit import audit_figure
+    from disentangled_audio.report.figures import of_audit
 
-    return audit_figure(audit)
+    return of_audit(audit)

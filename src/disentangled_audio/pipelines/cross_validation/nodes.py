@@ -23,7 +23,7 @@ from disentangled_audio.parameters import (
     SvmParameters,
     ViewParameters,
 )
-from disentangled_audio.runs.provenance import STAMPS, check_same, stamp, stamped_splits
+from disentangled_audio.runs.provenance import STAMPS, check_same, stamp, stamp_of, stamped_splits
 
 logger = logging.getLogger(__name__)
 
@@ -176,9 +176,9 @@ def score_folds(  # noqa: PLR0913
 
 def plot_folds(cv_metrics: dict[str, Any]) -> Any:
     """Models against controls, fold by fold."""
-    from disentangled_audio.plots.cross_validation import fold_comparison_figure
+    from disentangled_audio.report.figures import of_folds
 
-    return fold_comparison_figure(cv_metrics)
+    return of_folds(cv_metrics)
 
 
 def plot_leakage_of_folds(leakage: pd.DataFrame, summary: dict[str, Any], corpus: Corpus) -> Any:
@@ -186,6 +186,19 @@ def plot_leakage_of_folds(leakage: pd.DataFrame, summary: dict[str, Any], corpus
     from disentangled_audio.report.figures import folds_leakage_figure
 
     return folds_leakage_figure(leakage, summary, corpus)
+
+
+def show_folds(
+    metrics: dict[str, Any],
+    leakage: pd.DataFrame,
+    disentanglement: dict[str, Any],
+    fold_runs: pd.DataFrame,
+    corpus: Corpus,
+) -> dict[str, Any]:
+    """Section of the report: models against controls over all folds, and what codes say."""
+    from disentangled_audio.report.sections.folds import folds_section
+
+    return {**folds_section(metrics, leakage, disentanglement, corpus), **stamp_of(fold_runs)}
 
 
 def _chosen(names: list[str], wanted: list[str] | None) -> list[str]:

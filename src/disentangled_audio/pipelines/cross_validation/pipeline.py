@@ -9,10 +9,10 @@ from disentangled_audio.pipelines.cross_validation.nodes import (
     plot_folds,
     plot_leakage_of_folds,
     score_folds,
+    show_folds,
     train_folds,
 )
 from disentangled_audio.pipelines.reporting.pipeline import confidence_nodes
-from disentangled_audio.report.sections import show_folds
 
 
 def create_pipeline(**kwargs) -> Pipeline:

@@ -224,6 +224,24 @@ def plot_swap_examples(
     return swap_examples_figure(swap_examples, swap_spectra, corpus, views)
 
 
+def show_codes(
+    leakage: pd.DataFrame,
+    disentanglement: dict[str, Any],
+    codes: pd.DataFrame,
+    swap_examples: pd.DataFrame,
+    swap_spectra: Any,
+    swap_audio: Any,
+    corpus: Corpus,
+    views: ViewParameters,
+) -> dict[str, Any]:
+    """Section of the report: what the codes say, and swaps to see and hear."""
+    from disentangled_audio.report.sections.codes import codes_section
+
+    data = (leakage, disentanglement, codes, swap_examples, swap_spectra, swap_audio)
+    hashes = check_same(*data)
+    return {**codes_section(*data, corpus, views), **hashes}
+
+
 def _principal(spectra: Any, training: Any, n_components: int, seed: int) -> Any:
     """Principal components of spectrograms, fitted on training rows."""
     from sklearn.decomposition import PCA

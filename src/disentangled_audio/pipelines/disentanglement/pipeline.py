@@ -9,9 +9,9 @@ from disentangled_audio.pipelines.disentanglement.nodes import (
     plot_disentanglement,
     plot_swap_examples,
     score_predicted_factors,
+    show_codes,
     sound_swap_examples,
 )
-from disentangled_audio.report.sections import show_codes
 
 
 def create_pipeline(**kwargs) -> Pipeline:

@@ -11,13 +11,12 @@ import pandas as pd
 
 from disentangled_audio.errors import UserError
 from disentangled_audio.evaluation.scores.summary import HYBRID, PROBABILITY_PREFIX
-from disentangled_audio.models.bank import MEMBERS, decay_table
+from disentangled_audio.models.bank import BANK, MEMBERS, NETWORK
 from disentangled_audio.models.feature_values import acoustic_measures
 from disentangled_audio.models.preparation import FeatureReader, Features, Known, Preprocessing
 from disentangled_audio.models.tables import class_shares, code_table, features_of, training_classes
 from disentangled_audio.parameters import CODES, InferenceParameters, ParallelParameters
 from disentangled_audio.runs.inference_models import columns_of
-from disentangled_audio.runs.trained_runs import MODELS
 from disentangled_audio.storage.progress import chunk_progress
 
 # Enough for the encoders' large batch, and soon done: others start after the first part.
@@ -39,7 +38,7 @@ def classify_recordings(
     fourier_features: pd.DataFrame,
     codes: pd.DataFrame,
     provisional_codes: pd.DataFrame,
-    *models: Any,
+    **models: Any,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Classify recordings by the models of a run, preprocessed as that run's manifest says.
 
@@ -50,15 +49,14 @@ def classify_recordings(
     with `error` and `what_to_do` in place of all that. Rows are in the order of the files, and
     have the same columns whatever the files are.
     """
-    from disentangled_audio.corpora.sources.named_files import named_files
+    from disentangled_audio.corpora.sources.named import named_files
     from disentangled_audio.storage.parallel import in_parallel
 
     files = named_files(inference.recordings)
     seed = manifest["parameters"]["seed"]
     tables = (fourier_features, codes, provisional_codes)
     novelty = _novelty_by_kind(recordings["kind"].to_numpy(), splits, *tables, seed)
-    by_name = dict(zip(MODELS, models, strict=True))
-    run = _Run(manifest, recordings, splits, by_name, novelty)
+    run = _Run(manifest, recordings, splits, models, novelty)
     known = _known(recordings, splits)
     reader = FeatureReader(Preprocessing.of_run(manifest), known, inference.kind)
     parts = [(start, files[start:end]) for start, end in pairwise(_part_edges(len(files)))]
@@ -190,7 +188,9 @@ class _Run:
         rows = pd.DataFrame(part.rows)
         spaces, acoustics = self._tables(part, rows["recording_id"])
         probabilities = self._probabilities(spaces, acoustics)
-        compared = self._compared(rows["kind"], [spaces["fourier_features"], spaces["codes"]])
+        compared = self._compared(
+            rows["kind"], [features_of(spaces[name]) for name in ("fourier_features", "codes")]
+        )
         table = rows[["place", "path", "channel", "kind"]].copy()
         of_hybrid = probabilities[HYBRID]
         table["class"] = np.asarray(self._classes, dtype=object)[of_hybrid.argmax(axis=1)]
@@ -238,9 +238,7 @@ class _Run:
         }
         for name, table in tables.items():
             self._check(name, columns_of(table))
-        tables["acoustic_parameters"] = decay_table(acoustics)
-        spaces = {name: features_of(table) for name, table in tables.items()}
-        return {**spaces, "target": pooled["target"]}, acoustics
+        return {**tables, "target": pooled["target"]}, acoustics
 
     def _acoustics(self, recording_id: pd.Series, values: Any) -> pd.DataFrame:
         """recording_id and one column a measure."""
@@ -266,9 +264,10 @@ class _Run:
         }
 
     def _judged(self, member: str, spaces: dict[str, Any]) -> Any:
-        if member == "cnn":
+        if member == NETWORK:
             return np.asarray(spaces["target"], dtype=float)
-        return self._models[member].predict_proba(spaces[_FEATURES[member]])
+        features = BANK[member].values(spaces[BANK[member].entry])
+        return self._models[member].predict_proba(features)
 
     def _compared(self, kinds: pd.Series, values: list[Any]) -> pd.DataFrame:
         """With training recordings of the same kind; a row each."""
@@ -320,13 +319,6 @@ class _Run:
 
 
 _VIEWS = ("log_mel", "content_view", "rhythm_view", "pitch_view")
-_FEATURES = {
-    "svm": "fourier_features",
-    "mel_svm": "mel_features",
-    "timbre_svm": "timbre_features",
-    "acoustic_svm": "acoustic_parameters",
-    "code_svm": "codes",
-}
 
 
 def _encoders(disentangler: Any) -> Any:

@@ -6,14 +6,12 @@ import pandas as pd
 
 from disentangled_audio.evaluation.scores.summary import HYBRID
 from disentangled_audio.parameters import (
-    GROUPS,
     Corpus,
     EvaluationParameters,
     HybridParameters,
     Protocol,
+    ViewParameters,
 )
-from disentangled_audio.report.sections import digest_of, fresh
-from disentangled_audio.runs.checks import MEASURED
 from disentangled_audio.runs.provenance import check_same, stamp, stamp_of
 
 # Those of the original report have its three plots each.
@@ -30,7 +28,7 @@ def score_predictions(  # noqa: PLR0913
     corpus_name: str,
     protocol_name: str,
     seed: int,
-    seconds: dict[str, float],
+    run_facts: dict[str, Any],
 ) -> dict[str, Any]:
     """Score models and controls on the test rows."""
     from disentangled_audio.evaluation.scores.summary import summarise
@@ -46,7 +44,7 @@ def score_predictions(  # noqa: PLR0913
         target=protocol.target,
         n_resamples=evaluation.n_resamples,
         seed=seed,
-        seconds=seconds,
+        seconds=run_facts["seconds"],
     )
     return {**metrics, "fold": fold, **hashes}
 
@@ -100,20 +98,20 @@ def plot_confidence(
     corpus: Corpus,
 ) -> tuple[Any, Any]:
     """Reliability, risk by coverage, and the cost of dropping each member."""
-    from disentangled_audio.plots.confidence import ablation_figure, confidence_figure
+    from disentangled_audio.report import figures
 
     simulated = corpus.simulated
     return (
-        confidence_figure(reliability, risk_coverage, summary["rejection"], simulated=simulated),
-        ablation_figure(ablation, simulated=simulated),
+        figures.of_confidence(reliability, risk_coverage, summary, simulated=simulated),
+        figures.of_ablation(ablation, simulated=simulated),
     )
 
 
 def plot_comparison(metrics: dict[str, Any]) -> Any:
     """Models against controls."""
-    from disentangled_audio.plots.classification import comparison_figure
+    from disentangled_audio.report.figures import comparison
 
-    return comparison_figure(metrics)
+    return comparison(metrics)
 
 
 def plot_training(history: pd.DataFrame, corpus: Corpus) -> Any:
@@ -127,119 +125,141 @@ def plot_model(
     confusion: pd.DataFrame, report: pd.DataFrame, corpus: Corpus, *, model: str
 ) -> tuple[Any, Any, Any]:
     """The three plots of the original report, for one model."""
-    from disentangled_audio.plots.classification import (
-        confusion_matrix_figure,
-        f1_figure,
-        precision_recall_figure,
-    )
+    from disentangled_audio.report.figures import of_model
 
-    return (
-        confusion_matrix_figure(confusion, model, simulated=corpus.simulated),
-        precision_recall_figure(report, model, simulated=corpus.simulated),
-        f1_figure(report, model, simulated=corpus.simulated),
-    )
+    return of_model(confusion, report, model, simulated=corpus.simulated)
 
 
-def write_report(  # noqa: PLR0913, PLR0917
+def show_scores(
     metrics: dict[str, Any],
     classification_report: pd.DataFrame,
     confusion: pd.DataFrame,
-    rejected: pd.DataFrame,
     recordings: pd.DataFrame,
-    history: pd.DataFrame,
-    integrity: dict[str, Any],
-    audit: dict[str, Any],
+    corpus: Corpus,
+) -> dict[str, Any]:
+    """Section of the report: what was asked, the answer, and each model."""
+    from disentangled_audio.report.sections.scores import scores_section
+
+    hashes = check_same(metrics, recordings)
+    tables = (classification_report, confusion, recordings)
+    return {**scores_section(metrics, *tables, corpus, PLOTTED), **hashes}
+
+
+def show_audit(audit: dict[str, Any]) -> dict[str, Any]:
+    """Section of the report: what the label can be told from beside the sound."""
+    from disentangled_audio.report.sections.audit import audit_section
+
+    return {**audit_section(audit), **stamp_of(audit)}
+
+
+def show_maps(codes: pd.DataFrame, factor_table: pd.DataFrame, corpus: Corpus) -> dict[str, Any]:
+    """Section of the report: maps of the codes."""
+    from disentangled_audio.report.sections.codes import maps_section
+
+    hashes = check_same(codes, factor_table)
+    return {**maps_section(codes, factor_table, corpus), **hashes}
+
+
+def show_confidence(
     reliability: pd.DataFrame,
     risk_coverage: pd.DataFrame,
-    confidence: dict[str, Any],
+    summary: dict[str, Any],
     ablation: pd.DataFrame,
-    codes: pd.DataFrame,
-    factor_table: pd.DataFrame,
-    mistakes: dict[str, Any],
-    measured_codes: dict[str, Any],
-    folds: dict[str, Any],
     corpus: Corpus,
-    run: dict[str, Any],
-    trained: dict[str, Any],
+    run_facts: dict[str, Any],
+) -> dict[str, Any]:
+    """Section of the report: reliability, and what each member is worth."""
+    from disentangled_audio.report.sections.confidence import confidence_section
+
+    tables = (reliability, risk_coverage, summary, ablation)
+    hashes = check_same(*tables)
+    options = _options(run_facts)
+    return {**confidence_section(*tables, options, simulated=corpus.simulated), **hashes}
+
+
+def show_recordings(rejected: pd.DataFrame, integrity: dict[str, Any]) -> dict[str, Any]:
+    """Section of the report: what was rejected, and what is unusual."""
+    from disentangled_audio.report.sections.recordings import recordings_section
+
+    return {**recordings_section(rejected, integrity["findings"]), **stamp_of(integrity)}
+
+
+def show_mistakes(
+    predictions: pd.DataFrame,
+    recordings: pd.DataFrame,
+    waveforms: Any,
+    corpus: Corpus,
+    protocol: Protocol,
+    views: ViewParameters,
+) -> dict[str, Any]:
+    """Section of the report: the most confident mistakes, to be seen and heard."""
+    from disentangled_audio.report.sections.mistakes import mistakes_section
+
+    data = (predictions, recordings, waveforms)
+    hashes = check_same(*data)
+    return {**mistakes_section(*data, corpus, views, protocol.target), **hashes}
+
+
+def show_run(history: pd.DataFrame, corpus: Corpus, run_facts: dict[str, Any]) -> dict[str, Any]:
+    """Section of the report: versions, times and parameters of the run of the predictions."""
+    from disentangled_audio.report.sections.run import run_section
+
+    facts = _of_predictions(run_facts)
+    return run_section(facts, run_facts["run_id"], history, simulated=corpus.simulated)
+
+
+def show_card(
+    metrics: dict[str, Any], recordings: pd.DataFrame, corpus: Corpus, run_facts: dict[str, Any]
+) -> dict[str, Any]:
+    """Section of the report: the model card."""
+    from disentangled_audio.report.sections.card import card_section
+
+    facts = _of_predictions(run_facts)
+    return card_section(metrics, recordings, corpus, facts, _options(run_facts))
+
+
+def write_report(
+    run_facts: dict[str, Any],
+    of_codes: dict[str, Any],
+    of_folds: dict[str, Any],
+    *sections: dict[str, Any],
 ) -> str:
-    """The whole result as one page.
+    """The whole result as one page, of the sections that belong together.
 
-    Parameters, versions and times are those of the run that made the models (`trained`), which
-    may be an earlier one than the one that writes the page (`run`).
-
-    Of other pipelines it has what they have measured of these models or of this corpus, and where
-    that is nothing it says how to get it.
+    Of other pipelines it has what they have measured of these codes and of this corpus; where that
+    is nothing, it says how to get it.
     """
-    from disentangled_audio.plots.audit import audit_figure
-    from disentangled_audio.report.figures import codes_figure
-    from disentangled_audio.report.page import render_report, report_figures
-    from disentangled_audio.report.sentences import on_confidence
+    from disentangled_audio.report.commands import of_runs
+    from disentangled_audio.report.page import render_page
+    from disentangled_audio.report.sections.codes import missing_codes
+    from disentangled_audio.report.sections.folds import missing_folds
 
-    hashes = check_same(recordings, reliability, risk_coverage, ablation, codes, factor_table)
-    of_confidence, of_ablation = plot_confidence(
-        reliability, risk_coverage, confidence, ablation, corpus
-    )
-    figures = {
-        **report_figures(metrics, classification_report, confusion, history, PLOTTED),
-        "audit": audit_figure(audit),
-        "latent_map": codes_figure(codes, factor_table, corpus),
-        "confidence": of_confidence,
-        "ablation": of_ablation,
-    }
-    parts = {
-        "mistakes": mistakes,
-        "codes": fresh(measured_codes, codes=digest_of(codes)),
-        "folds": fresh(folds, corpus_hash=hashes["corpus_hash"]),
-        "confidence": {"said": on_confidence(confidence, HYBRID)},
-    }
-    facts = {
-        **trained,
-        "written_by": run["run_id"],
-        # Of a run without a manifest nothing else is known; the corpus is the same.
-        "options": trained.get("options", run["options"]),
-        "description": corpus.description,
-        "rights": rights_of(recordings),
-        "findings": integrity["findings"],
-        "verdict": audit["verdict"],
-        "simulated": corpus.simulated,
-        "counts": {
-            "files": int(recordings["path"].nunique()),
-            "items": len(recordings),
-            **{f"items of kind {k}": int(n) for k, n in recordings["kind"].value_counts().items()},
-        },
-    }
-    return render_report(
-        metrics,
-        classification_report,
-        confusion,
-        rejected,
-        facts,
-        trained.get("parameters", {}),
-        figures,
-        parts,
+    hashes = check_same(*sections)
+    codes = next(section["codes"] for section in sections if "codes" in section)
+    options = of_runs(_options(run_facts))
+    scores, *others = sections
+    return render_page(
+        scores["title"],
+        [
+            scores,
+            _fresh(of_codes, codes=codes) or missing_codes(options),
+            _fresh(of_folds, corpus_hash=hashes["corpus_hash"]) or missing_folds(options),
+            *others,
+        ],
     )
 
 
-def rights_of(recordings: pd.DataFrame) -> list[dict[str, Any]]:
-    """Each licence and citation once, with the sources of recordings that it is of."""
-    # A path begins with what its source is called.
-    source = recordings["path"].str.partition("/")[0]
-    rights = source.groupby(
-        [recordings["licence"], recordings["citation"]], dropna=False, sort=False
-    )
-    return [
-        {"licence": licence, "citation": citation, "sources": sorted(sources.unique())}
-        for (licence, citation), sources in rights
-    ]
+def _of_predictions(run_facts: dict[str, Any]) -> dict[str, Any]:
+    """Facts of the run that made the predictions, which may be an earlier one than this."""
+    return run_facts["predictions_by"] or run_facts
 
 
-def plain(parameters: dict[str, Any]) -> dict[str, Any]:
-    """Parameters as JSON can hold them, without the corpora and protocols not chosen."""
-    return {
-        # Kedro has made models only of what a node of the run asks for.
-        name: GROUPS[name].model_validate(value).model_dump(mode="json")
-        if name in GROUPS
-        else value
-        for name, value in parameters.items()
-        if not name.startswith("_") and name not in MEASURED
-    }
+def _options(run_facts: dict[str, Any]) -> str:
+    # Of a run without a manifest nothing else is known; the corpus is the same.
+    return _of_predictions(run_facts).get("options", run_facts["options"])
+
+
+def _fresh(section: dict[str, Any], **known: str) -> dict[str, Any]:
+    """A section as long as it belongs to what is reported; otherwise nothing."""
+    is_fresh = all(section.get(name) == value for name, value in known.items())
+    return section if is_fresh else {}

@@ -15,10 +15,17 @@ from disentangled_audio.pipelines.reporting.nodes import (
     plot_model,
     plot_training,
     score_predictions,
+    show_audit,
+    show_card,
+    show_confidence,
+    show_maps,
+    show_mistakes,
+    show_recordings,
+    show_run,
+    show_scores,
     tabulate,
     write_report,
 )
-from disentangled_audio.report.sections import show_mistakes
 
 
 def create_pipeline(**kwargs) -> Pipeline:
@@ -70,7 +77,7 @@ def _tables() -> list[Node]:
                 "params:corpus_name",
                 "params:protocol_name",
                 "params:seed",
-                "params:seconds",
+                "run_facts",
             ],
             outputs="metrics",
             name="score_predictions",
@@ -119,38 +126,45 @@ def _plot_of(model: str) -> Callable[..., Any]:
     return plot
 
 
+# Sections of the page that this pipeline makes, in the order of the page's parts, with what each
+# is made of. The page takes the scores first, for its title.
+SECTIONS = {
+    "scores": (
+        show_scores,
+        ["metrics", "classification_report", "confusion_matrices", "recordings", "params:corpus"],
+    ),
+    "audit": (show_audit, ["audit"]),
+    "maps": (show_maps, ["codes", "factor_table", "params:corpus"]),
+    "confidence": (
+        show_confidence,
+        [
+            *("reliability", "risk_coverage", "confidence", "hybrid_ablation"),
+            *("params:corpus", "run_facts"),
+        ],
+    ),
+    "recordings": (show_recordings, ["rejected_recordings", "integrity"]),
+    "mistakes": (
+        show_mistakes,
+        [
+            *("predictions", "recordings", "waveforms"),
+            *("params:corpus", "params:protocol", "params:views"),
+        ],
+    ),
+    "run": (show_run, ["training_history", "params:corpus", "run_facts"]),
+    "card": (show_card, ["metrics", "recordings", "params:corpus", "run_facts"]),
+}
+
+
 def _report() -> list[Node]:
+    made = [f"report_of_{name}" for name in SECTIONS]
     return [
-        Node(
-            show_mistakes,
-            inputs=["predictions", "recordings", "waveforms", "params:corpus", "params:views"],
-            outputs="report_of_mistakes",
-            name="show_mistakes",
+        *(
+            Node(function, inputs=inputs, outputs=f"report_of_{name}", name=f"show_{name}")
+            for name, (function, inputs) in SECTIONS.items()
         ),
         Node(
             write_report,
-            inputs=[
-                "metrics",
-                "classification_report",
-                "confusion_matrices",
-                "rejected_recordings",
-                "recordings",
-                "training_history",
-                "integrity",
-                "audit",
-                "reliability",
-                "risk_coverage",
-                "confidence",
-                "hybrid_ablation",
-                "codes",
-                "factor_table",
-                "report_of_mistakes",
-                "report_of_codes",
-                "report_of_folds",
-                "params:corpus",
-                "params:run",
-                "params:trained",
-            ],
+            inputs=["run_facts", "report_of_codes", "report_of_folds", *made],
             outputs="report",
             name="write_report",
         ),

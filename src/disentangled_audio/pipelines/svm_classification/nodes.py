@@ -1,15 +1,15 @@
 """Adapters of SVM classification and the hybrid."""
 
 import logging
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from disentangled_audio.errors import UserError
 from disentangled_audio.evaluation.scores.summary import PROBABILITY_PREFIX, ROLES
-from disentangled_audio.models.bank import MEMBERS, MODELS, decay_table, fusion_of
+from disentangled_audio.models.bank import BANK, MEMBERS, MODELS, Member, fusion_of
 from disentangled_audio.models.tables import (
     class_shares,
     features_of,
@@ -28,81 +28,57 @@ PREDICTION_COLUMNS = (
 logger = logging.getLogger(__name__)
 
 
-def train_svm(
-    features: pd.DataFrame,
-    augmented: pd.DataFrame,
+def train_member(
+    features: Any,
     splits: pd.DataFrame,
     parameters: SvmParameters,
+    hybrid: HybridParameters,
     seed: int,
+    *further: Any,
+    name: str,
 ) -> tuple[Any, pd.DataFrame]:
-    """SVM on Fourier features; augmented training rows are fitted, never scored."""
-    return _train(features, augmented, splits, parameters, seed)
-
-
-def train_code_svm(
-    codes: pd.DataFrame,
-    provisional_codes: pd.DataFrame,
-    splits: pd.DataFrame,
-    parameters: SvmParameters,
-    seed: int,
-) -> tuple[Any, pd.DataFrame]:
-    """SVM on the codes; those of encoders that have not seen validation rows judge it."""
-    return _train(codes, None, splits, parameters, seed, provisional_codes)
-
-
-def train_mel_svm(
-    features: pd.DataFrame, splits: pd.DataFrame, parameters: SvmParameters, seed: int
-) -> tuple[Any, pd.DataFrame]:
-    """SVM on the cepstra of trimmed, time-normalised clips."""
-    return _optional("mel_svm", _train, features, None, splits, parameters, seed)
-
-
-def train_timbre_svm(
-    features: pd.DataFrame, splits: pd.DataFrame, parameters: SvmParameters, seed: int
-) -> tuple[Any, pd.DataFrame]:
-    """SVM on what the spectrum is like over the whole clip."""
-    return _optional("timbre_svm", _train, features, None, splits, parameters, seed)
-
-
-def train_acoustic_svm(
-    acoustics: pd.DataFrame, splits: pd.DataFrame, parameters: SvmParameters, seed: int
-) -> tuple[Any, pd.DataFrame]:
-    """SVM on the decay of impulse responses in each band; other recordings are not judged."""
-    features = stamp(decay_table(acoustics), acoustics)
-    return _optional("acoustic_svm", _train, features, None, splits, parameters, seed)
-
-
-def _optional(name: str, train: Callable[..., Any], *inputs: Any) -> tuple[Any, pd.DataFrame]:
-    """What `train` gives; if the member cannot be fitted, one that says nothing."""
+    """Train a member of the bank; an optional one that cannot be trained says nothing instead."""
     from disentangled_audio.models.absent import AbsentMember
 
+    member = BANK[name]
+    sources = (features, *further, splits)
+    check_same(*sources)
+    given = dict(zip(member.further, further, strict=True))
+    classes = training_classes(splits)
     try:
-        return train(*inputs)
-    except UserError as error:
-        logger.warning("%s is left out of the hybrid: %s", name, error)
-        sources = [table for table in inputs if isinstance(table, pd.DataFrame)]
-        features, splits = sources[0], sources[-1]
-        absent = AbsentMember(str(error), training_classes(splits))
-        table = probability_table(
-            features["recording_id"], absent.predict_proba(features), absent.classes
+        if member.is_optional and name not in hybrid.members:
+            raise UserError("hybrid.members does not name it")
+        final, probabilities, temperature = _train(
+            member, features, splits, parameters, seed, **given
         )
-        return stamp(absent, *sources), stamp(table, *sources)
+    except UserError as error:
+        if not member.is_optional:
+            raise
+        if name in hybrid.members:
+            logger.warning("%s is left out of the hybrid: %s", name, error)
+        final, temperature = AbsentMember(str(error), classes), None
+        probabilities = final.predict_proba(splits)
+    table = probability_table(splits["recording_id"], probabilities, classes, temperature)
+    return stamp(final, *sources), stamp(table, *sources)
 
 
 def _train(
-    features: pd.DataFrame,
-    augmented: pd.DataFrame | None,
+    member: Member,
+    features: Any,
     splits: pd.DataFrame,
     parameters: SvmParameters,
     seed: int,
-    provisional_features: pd.DataFrame | None = None,
-) -> tuple[Any, pd.DataFrame]:
+    *,
+    augmented: pd.DataFrame | None = None,
+    provisional: Any = None,
+) -> tuple[Any, NDArray[np.float64], float]:
     """Choose and fit on training rows; refit with the choice on training and validation rows.
 
     The first fit is calibrated on the validation rows and gives their probabilities, so that the
     hybrid is set on rows that its members have not seen. The refit takes over the temperature;
-    it is what is kept and what predicts all other rows. Features that were themselves learnt, from
-    validation rows too, are given to it alone; the first fit then has provisional ones.
+    it is what is kept and what predicts all other rows. Features that were themselves learned, from
+    validation rows too, are given to it alone; the first fit then has provisional ones. Augmented
+    rows are fitted, never scored.
     """
     from disentangled_audio.models.svm import (
         CalibratedSvm,
@@ -114,33 +90,28 @@ def _train(
         search_svm,
     )
 
-    optional = [table for table in (augmented, provisional_features) if table is not None]
-    sources = (features, *optional, splits)
-    check_same(*sources)
     role = splits["role"].to_numpy()
-    values = features_of(features)
-    first = values if provisional_features is None else features_of(provisional_features)
+    values = member.values(features)
+    first = values if provisional is None else member.values(provisional)
     known = has_features(values)
     target, group = splits["target"].to_numpy(dtype=object), splits["group"].to_numpy(object)
     rows = Rows(first, target, group)
     training, validation = rows[known & (role == "train")], rows[known & (role == "validation")]
-    classes = training_classes(splits)
-    _check_known(training, validation, classes)
+    _check_known(training, validation, training_classes(splits))
     extra = None if augmented is None else _augmented_rows(augmented, splits)
     chosen = search_svm(training, parameters, seed)
     # One kind for both fits: the refit takes over the first one's temperature.
     n_fitted = len(training) + len(validation) + (0 if extra is None else len(extra))
     n_landmarks = n_landmarks_for(n_fitted, parameters)
-    provisional = fit_svm(training, chosen, extra, n_landmarks, seed)
-    temperature = calibrated_temperature(provisional, validation)
+    judge = fit_svm(training, chosen, extra, n_landmarks, seed)
+    temperature = calibrated_temperature(judge, validation)
     rows = Rows(values, target, group)
     rows = rows[known & (role == "train")] + rows[known & (role == "validation")]
     final = CalibratedSvm(fit_svm(rows, chosen, extra, n_landmarks, seed), temperature)
     probabilities = final.predict_proba(values)
-    on_validation = CalibratedSvm(provisional, temperature).predict_proba(validation.features)
+    on_validation = CalibratedSvm(judge, temperature).predict_proba(validation.features)
     probabilities[known & (role == "validation")] = on_validation
-    table = probability_table(features["recording_id"], probabilities, classes, temperature)
-    return stamp(final, *sources), stamp(table, *sources)
+    return final, probabilities, temperature
 
 
 def _check_known(training: Any, validation: Any, classes: list[str]) -> None:
@@ -173,8 +144,12 @@ def train_hybrid(
     """Set temperatures and weights on validation rows; fuse the members' probabilities."""
     check_same(*tables, splits)
     members = {name: probabilities_of(table) for name, table in zip(MEMBERS, tables, strict=True)}
-    # A member that could not be fitted is NaN throughout.
-    members = {name: values for name, values in members.items() if not np.isnan(values).all()}
+    # A member that could not be trained is NaN throughout.
+    members = {
+        name: values
+        for name, values in members.items()
+        if name in parameters.members and not np.isnan(values).all()
+    }
     validation = (splits["role"] == "validation").to_numpy()
     classes = training_classes(splits)
     hybrid = fusion_of(parameters).fit(

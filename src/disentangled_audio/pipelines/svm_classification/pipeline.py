@@ -1,31 +1,24 @@
 """SVM classification pipeline."""
 
 from collections.abc import Callable
+from functools import wraps
+from typing import Any
 
 from kedro.pipeline import Node, Pipeline
 
+from disentangled_audio.models.bank import BANK, MEMBERS, MODELS, Member
 from disentangled_audio.pipelines.svm_classification.nodes import (
-    MEMBERS,
-    MODELS,
     collect_predictions,
-    train_acoustic_svm,
-    train_code_svm,
     train_hybrid,
-    train_mel_svm,
-    train_svm,
-    train_timbre_svm,
+    train_member,
 )
 
 
 def create_pipeline(**kwargs) -> Pipeline:
-    """The bank of classical members, the hybrid of them with the CNN, and what all of them say."""
+    """The bank of SVMs, the hybrid of them with the network, and what all of them say."""
     return Pipeline(
         [
-            _member("svm", train_svm, "fourier_features", "augmented_features"),
-            _member("mel_svm", train_mel_svm, "mel_features"),
-            _member("timbre_svm", train_timbre_svm, "timbre_features"),
-            _member("acoustic_svm", train_acoustic_svm, "acoustic_parameters"),
-            _member("code_svm", train_code_svm, "codes", "provisional_codes"),
+            *(_training(name, member) for name, member in BANK.items()),
             Node(
                 train_hybrid,
                 inputs=["splits", "params:hybrid", *(f"{name}_probabilities" for name in MEMBERS)],
@@ -47,10 +40,21 @@ def create_pipeline(**kwargs) -> Pipeline:
     )
 
 
-def _member(name: str, train: Callable, *features: str) -> Node:
+def _training(name: str, member: Member) -> Node:
+    parameters = ("params:svm", "params:hybrid", "params:seed")
     return Node(
-        train,
-        inputs=[*features, "splits", "params:svm", "params:seed"],
+        _training_of(name),
+        inputs=[member.entry, "splits", *parameters, *member.further.values()],
         outputs=[name, f"{name}_probabilities"],
         name=f"train_{name}",
     )
+
+
+def _training_of(name: str) -> Callable[..., Any]:
+    """`train_member` for one member; a function, because Kedro-Viz shows no code of a partial."""
+
+    @wraps(train_member)
+    def train(*inputs: Any) -> Any:
+        return train_member(*inputs, name=name)
+
+    return train

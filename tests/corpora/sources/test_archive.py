@@ -10,18 +10,17 @@ import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
 
-from disentangled_audio.corpora.sources.archives import (
+from disentangled_audio.corpora.sources.archive import (
     Limits,
-    Member,
     extract_members,
-    extraction_folder,
     list_members,
-    stem,
 )
+from disentangled_audio.corpora.sources.places import stem
 from disentangled_audio.errors import UserError
 
 FILES = {"top/a/1.wav": b"one", "top/b/2.wav": b"two!", "top/readme.txt": b"read"}
@@ -90,10 +89,8 @@ def test_only_what_matches_is_listed_and_extracted(tmp_path: Path, kind: str) ->
     archive = _archive(tmp_path, kind, *FILES.items())
     target = tmp_path / "new" / "out"
 
-    assert list_members(archive, WAVS) == [
-        Member("top/a/1.wav", "top/a/1.wav", 3),
-        Member("top/b/2.wav", "top/b/2.wav", 4),
-    ]
+    listed = {path: member.n_bytes for path, member in list_members(archive, WAVS).items()}
+    assert listed == {"top/a/1.wav": 3, "top/b/2.wav": 4}
     assert extract_members(archive, WAVS, target) == target
 
     assert _content(target) == {name: FILES[name] for name in list(FILES)[:2]}
@@ -114,7 +111,7 @@ def test_patterns_are_for_whole_paths(
 ) -> None:
     archive = _archive(tmp_path, "zip", *FILES.items())
 
-    assert [member.path for member in list_members(archive, patterns)] == chosen
+    assert list(list_members(archive, patterns)) == chosen
 
 
 def test_what_matches_nothing_shows_what_there_is(tmp_path: Path) -> None:
@@ -132,15 +129,6 @@ def test_extraction_is_done_once(tmp_path: Path) -> None:
     archive.unlink()
 
     assert extract_members(archive, WAVS, target) == target
-
-
-def test_a_folder_is_keyed_by_archive_and_patterns() -> None:
-    def name(archive_hash: str, *patterns: str) -> str:
-        return extraction_folder("some.tar.gz", archive_hash, list(patterns))
-
-    assert name("md5:1", "a", "b") == name("md5:1", "b", "a")
-    assert len({name("md5:1", "a"), name("md5:2", "a"), name("md5:1", "b")}) == 3
-    assert name("md5:1", "a").startswith("some-")
 
 
 @pytest.mark.parametrize(
@@ -185,62 +173,68 @@ def test_an_archive_made_on_windows_has_its_folders(tmp_path: Path) -> None:
     assert _content(extract_members(archive, ["top/*"], tmp_path / "out")) == {"top/1.wav": b"one"}
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        "../evil.wav",
-        "top/../../evil.wav",
-        "top/../evil.wav",
-        "top/..",
-        "..\\evil.wav",
-        "/etc/evil.wav",
-        "\\evil.wav",
-        "C:evil.wav",
-        "c:\\evil.wav",
-        "//host/share/evil.wav",
-    ],
-)
-@pytest.mark.parametrize("make", [_zip, _tar])
-def test_a_member_outside_of_the_folder_is_refused(
-    tmp_path: Path, make: Callable[..., Path], name: str
-) -> None:
-    archive = make(tmp_path / "some", ("good.wav", b"good"), (name, b"evil"))
-
-    _assert_refused(archive, name, "would lie outside of the folder")
-    with pytest.raises(UserError, match="would lie outside"):
-        list_members(archive, ["good.wav"])
-
-
-LINKS = [
-    (tarfile.SYMTYPE, "../../etc/hostname"),
-    (tarfile.SYMTYPE, "/etc/hostname"),
-    (tarfile.SYMTYPE, "../.."),
-    (tarfile.LNKTYPE, "../etc/hostname"),
-    (tarfile.LNKTYPE, "/etc/hostname"),
+OUTSIDE = "would lie outside of the folder"
+LEADS_OUT = "links out of the folder"
+NO_FILE = "which is no file in the archive"
+SPECIAL = "is a device, a pipe"
+TWICE = "is there more than once"
+EVIL_NAMES = [
+    *("../evil.wav", "top/../../evil.wav", "top/../evil.wav", "top/..", "..\\evil.wav"),
+    *("/etc/evil.wav", "\\evil.wav", "C:evil.wav", "c:\\evil.wav", "//host/share/evil.wav"),
+]
+LINK = stat.S_IFLNK | 0o777
+ZIPPED: list[tuple[str | zipfile.ZipInfo, bytes, str]] = [
+    *((name, b"evil", OUTSIDE) for name in EVIL_NAMES),
+    (_unix("top/link.wav", LINK), b"../../etc/hostname", LEADS_OUT),
+    (_unix("top/link.wav", LINK), b"/etc/hostname", LEADS_OUT),
+    (_unix("link.wav", LINK), b"nothing.wav", NO_FILE),
+    *((_unix("dev.wav", kind), b"", SPECIAL) for kind in (stat.S_IFIFO, stat.S_IFCHR)),
+    *((_unix("dev.wav", kind), b"", SPECIAL) for kind in (stat.S_IFBLK, stat.S_IFSOCK)),
+    *((name, b"two", TWICE) for name in ("good.wav", "./good.wav", ".//good.wav")),
+]
+TARRED: list[tuple[str | tarfile.TarInfo, bytes, str]] = [
+    *((name, b"evil", OUTSIDE) for name in EVIL_NAMES),
+    *(
+        (_special("top/link.wav", tarfile.SYMTYPE, target), b"", LEADS_OUT)
+        for target in ("../../etc/hostname", "/etc/hostname", "../..")
+    ),
+    *(
+        (_special("top/link.wav", tarfile.LNKTYPE, target), b"", LEADS_OUT)
+        for target in ("../etc/hostname", "/etc/hostname")
+    ),
+    *(
+        (_special("link.wav", tarfile.SYMTYPE, target), b"", NO_FILE)
+        for target in ("link.wav", "nothing.wav", ".")
+    ),
+    *((_special("dev.wav", kind), b"", SPECIAL) for kind in (tarfile.FIFOTYPE, tarfile.CHRTYPE)),
+    (_special("dev.wav", tarfile.BLKTYPE), b"", SPECIAL),
+    *((name, b"two", TWICE) for name in ("good.wav", "./good.wav", ".//good.wav")),
 ]
 
 
-@pytest.mark.parametrize(("kind", "target"), LINKS)
-def test_a_link_out_of_a_tar_is_refused(tmp_path: Path, kind: bytes, target: str) -> None:
-    link = _special("top/link.wav", kind, target)
-    archive = _tar(tmp_path / "some.tgz", ("top/good.wav", b"good"), (link, b""))
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+@pytest.mark.parametrize(
+    ("make", "member", "content", "reason"),
+    [*((_zip, *danger) for danger in ZIPPED), *((_tar, *danger) for danger in TARRED)],
+)
+def test_an_unsafe_member_is_refused_by_its_name(
+    tmp_path: Path, make: Callable[..., Path], member: Any, content: bytes, reason: str
+) -> None:
+    archive = make(tmp_path / "some", ("good.wav", b"good"), (member, content))
+    name = member if isinstance(member, str) else getattr(member, "filename", None) or member.name
 
-    _assert_refused(archive, "top/link.wav", "links out of the folder")
-
-
-@pytest.mark.parametrize("target", ["../../etc/hostname", "/etc/hostname"])
-def test_a_link_out_of_a_zip_is_refused(tmp_path: Path, target: str) -> None:
-    link = _unix("top/link.wav", stat.S_IFLNK | 0o777)
-    archive = _zip(tmp_path / "some.zip", ("good.wav", b"good"), (link, target.encode()))
-
-    _assert_refused(archive, "top/link.wav", "links out of the folder")
+    _assert_refused(archive, name, reason)
+    if reason in (OUTSIDE, LEADS_OUT, SPECIAL):
+        # Also where nobody asks for that member.
+        with pytest.raises(UserError, match=reason):
+            list_members(archive, ["good.wav"])
 
 
 def test_writing_through_a_link_is_refused(tmp_path: Path) -> None:
     link = _special("top/link", tarfile.SYMTYPE, "/tmp")
     archive = _tar(tmp_path / "some.tar", (link, b""), ("top/link/evil.wav", b"evil"))
 
-    _assert_refused(archive, "top/link", "links out of the folder")
+    _assert_refused(archive, "top/link", LEADS_OUT)
 
 
 @pytest.mark.parametrize("make", [_zip, _tar])
@@ -264,39 +258,6 @@ def test_a_hard_link_is_extracted_as_a_copy(tmp_path: Path) -> None:
 
     target = extract_members(archive, ["*/b/*"], tmp_path / "out")
     assert _content(target) == {"top/b/2.wav": b"one"}
-
-
-@pytest.mark.parametrize("target", ["link.wav", "nothing.wav", "."])
-def test_a_link_to_no_file_is_refused(tmp_path: Path, target: str) -> None:
-    link = _special("link.wav", tarfile.SYMTYPE, target)
-    archive = _tar(tmp_path / "some.tar", ("good.wav", b"good"), (link, b""))
-
-    _assert_refused(archive, "link.wav", "which is no file in the archive")
-
-
-@pytest.mark.parametrize("kind", [tarfile.FIFOTYPE, tarfile.CHRTYPE, tarfile.BLKTYPE])
-def test_a_device_in_a_tar_is_refused(tmp_path: Path, kind: bytes) -> None:
-    archive = _tar(tmp_path / "some.tar", ("good.wav", b"good"), (_special("dev.wav", kind), b""))
-
-    _assert_refused(archive, "dev.wav", "is a device, a pipe")
-
-
-@pytest.mark.parametrize("mode", [stat.S_IFIFO, stat.S_IFCHR, stat.S_IFBLK, stat.S_IFSOCK])
-def test_a_device_in_a_zip_is_refused(tmp_path: Path, mode: int) -> None:
-    archive = _zip(tmp_path / "some.zip", ("good.wav", b"good"), (_unix("dev.wav", mode), b""))
-
-    _assert_refused(archive, "dev.wav", "is a device, a pipe")
-
-
-@pytest.mark.filterwarnings("ignore:Duplicate name")
-@pytest.mark.parametrize("again", ["top/1.wav", "./top/1.wav", "top//1.wav"])
-@pytest.mark.parametrize("make", [_zip, _tar])
-def test_a_member_that_is_there_twice_is_refused(
-    tmp_path: Path, make: Callable[..., Path], again: str
-) -> None:
-    archive = make(tmp_path / "some", ("top/1.wav", b"one"), (again, b"two"))
-
-    _assert_refused(archive, again, "is there more than once")
 
 
 @pytest.mark.parametrize("make", [_zip, _tar])
@@ -449,4 +410,4 @@ def test_a_tar_that_ends_with_a_zip_is_a_tar(tmp_path: Path) -> None:
     inner = _zip(tmp_path / "inner.zip", ("inner.wav", b"inner"))
     archive = _tar(tmp_path / "some.tar", ("inner.zip", inner.read_bytes()))
 
-    assert [member.path for member in list_members(archive, ["*"])] == ["inner.zip"]
+    assert list(list_members(archive, ["*"])) == ["inner.zip"]

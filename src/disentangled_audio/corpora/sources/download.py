@@ -6,52 +6,23 @@ import logging
 import os
 import re
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
-import pooch
 import requests
-from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    DownloadColumn,
-    Progress,
-    TextColumn,
-    TimeRemainingColumn,
-    TransferSpeedColumn,
-)
-from urllib3.exceptions import HTTPError
+from urllib3.exceptions import HTTPError, ProtocolError
 
-from disentangled_audio.corpora.sources.file_hash import (
-    check_hash,
-    computed_hash,
-    how_to_accept,
-    record_hash,
-    recorded_hash,
-)
 from disentangled_audio.errors import UserError
-from disentangled_audio.storage.disk_space import require_free
-
-try:
-    import fcntl
-except ImportError:  # Windows
-    fcntl = None  # type: ignore[assignment]
+from disentangled_audio.storage.disk_errors import require_free
+from disentangled_audio.storage.hashing import file_hash
+from disentangled_audio.storage.locks import locked
+from disentangled_audio.storage.progress import byte_progress
 
 logger = logging.getLogger(__name__)
-# Pooch would tell the user to write the hash into code.
-pooch.get_logger().setLevel("WARNING")
 
 # What a stalled transfer loses at most.
 _CHUNK_BYTES = 1 << 16
-_BROKEN = (
-    requests.Timeout,
-    requests.exceptions.ChunkedEncodingError,
-    HTTPError,
-)
 
 
 @dataclass(frozen=True)
@@ -61,7 +32,8 @@ class Transfer:
     Attributes
     ----------
     retries : int
-        Further attempts at one URL after a broken transfer, a timeout or a server error.
+        Further attempts at one URL after a broken transfer, a timeout or a server error; those
+        that bring bytes are not counted.
     backoff_s : float
         Pause before the first of them, in seconds; each later pause is twice as long.
     connect_timeout_s, read_timeout_s : float
@@ -91,7 +63,7 @@ class _UnreachableError(_BrokenError):
 
 
 class _MismatchError(_FailedError):
-    """It gave another file."""
+    """It gave a file with another hash, the second argument."""
 
 
 def fetch(
@@ -134,16 +106,15 @@ def fetch(
     path = folder / name
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with _alone(folder):
+        # Two downloads at once would mix their bytes.
+        with locked(folder / f".{name}.lock", wait=True):
             if path.is_file():
                 check_hash(path, known_hash)
-                if known_hash is None and recorded_hash(path) is None:
-                    # It came under a known hash, which is no longer asked for.
-                    record_hash(path)
-                return path
-            _from_mirrors(urls, path, known_hash or recorded_hash(path), transfer or Transfer())
+            else:
+                expected = known_hash or recorded_hash(path)
+                _from_mirrors(urls, path, expected, transfer or Transfer())
             if known_hash is None and recorded_hash(path) is None:
-                record_hash(path)
+                _record_hash(path)
     except OSError as error:
         raise UserError(
             f"{name} from {urls[0]} cannot be written to {folder}: {error.strerror or error}; "
@@ -152,54 +123,22 @@ def fetch(
     return path
 
 
-@contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    """Wait while another run downloads to the folder: two would mix their bytes in one part."""
-    if fcntl is None:
-        yield
-        return
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        _lock(descriptor, folder)
-        yield
-    finally:
-        os.close(descriptor)
-
-
-def _lock(descriptor: int, folder: Path) -> None:
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        logger.info("Waiting for another run that downloads to %s", folder)
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-    except OSError:
-        logger.debug("%s takes no locks, as some network disks", folder)
-
-
 def _from_mirrors(urls: list[str], path: Path, expected: str | None, transfer: Transfer) -> None:
-    failures = []
+    failures: list[tuple[str, _FailedError]] = []
     for number, url in enumerate(urls, start=1):
         if not re.match(r"(?i)https?://[^/]", url):
             raise UserError(f"{url} is not an http or https URL; write one, or name a local file")
         logger.info("Downloading %s to %s", url, path)
         try:
-            pooch.retrieve(
-                url,
-                known_hash=expected,
-                fname=path.name,
-                path=path.parent,
-                downloader=_Download(
-                    path, expected, transfer, mirrors=urls, last=number == len(urls)
-                ),
-            )
+            _Download(path, expected, transfer, urls, last=number == len(urls)).get(url)
             return
         except _FailedError as error:
             failures.append((url, error))
-    reasons = "\n".join(f"  {url}: {error}" for url, error in failures)
+    reasons = "\n".join(f"  {url}: {error.args[0]}" for url, error in failures)
     told = f"{path.name} could not be downloaded:\n{reasons}\n"
-    wrong = next((error for _, error in failures if isinstance(error, _MismatchError)), None)
-    if wrong:
-        raise UserError(told + how_to_accept(path, str(wrong.args[1]))) from wrong
+    for _, error in failures:
+        if isinstance(error, _MismatchError):
+            raise UserError(told + _how_to_accept(path, error.args[1])) from error
     raise UnavailableError(
         f"{told}Check the address, the network and the proxy (HTTP_PROXY, HTTPS_PROXY), and run "
         f"again; or download it by other means and put it at {path}."
@@ -207,29 +146,24 @@ def _from_mirrors(urls: list[str], path: Path, expected: str | None, transfer: T
 
 
 class _Download:
-    """Pooch's downloader: fills `NAME.part`, and hands it over once it is complete and right.
+    """Fills `NAME.part`, and renames it once it is complete and right.
 
     `NAME.part.json` says which version of which URL the part is of. A server that cannot be
     reached is tried again only if it is the last mirror.
     """
 
     def __init__(
-        self,
-        path: Path,
-        expected: str | None,
-        transfer: Transfer,
-        *,
-        mirrors: list[str],
-        last: bool,
+        self, path: Path, expected: str | None, transfer: Transfer, urls: list[str], *, last: bool
     ) -> None:
-        self._mirrors = mirrors
-        self._last = last
+        self._path = path
         self._part = path.with_name(f"{path.name}.part")
         self._note = path.with_name(f"{path.name}.part.json")
         self._expected = expected
         self._transfer = transfer
+        self._mirrors = urls
+        self._last = last
 
-    def __call__(self, url: str, output_file: str, pooch: Any) -> None:
+    def get(self, url: str) -> None:
         resumed = self._complete(url)
         if self._mismatch() and resumed:
             # The part may have been of another file.
@@ -241,7 +175,7 @@ class _Download:
             if not self._last:
                 self._discard()
             raise _MismatchError(f"its hash is {found}, expected is {self._expected}", found)
-        os.replace(self._part, output_file)
+        os.replace(self._part, self._path)
         self._discard()
 
     def _complete(self, url: str) -> bool:
@@ -256,9 +190,7 @@ class _Download:
                 if isinstance(error, _UnreachableError) and not self._last:
                     raise
                 resumed = True
-                n_bytes = self._part.stat().st_size if self._part.exists() else 0
-                if n_bytes > most:
-                    # It gets on: only attempts that bring nothing are counted.
+                if (n_bytes := self._n_bytes()) > most:
                     n_failed, most, pause_s = 0, n_bytes, self._transfer.backoff_s
                 n_failed += 1
                 if n_failed > self._transfer.retries:
@@ -275,88 +207,77 @@ class _Download:
             headers["Range"] = f"bytes={n_had}-"
             if validator:
                 headers["If-Range"] = validator
+        timeouts = self._transfer.connect_timeout_s, self._transfer.read_timeout_s
         try:
-            with requests.get(url, headers=headers, stream=True, timeout=self._timeouts) as answer:
+            with requests.get(url, headers=headers, stream=True, timeout=timeouts) as answer:
                 return self._receive(url, answer, n_had, validator)
         except requests.exceptions.SSLError as error:
             raise _FailedError(_reason(error)) from error
         except requests.ConnectionError as error:
             raise _UnreachableError(_reason(error)) from error
-        except _BROKEN as error:
+        except (requests.Timeout, requests.exceptions.ChunkedEncodingError, HTTPError) as error:
             raise _BrokenError(_reason(error)) from error
         except requests.RequestException as error:
             raise _FailedError(_reason(error)) from error
 
-    @property
-    def _timeouts(self) -> tuple[float, float]:
-        return self._transfer.connect_timeout_s, self._transfer.read_timeout_s
-
     def _receive(
         self, url: str, answer: requests.Response, n_had: int, validator: str | None
     ) -> bool:
-        if n_had and answer.status_code == requests.codes.requested_range_not_satisfiable:
-            return self._after_the_end(answer, n_had)
-        if answer.status_code >= 500 or answer.status_code in (408, 429):
-            raise _BrokenError(f"the server answers {answer.status_code} {answer.reason}")
-        if answer.status_code not in (200, 206):
-            raise _FailedError(f"the server answers {answer.status_code} {answer.reason}")
-        continued = answer.status_code == requests.codes.partial_content
-        if continued and not _continues(answer, n_had, validator):
+        """Add an answer to the part, or replace it; gives whether the part was continued."""
+        status = answer.status_code
+        stated = answer.headers.get("Content-Range", "")
+        if n_had and status == requests.codes.requested_range_not_satisfiable:
+            if stated == f"bytes */{n_had}":
+                return True
+            self._discard()
+            raise _BrokenError("the file on the server is shorter than what was downloaded")
+        if status not in (200, 206):
+            passing = status >= 500 or status in (408, 429)
+            error = _BrokenError if passing else _FailedError
+            raise error(f"the server answers {status} {answer.reason}")
+        now = _validator(answer)
+        continued = status == requests.codes.partial_content
+        # Some servers ignore If-Range and send the rest of a newer version.
+        changed = None not in (validator, now) and validator != now
+        if continued and (not n_had or not stated.startswith(f"bytes {n_had}-") or changed):
             self._discard()
             raise _BrokenError("the file on the server has changed since the download began")
         if not continued:
             self._discard()
-            self._note.write_text(
-                json.dumps({"url": url, "validator": _validator(answer)}), encoding="utf-8"
-            )
+            self._note.write_text(json.dumps({"url": url, "validator": now}), encoding="utf-8")
         self._append(answer, n_had if continued else 0)
         return continued
 
     def _append(self, answer: requests.Response, n_had: int) -> None:
         length = answer.headers.get("Content-Length", "")
-        n_coming = int(length) if length.isdigit() else None
-        require_free(self._part.parent, n_coming or 0, f"the download {answer.url}")
-        total = None if n_coming is None else n_had + n_coming
-        with (
-            self._part.open("ab") as part,
-            _progress(self._part.stem, n_had, total) as advance,
-        ):
+        total = n_had + int(length) if length.isdigit() else None
+        require_free(self._part.parent, (total or n_had) - n_had, f"the download {answer.url}")
+        with self._part.open("ab") as part, byte_progress(self._path.name, n_had, total) as advance:
             # Not iter_content: it would unpack a .tgz that is sent as `Content-Encoding: gzip`.
             for chunk in answer.raw.stream(_CHUNK_BYTES, decode_content=False):
                 part.write(chunk)
                 advance(len(chunk))
-        n_bytes = self._part.stat().st_size
-        if total is not None and n_bytes != total:
-            raise _BrokenError(f"the transfer ended after {n_bytes} of {total} bytes")
+
+    def _n_bytes(self) -> int:
+        return self._part.stat().st_size if self._part.exists() else 0
 
     def _resumable(self, url: str) -> tuple[int, str | None]:
         """Bytes of this URL that are here, and what the server knows that version by."""
         try:
             note = json.loads(self._note.read_text(encoding="utf-8"))
-            n_had = self._part.stat().st_size
         except (OSError, ValueError):
             return 0, None
-        if note.get("url") != url:
-            # Another mirror of the same file: only a hash can vouch for what is joined.
-            return (
-                (n_had, None) if self._expected and note.get("url") in self._mirrors else (0, None)
-            )
-        # Without a validator two versions could be joined, which only a hash would reveal.
-        if not (note.get("validator") or self._expected):
-            return 0, None
-        return n_had, note.get("validator")
-
-    def _after_the_end(self, answer: requests.Response, n_had: int) -> bool:
-        if answer.headers.get("Content-Range", "") == f"bytes */{n_had}":
-            return True
-        self._discard()
-        raise _BrokenError("the file on the server is shorter than the part that was downloaded")
+        same = note.get("url") == url
+        validator = note.get("validator") if same else None
+        # Two versions, or files of two mirrors, could be joined: a hash has to vouch for that.
+        vouched = self._expected and note.get("url") in self._mirrors
+        return (self._n_bytes(), validator) if validator or vouched else (0, None)
 
     def _mismatch(self) -> str | None:
         if self._expected is None:
             return None
-        # Not the remembered hash: a small part can be written twice in one tick of the clock.
-        found = computed_hash(self._part, self._expected.partition(":")[0])
+        algorithm = self._expected.partition(":")[0]
+        found = f"{algorithm}:{file_hash(self._part, algorithm)}"
         return None if found == self._expected else found
 
     def _discard(self) -> None:
@@ -364,43 +285,94 @@ class _Download:
         self._note.unlink(missing_ok=True)
 
 
-def _continues(answer: requests.Response, n_had: int, validator: str | None) -> bool:
-    """Whether an answer is the rest of what is here."""
-    starts = re.match(r"bytes (\d+)-", answer.headers.get("Content-Range", ""))
-    if not n_had or starts is None or int(starts[1]) != n_had:
-        return False
-    # Some servers ignore If-Range and send the rest of a newer version.
-    now = _validator(answer)
-    return validator is None or now is None or validator == now
-
-
 def _validator(answer: requests.Response) -> str | None:
     """What If-Range accepts: a strong ETag, or the time of the last change."""
     tag = answer.headers.get("ETag", "")
-    if tag and not tag.startswith("W/"):
-        return tag
-    return answer.headers.get("Last-Modified")
+    return tag if tag and not tag.startswith("W/") else answer.headers.get("Last-Modified")
 
 
 def _reason(error: Exception) -> str:
     if isinstance(error, requests.Timeout) or "timed out" in str(error):
         return "the server does not answer in time"
+    if isinstance(error, ProtocolError):
+        return "the transfer broke off"
     # Requests wraps what urllib3 wraps; only the innermost says what happened.
     inner = getattr(error.args[0] if error.args else error, "reason", error)
     return str(inner).rpartition("): ")[2] or type(error).__name__
 
 
-@contextmanager
-def _progress(name: str, n_had: int, total: int | None) -> Iterator[Any]:
-    """A bar on a terminal, nothing in a log; gives the function to call with bytes received."""
-    console = Console(stderr=True)
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        DownloadColumn(),
-        TransferSpeedColumn(),
-        TimeRemainingColumn(),
+def check_hash(path: Path, known_hash: str | None) -> None:
+    """Compare a file with its known hash, or else with the one recorded at its first download.
+
+    Raises
+    ------
+    UserError
+        If they differ; names the file, both values and how to proceed.
+    """
+    expected = known_hash or recorded_hash(path)
+    if expected is None:
+        return
+    found = hash_of(path, expected.partition(":")[0])
+    if found != expected:
+        raise UserError(
+            f"{path} is not the file that is expected: its hash is {found}, expected is "
+            f"{expected}.\nDelete it to have it downloaded again. {_how_to_accept(path, found)}"
+        )
+
+
+def hash_of(path: Path, algorithm: str = "sha256") -> str:
+    """Hash of a file as `algorithm:hexadecimal`; computed once while the file is unchanged.
+
+    Raises
+    ------
+    UserError
+        If the file cannot be read.
+    """
+    try:
+        status = path.stat()
+        return _known_hash(path, algorithm, status.st_size, status.st_mtime_ns)
+    except OSError as error:
+        raise UserError(f"{path} cannot be read: {error.strerror}") from error
+
+
+@lru_cache(maxsize=256)
+def _known_hash(path: Path, algorithm: str, n_bytes: int, modified_ns: int) -> str:
+    return f"{algorithm}:{file_hash(path, algorithm)}"
+
+
+def recorded_hash(path: Path) -> str | None:
+    """Hash of the first download, `sha256:…`, if it was recorded beside the file.
+
+    Raises
+    ------
+    UserError
+        If the record holds no such hash.
+    """
+    record = _record_of(path)
+    if not record.is_file():
+        return None
+    match = re.match(r"[0-9a-f]{64}(?=\s|$)", record.read_text(encoding="utf-8", errors="replace"))
+    if match is None:
+        raise UserError(f"{record} holds no SHA-256; delete it to trust the next download")
+    return f"sha256:{match[0]}"
+
+
+def _record_hash(path: Path) -> None:
+    # The format of sha256sum, so that `sha256sum --check` reads it too.
+    temporary = path.with_name(f".{path.name}.sha256")
+    temporary.write_text(f"{file_hash(path)}  {path.name}\n", encoding="utf-8")
+    temporary.replace(_record_of(path))
+
+
+def _record_of(path: Path) -> Path:
+    return path.with_name(f"{path.name}.sha256")
+
+
+def _how_to_accept(path: Path, found: str) -> str:
+    record = _record_of(path)
+    recorded = f" and delete {record}" if record.is_file() else ""
+    return (
+        f"If you trust it, set 'hash: {found}', or 'hash: null' to take any file{recorded}; hash "
+        "belongs to the corpus's source, in conf/base/parameters_corpora.yml (for SLR28 it is "
+        "_slr28_hash there) or in your corpus file."
     )
-    with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
-        task = bar.add_task(name, total=total, completed=n_had)
-        yield partial(bar.advance, task)

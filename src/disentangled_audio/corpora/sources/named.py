@@ -5,8 +5,8 @@ import zipfile
 from collections.abc import Sequence
 from pathlib import Path, PurePath
 
-from disentangled_audio.corpora.sources.archive_source import limits_of
-from disentangled_audio.corpora.sources.files import File, files_in_folder, files_in_zip
+from disentangled_audio.corpora.sources.archive import Limits, files_in_zip
+from disentangled_audio.corpora.sources.folder import File, files_in_folder
 from disentangled_audio.errors import UserError
 from disentangled_audio.parameters import AUDIO_FILES, AUDIO_PATTERNS, ArchiveSource
 
@@ -68,7 +68,7 @@ def _of_path(path: Path) -> list[File]:
     elif path.suffix.lower() in _ARCHIVES:
         if not zipfile.is_zipfile(path):
             raise UserError(f"{path} is no zip archive, whatever its name says; get it again")
-        limits = limits_of(ArchiveSource(archive=[str(path)]))
+        limits = Limits.of(ArchiveSource(archive=[str(path)]))
         found = files_in_zip(path, [""], ["*"], AUDIO_PATTERNS, limits)
     else:
         return [File(path, path.name)]

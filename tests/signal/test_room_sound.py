@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import fft
 
-from disentangled_audio.signal import synthesis
+from disentangled_audio.signal import equipment, room_sound
 
 SAMPLE_RATE_HZ = 16_000
 ONE_CHANNEL = np.ones((1, 1, 1), dtype=np.complex64)
@@ -25,35 +25,35 @@ def measured_rt60_s(signal: np.ndarray, first_db: float = -5, last_db: float = -
 
 
 def test_eyring_absorption_gives_the_reverberation_time_back() -> None:
-    absorption = synthesis.eyring_absorption((5.0, 4.0, 3.0), 0.5)
+    absorption = room_sound.eyring_absorption((5.0, 4.0, 3.0), 0.5)
     # Eyring's formula with 24 ln(10) / c written as 0.161 s/m.
     assert -0.161 * 60 / (94 * np.log(1 - absorption)) == pytest.approx(0.5, rel=0.01)
 
 
 def test_eyring_absorption_rejects_a_room_without_reverberation() -> None:
     with pytest.raises(ValueError, match="above 0"):
-        synthesis.eyring_absorption((5.0, 4.0, 3.0), 0.0)
+        room_sound.eyring_absorption((5.0, 4.0, 3.0), 0.0)
 
 
 def test_mixing_time_of_100_cubic_metres_is_10_ms() -> None:
-    assert synthesis.mixing_time_s(100.0) == pytest.approx(0.01)
+    assert room_sound.mixing_time_s(100.0) == pytest.approx(0.01)
 
 
 def test_octave_band_weights_add_up_to_one_and_peak_at_their_centres() -> None:
     frequency_hz = np.linspace(0, 8000, 1001)
-    weights = synthesis.octave_band_weights(frequency_hz)
+    weights = room_sound.octave_band_weights(frequency_hz)
     np.testing.assert_allclose(weights.sum(axis=0), 1, atol=1e-6)
-    centres = np.array(synthesis.OCTAVE_BANDS_HZ)
-    np.testing.assert_allclose(synthesis.octave_band_weights(centres), np.eye(7), atol=1e-6)
+    centres = np.array(room_sound.OCTAVE_BANDS_HZ)
+    np.testing.assert_allclose(room_sound.octave_band_weights(centres), np.eye(7), atol=1e-6)
 
 
 def test_decay_envelope_falls_by_60_db_in_the_reverberation_time() -> None:
-    envelope = synthesis.decay_envelope(8001, 0.5, SAMPLE_RATE_HZ)
+    envelope = room_sound.decay_envelope(8001, 0.5, SAMPLE_RATE_HZ)
     assert 20 * np.log10(envelope[8000] / envelope[0]) == pytest.approx(-60, abs=1e-3)
 
 
 def test_diffuse_tail_has_its_reverberation_time(rng: np.random.Generator) -> None:
-    tail = synthesis.diffuse_tail(
+    tail = room_sound.diffuse_tail(
         12_000,
         rt60_s=np.full(7, 0.5),
         volume_m3=100.0,
@@ -66,7 +66,7 @@ def test_diffuse_tail_has_its_reverberation_time(rng: np.random.Generator) -> No
 
 def test_diffuse_tail_decays_by_band(rng: np.random.Generator) -> None:
     rt60_s = np.array([0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3])
-    tail = synthesis.diffuse_tail(
+    tail = room_sound.diffuse_tail(
         16_000,
         rt60_s=rt60_s,
         volume_m3=100.0,
@@ -84,7 +84,7 @@ def test_diffuse_tail_decays_by_band(rng: np.random.Generator) -> None:
 
 
 def test_diffuse_tail_has_the_energy_of_image_sources(rng: np.random.Generator) -> None:
-    tail = synthesis.diffuse_tail(
+    tail = room_sound.diffuse_tail(
         16_000,
         rt60_s=np.full(7, 0.4),
         volume_m3=80.0,
@@ -98,7 +98,7 @@ def test_diffuse_tail_has_the_energy_of_image_sources(rng: np.random.Generator) 
 
 
 def test_diffuse_spectrum_is_white_with_variance_one(rng: np.random.Generator) -> None:
-    noise = fft.irfft(synthesis.diffuse_spectrum(2**17, ONE_CHANNEL, rng), 2**17)
+    noise = fft.irfft(room_sound.diffuse_spectrum(2**17, ONE_CHANNEL, rng), 2**17)
     assert noise.dtype == np.float32
     assert np.var(noise) == pytest.approx(1, rel=0.02)
     power = np.abs(fft.rfft(noise[0])[1:-1]) ** 2 / 2**17
@@ -109,8 +109,8 @@ def test_diffuse_spectrum_has_the_coherence_of_an_isotropic_field(
     rng: np.random.Generator,
 ) -> None:
     positions_m = np.array([[0.0, 0, 0], [0.1, 0, 0]])
-    mixing = synthesis.diffuse_mixing(positions_m, SAMPLE_RATE_HZ)
-    first, second = synthesis.diffuse_spectrum(2**18, mixing, rng)
+    mixing = room_sound.diffuse_mixing(positions_m, SAMPLE_RATE_HZ)
+    first, second = room_sound.diffuse_spectrum(2**18, mixing, rng)
     frequency_hz = fft.rfftfreq(2**18, 1 / SAMPLE_RATE_HZ)
     for centre_hz in (300.0, 1000.0, 1715.0, 2500.0):
         near = np.abs(frequency_hz - centre_hz) < 50
@@ -121,7 +121,7 @@ def test_diffuse_spectrum_has_the_coherence_of_an_isotropic_field(
 
 
 def test_room_modes_begin_with_the_longest_side() -> None:
-    modes = synthesis.room_modes((6.0, 4.0, 3.0), 10)
+    modes = room_sound.room_modes((6.0, 4.0, 3.0), 10)
     assert modes.frequency_hz[0] == pytest.approx(343 / 12)
     assert modes.orders[0].tolist() == [1, 0, 0]
     assert np.all(np.diff(modes.frequency_hz) >= 0)
@@ -129,9 +129,9 @@ def test_room_modes_begin_with_the_longest_side() -> None:
 
 def test_modal_response_rings_at_its_mode_and_decays() -> None:
     dimensions_m = (6.0, 4.0, 3.0)
-    response = synthesis.modal_response(
+    response = room_sound.modal_response(
         16_000,
-        modes=synthesis.room_modes(dimensions_m, 1),
+        modes=room_sound.room_modes(dimensions_m, 1),
         dimensions_m=dimensions_m,
         source_m=np.array([0.5, 2.0, 1.5]),
         microphones_m=np.array([[5.0, 2.0, 1.5], [3.0, 2.0, 1.5]]),
@@ -146,7 +146,7 @@ def test_modal_response_rings_at_its_mode_and_decays() -> None:
 
 
 def test_crossfade_keeps_the_energy() -> None:
-    leaving, coming = synthesis.crossfade_gains(1000, 200, 500)
+    leaving, coming = room_sound.crossfade_gains(1000, 200, 500)
     np.testing.assert_allclose(leaving**2 + coming**2, 1, atol=1e-6)
     assert leaving[:200].min() == 1
     assert coming[:201].max() == 0
@@ -154,52 +154,52 @@ def test_crossfade_keeps_the_energy() -> None:
 
 
 def test_pink_weights_fall_by_their_slope() -> None:
-    low, high = synthesis.pink_weights(np.array([500.0, 1000.0]), 3.0)
+    low, high = equipment.pink_weights(np.array([500.0, 1000.0]), 3.0)
     assert 20 * np.log10(low / high) == pytest.approx(3.0, abs=1e-4)
 
 
 def test_peaking_section_reaches_its_gain_at_the_centre_only() -> None:
-    sections = synthesis.peaking_section(1000.0, 6.0, 1.0, SAMPLE_RATE_HZ)
-    gains = synthesis.section_gains(np.array([0.0, 1000.0]), sections, SAMPLE_RATE_HZ)
+    sections = equipment.peaking_section(1000.0, 6.0, 1.0, SAMPLE_RATE_HZ)
+    gains = equipment.section_gains(np.array([0.0, 1000.0]), sections, SAMPLE_RATE_HZ)
     np.testing.assert_allclose(20 * np.log10(gains), [0, 6], atol=0.01)
 
 
 def test_band_limits_are_3_db_down_at_their_frequencies() -> None:
-    sections = synthesis.band_limits(100.0, 6000.0, SAMPLE_RATE_HZ)
-    gains = synthesis.section_gains(np.array([100.0, 1000.0, 6000.0]), sections, SAMPLE_RATE_HZ)
+    sections = equipment.band_limits(100.0, 6000.0, SAMPLE_RATE_HZ)
+    gains = equipment.section_gains(np.array([100.0, 1000.0, 6000.0]), sections, SAMPLE_RATE_HZ)
     np.testing.assert_allclose(20 * np.log10(gains), [-3.01, 0, -3.01], atol=0.05)
 
 
 def test_filter_sections_matches_the_predicted_gains() -> None:
-    sections = synthesis.band_limits(100.0, 6000.0, SAMPLE_RATE_HZ)
+    sections = equipment.band_limits(100.0, 6000.0, SAMPLE_RATE_HZ)
     impulse = np.zeros((1, 16_000), dtype=np.float32)
     impulse[0, 0] = 1
-    response = np.abs(fft.rfft(synthesis.filter_sections(impulse, sections)[0]))
-    expected = synthesis.section_gains(np.arange(8001.0), sections, SAMPLE_RATE_HZ)
+    response = np.abs(fft.rfft(equipment.filter_sections(impulse, sections)[0]))
+    expected = equipment.section_gains(np.arange(8001.0), sections, SAMPLE_RATE_HZ)
     np.testing.assert_allclose(response[50:7000], expected[50:7000], atol=2e-3)
 
 
 def test_dither_keeps_a_level_below_one_step(rng: np.random.Generator) -> None:
     signal = np.full(200_000, 0.3 / 32767, dtype=np.float32)
-    samples = synthesis.quantise_16_bit(signal, rng)
+    samples = equipment.quantise_16_bit(signal, rng)
     assert samples.mean() == pytest.approx(0.3, abs=0.01)
     # Total error of triangular dither: a quarter of a squared step, whatever the signal.
     assert samples.var() == pytest.approx(0.25, abs=0.01)
 
 
 def test_dither_at_full_scale_does_not_wrap_round(rng: np.random.Generator) -> None:
-    loudest = np.full(200_000, synthesis.MAX_AMPLITUDE, dtype=np.float32)
-    samples = synthesis.quantise_16_bit(np.stack([loudest, -loudest]), rng)
+    loudest = np.full(200_000, equipment.MAX_AMPLITUDE, dtype=np.float32)
+    samples = equipment.quantise_16_bit(np.stack([loudest, -loudest]), rng)
     assert (samples[0].min(), samples[0].max()) == (32765, 32767)
     assert (samples[1].min(), samples[1].max()) == (-32767, -32765)
 
 
 def test_quantise_16_bit_refuses_to_clip(rng: np.random.Generator) -> None:
     with pytest.raises(ValueError, match="clip"):
-        synthesis.quantise_16_bit(np.array([0.1, -1.2], dtype=np.float32), rng)
+        equipment.quantise_16_bit(np.array([0.1, -1.2], dtype=np.float32), rng)
 
 
 @pytest.mark.parametrize("centre_hz", [0.0, 8000.0, 9000.0])
 def test_a_resonance_at_half_the_sample_rate_or_beyond_is_refused(centre_hz: float) -> None:
     with pytest.raises(ValueError, match="must lie below 8000 Hz"):
-        synthesis.peaking_section(centre_hz, 3.0, 1.0, 16000)
+        equipment.peaking_section(centre_hz, 3.0, 1.0, 16000)

@@ -1,10 +1,8 @@
-"""Files with recordings: in a folder, or in a zip archive that is read in place."""
+"""Files with recordings below a folder: which ones, and why one cannot be used."""
 
-import functools
 import os
 import re
 import stat
-import zipfile
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,9 +11,8 @@ from pathlib import Path, PurePosixPath
 
 from fsspec.utils import glob_translate
 
-from disentangled_audio.corpora.reading.readers import RejectedError
-from disentangled_audio.corpora.sources.archives import DAMAGED, Limits, list_members
 from disentangled_audio.errors import UserError
+from disentangled_audio.parameters import AnySource, Format
 
 # Whole recordings are held in memory.
 _MAX_BYTES = 2**31
@@ -25,6 +22,24 @@ _SPECIAL_KINDS = {
     stat.S_IFCHR: "device",
     stat.S_IFBLK: "device",
 }
+
+
+class RejectedError(ValueError):
+    """A file that cannot be used; carries what to do about it.
+
+    Parameters
+    ----------
+    reason : str
+    what_to_do : str
+        In a corpus.
+    of_model : str, optional
+        The same where a trained model's parameters cannot be changed.
+    """
+
+    def __init__(self, reason: str, what_to_do: str, of_model: str | None = None) -> None:
+        super().__init__(reason)
+        self.what_to_do = what_to_do
+        self.of_model = of_model or what_to_do
 
 
 @dataclass(frozen=True)
@@ -37,23 +52,19 @@ class Fault:
 
 @dataclass(frozen=True)
 class File:
-    """A file on the disk, or a member of a zip archive.
+    """A file on the disk.
 
     Attributes
     ----------
     path : Path
-        The file, or the archive.
     relative : str
         Its path below the source's folder, with forward slashes.
-    member : str or None
-        Its name in the archive.
     fault : Fault or None
         Why it cannot be read, where that is known before: it is a pipe, a broken link.
     """
 
     path: Path
     relative: str
-    member: str | None = None
     fault: Fault | None = None
 
     def read(self) -> bytes:
@@ -67,16 +78,16 @@ class File:
         if self.fault is not None:
             raise RejectedError(self.fault.reason, self.fault.what_to_do)
         try:
-            return self._read_file() if self.member is None else self._read_member(self.member)
+            return self._content()
         except OSError as error:
             raise RejectedError(
                 f"cannot be read: {error.strerror or error}", "check the file and its permissions"
             ) from error
 
-    def _read_file(self) -> bytes:
+    def _content(self) -> bytes:
         status = self.path.stat()
         # Not even opened: a pipe would wait for its writer.
-        if fault := _special(status) or _too_large(status.st_size):
+        if fault := _special(status) or too_large(status.st_size):
             raise RejectedError(fault.reason, fault.what_to_do)
         content = self.path.read_bytes()
         if len(content) != status.st_size:
@@ -86,26 +97,52 @@ class File:
             )
         return content
 
-    def _read_member(self, member: str) -> bytes:
-        modified_ns = self.path.stat().st_mtime_ns
-        try:
-            return _opened(self.path, modified_ns).read(member)
-        # A bzip2 stream that is damaged is an OSError.
-        except (*DAMAGED, OSError) as error:
-            raise RejectedError(
-                f"damaged in its archive: {error}", "get the archive again"
-            ) from error
-
     def __str__(self) -> str:
-        return str(self.path) if self.member is None else f"{self.path}:{self.member}"
+        return str(self.path)
 
 
-def _too_large(n_bytes: int) -> Fault | None:
+def too_large(n_bytes: int) -> Fault | None:
+    """Why a file of so many bytes cannot be read, if it cannot."""
     if n_bytes <= _MAX_BYTES:
         return None
     return Fault(
         f"too large: {n_bytes} bytes, the maximum is {_MAX_BYTES}", "cut it into shorter recordings"
     )
+
+
+@dataclass(frozen=True)
+class Located:
+    """A recording of a corpus.
+
+    Attributes
+    ----------
+    files : tuple of File
+        The file; one a channel, in their order, where channels are files of their own.
+    label : str
+        Which source it comes from.
+    relative : str
+        Its path below the source's folder; what name patterns are matched with.
+    source : Source
+        The source, which may have its own patterns and format.
+    missing_channels : tuple of int
+        Numbers of the channels whose files are not there.
+    """
+
+    files: tuple[File, ...]
+    label: str
+    relative: str
+    source: AnySource
+    missing_channels: tuple[int, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """What the recording is called in tables; unique in a corpus."""
+        return f"{self.label}/{self.relative}"
+
+    @property
+    def format(self) -> Format:
+        """How its samples are stored."""
+        return self.source.format
 
 
 def files_in_folder(folder: Path, patterns: list[str]) -> list[File]:
@@ -130,7 +167,7 @@ def files_in_folder(folder: Path, patterns: list[str]) -> list[File]:
     UserError
         If a pattern is none, or the folder cannot be read.
     """
-    walk = _Walk(folder, _Patterns(patterns))
+    walk = _Walk(folder, Patterns(patterns))
     files = list(walk.files())
     if walk.matching_folders:
         told = {file.relative for file in files}
@@ -148,7 +185,7 @@ _FOLDER = Fault(
 )
 
 
-class _Patterns:
+class Patterns:
     """Glob patterns for paths below a folder."""
 
     def __init__(self, patterns: list[str]) -> None:
@@ -192,7 +229,7 @@ class _Walk:
         Folders whose own paths match.
     """
 
-    def __init__(self, folder: Path, patterns: _Patterns) -> None:
+    def __init__(self, folder: Path, patterns: Patterns) -> None:
         self._folder = folder
         self._patterns = patterns
         self._waiting = deque([""])
@@ -278,62 +315,3 @@ def _special(status: os.stat_result) -> Fault | None:
     """What it is if it is neither a file nor a folder."""
     kind = _SPECIAL_KINDS.get(stat.S_IFMT(status.st_mode))
     return kind and Fault(f"is a {kind}, not a file", "remove it, or narrow corpus.files")
-
-
-def files_in_zip(
-    archive: Path, subfolders: list[str], members: list[str], patterns: list[str], limits: Limits
-) -> list[File]:
-    """Members of a zip below one of its folders that match one of the glob patterns.
-
-    Parameters
-    ----------
-    archive : Path
-    subfolders : list of str
-        Folder in the archive, as a glob pattern; empty for all of it. The first counts that has
-        members.
-    members : list of str
-        Shell patterns for whole paths in the archive, as for extraction.
-    patterns : list of str
-        Glob patterns below the subfolder.
-    limits : Limits
-        What the archive may hold.
-
-    Raises
-    ------
-    UserError
-        If the archive is no zip, is damaged or unsafe, or a pattern is none.
-    """
-    if not zipfile.is_zipfile(archive):
-        raise UserError(
-            f"{archive} is no zip archive, and only a zip can be read in place; set extract: true"
-        )
-    chosen = list_members(archive, members, limits)
-    above = _first_above(subfolders, [member.path for member in chosen])
-    if above is None:
-        return []
-    wanted = _Patterns(patterns)
-    below = [
-        File(archive, member.path.removeprefix(above), member.name, _too_large(member.n_bytes))
-        for member in chosen
-        if member.path.startswith(above)
-    ]
-    return [file for file in below if wanted.matches(file.relative)]
-
-
-def _first_above(subfolders: list[str], paths: list[str]) -> str | None:
-    """What paths in the first folder that is there begin with."""
-    for pattern in subfolders:
-        parts = PurePosixPath(pattern.strip("/")).parts
-        tops = {PurePosixPath(path).parts[: len(parts)] for path in paths}
-        matching = sorted(
-            top for top in tops if len(top) == len(parts) and all(map(fnmatchcase, top, parts))
-        )
-        if matching:
-            return "".join(f"{part}/" for part in matching[0])
-    return None
-
-
-@functools.lru_cache(maxsize=2)
-def _opened(archive: Path, modified_ns: int) -> zipfile.ZipFile:
-    # Opening reads the whole directory of the archive, far more than one member.
-    return zipfile.ZipFile(archive)

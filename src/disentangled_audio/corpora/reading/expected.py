@@ -1,0 +1,99 @@
+"""What ingestion will find, as far as the disk tells before anything is fetched or decoded."""
+
+import io
+from pathlib import Path
+
+import pandas as pd
+import soundfile
+
+from disentangled_audio.corpora.describe import NameGrammar
+from disentangled_audio.corpora.sources.archive import ZippedFile
+from disentangled_audio.corpora.sources.folder import Located, RejectedError
+from disentangled_audio.corpora.sources.generated import generated_files
+from disentangled_audio.corpora.sources.places import (
+    find,
+    in_order,
+    label_of,
+    recordings_of,
+    thinned,
+)
+from disentangled_audio.parameters import GENERATORS, AnySource, Corpus
+
+
+def expected_columns(corpus: Corpus, folders: list[Path]) -> list[str]:
+    """Columns that every item of a corpus has before it is decoded."""
+    return ["recording_id", "path", *NameGrammar(corpus, folders).columns]
+
+
+def expected_items(corpus: Corpus, folders: list[Path]) -> pd.DataFrame | None:
+    """Items that ingestion gives if no file is rejected, from names and headers alone.
+
+    Nothing is downloaded, extracted, generated or decoded.
+
+    Returns
+    -------
+    DataFrame or None
+        The columns of `expected_columns`; None if an archive has to be fetched or extracted first.
+
+    Raises
+    ------
+    UserError
+        If a source is missing and cannot be had, or no file matches.
+    """
+    recordings = listed(corpus, folders)
+    if recordings is None:
+        return None
+    grammar = NameGrammar(corpus, folders)
+    each = corpus.analysis.channel == "each"
+    rows = []
+    for recording, n_channels in recordings:
+        columns = grammar.parse(recording.relative, recording.label, recording.source)
+        if columns is None:
+            continue
+        path = recording.name
+        for recording_id in [f"{path}#{k}" for k in range(n_channels)] if each else [path]:
+            rows.append({"recording_id": recording_id, "path": path, **columns})
+    return pd.DataFrame(rows, columns=expected_columns(corpus, folders))
+
+
+def listed(corpus: Corpus, folders: list[Path]) -> list[tuple[Located, int]] | None:
+    """Every recording and its channels; None if one of the sources is not on the disk yet.
+
+    A header is read only where the channels are items; a file without a readable one counts as
+    having one channel.
+    """
+    parts = [_of_source(source, corpus, folders) for source in corpus.sources]
+    if None in parts:
+        return None
+    n_channels = {recording.name: n for part in parts for recording, n in part}
+    recordings = in_order(recording for part in parts for recording, _ in part)
+    return [(recording, n_channels[recording.name]) for recording in recordings]
+
+
+def _of_source(
+    source: AnySource, corpus: Corpus, folders: list[Path]
+) -> list[tuple[Located, int]] | None:
+    if isinstance(source, GENERATORS):
+        files = thinned(sorted(generated_files(source).items()), source.max_files)
+        label = label_of(source)
+        return [(Located((), label, name, source), n_channels) for name, n_channels in files]
+    place = find(source, corpus, folders)
+    if place is None:
+        return None
+    each = corpus.analysis.channel == "each"
+    recordings = recordings_of(source, corpus, place)
+    return [(item, _n_channels(item) if each else 1) for item in recordings]
+
+
+def _n_channels(recording: Located) -> int:
+    if recording.format.reader != "audio" or len(recording.files) > 1:
+        return len(recording.files)
+    file = recording.files[0]
+    if file.fault is not None:
+        # A pipe would wait for its writer.
+        return 1
+    try:
+        header = io.BytesIO(file.read()) if isinstance(file, ZippedFile) else file.path
+        return soundfile.info(header).channels
+    except (soundfile.LibsndfileError, RejectedError, OSError):
+        return 1

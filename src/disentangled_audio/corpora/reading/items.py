@@ -1,0 +1,262 @@
+"""Items of one recording: what is told of it in the table, and its analysis clips."""
+
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import soxr
+from numpy.typing import NDArray
+
+from disentangled_audio.corpora.reading.decode import (
+    Content,
+    Decoded,
+    decode_content,
+    is_constant,
+    read_content,
+)
+from disentangled_audio.corpora.sources.folder import Located, RejectedError
+from disentangled_audio.parameters import Analysis
+from disentangled_audio.signal.clip import (
+    band_limit,
+    clipped_run,
+    cut,
+    direct_sound_index,
+    normalise_energy,
+    rms,
+)
+from disentangled_audio.signal.shortcuts import recording_facts
+
+
+@dataclass(frozen=True)
+class Task:
+    """One recording that is to be read.
+
+    Attributes
+    ----------
+    recording : Located
+    columns : dict or None
+        What its name says; None if it fits no pattern.
+    sha256 : tuple of (str or None)
+        Hash that each of its files must have, where one is known.
+    noise_name : str or None
+        What the noise that fills a short clip is drawn from; the recording's name otherwise.
+    """
+
+    recording: Located
+    columns: dict[str, str | None] | None
+    sha256: tuple[str | None, ...]
+    noise_name: str | None = None
+
+
+def read_items(
+    task: Task, content: Content, analysis: Analysis
+) -> list[tuple[dict[str, Any], NDArray[np.float32]]]:
+    """Items of one recording whose bytes are read: its rows and clips, as ingestion makes them.
+
+    The rows are without levels and `recording_facts`, which nothing but the table and the audit of
+    a corpus asks for, and have `clipped_run`, which only those who send recordings of their own
+    are told.
+
+    Raises
+    ------
+    RejectedError
+        If it cannot be used.
+    """
+    return list(items_of(task, content.sha256, content, analysis, with_facts=False))
+
+
+def items_of(
+    task: Task,
+    fingerprint: str,
+    content: Content | None,
+    analysis: Analysis,
+    *,
+    with_facts: bool = True,
+) -> Iterator[tuple[dict[str, Any], NDArray[np.float32]]]:
+    """Rows and clips of one recording, whose bytes have a known SHA-256 and may have to be read.
+
+    Raises
+    ------
+    RejectedError
+        If it cannot be used.
+    """
+    recording = task.recording
+    if as_utf8(recording.name) != recording.name:
+        raise RejectedError("the file's name is not valid UTF-8", "rename it")
+    for file in recording.files:
+        # Before its name is: a folder that cannot be read need not fit a pattern.
+        if file.fault is not None:
+            raise RejectedError(file.fault.reason, file.fault.what_to_do)
+    if recording.missing_channels:
+        numbers = ", ".join(map(str, recording.missing_channels))
+        raise RejectedError(f"channel {numbers} is missing", "copy its files again from the source")
+    if task.columns is None:
+        raise RejectedError(
+            "matches no name pattern",
+            "add a pattern to corpus.name_patterns, or narrow corpus.files",
+        )
+    content = content or read_content(recording.files)
+    decoded = decode_content(content, recording.format, analysis.min_duration_s)
+    if decoded.sha256 != fingerprint:
+        raise RejectedError(
+            "the file changed while it was read", "wait until it is written, and run again"
+        )
+    _check_hashes(task, decoded.file_sha256)
+    for channel, signal in channels(decoded, analysis.channel):
+        yield _item(task, task.columns, decoded, channel, signal, analysis, with_facts=with_facts)
+
+
+def _check_hashes(task: Task, found: tuple[str, ...]) -> None:
+    for file, expected, own in zip(task.recording.files, task.sha256, found, strict=True):
+        if expected not in (None, own):
+            raise RejectedError(
+                # Reasons are counted by what stands before the colon.
+                f"not the file that is expected: the SHA-256 of {file.relative} is {own}, "
+                f"corpus.hashes has {expected}",
+                "copy it again from its source, or correct the table",
+            )
+
+
+def as_utf8(name: str) -> str:
+    """A name as it can be written to a table, also where it is not UTF-8."""
+    return name.encode("utf-8", "replace").decode("utf-8")
+
+
+def _item(
+    task: Task,
+    columns: dict[str, str | None],
+    decoded: Decoded,
+    channel: int | None,
+    signal: NDArray[np.float32],
+    analysis: Analysis,
+    *,
+    with_facts: bool,
+) -> tuple[dict[str, Any], NDArray[np.float32]]:
+    file = task.recording
+    suffix = f"#{channel}" if analysis.channel == "each" else ""
+    recording_id = f"{file.name}{suffix}"
+    noise_name = f"{task.noise_name or file.name}{suffix}"
+    clip = to_clip(
+        signal,
+        decoded.sample_rate_hz,
+        analysis,
+        aligned=analysis.align == "direct_sound" and columns["kind"] == "rir",
+        rng=np.random.default_rng([zlib.crc32(noise_name.encode())]),
+    )
+    arrival = direct_sound_index(signal)
+    # A mean of channels was never stored; the first channel was.
+    stored = decoded.samples[:, 0] if channel is None else signal
+    if with_facts:
+        facts = {
+            "peak": float(np.abs(signal).max()),
+            "rms_dbfs": 20 * float(np.log10(max(rms(signal), 1e-12))),
+            **recording_facts(stored, decoded.sample_rate_hz, arrival),
+        }
+    else:
+        heard = decoded.samples.T if channel is None else [signal]
+        facts = {"clipped_run": max(map(clipped_run, heard))}
+    row = {
+        "recording_id": recording_id,
+        "path": file.name,
+        "channel": "mean" if channel is None else str(channel),
+        **columns,
+        "sample_rate_hz": decoded.sample_rate_hz,
+        "n_channels": decoded.samples.shape[1],
+        "duration_s": decoded.duration_s,
+        "first_arrival_s": arrival / decoded.sample_rate_hz,
+        "n_bytes": decoded.n_bytes,
+        **facts,
+        "sha256": decoded.sha256,
+    }
+    return row, _finished(clip, analysis)
+
+
+def _finished(clip: NDArray[np.float32], analysis: Analysis) -> NDArray[np.float32]:
+    clips = clip[np.newaxis]
+    if analysis.band_hz is not None:
+        clips = band_limit(clips, analysis.clip_rate_hz, *analysis.band_hz)
+    if analysis.normalise_energy:
+        clips = normalise_energy(clips)
+    return np.ascontiguousarray(clips[0], dtype=np.float32)
+
+
+def channels(decoded: Decoded, policy: str) -> list[tuple[int | None, NDArray[np.float32]]]:
+    """Signals to analyse, by the channel policy.
+
+    Returns
+    -------
+    list of (channel, samples)
+        One entry for `first` and `mean`, one per channel for `each`; channels count from 0,
+        None stands for the mean.
+    """
+    if policy == "mean":
+        return [(None, decoded.samples.mean(axis=1))]
+    if policy == "each":
+        return list(enumerate(decoded.samples.T))
+    return [(0, decoded.samples[:, 0])]
+
+
+def to_clip(
+    signal: NDArray[np.float32],
+    sample_rate_hz: int,
+    analysis: Analysis,
+    *,
+    aligned: bool,
+    rng: np.random.Generator,
+) -> NDArray[np.float32]:
+    """Resample, align and cut one channel to the analysis clip.
+
+    Parameters
+    ----------
+    signal : (n_samples,)
+    sample_rate_hz : int
+        Sampling rate of `signal`.
+    analysis : Analysis
+        With a duration in seconds.
+    aligned : bool
+        Start the clip just before the direct sound instead of at the file's start.
+    rng : numpy.random.Generator
+        Draws the fill noise.
+
+    Returns
+    -------
+    (n_clip_samples,)
+        float32, not yet normalised.
+
+    Raises
+    ------
+    RejectedError
+        If nothing but silence is left in the clip, or its values are beyond float32.
+    """
+    if is_constant(signal):
+        raise RejectedError(
+            "the analysed channel is silent",
+            "choose another channel policy",
+            "bring the sound to the channel that the model listens to, the first or the mean",
+        )
+    if sample_rate_hz != analysis.sample_rate_hz:
+        signal = soxr.resample(signal, sample_rate_hz, analysis.sample_rate_hz)
+    signal = signal[:: analysis.keep_every]
+    if not signal.any():
+        raise RejectedError(
+            f"nothing is left of it at {analysis.clip_rate_hz} Hz",
+            "raise corpus.analysis.sample_rate_hz or min_duration_s",
+            "leave the file out; the model listens to lower frequencies alone",
+        )
+    start = 0
+    if aligned:
+        start = direct_sound_index(signal) - round(analysis.pre_direct_s * analysis.clip_rate_hz)
+    length = round(analysis.duration_s * analysis.clip_rate_hz)
+    clip = cut(signal, start, length, fill=analysis.fill, rng=rng)
+    if not clip.any():
+        raise RejectedError(
+            f"silent in the first {analysis.duration_s:g} s",
+            "trim the leading silence, or raise corpus.analysis.duration_s",
+            "trim the leading silence",
+        )
+    # The mean of two channels or a filter can overflow where no sample of the file does.
+    if not np.isfinite(clip).all():
+        raise RejectedError("its values are too large", "export it again from its source")
+    return clip

@@ -1,0 +1,344 @@
+"""Where the recordings of a corpus lie, and how they get there: from configuration to files."""
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterable
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from disentangled_audio.corpora.sources.archive import Limits, extract_members, files_in_zip
+from disentangled_audio.corpora.sources.download import (
+    UnavailableError,
+    check_hash,
+    fetch,
+    hash_of,
+    recorded_hash,
+)
+from disentangled_audio.corpora.sources.folder import File, Located, files_in_folder
+from disentangled_audio.corpora.sources.generated import generate, generated_folder
+from disentangled_audio.errors import UserError
+from disentangled_audio.parameters import (
+    GENERATORS,
+    AnySource,
+    ArchiveSource,
+    Corpus,
+    FolderSource,
+)
+from disentangled_audio.storage.hashing import short_hash
+
+DOWNLOADS = "downloads"
+EXTRACTED = "extracted"
+
+
+def locate(corpus: Corpus, folders: list[Path]) -> list[Located]:
+    """All recordings of a corpus, sorted by name; downloaded, extracted or made if need be.
+
+    Parameters
+    ----------
+    corpus : Corpus
+    folders : list of Path
+        Where relative folders are looked for, first match wins; generators, downloads and
+        what is extracted go below the last one.
+
+    Raises
+    ------
+    UserError
+        If a source is missing or cannot be had, or no file of it matches; names the places
+        looked at. If `files` or `channel_files` is no pattern, or two recordings would have one
+        name.
+    """
+    return in_order(
+        recording
+        for source in corpus.sources
+        for recording in recordings_of(source, corpus, obtain(source, corpus, folders))
+    )
+
+
+def in_order(recordings: Iterable[Located]) -> list[Located]:
+    """Recordings sorted by name.
+
+    Raises
+    ------
+    UserError
+        If two have one name.
+    """
+    located = sorted(recordings, key=lambda recording: recording.name)
+    for one, other in pairwise(located):
+        if one.name == other.name:
+            files = " and ".join(str(file) for item in (one, other) for file in item.files[:1])
+            raise UserError(
+                f"two sources give {one.name}: {files}; list a folder once, and give sources "
+                "different labels"
+            )
+    return located
+
+
+def obtain(source: AnySource, corpus: Corpus, folders: list[Path]) -> Path:
+    """The folder with a source's files, or the zip that is read in place, which is there then.
+
+    Raises
+    ------
+    UserError
+        As `locate`.
+    """
+    place = find(source, corpus, folders)
+    if place is not None:
+        return place
+    if isinstance(source, GENERATORS):
+        return generate(source, folders[-1])
+    archive = _found_archive(source, folders) or _downloaded(source, folders[-1] / DOWNLOADS)
+    if not source.extract:
+        return archive
+    target = _target(source, archive, source.hash or hash_of(archive), folders)
+    extract_members(archive, source.members, target, Limits.of(source))
+    return _subfolder_of(target, source)
+
+
+def find(source: AnySource, corpus: Corpus, folders: list[Path]) -> Path | None:
+    """What `obtain` gives, if it is on the disk already; looks, and writes nothing.
+
+    Raises
+    ------
+    UserError
+        If it is not there and cannot be had either, or an archive has another hash.
+    """
+    if isinstance(source, FolderSource):
+        return _found_folder(source, corpus.how_to_get, folders)
+    if isinstance(source, GENERATORS):
+        folder = generated_folder(source, folders[-1])
+        return folder if folder.is_dir() else None
+    by_hand = _by_hand(source, folders)
+    if by_hand is not None:
+        return by_hand
+    archive = _found_archive(source, folders)
+    if source.extract:
+        target = _extracted_before(source, archive, folders)
+        if target is not None:
+            return _subfolder_of(target, source)
+    if archive is not None:
+        check_hash(archive, source.hash)
+    elif not source.url:
+        looked = "\n".join(f"  {candidate}" for candidate in _candidates(source, folders))
+        raise UserError(
+            f"archive not found; looked at\n{looked}\n{corpus.how_to_get}\n"
+            "To use an archive that lies elsewhere, set DISENTANGLED_AUDIO_DATA to its folder."
+        )
+    return None if source.extract else archive
+
+
+def source_records(corpus: Corpus, folders: list[Path]) -> list[dict[str, Any]]:
+    """Where the recordings of each source came from, for the manifest of a run.
+
+    Returns
+    -------
+    list of dict
+        `label`, and what tells a source: its folder, or generator and seed. For an archive `url`,
+        and `folder` if somebody extracted it; else `archive`, the `hash` that is asked for, and
+        the archive's own `sha256` if it is still there or was recorded.
+    """
+    records = []
+    for source in corpus.sources:
+        record = source.model_dump(include={"folder", "generator", "seed"})
+        if isinstance(source, ArchiveSource):
+            record = _archive_record(source, folders)
+        records.append({"label": label_of(source), **record})
+    return records
+
+
+def _archive_record(source: ArchiveSource, folders: list[Path]) -> dict[str, Any]:
+    by_hand = _by_hand(source, folders)
+    if by_hand is not None:
+        return {"url": source.url, "folder": str(by_hand)}
+    downloads = _downloads(source, folders)
+    recorded = (path for path in downloads if recorded_hash(path) is not None)
+    path = _found_archive(source, folders) or next(recorded, downloads[0])
+    found = recorded_hash(path) or (hash_of(path) if path.is_file() else None)
+    return {
+        "url": source.url,
+        "archive": str(path),
+        "hash": source.hash,
+        "sha256": found and found.partition(":")[2],
+    }
+
+
+def label_of(source: AnySource) -> str:
+    """What a source is called in tables, wherever its files lie."""
+    if source.label is not None:
+        return source.label
+    if isinstance(source, ArchiveSource):
+        return source.subfolder[0].strip("/") or stem(source.name)
+    if isinstance(source, GENERATORS):
+        return source.generator
+    folder = Path(source.folder)
+    elsewhere = folder.is_absolute() or source.folder.startswith("~")
+    return folder.name if elsewhere else folder.as_posix()
+
+
+def stem(archive_name: str) -> str:
+    """Name of an archive without what tells its kind."""
+    return re.sub(r"(?i)(?<=.)\.(zip|tar|tgz|tar\.gz)$", "", archive_name)
+
+
+def _found_folder(source: FolderSource, how_to_get: str, folders: list[Path]) -> Path:
+    wanted = Path(source.folder).expanduser()
+    # An absolute path stays itself below any folder.
+    candidates = list(dict.fromkeys(base / wanted for base in folders or [Path()]))
+    for candidate in candidates:
+        if candidate.is_dir():
+            return candidate
+    looked = "\n".join(f"  {candidate}" for candidate in candidates)
+    raise UserError(
+        f"recordings not found; looked at\n{looked}\n{how_to_get}\n"
+        "To use recordings that lie elsewhere, set DISENTANGLED_AUDIO_DATA to the folder that "
+        f"holds {wanted}."
+    )
+
+
+def _by_hand(source: ArchiveSource, folders: list[Path]) -> Path | None:
+    """The folder of somebody who extracted the archive, if there is one."""
+    own = Path(source.folder).expanduser() if source.folder is not None else None
+    for base in folders:
+        if own is not None and (base / own).is_dir():
+            return base / own
+    for base in folders:
+        # Not the data folder itself: all that is in it would be taken for the archive's content.
+        found = _subfolder(base, [name for name in source.subfolder if name.strip("/")])
+        for name in source.names:
+            found = found or _subfolder(base / stem(name), source.subfolder)
+        if found is not None:
+            return found
+    return None
+
+
+def _subfolder(place: Path, subfolders: list[str]) -> Path | None:
+    """The first of the subfolders that is there below a folder."""
+    for pattern in subfolders:
+        matching = sorted(place.glob(pattern)) if pattern.strip("/") else [place]
+        found = next((folder for folder in matching if folder.is_dir()), None)
+        if found is not None:
+            return found
+    return None
+
+
+def _subfolder_of(extracted: Path, source: ArchiveSource) -> Path:
+    found = _subfolder(extracted, source.subfolder)
+    if found is None:
+        raise UserError(
+            f"{extracted}, extracted from {' or '.join(source.names)}, has no folder "
+            f"{' or '.join(map(repr, source.subfolder))} with members that match "
+            f"{source.members}; correct the source's subfolder"
+        )
+    return found
+
+
+def _candidates(source: ArchiveSource, folders: list[Path]) -> list[Path]:
+    """Where the archive may lie."""
+    wanted = [Path(name).expanduser() for name in source.archive or source.names]
+    places = [base / path for path in wanted for base in folders]
+    places += [base / DOWNLOADS / name for name in source.names for base in folders]
+    return list(dict.fromkeys(places))
+
+
+def _found_archive(source: ArchiveSource, folders: list[Path]) -> Path | None:
+    return next((path for path in _candidates(source, folders) if path.is_file()), None)
+
+
+def _downloads(source: ArchiveSource, folders: list[Path]) -> list[Path]:
+    """Where a download of each of the source's archives is put."""
+    return [folders[-1] / DOWNLOADS / name for name in source.mirrors]
+
+
+def _downloaded(source: ArchiveSource, folder: Path) -> Path:
+    """The first of the source's archives that can be had."""
+    unavailable = []
+    for name, urls in source.mirrors.items():
+        try:
+            return fetch(urls, folder, name, source.hash)
+        except UnavailableError as error:
+            unavailable.append(error)
+    raise UnavailableError("\n".join(map(str, unavailable))) from unavailable[-1]
+
+
+def _extracted_before(
+    source: ArchiveSource, archive: Path | None, folders: list[Path]
+) -> Path | None:
+    """What an archive was extracted to, which serves without the archive."""
+    for path in [archive] if archive else _downloads(source, folders):
+        known = source.hash or recorded_hash(path) or (archive and hash_of(path))
+        if known and (target := _target(source, path, known, folders)).is_dir():
+            return target
+    return None
+
+
+def _target(source: ArchiveSource, path: Path, archive_hash: str, folders: list[Path]) -> Path:
+    """Folder for what the source's patterns choose from this very archive."""
+    name = f"{stem(path.name)}-{short_hash([archive_hash, sorted(source.members)])[:12]}"
+    return folders[-1] / EXTRACTED / name
+
+
+def recordings_of(source: AnySource, corpus: Corpus, place: Path) -> list[Located]:
+    """The recordings of one source, sorted, from where `obtain` or `find` says that it lies."""
+    patterns = corpus.files if source.files is None else source.files
+    if isinstance(source, ArchiveSource) and place.is_file():
+        limits = Limits.of(source)
+        files = files_in_zip(place, source.subfolder, source.members, patterns, limits)
+    else:
+        files = files_in_folder(place, patterns)
+    if not files:
+        raise UserError(f"no file matches {patterns} below {place}")
+    recordings = sorted(_by_recording(files, source.channel_files).items())
+    label = label_of(source)
+    # Not the smallest of all: a stray file must not make every recording lack a channel.
+    firsts = Counter(min(channels) for _, channels in recordings)
+    first = min(firsts, key=lambda number: (-firsts[number], number))
+    return [
+        Located(
+            tuple(channels[number] for number in sorted(channels)),
+            label,
+            relative,
+            source,
+            _missing(channels, first, source.n_channel_files),
+        )
+        for relative, channels in thinned(recordings, source.max_files)
+    ]
+
+
+def _missing(channels: dict[int, File], first: int, n_channels: int | None) -> tuple[int, ...]:
+    """Numbers that a recording lacks, counted from where most recordings of a source begin."""
+    end = max(channels) + 1 if n_channels is None else first + n_channels
+    return tuple(sorted(set(range(first, end)) - set(channels)))
+
+
+def _by_recording(files: list[File], channel_files: str | None) -> dict[str, dict[int, File]]:
+    """Files by the recording that they belong to, and by the number of their channel."""
+    if channel_files is None:
+        return {file.relative: {0: file} for file in files}
+    pattern = _channel_pattern(channel_files)
+    channels: dict[str, dict[int, File]] = defaultdict(dict)
+    for file in files:
+        match = pattern.search(file.relative)
+        digits = "" if match is None else "".join(filter(str.isdigit, match["channel"]))
+        start, end = (0, 0) if match is None else match.span("channel")
+        name = file.relative[:start] + file.relative[end:]
+        channels[name][int(digits or 0)] = file
+    return channels
+
+
+def _channel_pattern(text: str) -> re.Pattern[str]:
+    try:
+        pattern = re.compile(text)
+    except re.error as error:
+        raise UserError(f"channel_files {text!r} is not a regular expression: {error}") from error
+    if "channel" not in pattern.groupindex:
+        raise UserError(f"channel_files {text!r} needs a group (?P<channel>…)")
+    return pattern
+
+
+def thinned(items: list[Any], most: int | None) -> list[Any]:
+    """So many items, evenly spread, so that no class or room is favoured by its place."""
+    if most is None or len(items) <= most:
+        return items
+    return [items[index] for index in np.linspace(0, len(items) - 1, most).round().astype(int)]

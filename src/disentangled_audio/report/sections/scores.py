@@ -1,0 +1,230 @@
+"""What was asked, the answer, models against controls, and what each model confuses."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+
+from disentangled_audio.parameters import Corpus
+from disentangled_audio.report import blocks, figures
+from disentangled_audio.report.media import picture
+from disentangled_audio.report.names import EXPLANATIONS, label, named_scores
+from disentangled_audio.report.sentences import (
+    answer,
+    cautions,
+    interval,
+    main_model,
+    number_text,
+)
+
+TRAINED = (
+    "Confusion matrix, precision and recall, and F1 by class, as the original report had them."
+)
+CONTROLS = (
+    "A control sees numbers of the file, such as its duration or its size, or sound that is "
+    "stripped of all but its first 5 ms or its long-term spectrum. A model that does no better "
+    "than a control need not have listened to what it was asked for."
+)
+MEASURES = (
+    "Balanced accuracy is the mean recall over the classes that have test items. Calibration error "
+    "is the mean distance between confidence and accuracy, 0 at best."
+)
+COLUMNS = (
+    *("name", "balanced accuracy", "accuracy", "macro F1", "log loss (nats)", "calibration error"),
+)
+
+
+def scores_section(
+    metrics: Mapping[str, Any],
+    classification_report: pd.DataFrame,
+    confusion: pd.DataFrame,
+    recordings: pd.DataFrame,
+    corpus: Corpus,
+    plotted: Sequence[str],
+) -> dict[str, Any]:
+    """Title of the page, and its first sections.
+
+    Parameters
+    ----------
+    metrics : mapping
+        The `metrics` schema.
+    classification_report : DataFrame
+        Columns ``model, class, precision, recall, f1, support``.
+    confusion : DataFrame
+        Columns ``model, target, predicted, count``.
+    recordings : DataFrame
+    corpus : Corpus
+    plotted : names
+        Models that get figures of their own.
+    """
+    simulated = bool(metrics["simulated"] or corpus.simulated)
+    main = main_model(metrics)
+    models = [main, *(name for name in metrics["models"] if name != main)]
+    tables = (classification_report, confusion)
+    return {
+        "title": (
+            f"Classifying {metrics['target']} in {metrics['corpus']} "
+            f"({'simulated' if simulated else 'real'} recordings)"
+        ),
+        "blocks": {
+            "asked": _asked(metrics, _counts(recordings), corpus.description, simulated=simulated),
+            "answer": _answer(metrics),
+            "comparison": _comparison(metrics, models),
+            "models": [
+                blocks.text(TRAINED),
+                *(
+                    block
+                    for name in models
+                    for block in _model(name, metrics, *tables, has_figures=name in plotted)
+                ),
+            ],
+        },
+    }
+
+
+def _counts(recordings: pd.DataFrame) -> dict[str, int]:
+    kinds = recordings["kind"].value_counts()
+    return {
+        "files": int(recordings["path"].nunique()),
+        "items": len(recordings),
+        **{f"items of kind {kind}": int(number) for kind, number in kinds.items()},
+    }
+
+
+def _asked(
+    metrics: Mapping[str, Any],
+    counts: Mapping[str, int],
+    description: str | None,
+    *,
+    simulated: bool,
+) -> list[blocks.Block]:
+    classes = metrics.get("classes") or []
+    of_classes = f", one of {len(classes)}: {', '.join(classes)}" if classes else ""
+    of_roles = " and ".join(
+        [
+            f"{metrics['n_train']} training, {metrics['n_validation']} validation",
+            f"{metrics['n_test']} test items",
+        ]
+    )
+    facts: list[tuple[str, blocks.Text]] = [
+        ("asked", ["the ", metrics["target"], f" of each recording{of_classes}"]),
+        ("corpus", f"{metrics['corpus']}, {'simulated' if simulated else 'real'} recordings"),
+        *((what, str(number)) for what, number in counts.items()),
+        ("protocol", f"{metrics['protocol']}: {of_roles}"),
+    ]
+    return [*([blocks.text(description)] if description else []), blocks.facts(facts)]
+
+
+def _answer(metrics: Mapping[str, Any]) -> list[blocks.Block]:
+    found = cautions(metrics)
+    told = [blocks.caution("Read with care", found)] if found else []
+    return [blocks.text(answer(metrics), "answer"), *told]
+
+
+def _comparison(metrics: Mapping[str, Any], models: Sequence[str]) -> list[blocks.Block]:
+    shown = named_scores(metrics)
+    resampled = "groups" if metrics.get("resampled") == "group" else "items"
+    explained = [(label(name), EXPLANATIONS[name]) for name in EXPLANATIONS if name in models]
+    return [
+        blocks.text(CONTROLS),
+        blocks.picture_block(picture(figures.comparison(metrics), _comparison_text(shown))),
+        blocks.table(
+            COLUMNS,
+            _score_rows(shown),
+            f"Test items only; 95 % bootstrap intervals in brackets, from resampled {resampled}.",
+            classes=_row_classes(shown),
+        ),
+        blocks.text(MEASURES, "note"),
+        *([blocks.facts(explained)] if explained else []),
+    ]
+
+
+def _comparison_text(shown: Mapping[str, Any]) -> str:
+    scores = [
+        f"{part} {name} {number_text(row['balanced_accuracy'])}"
+        for part, rows in (("model", shown["models"]), ("control", shown["controls"]))
+        for name, row in rows.items()
+    ]
+    return "Balanced accuracy of models and controls: " + ", ".join(scores) + "."
+
+
+def _score_rows(shown: Mapping[str, Any]) -> Iterator[list[str]]:
+    for part, mark in (("models", ""), ("controls", " (control)")):
+        for name, row in shown[part].items():
+            yield [
+                f"{name}{mark}",
+                *(
+                    interval(row, measure).replace("95 % interval ", "")
+                    for measure in ("balanced_accuracy", "accuracy")
+                ),
+                *(number_text(row.get(measure)) for measure in ("macro_f1", "log_loss", "ece")),
+            ]
+
+
+def _row_classes(shown: Mapping[str, Any]) -> list[str]:
+    controls = ["control"] * len(shown["controls"])
+    if controls:
+        controls[0] += " first-control"
+    return [*[""] * len(shown["models"]), *controls]
+
+
+def _model(
+    name: str,
+    metrics: Mapping[str, Any],
+    classification_report: pd.DataFrame,
+    confusion: pd.DataFrame,
+    *,
+    has_figures: bool,
+) -> Iterator[blocks.Block]:
+    shown = label(name)
+    yield blocks.heading(shown)
+    if has_figures:
+        drawn = figures.of_model(
+            confusion, classification_report, name, simulated=metrics["simulated"]
+        )
+        for figure, words in zip(drawn, _figure_texts(shown), strict=True):
+            yield blocks.picture_block(picture(figure, words))
+    yield blocks.text(_common_errors(confusion[confusion["model"] == name]))
+    rows = classification_report[classification_report["model"] == name]
+    if len(rows):
+        yield blocks.data_table(
+            rows.drop(columns="model"),
+            f"{shown} by class, test items; – where a class was never predicted or has no items",
+        )
+    kinds = metrics["models"][name].get("per_kind", {})
+    # With a single kind the row would only repeat the score.
+    if len(kinds) > 1:
+        yield blocks.table(
+            ("kind", "items", "balanced accuracy", "accuracy"),
+            (
+                [
+                    kind,
+                    str(row["n"]),
+                    number_text(row["balanced_accuracy"]),
+                    number_text(row["accuracy"]),
+                ]
+                for kind, row in kinds.items()
+            ),
+            f"{shown} by kind of recording",
+        )
+
+
+def _figure_texts(shown: str) -> tuple[str, str, str]:
+    return (
+        f"Confusion matrix of {shown}: true classes in rows, predicted in columns.",
+        f"Precision and recall of {shown} by class, as in the table below.",
+        f"F1 of {shown} by class, as in the table below.",
+    )
+
+
+def _common_errors(confusion: pd.DataFrame, most: int = 3) -> str:
+    """Say which classes are most often mistaken for which."""
+    wrong = confusion[(confusion["target"] != confusion["predicted"]) & (confusion["count"] > 0)]
+    if wrong.empty:
+        return "No test item was taken for another class."
+    totals = confusion.groupby("target")["count"].sum()
+    told = [
+        f"{row['target']} taken for {row['predicted']} ({row['count']} of {totals[row['target']]})"
+        for row in wrong.nlargest(most, "count").to_dict("records")
+    ]
+    return "Most frequent errors: " + "; ".join(told) + "."

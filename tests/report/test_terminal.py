@@ -1,0 +1,52 @@
+"""What a run prints fits a terminal of 80 columns, and names are printed as they are."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from disentangled_audio.report.terminal import print_summary, step_line
+
+LEVEL = len("WARNING  ")
+
+
+@pytest.mark.parametrize(
+    "name", ["tabulate", "fold_of_a_speaker_with_a_long_name.train_disentangler"]
+)
+def test_a_step_is_one_line_with_its_time(name: str) -> None:
+    line = step_line(7, 139, name, 12345.67)
+    assert line.startswith("[  7/139] ")
+    assert line.endswith(" 12345.7 s")
+    assert name[-30:] in line
+    assert len(line) + LEVEL <= 80
+
+
+def _scores(value: float) -> dict[str, Any]:
+    bounds = [value - 0.1, value]
+    return {"balanced_accuracy": value, "balanced_accuracy_ci95": bounds, "accuracy": value}
+
+
+def test_models_and_the_best_controls_have_their_display_names(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    controls = {f"control_{number}": _scores(number / 10) for number in range(2, 8)}
+    metrics = {
+        **{"target": "[red]room", "corpus": "halls", "protocol": "rooms", "fold": "0"},
+        **{"simulated": True, "n_test": 20, "n_test_groups": 1},
+        "models": {"svm": _scores(0.7), "hybrid": _scores(0.9)},
+        "controls": {"byte_size": _scores(0.8), **controls},
+    }
+    report = tmp_path / "data" / "report.html" / "1" / "report.html"
+    print_summary(metrics, 3, report)
+    shown = capsys.readouterr().out
+    # Names of foreign files and classes are no markup.
+    assert "[red]room of halls, SIMULATED recordings" in shown
+    assert "fold 0, 20 test items of 1 group\n" in shown
+    rows = [line for line in shown.splitlines() if " – " in line]
+    names = ["Fourier + SVM", "Hybrid", "control: File size", "control: control_7"]
+    assert [row.split("  ")[0] for row in rows[:4]] == names
+    assert len(rows) == 2 + 5
+    assert "Rejected files: 3" in shown
+    assert "Report: data/report.html/1/report.html\n" in shown
+    assert max(map(len, shown.splitlines())) <= 80
