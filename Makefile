@@ -22,10 +22,10 @@ coverage: install ## the same, and which lines they run; slower
 	$(BIN)/python -m pytest $(PARALLEL) --cov --cov-report=term
 
 test-tracking: $(TRACKING)/.installed ## the tests of tracking by MLflow, with that installed
-	$(TRACKING)/bin/python -m pytest tests/test_tracking.py
+	$(TRACKING)/bin/python -m pytest tests/runs/test_tracking.py
 
 fuzz: install ## a million strange names and headers, about 40 minutes
-	FUZZ_EXAMPLES=1000000 $(BIN)/python -m pytest tests/corpora/test_fuzz.py
+	FUZZ_EXAMPLES=1000000 $(BIN)/python -m pytest tests/corpora/reading/test_fuzz.py
 
 install: $(INSTALLED) ## a virtual environment with everything in it
 
