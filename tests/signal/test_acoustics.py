@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from disentangled_audio.signal.acoustics import REASONS, AcousticMeasures, measure, reason_texts
+from disentangled_audio.signal.acoustics import AcousticMeasures, measure, reason_texts
+from disentangled_audio.signal.band_decay import REASONS
 from disentangled_audio.signal.decay import octave_bands, reverberation_time_s
 
 RATE_HZ = 16_000
