@@ -33,12 +33,9 @@ def tested_rows(
         With the column that decides, if one does.
     rows : DataFrame of n_items rows
         ``path``, ``group`` and ``target``.
-    split : Split
-    seed : int
 
     Returns
     -------
-    name : str
     test : (n_items,)
 
     Raises

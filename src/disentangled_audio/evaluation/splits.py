@@ -131,8 +131,6 @@ def fold_protocols(recordings: pd.DataFrame, protocol: Protocol, seed: int) -> d
         As for `make_splits`.
     protocol : Protocol
         Its own `split.fold` does not matter.
-    seed : int
-        Of the run.
 
     Returns
     -------

@@ -68,8 +68,6 @@ def block_scores(
         Rows that the encoders were not trained on.
     max_items : int
         Rows at most; more are drawn from at random. Forests take most of the time.
-    n_folds : int
-    seed : int
 
     Returns
     -------

@@ -105,10 +105,8 @@ def leakage_matrix(  # noqa: PLR0913 - the parts of a measurement, each given by
         Factor to what it means that no row has it: ``{"f0": "no voiced frame"}``.
     max_items : int
         Rows at most; more are drawn from at random.
-    n_folds : int
     n_resamples : int
         Bootstrap resamples of groups for each interval.
-    seed : int
 
     Returns
     -------

@@ -82,10 +82,6 @@ class Novelty:
         values : list of (n_rows, n_features)
             One array a space.
 
-        Returns
-        -------
-        Comparison
-
         Notes
         -----
         `in_distribution` is the smallest p-value of the spaces, times their number (Bonferroni), at

@@ -13,10 +13,6 @@ from disentangled_audio.evaluation.scores.intervals import interval_of_mean
 def mean_over_folds(matrices: Sequence[pd.DataFrame]) -> pd.DataFrame:
     """One leakage matrix from those of several folds, whose encoders differ.
 
-    Parameters
-    ----------
-    matrices : leakage matrices
-
     Returns
     -------
     DataFrame

@@ -62,7 +62,6 @@ def probe_features(code: NDArray[np.floating], *, seed: int) -> ProbeFeatures | 
     Parameters
     ----------
     code : (n_items, n_dims)
-        Finite values.
     seed : int
         Draws the kernel's landmarks.
 
@@ -122,7 +121,6 @@ def probe_folds(
         Whether to keep groups together where possible.
     n_folds : int
         Folds at most; up to ten groups are left out one by one.
-    seed : int
     apart : (n_items,) of bool, optional
         Rows that are one fold, if groups stay together, none of theirs is among the other rows,
         and the others have every class of theirs.
@@ -130,7 +128,6 @@ def probe_folds(
     Returns
     -------
     folds : (n_items,) of int
-    held_together : ``group`` or ``unit``
     """
     if by_group and apart is not None and _is_split(labels, groups, apart):
         folds = np.empty(len(labels), dtype=np.intp)

@@ -101,8 +101,6 @@ def r2_by_group(
         NaN among the values where there is none.
     groups : (n_items,)
         Whole groups are drawn, with replacement.
-    rng : numpy.random.Generator
-    n_resamples : int
 
     Returns
     -------

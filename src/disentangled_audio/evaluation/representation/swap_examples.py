@@ -49,8 +49,6 @@ def plan_examples(
         Attribute to the code that should carry it.
     codes : sequence
         All codes that the decoder takes.
-    n_examples : int
-    rng : numpy.random.Generator
 
     Returns
     -------

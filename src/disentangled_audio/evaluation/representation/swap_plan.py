@@ -63,7 +63,6 @@ def plan_swaps(
         All codes that the decoder takes, by name.
     n_results : int
         Results of each swap.
-    rng : numpy.random.Generator
 
     Returns
     -------
@@ -124,7 +123,6 @@ def with_donors(
         Row of the given clip.
     n_clips : int
         How many are wanted, the given one among them.
-    rng : numpy.random.Generator
 
     Returns
     -------

@@ -50,7 +50,6 @@ def swap_test(  # noqa: PLR0913 - what is measured, and with what, each by name
     log_mel : (n_items, n_frames, n_mels)
         Their real spectrograms.
     attributes : DataFrame of n_items rows
-        Classes of each attribute.
     carried_by : mapping
         Attribute to the code that should carry it.
     decode : callable
@@ -61,7 +60,6 @@ def swap_test(  # noqa: PLR0913 - what is measured, and with what, each by name
         Groups of the items, which intervals draw.
     n_results : int
         Results of each swap.
-    n_resamples, seed : int
 
     Returns
     -------
@@ -103,7 +101,6 @@ def swap_shares(
 
     Parameters
     ----------
-    swap : Swap
     read : mapping of attribute to (n_results,)
         Class that was read from each result.
     attributes : DataFrame of n_items rows

@@ -56,7 +56,6 @@ def confusion_counts(
     Parameters
     ----------
     target, predicted : (n_items,)
-        Class names.
     classes : n_classes names
 
     Returns
@@ -87,7 +86,6 @@ def expected_calibration_error(
     confidence : (n_items,)
         Probability given to the predicted class, 0 to 1.
     correct : (n_items,) of bool
-        Whether the prediction was right.
     n_bins : int
         Bins over [0, 1], each closed on the right.
 
@@ -116,7 +114,6 @@ def log_loss(target: ArrayLike, probabilities: ArrayLike, classes: Sequence[str]
     Parameters
     ----------
     target : (n_items,)
-        Class names.
     probabilities : (n_items, n_classes)
         Columns in the order of `classes`; clipped from below at 1.2e-7 to stay finite.
     classes : n_classes names
@@ -180,7 +177,6 @@ def label_scores(target: ArrayLike, predicted: ArrayLike, classes: Sequence[str]
     Parameters
     ----------
     target, predicted : (n_items,)
-        Class names.
     classes : n_classes names
 
     Returns
@@ -226,7 +222,6 @@ def score(
     Parameters
     ----------
     target, predicted : (n_items,)
-        Class names.
     probabilities : (n_items, n_classes) or None
         Columns in the order of `classes`. Without them, or where one is not a number, log loss
         and calibration error are None.

@@ -85,11 +85,8 @@ def paired_bootstrap(
     Parameters
     ----------
     target, predicted_a, predicted_b : (n_items,)
-        Class names.
     groups : (n_items,)
     classes : n_classes names
-    rng : numpy.random.Generator
-    n_resamples : int
 
     Returns
     -------
@@ -158,8 +155,6 @@ def compare_models(
         All pairs by default.
     classes : n_classes names, optional
         By default those of the ``p_<class>`` columns.
-    n_resamples : int
-    seed : int
 
     Returns
     -------

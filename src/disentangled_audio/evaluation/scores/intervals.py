@@ -44,14 +44,11 @@ def bootstrap_intervals(
     Parameters
     ----------
     target, predicted : (n_items,)
-        Class names.
     groups : (n_items,)
-        Group of each item.
     classes : n_classes names
     rng : numpy.random.Generator
         Source of the resamples. Two models are compared by `comparison.paired_bootstrap`, which
         scores both on the same resamples; two of these intervals do not.
-    n_resamples : int
 
     Returns
     -------
@@ -112,8 +109,6 @@ def draw_outcomes(
     groups : (n_items,)
         With a single one, items are resampled.
     shape : (n_classes, n_outcomes)
-    n_resamples : int
-    rng : numpy.random.Generator
 
     Returns
     -------
@@ -182,8 +177,6 @@ def draw_sums(
     ----------
     of_units : (n_units, n_sums)
         What each unit (a group) adds to each sum.
-    n_resamples : int
-    rng : numpy.random.Generator
 
     Returns
     -------

@@ -14,7 +14,6 @@ def confident_mistakes(predictions: pd.DataFrame, model: str, most: int) -> pd.D
     ----------
     predictions : DataFrame
         The `predictions` schema.
-    model : str
     most : int
         Rows to return at most.
 

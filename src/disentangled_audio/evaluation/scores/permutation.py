@@ -38,8 +38,6 @@ def permutation_test(
     items : DataFrame
         ``fold``, ``group`` and ``target`` of the test items.
     classes : n_classes names
-    rng : numpy.random.Generator
-    n_permutations : int
 
     Returns
     -------

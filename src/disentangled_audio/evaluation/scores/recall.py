@@ -13,7 +13,6 @@ def balanced_accuracy(target: ArrayLike, predicted: ArrayLike) -> NDArray[np.flo
     Parameters
     ----------
     target : (n_items,)
-        Names or numbers of classes.
     predicted : (..., n_items)
         Of one predictor or several; what is not the target is wrong, whatever it is.
 

@@ -115,8 +115,6 @@ def choose_threshold(
     ----------
     validation_predictions : DataFrame
         The `predictions` schema: validation rows of one model and one fold.
-    max_risk : float
-        Error rate, 0 to 1.
     confidence_level : float
         Probability with which the bound holds.
 
@@ -198,8 +196,6 @@ def reject_thresholds(
     ----------
     predictions : DataFrame
         The `predictions` schema, one model.
-    reject_below : float, optional
-        Confidence, 0 to 1.
     max_risk : float, optional
         Error rate for `choose_threshold`, 0 to 1.
 

@@ -67,7 +67,6 @@ def summarise(  # noqa: PLR0913 - the names of the result are given one by one
         By default those of the ``p_<class>`` columns.
     n_resamples : int
         Bootstrap resamples per interval.
-    seed : int
     seconds : mapping, optional
         Seconds by step, copied into the result.
 

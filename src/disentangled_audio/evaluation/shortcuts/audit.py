@@ -54,10 +54,6 @@ def audit_controls(
         From `control_predictions`, of all folds.
     constant : mapping
         Controls that are the same for all items, and why they say nothing.
-    corpus, protocol, target : str
-    simulated : bool
-    n_resamples : int
-    seed : int
 
     Returns
     -------
@@ -183,8 +179,6 @@ def margins_over_controls(
         Of the models, test rows of one or more folds among them.
     controls : DataFrame
         Of the same folds.
-    n_resamples : int
-    seed : int
 
     Returns
     -------
