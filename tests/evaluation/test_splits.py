@@ -342,7 +342,7 @@ def _one_row_of_yew(recordings: pd.DataFrame) -> pd.DataFrame:
         (
             None,
             _protocol("leave_one_group_out", fold="elm1"),
-            r"protocol\.split\.fold 'elm1' is not a group; groups are \['ash0'",
+            r"protocol\.split\.fold 'elm1' is not a group; use one of \['ash0'",
         ),
         (
             _two_places,
@@ -357,7 +357,7 @@ def _one_row_of_yew(recordings: pd.DataFrame) -> pd.DataFrame:
         (
             None,
             _protocol("column", column="take", test="9"),
-            r"column 'take' has no value '9'; it has \['0', '1', '2', '3'\]",
+            r"column 'take' has no value '9'; use one of \['0', '1', '2', '3'\]",
         ),
         (None, _protocol("column", column="take", train="x", test="1"), "has no value 'x'"),
         (
@@ -504,7 +504,7 @@ def test_unlabelled_rows_of_a_held_out_group_are_not_used() -> None:
 def test_unlabelled_values_that_nothing_has_are_named() -> None:
     protocol = _protocol("grouped").model_copy(update={"unlabelled": {"kind": ["simulted"]}})
 
-    with pytest.raises(UserError, match=r"simulted.*fits no recording"):
+    with pytest.raises(UserError, match=r"simulted.*matches no recording"):
         make_splits(_recordings(), protocol, seed=3)
 
 
@@ -642,7 +642,7 @@ def test_labels_stand_for_values_and_other_values_are_unused() -> None:
 def test_a_label_for_a_value_that_is_not_there_is_named() -> None:
     protocol = _protocol("grouped").model_copy(update={"labels": {"elm": "tree", "ash": "other"}})
 
-    with pytest.raises(UserError, match=r"'label' has no value 'elm'; it has ash, oak, yew"):
+    with pytest.raises(UserError, match=r"'label' has no value 'elm'; use some of ash, oak, yew"):
         make_splits(_recordings(), protocol, seed=1)
 
 
@@ -737,14 +737,14 @@ def test_a_value_that_only_unused_rows_have_makes_no_fold() -> None:
         (
             {"take": None},
             _protocol("column", column="take"),
-            "72 rows have no value in column 'take' and so are in no fold",
+            "72 rows have no value in column 'take' and belong to no fold",
         ),
         ({"take": "1"}, _protocol("column", column="take"), "none is left to train on"),
         ({"take": "1"}, _protocol("column", column="take", test="1"), "none is left to train on"),
         (
             {},
             _protocol("column", column="take", fold="9"),
-            r"split\.fold '9' is no value of column 'take'; it has \['0', '1', '2', '3'\]",
+            r"split\.fold '9' is not a value of column 'take'; use one of \['0', '1', '2', '3'\]",
         ),
     ],
 )
@@ -823,8 +823,8 @@ def test_identical_files_in_training_and_test_are_named() -> None:
         make_splits(recordings, protocol, seed=1)
 
     assert [str(warning.message) for warning in caught] == [
-        "fold take=0: identical files in test and in training or validation, whose test shows "
-        "memory alone: r000 (class ash, group ash0/0) = r001 (class ash, group ash0/1)"
+        "fold take=0: identical files in test and in training or validation, whose test scores "
+        "show only memory: r000 (class ash, group ash0/0) = r001 (class ash, group ash0/1)"
     ]
 
 
@@ -849,7 +849,7 @@ def test_identical_files_with_two_labels_are_named() -> None:
         make_splits(recordings, protocol, seed=1)
 
     assert [str(warning.message) for warning in caught] == [
-        "identical files with several labels, of which all but one are wrong: "
+        "identical files with several labels, at most one of which is right: "
         "r001 (class ash, group ash0) = r025 (class oak, group oak0)"
     ]
 

@@ -276,7 +276,7 @@ def test_pairs_are_those_asked_for_and_adjusted_for_their_number():
         (
             [(n, "0", OTHER[t], t) for n, t in TARGET.items()],
             None,
-            "svm and cnn have other targets",
+            "svm and cnn have different targets",
         ),
     ],
 )
