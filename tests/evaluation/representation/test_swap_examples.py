@@ -5,12 +5,12 @@ import pandas as pd
 import pytest
 
 from disentangled_audio.evaluation.representation.swap_examples import (
+    describe_change,
     draw_examples,
     name_examples,
     plan_examples,
     read_examples,
     shown_swaps,
-    told_change,
 )
 from disentangled_audio.evaluation.representation.swap_plan import DONOR, INPUT, RECOMBINED
 from disentangled_audio.evaluation.representation.swaps import REBUILT
@@ -194,8 +194,8 @@ def test_what_is_shown_of_a_swap(factors):
         f"pitch {second['attribute_pitch']}"
     )
     change = f"{own['attribute_pitch']} ← {second['attribute_pitch']}"
-    assert told_change(table, shown["pitch swapped"]) == change
-    assert told_change(table, shown[RECOMBINED]).endswith(f", {change}")
+    assert describe_change(table, shown["pitch swapped"]) == change
+    assert describe_change(table, shown[RECOMBINED]).endswith(f", {change}")
     titles = [text.splitlines()[0] for text in shown[RECOMBINED]]
     assert titles[2:4] == ["donor of rhythm", "donor of pitch"]
     assert list(shown[RECOMBINED].values()) == [0, 3, 1, 2, 7]

@@ -87,7 +87,6 @@ def log_loss(target: ArrayLike, probabilities: ArrayLike, classes: Sequence[str]
     target : (n_items,)
     probabilities : (n_items, n_classes)
         Columns in the order of `classes`; clipped from below at 1.2e-7 to stay finite.
-    classes : n_classes names
 
     Returns
     -------
@@ -112,7 +111,6 @@ def per_class_scores(
     ----------
     counts : (n_classes, n_classes)
         Confusion counts, true classes in rows.
-    classes : n_classes names
 
     Returns
     -------
@@ -149,11 +147,6 @@ def label_scores(target: ArrayLike, predicted: ArrayLike, classes: Sequence[str]
     -------
     dict
         ``accuracy, balanced_accuracy, macro_f1`` (0 to 1), ``per_class``, ``absent_classes``.
-
-    Raises
-    ------
-    ValueError
-        If there are no items, the lengths differ, or a label is not one of the classes.
     """
     counts = confusion_counts(target, predicted, classes)
     n_items = counts.sum()
@@ -186,19 +179,12 @@ def score(
     probabilities : (n_items, n_classes) or None
         Columns in the order of `classes`. Log loss and calibration error are None if
         probabilities are missing.
-    classes : n_classes names
 
     Returns
     -------
     dict
         ``accuracy, balanced_accuracy, macro_f1`` (0 to 1), ``log_loss`` (nats), ``ece`` (0 to 1),
         ``per_class``, ``absent_classes``; plain Python numbers, ready for JSON.
-
-    Raises
-    ------
-    ValueError
-        If there are no items, shapes disagree, a label is not one of the classes, or the
-        probabilities of an item do not sum to one.
     """
     return {
         **label_scores(target, predicted, classes),

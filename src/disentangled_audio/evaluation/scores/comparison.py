@@ -78,11 +78,6 @@ def paired_bootstrap(
         ``difference`` (a minus b), ``difference_ci95`` [low, high], ``p_bootstrap``, and
         ``resampled`` (``group``, or ``row`` where there is one group).
 
-    Raises
-    ------
-    ValueError
-        If lengths differ, there are no items, or a label is not one of the classes.
-
     References
     ----------
     Efron and Tibshirani (1993), "An introduction to the bootstrap", 15.4 (the p-value from the

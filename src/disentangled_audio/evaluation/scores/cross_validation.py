@@ -53,11 +53,6 @@ def summarise_folds(  # noqa: PLR0913 - the names of the result are given one by
         the classes without test items, and the margin of the hybrid over the fold's best other
         model (``hybrid_gap``); ``comparisons`` compares the hybrid with each member, and each
         model with the ``best_control`` (by its mean over the folds). Controls come best first.
-
-    Raises
-    ------
-    ValueError
-        If there are no test rows, a fold has none, or a label is not one of the classes.
     """
     filled = _fill_probabilities(predictions)
     # Classes missing from the first fold come last in the table, so sort them.

@@ -46,11 +46,6 @@ def bootstrap_intervals(
     dict
         ``{"accuracy": [low, high], "balanced_accuracy": [low, high]}``, 0 to 1.
 
-    Raises
-    ------
-    ValueError
-        If there are no items, lengths differ, or a label is not one of the classes.
-
     References
     ----------
     Efron and Tibshirani (1993), "An introduction to the bootstrap", 13.3 (percentile interval).

@@ -37,7 +37,6 @@ def permutation_test(
         Class numbers; negative ones are always wrong.
     items : DataFrame
         ``fold``, ``group`` and ``target`` of the test items.
-    classes : n_classes names
 
     Returns
     -------

@@ -63,11 +63,6 @@ def summarise(  # noqa: PLR0913 - the names of the result are given one by one
     dict
         The `metrics` schema, plain Python numbers, with the number of test groups
         (``n_test_groups``) and what the intervals resample (``resampled``: ``group`` or ``row``).
-
-    Raises
-    ------
-    ValueError
-        If there are no test rows, or a label is not one of the classes.
     """
     names = [str(name) for name in (classes or class_names(predictions))]
     counts = _role_counts(predictions)
