@@ -382,7 +382,7 @@ def _one_row_of_yew(recordings: pd.DataFrame) -> pd.DataFrame:
         ),
     ],
 )
-def test_what_cannot_be_split_is_named(change: Any, protocol: Protocol, message: str) -> None:
+def test_impossible_splits_are_reported(change: Any, protocol: Protocol, message: str) -> None:
     recordings = _recordings() if change is None else change(_recordings())
 
     with pytest.raises(UserError, match=message):
@@ -485,7 +485,7 @@ def test_unlabelled_rows_of_a_held_out_group_are_not_used() -> None:
     }
 
 
-def test_the_protocols_own_seed_comes_before_the_runs() -> None:
+def test_the_seed_of_the_protocol_takes_precedence() -> None:
     protocol = _protocol("random").model_copy(update={"seed": 42})
 
     one, other = (make_splits(_recordings(), protocol, seed) for seed in (1, 2))
@@ -682,7 +682,7 @@ def test_a_value_that_only_unused_rows_have_makes_no_fold() -> None:
         ),
     ],
 )
-def test_a_column_that_makes_no_split_is_named(
+def test_invalid_column_splits_are_reported(
     change: dict[str, Any], protocol: Protocol, message: str
 ) -> None:
     with pytest.raises(UserError, match=message):

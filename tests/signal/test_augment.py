@@ -73,7 +73,7 @@ def test_shape_and_float32_are_kept_and_the_input_is_not_touched(name: str, n_sa
 
 
 @pytest.mark.parametrize("name", CHANGES)
-def test_the_generator_alone_decides(name: str) -> None:
+def test_the_seed_determines_the_result(name: str) -> None:
     clips = _noise()
 
     np.testing.assert_array_equal(CHANGES[name](clips, _rng(1)), CHANGES[name](clips, _rng(1)))
@@ -149,7 +149,7 @@ def test_speed_moves_the_frequency_of_a_tone_by_as_much() -> None:
     assert 1.04 < ratios.max() < 1.051
 
 
-def test_what_lies_behind_the_end_of_a_faster_clip_is_zero() -> None:
+def test_a_faster_clip_ends_in_zeros() -> None:
     clips = np.ones((200, 1000), np.float32)
 
     changed = augment.change_speed(clips, 0.1, _rng())

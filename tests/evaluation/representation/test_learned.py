@@ -40,7 +40,7 @@ def table() -> pd.DataFrame:
     return compare_with_controls(matrix, carried_by).set_index(["code", "factor", "condition"])
 
 
-def test_cells_stand_beside_their_own_controls(table):
+def test_cells_have_their_own_controls(table):
     assert len(table) == 5
     first = table.loc[("content", "target", "marginal")]
     assert (first["untrained"], first["raw"]) == (0.6, 0.8)
@@ -60,7 +60,9 @@ def test_cells_stand_beside_their_own_controls(table):
         (("pitch", "median_f0", "marginal"), True, False, False),
     ],
 )
-def test_claims(table, cell, wanted, above_chance, explained_by_view):
+def test_scores_above_chance_and_explained_by_the_view(
+    table, cell, wanted, above_chance, explained_by_view
+):
     row = table.loc[cell]
     assert (row["wanted"], row["above_chance"], row["explained_by_view"]) == (
         wanted,
@@ -69,7 +71,7 @@ def test_claims(table, cell, wanted, above_chance, explained_by_view):
     )
 
 
-def test_without_controls_nothing_is_called_the_views():
+def test_without_controls_no_score_is_explained_by_the_view():
     table = compare_with_controls(pd.DataFrame([cell("content", "target", 0.9)]), {})
     assert not table["explained_by_view"].any()
     assert not table["wanted"].any()
