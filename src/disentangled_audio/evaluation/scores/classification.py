@@ -64,7 +64,7 @@ def expected_calibration_error(
     Returns
     -------
     float
-        0 (calibrated) to 1: |accuracy − confidence| of the bins, weighted by their share of items.
+        0 (calibrated) to 1: mean ``|accuracy − confidence|`` of the bins, weighted by their items.
 
     References
     ----------
