@@ -8,7 +8,7 @@ import nbformat
 import pytest
 from nbclient import NotebookClient
 
-from disentangled_audio.evaluation.representation.learned import beside_controls
+from disentangled_audio.evaluation.representation.learned import compare_with_controls
 from tests.conftest import load_catalog
 
 REPOSITORY = Path(__file__).parents[1]
@@ -175,13 +175,13 @@ def test_errors_are_counted(executed: Outputs):
 
 def test_what_the_view_did_is_counted_in_the_matrix_itself(executed: Outputs, measured_run: Path):
     catalog = load_catalog(measured_run)
-    cells = beside_controls(catalog.load("leakage_matrix"), {"target": "content"})
+    cells = compare_with_controls(catalog.load("leakage_matrix"), {"target": "content"})
     said = _data(executed[REPRESENTATIONS]["view-did-it"], "text/markdown")
 
     assert "an untrained encoder does as well, the input view explains it, not training" in said
-    views_did_it = cells[cells["view_did_it"]]
-    assert f"in {len(views_did_it)} of the {cells['told'].sum()} cells" in said
-    for row in views_did_it.itertuples():
+    explained_by_views = cells[cells["explained_by_view"]]
+    assert f"in {len(explained_by_views)} of the {cells['above_chance'].sum()} cells" in said
+    for row in explained_by_views.itertuples():
         assert f"- {row.code} → {row.factor}, {row.condition}: " in said
 
 

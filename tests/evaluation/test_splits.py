@@ -1,4 +1,4 @@
-"""Roles: groups stay whole, every row has one, and what a fold cannot hold is said."""
+"""Splits: groups stay whole, every row has one role, and impossible folds are reported."""
 
 import re
 import warnings
@@ -80,7 +80,7 @@ STRATEGIES = st.sampled_from(
 # Wall-clock deadlines would test the load of the machine.
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(recordings=_tables(), strategy=STRATEGIES, seed=st.integers(0, 5))
-def test_one_role_a_row_no_group_on_two_sides_and_the_same_again(
+def test_every_row_has_one_role_groups_stay_whole_and_splits_repeat(
     recordings: pd.DataFrame, strategy: tuple[str, dict[str, Any]], seed: int
 ) -> None:
     name, split = strategy
@@ -105,7 +105,7 @@ def test_one_role_a_row_no_group_on_two_sides_and_the_same_again(
 
 
 @pytest.mark.parametrize("strategy", ["grouped", "random", "leave_one_group_out"])
-def test_every_class_and_every_row_has_its_place(strategy: str) -> None:
+def test_every_row_keeps_its_label_and_group_and_every_role_has_every_class(strategy: str) -> None:
     recordings = _recordings()
 
     # One group left out holds one label here, so the others are missing from test.
@@ -150,20 +150,6 @@ def test_where_the_test_rows_are_given_the_seed_decides_the_validation_rows(
     assert not (one == "validation").equals(other == "validation")
 
 
-@pytest.mark.parametrize("strategy", ["grouped", "random"])
-def test_the_folds_together_test_every_row_once(strategy: str) -> None:
-    recordings = _recordings()
-
-    splits = [
-        make_splits(recordings, _protocol(strategy, n_folds=3, fold=fold), seed=4)
-        for fold in range(3)
-    ]
-
-    tested = sum((part["role"] == "test").astype(int) for part in splits)
-    assert (tested == 1).all()
-    assert [part["fold"].unique().tolist() for part in splits] == [["0"], ["1"], ["2"]]
-
-
 def test_random_splits_take_groups_apart() -> None:
     splits = make_splits(_recordings(), _protocol("random"), seed=1)
 
@@ -183,24 +169,16 @@ def test_shares_follow_the_folds() -> None:
     )
 
 
-def test_the_named_group_is_the_test_part_and_the_fold() -> None:
+@pytest.mark.parametrize(("fold", "group"), [("oak2", "oak2"), (None, "ash0")])
+def test_the_named_or_first_group_is_the_test_part(fold: str | None, group: str) -> None:
     splits = make_splits(
         _recordings(),
-        _protocol("leave_one_group_out", fold="oak2", allow_missing_classes=True),
+        _protocol("leave_one_group_out", fold=fold, allow_missing_classes=True),
         seed=1,
     )
 
-    assert set(splits.loc[splits["role"] == "test", "group"]) == {"oak2"}
-    assert (splits.loc[splits["group"] == "oak2", "role"] == "test").all()
-    assert set(splits["fold"]) == {"oak2"}
-
-
-def test_without_a_fold_the_first_group_is_left_out() -> None:
-    splits = make_splits(
-        _recordings(), _protocol("leave_one_group_out", allow_missing_classes=True), seed=1
-    )
-
-    assert set(splits["fold"]) == {"ash0"}
+    assert ((splits["role"] == "test") == (splits["group"] == group)).all()
+    assert set(splits["fold"]) == {group}
 
 
 def test_a_fold_given_as_a_number_may_be_a_groups_name() -> None:
@@ -213,16 +191,15 @@ def test_a_fold_given_as_a_number_may_be_a_groups_name() -> None:
     assert set(splits.loc[splits["role"] == "test", "group"]) == {"2"}
 
 
-def test_several_columns_make_one_group() -> None:
-    splits = make_splits(_recordings(), _protocol("grouped", group_by=["place", "take"]), seed=1)
+@pytest.mark.parametrize(
+    ("group_by", "group"), [(["place", "take"], "ash1/1"), (["place"], "ash1"), ([], "r005")]
+)
+def test_groups_combine_columns_and_default_to_single_files(
+    group_by: list[str], group: str
+) -> None:
+    splits = make_splits(_recordings(), _protocol("grouped", group_by=group_by), seed=1)
 
-    assert splits["group"].iloc[5] == "ash1/1"
-
-
-def test_without_group_by_every_recording_is_its_own_group() -> None:
-    splits = make_splits(_recordings(), _protocol("grouped", group_by=[]), seed=1)
-
-    assert list(splits["group"]) == list(splits["recording_id"])
+    assert splits["group"].iloc[5] == group
 
 
 def test_rows_whose_group_is_unknown_stay_together() -> None:
@@ -313,6 +290,14 @@ def test_numbers_are_targets_and_column_values_too() -> None:
     assert (splits["role"] == "test").equals(recordings["take"] == 0)
 
 
+def _repeated_id(recordings: pd.DataFrame) -> pd.DataFrame:
+    return recordings.assign(recording_id=["r000", *recordings["recording_id"][:-1]])
+
+
+def _one_place(recordings: pd.DataFrame) -> pd.DataFrame:
+    return recordings.assign(place="all")
+
+
 def _one_label(recordings: pd.DataFrame) -> pd.DataFrame:
     return recordings.assign(label="ash")
 
@@ -336,13 +321,27 @@ def _one_row_of_yew(recordings: pd.DataFrame) -> pd.DataFrame:
 @pytest.mark.parametrize(
     ("change", "protocol", "message"),
     [
+        (_repeated_id, _protocol("random"), "not unique: r000"),
+        (_one_row_of_yew, _protocol("random"), r"yew \(a single row: r048\)"),
+        (_one_place_a_label, _protocol("grouped", n_folds=3), r"class.*yew \(group yew\)"),
+        (
+            None,
+            _protocol("grouped").model_copy(update={"labels": {"elm": "tree", "ash": "other"}}),
+            "'label' has no value 'elm'; use some of ash, oak, yew",
+        ),
+        (
+            None,
+            _protocol("grouped").model_copy(update={"unlabelled": {"kind": ["simulted"]}}),
+            "simulted.*matches no recording",
+        ),
+        (_one_place, _protocol("grouped"), r"1 group \(all\) cannot make 4 folds"),
         (_one_label, _protocol("grouped"), r"target 'label' has 1 class \(ash\)"),
         (_no_label, _protocol("grouped"), r"target 'label' has 0 class \(no rows\)"),
         (None, _protocol("grouped", where={"kind": "noise"}), r"0 class \(no rows\)"),
         (
             None,
             _protocol("leave_one_group_out", fold="elm1"),
-            r"protocol\.split\.fold 'elm1' is not a group; groups are \['ash0'",
+            r"protocol\.split\.fold 'elm1' is not a group; use one of \['ash0'",
         ),
         (
             _two_places,
@@ -357,7 +356,7 @@ def _one_row_of_yew(recordings: pd.DataFrame) -> pd.DataFrame:
         (
             None,
             _protocol("column", column="take", test="9"),
-            r"column 'take' has no value '9'; it has \['0', '1', '2', '3'\]",
+            r"column 'take' has no value '9'; use one of \['0', '1', '2', '3'\]",
         ),
         (None, _protocol("column", column="take", train="x", test="1"), "has no value 'x'"),
         (
@@ -383,26 +382,11 @@ def _one_row_of_yew(recordings: pd.DataFrame) -> pd.DataFrame:
         ),
     ],
 )
-def test_what_cannot_be_split_is_named(change: Any, protocol: Protocol, message: str) -> None:
+def test_impossible_splits_are_reported(change: Any, protocol: Protocol, message: str) -> None:
     recordings = _recordings() if change is None else change(_recordings())
 
     with pytest.raises(UserError, match=message):
         make_splits(recordings, protocol, seed=1)
-
-
-def test_a_class_missing_from_test_is_allowed_where_it_is_said() -> None:
-    recordings = _recordings()
-    strategy = {"fold": "oak0", "validation_folds": 5}
-
-    with pytest.raises(UserError, match=r"test: ash \(.*\), yew \("):
-        make_splits(recordings, _protocol("leave_one_group_out", **strategy), seed=1)
-    splits = make_splits(
-        recordings,
-        _protocol("leave_one_group_out", allow_missing_classes=True, **strategy),
-        seed=1,
-    )
-
-    assert set(splits.loc[splits["role"] == "test", "target"]) == {"oak"}
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -501,14 +485,7 @@ def test_unlabelled_rows_of_a_held_out_group_are_not_used() -> None:
     }
 
 
-def test_unlabelled_values_that_nothing_has_are_named() -> None:
-    protocol = _protocol("grouped").model_copy(update={"unlabelled": {"kind": ["simulted"]}})
-
-    with pytest.raises(UserError, match=r"simulted.*fits no recording"):
-        make_splits(_recordings(), protocol, seed=3)
-
-
-def test_the_protocols_own_seed_comes_before_the_runs() -> None:
+def test_the_seed_of_the_protocol_takes_precedence() -> None:
     protocol = _protocol("random").model_copy(update={"seed": 42})
 
     one, other = (make_splits(_recordings(), protocol, seed) for seed in (1, 2))
@@ -582,50 +559,13 @@ def test_the_folds_of_a_protocol_test_every_row_once() -> None:
         assert (tested == 1).all(), protocol.split.strategy
 
 
-def test_repeats_shuffle_anew_and_the_first_is_the_split_without_repeats() -> None:
-    recordings = _recordings()
-    folds = fold_protocols(recordings, _protocol("random", n_folds=3, repeats=2), seed=2)
-
-    assert list(folds) == [f"{fold} of repeat {repeat}" for repeat in (0, 1) for fold in (0, 1, 2)]
-    roles = [make_splits(recordings, one, seed=2)["role"].tolist() for one in folds.values()]
-    plain = make_splits(recordings, _protocol("random", n_folds=3, fold=0), seed=2)
-    assert roles[0] == plain["role"].tolist()
-    assert roles[3] != roles[0]
-
-
-def test_each_value_of_a_column_is_a_fold_where_none_is_named() -> None:
-    protocol = _protocol("column", column="take", fold="1", validation_folds=2)
-    recordings = _recordings()
-
-    splits = make_splits(recordings, protocol, seed=1)
-
-    assert splits["fold"].unique().tolist() == ["take=1"]
-    assert ((splits["role"] == "test") == (recordings["take"] == "1")).all()
-
-
-def test_all_folds_that_cannot_be_made_are_told_at_once() -> None:
+def test_all_folds_that_cannot_be_made_are_reported_together() -> None:
     recordings = _recordings()
     recordings["place"] = recordings["label"]
     protocol = _protocol("leave_one_group_out", fold="ash")
 
     with pytest.raises(UserError, match=r"fold ash.*class ash.*fold oak.*fold yew"):
         fold_protocols(recordings, protocol, seed=1)
-
-
-def test_an_id_that_is_there_twice_is_named() -> None:
-    recordings = _recordings()
-    recordings.loc[1, "recording_id"] = recordings.loc[0, "recording_id"]
-
-    with pytest.raises(UserError, match=f"not unique: {recordings.loc[0, 'recording_id']}"):
-        make_splits(recordings, _protocol("random"), seed=1)
-
-
-def test_a_class_with_a_single_row_is_named_with_it() -> None:
-    recordings = _one_row_of_yew(_recordings())
-    row = recordings.loc[recordings["label"] == "yew", "recording_id"].iloc[0]
-
-    with pytest.raises(UserError, match=rf"yew \(a single row: {row}\)"):
-        make_splits(recordings, _protocol("random"), seed=1)
 
 
 def test_labels_stand_for_values_and_other_values_are_unused() -> None:
@@ -639,13 +579,6 @@ def test_labels_stand_for_values_and_other_values_are_unused() -> None:
     assert (splits.loc[recordings["label"] == "yew", "role"] == "unused").all()
 
 
-def test_a_label_for_a_value_that_is_not_there_is_named() -> None:
-    protocol = _protocol("grouped").model_copy(update={"labels": {"elm": "tree", "ash": "other"}})
-
-    with pytest.raises(UserError, match=r"'label' has no value 'elm'; it has ash, oak, yew"):
-        make_splits(_recordings(), protocol, seed=1)
-
-
 @pytest.mark.parametrize("strategy", ["random", "grouped", "combinations"])
 def test_folds_of_all_repeats_test_every_row_once_a_repeat(strategy: str) -> None:
     recordings = _combinations(5, 5, 5)
@@ -654,6 +587,7 @@ def test_folds_of_all_repeats_test_every_row_once_a_repeat(strategy: str) -> Non
 
     folds = fold_protocols(recordings, protocol, seed=2)
 
+    assert list(folds) == [f"{fold} of repeat {repeat}" for repeat in (0, 1) for fold in range(5)]
     tables = {name: make_splits(recordings, one, seed=2) for name, one in folds.items()}
     assert all(set(table["fold"]) == {name} for name, table in tables.items())
     for repeat in (0, 1):
@@ -737,18 +671,18 @@ def test_a_value_that_only_unused_rows_have_makes_no_fold() -> None:
         (
             {"take": None},
             _protocol("column", column="take"),
-            "72 rows have no value in column 'take' and so are in no fold",
+            "72 rows have no value in column 'take' and belong to no fold",
         ),
         ({"take": "1"}, _protocol("column", column="take"), "none is left to train on"),
         ({"take": "1"}, _protocol("column", column="take", test="1"), "none is left to train on"),
         (
             {},
             _protocol("column", column="take", fold="9"),
-            r"split\.fold '9' is no value of column 'take'; it has \['0', '1', '2', '3'\]",
+            r"split\.fold '9' is not a value of column 'take'; use one of \['0', '1', '2', '3'\]",
         ),
     ],
 )
-def test_a_column_that_makes_no_split_is_named(
+def test_invalid_column_splits_are_reported(
     change: dict[str, Any], protocol: Protocol, message: str
 ) -> None:
     with pytest.raises(UserError, match=message):
@@ -756,7 +690,7 @@ def test_a_column_that_makes_no_split_is_named(
 
 
 @pytest.mark.parametrize("strategy", ["random", "grouped", "leave_one_group_out", "column"])
-def test_what_hinders_every_fold_is_said_once(strategy: str) -> None:
+def test_an_error_of_every_fold_is_reported_once(strategy: str) -> None:
     protocol = _protocol(strategy, column="take", where={"label": "none"})
 
     with pytest.raises(UserError, match=r"^target 'label' has 0 class"):
@@ -775,14 +709,7 @@ def test_folds_that_cannot_be_made_are_named_and_the_others_are_not() -> None:
     assert "fold ash0" not in message
 
 
-def test_a_class_in_one_group_is_an_error_that_names_both() -> None:
-    recordings = _one_place_a_label(_recordings())
-
-    with pytest.raises(UserError, match=r"class.*yew \(group yew\)"):
-        make_splits(recordings, _protocol("grouped", n_folds=3), seed=1)
-
-
-def test_a_class_that_is_allowed_to_be_absent_is_warned_of_by_fold_part_and_group() -> None:
+def test_the_warning_about_a_missing_class_names_fold_part_and_groups() -> None:
     protocol = _protocol("leave_one_group_out", fold="oak0", allow_missing_classes=True)
 
     with pytest.warns(SplitWarning) as caught:
@@ -823,8 +750,8 @@ def test_identical_files_in_training_and_test_are_named() -> None:
         make_splits(recordings, protocol, seed=1)
 
     assert [str(warning.message) for warning in caught] == [
-        "fold take=0: identical files in test and in training or validation, whose test shows "
-        "memory alone: r000 (class ash, group ash0/0) = r001 (class ash, group ash0/1)"
+        "fold take=0: identical files in test and in training or validation, whose test scores "
+        "show only memory: r000 (class ash, group ash0/0) = r001 (class ash, group ash0/1)"
     ]
 
 
@@ -849,7 +776,7 @@ def test_identical_files_with_two_labels_are_named() -> None:
         make_splits(recordings, protocol, seed=1)
 
     assert [str(warning.message) for warning in caught] == [
-        "identical files with several labels, of which all but one are wrong: "
+        "identical files with several labels, at most one of which is right: "
         "r001 (class ash, group ash0) = r025 (class oak, group oak0)"
     ]
 
@@ -874,12 +801,12 @@ def _channels(recordings: pd.DataFrame) -> pd.DataFrame:
     ],
     ids=["without hashes", "with hashes", "channels", "hashes unknown"],
 )
-def test_nothing_is_said_of_tables_without_fault(recordings: pd.DataFrame) -> None:
+def test_tables_without_faults_cause_no_warning(recordings: pd.DataFrame) -> None:
     for strategy in ("random", "grouped"):
         make_splits(recordings, _protocol(strategy), seed=1)
 
 
-def test_looking_for_folds_warns_of_nothing_twice() -> None:
+def test_listing_folds_does_not_warn() -> None:
     recordings = _recordings()
     recordings.loc[0, "label"] = None
 

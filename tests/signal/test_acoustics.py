@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from disentangled_audio.signal.acoustics import REASONS, AcousticMeasures, measure, reason_texts
+from disentangled_audio.signal.acoustics import AcousticMeasures, measure, reason_texts
+from disentangled_audio.signal.band_decay import REASONS
 from disentangled_audio.signal.decay import octave_bands, reverberation_time_s
 
 RATE_HZ = 16_000
@@ -37,7 +38,7 @@ def column(rir: np.ndarray, name: str, **given_) -> tuple[np.ndarray, list[str]]
     level=st.floats(1e-4, 1e3),
     silence=st.integers(0, 500),
 )
-def test_an_exponential_gives_its_formulas_back(
+def test_parameters_of_an_exponential_match_the_formulas(
     time_s: float, decay_db: float, level: float, silence: int
 ) -> None:
     decaying = level * exponential(time_s, time_s * decay_db / 60)
@@ -101,7 +102,7 @@ def test_noise_does_not_bend_the_decay_and_its_level_is_found(snr_db: int) -> No
     np.testing.assert_allclose(column(noisy, "noise_floor_db")[0], expected, atol=0.5)
 
 
-def test_noise_that_is_too_near_is_the_reason() -> None:
+def test_a_high_noise_floor_is_reported_as_the_reason() -> None:
     clean = noise_like(0.4)
     noisy = clean + 10 ** (-25 / 20) * np.random.default_rng(1).standard_normal(clean.shape)
     values, reasons = column(noisy, "t30_s")
@@ -125,7 +126,7 @@ def test_a_response_that_is_cut_off_is_measured_as_far_as_it_goes() -> None:
     assert reasons == ["response ends too early"]
 
 
-def test_what_fills_a_clip_is_not_looked_at() -> None:
+def test_the_fill_of_a_clip_is_ignored() -> None:
     recorded = noise_like(0.5, length_s=0.45)
     fill = 0.1 * np.random.default_rng(1).standard_normal((len(recorded), 4000))
     filled = np.concatenate([recorded, fill], axis=1)
@@ -154,7 +155,7 @@ def test_bands_have_their_own_times() -> None:
 
 
 @pytest.mark.parametrize("centre_hz", [125.0, 500.0, 4000.0])
-def test_what_a_filter_spreads_before_the_direct_sound_is_direct(centre_hz: float) -> None:
+def test_energy_spread_before_the_direct_sound_counts_as_direct(centre_hz: float) -> None:
     rir = noise_like(0.4)
     rir[:, 0] = 30.0
     padded = np.pad(rir, ((0, 0), (3000, 0)))
@@ -164,7 +165,7 @@ def test_what_a_filter_spreads_before_the_direct_sound_is_direct(centre_hz: floa
     np.testing.assert_allclose(values, expected, rtol=2e-3)
 
 
-def test_reasons_of_what_is_no_decay() -> None:
+def test_silence_and_missing_responses_have_reasons() -> None:
     rir = np.zeros((3, 8000))
     rir[0] = exponential(0.3, 0.5)
     rir[2] = exponential(0.3, 0.5)
@@ -230,7 +231,7 @@ def test_a_band_does_not_depend_on_those_it_shares_a_transform_with(bands_per_oc
             )
 
 
-def test_what_a_band_is_thinned_by_does_not_bend_its_decay() -> None:
+def test_the_reduced_sample_rate_of_a_band_does_not_change_its_decay() -> None:
     rir = noise_like(0.5, length_s=1.5)
     measures = AcousticMeasures((125.0, 400.0, 1000.0, 1600.0), 3)
     values, _ = measure(rir, RATE_HZ, measures=measures)

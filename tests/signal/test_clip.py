@@ -62,9 +62,7 @@ def test_silence_has_no_direct_sound(rir: np.ndarray) -> None:
         (9, 2, [0, 0]),
     ],
 )
-def test_what_lies_outside_of_the_signal_is_zero(
-    start: int, length: int, expected: list[int]
-) -> None:
+def test_samples_outside_the_signal_are_zero(start: int, length: int, expected: list[int]) -> None:
     clip = cut(np.arange(1, 6, dtype=np.float32), start, length)
 
     np.testing.assert_array_equal(clip, expected)
@@ -100,7 +98,7 @@ def test_the_fill_has_the_level_of_the_last_tenth() -> None:
         assert 20 * np.log10(rms(filled)) == pytest.approx(-40.0, abs=0.3)
 
 
-def test_the_fill_is_decided_by_its_generator() -> None:
+def test_the_seed_determines_the_fill() -> None:
     signal = np.ones(50, np.float32)
     one, same, other = (
         cut(signal, 0, 200, fill="noise_floor", rng=np.random.default_rng(seed))

@@ -100,7 +100,7 @@ def test_octave_bands_are_3_db_down_at_their_edges() -> None:
 
 
 @pytest.mark.parametrize("bands_per_octave", [1, 3])
-def test_a_filter_is_so_far_down_where_it_says(bands_per_octave: int) -> None:
+def test_the_filter_reaches_the_attenuation_at_the_given_ratio(bands_per_octave: int) -> None:
     place_hz = 1000 * decay.attenuated_ratio(50.0, bands_per_octave)
     # One bin of a transform of so many seconds.
     gains = decay.band_gains(16_000, 16_000, (1000.0,), bands_per_octave)[0]

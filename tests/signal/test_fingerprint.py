@@ -58,5 +58,5 @@ def test_products_are_those_of_the_spectra(clips):
     assert np.abs(sketched - magnitude @ magnitude.T).mean() < 1 / 16
 
 
-def test_silence_is_like_nothing():
+def test_silence_has_a_zero_fingerprint():
     assert (fingerprints(np.zeros((1, 100), np.float32)) == 0).all()

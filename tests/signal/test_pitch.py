@@ -83,7 +83,7 @@ def test_modal_power_peaks_at_a_decaying_resonance() -> None:
     assert frequencies_hz[power[0, 0].argmax()] == 85.0
 
 
-def test_what_is_not_known_is_interpolated_and_ends_are_repeated() -> None:
+def test_unknown_frames_are_interpolated_and_ends_are_repeated() -> None:
     values = np.array([[9.0, 1.0, 9.0, 3.0, 9.0], [9.0] * 5])
     known = np.array([[False, True, False, True, False], [False] * 5])
 

@@ -52,28 +52,24 @@ def test_decay_envelope_falls_by_60_db_in_the_reverberation_time() -> None:
     assert 20 * np.log10(envelope[8000] / envelope[0]) == pytest.approx(-60, abs=1e-3)
 
 
-def test_diffuse_tail_has_its_reverberation_time(rng: np.random.Generator) -> None:
-    tail = room_sound.diffuse_tail(
-        12_000,
-        rt60_s=np.full(7, 0.5),
-        volume_m3=100.0,
+def tail_of(rt60_s, rng: np.random.Generator, volume_m3: float = 100.0, n_channels: int = 8):
+    return room_sound.diffuse_tail(
+        16_000,
+        rt60_s=np.broadcast_to(rt60_s, 7),
+        volume_m3=volume_m3,
         sample_rate_hz=SAMPLE_RATE_HZ,
-        mixing=np.broadcast_to(np.eye(8, dtype=np.complex64), (1, 8, 8)),
+        mixing=np.eye(n_channels, dtype=np.complex64)[None],
         rng=rng,
     )
+
+
+def test_diffuse_tail_has_its_reverberation_time(rng: np.random.Generator) -> None:
+    tail = tail_of(0.5, rng)
     assert measured_rt60_s(tail) == pytest.approx(0.5, rel=0.03)
 
 
 def test_diffuse_tail_decays_by_band(rng: np.random.Generator) -> None:
-    rt60_s = np.array([0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3])
-    tail = room_sound.diffuse_tail(
-        16_000,
-        rt60_s=rt60_s,
-        volume_m3=100.0,
-        sample_rate_hz=SAMPLE_RATE_HZ,
-        mixing=np.broadcast_to(np.eye(8, dtype=np.complex64), (1, 8, 8)),
-        rng=rng,
-    )
+    tail = tail_of([0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3], rng)
     # Padded, so that the narrow filter's ringing does not wrap round into the decay.
     spectrum = fft.rfft(tail, 32_000)
     frequency_hz = fft.rfftfreq(32_000, 1 / SAMPLE_RATE_HZ)
@@ -84,14 +80,7 @@ def test_diffuse_tail_decays_by_band(rng: np.random.Generator) -> None:
 
 
 def test_diffuse_tail_has_the_energy_of_image_sources(rng: np.random.Generator) -> None:
-    tail = room_sound.diffuse_tail(
-        16_000,
-        rt60_s=np.full(7, 0.4),
-        volume_m3=80.0,
-        sample_rate_hz=SAMPLE_RATE_HZ,
-        mixing=np.broadcast_to(np.eye(16, dtype=np.complex64), (1, 16, 16)),
-        rng=rng,
-    )
+    tail = tail_of(0.4, rng, volume_m3=80.0, n_channels=16)
     # The integral of c / (4 pi V) * 10^(-6 t / T) over all time.
     expected = 343 / (4 * np.pi * 80) * 0.4 / (6 * np.log(10))
     assert np.mean(np.sum(tail**2, axis=1)) == pytest.approx(expected, rel=0.05)

@@ -106,7 +106,7 @@ def test_spectra_have_no_level_and_follow_a_tone():
     np.testing.assert_allclose(louder, long_term_spectrum(clips, RATE_HZ, 24, 50.0), atol=1e-3)
 
 
-def test_what_comes_after_5_ms_changes_nothing_of_the_direct_sound():
+def test_sound_after_5_ms_does_not_change_the_direct_sound():
     clips = np.stack([noise(4000, seed=3), noise(4000, seed=3)])
     clips[:, 300] = 0.9
     clips[:, :300] *= 0.01

@@ -1,4 +1,4 @@
-"""Which rows a fold tests, and which it keeps for validation."""
+"""Choose the test and validation rows of a fold."""
 
 import warnings
 from collections.abc import Iterable
@@ -11,34 +11,31 @@ from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 from disentangled_audio.errors import UserError
 from disentangled_audio.parameters import Split
 
-# Of long lists, so many are named.
-_MOST_NAMED = 5
+# Messages list this many names of a long list.
+_MAX_LISTED = 5
 
 
-def listed(names: Iterable[object]) -> str:
-    """The first of some names, and how many there are beside."""
+def list_names(names: Iterable[object]) -> str:
+    """Join the first names of a list and count the others."""
     texts = [str(name) for name in names]
-    more = len(texts) - _MOST_NAMED
-    return ", ".join(texts[:_MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
+    more = len(texts) - _MAX_LISTED
+    return ", ".join(texts[:_MAX_LISTED]) + (f" and {more} more" if more > 0 else "")
 
 
 def tested_rows(
     recordings: pd.DataFrame, rows: pd.DataFrame, split: Split, seed: int
 ) -> tuple[str, NDArray[np.bool_]]:
-    """Name of a fold of any strategy but `combinations`, and which rows it tests.
+    """Name a fold of any strategy but `combinations`, and mark its test rows.
 
     Parameters
     ----------
     recordings : DataFrame of n_items rows
-        With the column that decides, if one does.
+        With the column of the split, if it has one.
     rows : DataFrame of n_items rows
         ``path``, ``group`` and ``target``.
-    split : Split
-    seed : int
 
     Returns
     -------
-    name : str
     test : (n_items,)
 
     Raises
@@ -50,7 +47,8 @@ def tested_rows(
         return _column_fold(recordings, split)
     if split.strategy == "leave_one_group_out":
         return _group_fold(rows["group"], split.fold)
-    return _numbered_fold(rows, split, seed)
+    folds = _folds(rows, split.n_folds, split.strategy, seed)
+    return numbered_name(split), folds == _fold_number(split)
 
 
 def _column_fold(recordings: pd.DataFrame, split: Split) -> tuple[str, np.ndarray]:
@@ -58,42 +56,43 @@ def _column_fold(recordings: pd.DataFrame, split: Split) -> tuple[str, np.ndarra
     tested = split.test or [known[0] if split.fold is None else str(split.fold)]
     if not split.test and tested[0] not in known:
         raise UserError(
-            f"protocol.split.fold '{tested[0]}' is no value of column '{split.column}'; "
-            f"it has {known}"
+            f"protocol.split.fold '{tested[0]}' is not a value of column '{split.column}'; "
+            f"use one of {known}"
         )
     for wanted in (*tested, *(split.train or [])):
         if wanted not in known:
             raise UserError(
-                f"protocol.split: column '{split.column}' has no value '{wanted}'; it has {known}"
+                f"protocol.split: column '{split.column}' has no value '{wanted}'; "
+                f"use one of {known}"
             )
     test = values.isin(tested).to_numpy()
     if test.all():
         raise UserError(
-            f"protocol.split: all rows have the tested value {', '.join(tested)} of column "
-            f"'{split.column}'; none is left to train on"
+            f"protocol.split: all rows have the test value {', '.join(tested)} of column "
+            f"'{split.column}', so none is left to train on; name fewer test values"
         )
     outside = ~test & ~values.isin(split.train).to_numpy() if split.train else np.zeros(len(test))
     if outside.any():
         raise UserError(
             f"protocol.split: {int(outside.sum())} rows are in neither train {split.train} nor "
-            f"test {split.test} of column '{split.column}'; leave them out by protocol.where"
+            f"test {split.test} of column '{split.column}'; exclude them with protocol.where"
         )
     return column_name(split, tested), test
 
 
 def column_name(split: Split, tested: list[str]) -> str:
-    """Name of a fold that tests some values of a column."""
+    """Name the fold that tests these values of a column."""
     return f"{split.column}={'+'.join(tested)}"
 
 
 def column_values(recordings: pd.DataFrame, split: Split) -> tuple[pd.Series, list[str]]:
-    """The column that decides, as text, and its values in order."""
+    """Column of the split as text, and its sorted values."""
     values = recordings[split.column].astype("string")
     n_missing = int(values.isna().sum())
     if n_missing and not split.test:
         raise UserError(
-            f"protocol.split: {n_missing} rows have no value in column '{split.column}' and so "
-            "are in no fold; leave them out by protocol.where, or name the test values"
+            f"protocol.split: {n_missing} rows have no value in column '{split.column}' and "
+            "belong to no fold; exclude them with protocol.where, or name the test values"
         )
     return values, sorted(values.dropna().unique())
 
@@ -102,22 +101,17 @@ def _group_fold(groups: pd.Series, fold: str | int | None) -> tuple[str, np.ndar
     known = sorted(groups.unique())
     if len(known) < 3:
         raise UserError(
-            f"leave_one_group_out needs three or more groups (test, validation, training); "
-            f"there are {known}"
+            f"leave_one_group_out needs three or more groups (test, validation, training), but "
+            f"there are {known}; group by another column or use another strategy"
         )
     chosen = known[0] if fold is None else str(fold)
     if chosen not in known:
-        raise UserError(f"protocol.split.fold '{chosen}' is not a group; groups are {known}")
+        raise UserError(f"protocol.split.fold '{chosen}' is not a group; use one of {known}")
     return chosen, (groups == chosen).to_numpy()
 
 
-def _numbered_fold(rows: pd.DataFrame, split: Split, seed: int) -> tuple[str, np.ndarray]:
-    folds = _folds(rows, split.n_folds, split.strategy, seed)
-    return numbered_name(split), folds == _fold_number(split)
-
-
 def numbered_name(split: Split) -> str:
-    """Name of one of several folds of a draw."""
+    """Name a fold by its number and, if there are several repeats, its repeat."""
     number = _fold_number(split)
     return str(number) if split.repeats == 1 else f"{number} of repeat {split.repeat}"
 
@@ -132,9 +126,10 @@ def _fold_number(split: Split) -> int:
 
 
 def combination_roles(factors: pd.DataFrame, split: Split, seed: int) -> tuple[str, np.ndarray]:
-    """Fold, and roles by a Latin design: a combination's fold is the sum of its level numbers.
+    """Name of the fold, and roles by a Latin design.
 
-    The levels are numbered in random order. Test and validation are two neighbouring folds.
+    The fold of a combination is the sum of its level numbers; levels are numbered in random order.
+    Test and validation are two neighbouring folds.
     """
     number = _fold_number(split)
     rng = np.random.default_rng(seed)
@@ -153,26 +148,26 @@ def combination_roles(factors: pd.DataFrame, split: Split, seed: int) -> tuple[s
 def validation_rows(
     rows: pd.DataFrame, training: NDArray[np.bool_], split: Split, seed: int
 ) -> NDArray[np.intp]:
-    """Places of the rows that are kept from training for validation, whole groups of them."""
+    """Choose whole groups of training rows for validation; gives their positions."""
     candidates = np.flatnonzero(training)
-    # Where few groups are left, each may be a fold of its own; two are needed in any case.
+    # With few groups left, each may be a fold of its own; at least two folds are needed.
     n_units = _units(rows.iloc[candidates], split.strategy).nunique()
     n_folds = max(2, min(split.validation_folds, n_units))
-    # Another seed than the test folds', so that validation is no echo of the test draw.
+    # A different seed, so that the validation folds do not repeat the draw of the test folds.
     folds = _folds(rows.iloc[candidates], n_folds, split.strategy, seed + 1)
     target = rows["target"].to_numpy()[candidates]
 
-    def n_held(number: int) -> tuple[int, int]:
+    def class_counts(number: int) -> tuple[int, int]:
         held_out = folds == number
-        return -len(set(target[~held_out])), -len(set(target[held_out]))
+        return len(set(target[~held_out])), len(set(target[held_out]))
 
-    # The first fold that leaves every class to train on, and has every class, if there is one.
-    # scikit-learn puts the largest group into fold 0, whatever the seed.
-    return candidates[folds == min(range(n_folds), key=n_held)]
+    # Prefer a fold that leaves every class to train on, then one that has every class itself.
+    # scikit-learn puts the largest group into fold 0 for every seed.
+    return candidates[folds == max(range(n_folds), key=class_counts)]
 
 
 def _units(rows: pd.DataFrame, strategy: str) -> pd.Series:
-    """What stays together: groups; for `random`, the channels of a file."""
+    """Units that stay together: groups, or for `random` the channels of a file."""
     return rows["path"] if strategy == "random" else rows["group"]
 
 
@@ -181,18 +176,19 @@ def _folds(rows: pd.DataFrame, n_folds: int, strategy: str, seed: int) -> np.nda
     units = _units(rows, strategy)
     grouped = not units.is_unique
     if units.nunique() < n_folds:
-        what = "file" if strategy == "random" else "group"
-        what += "s" * (units.nunique() > 1)
+        unit = "file" if strategy == "random" else "group"
+        unit += "s" * (units.nunique() > 1)
         raise UserError(
-            f"{units.nunique()} {what} ({listed(sorted(units.unique()))}) cannot make {n_folds} "
-            "folds; lower protocol.split.n_folds or validation_folds, or group by a finer column"
+            f"{units.nunique()} {unit} ({list_names(sorted(units.unique()))}) cannot make "
+            f"{n_folds} folds; lower protocol.split.n_folds or validation_folds, or group by a "
+            "finer column"
         )
     splitter = (StratifiedGroupKFold if grouped else StratifiedKFold)(
         n_folds, shuffle=True, random_state=seed
     )
     folds = np.empty(len(rows), dtype=int)
     with warnings.catch_warnings():
-        # A class with fewer rows than folds is named by _missing_classes, if it matters.
+        # splits._missing_classes reports classes with fewer rows than folds, if it matters.
         warnings.filterwarnings("ignore", message="The least populated class")
         try:
             groups = units if grouped else None

@@ -1,4 +1,4 @@
-"""Gives every row its role: train, validation, test, unlabelled, or unused."""
+"""Give every row its role: train, validation, test, unlabelled, or unused."""
 
 import warnings
 from collections.abc import Callable
@@ -11,7 +11,7 @@ from disentangled_audio.evaluation.folds import (
     column_name,
     column_values,
     combination_roles,
-    listed,
+    list_names,
     numbered_name,
     tested_rows,
     validation_rows,
@@ -24,21 +24,21 @@ _REPEAT_STRIDE = 1_000_003
 
 
 class SplitWarning(UserWarning):
-    """A split that can be made, though its labels or files make it say less than it seems to."""
+    """A valid split whose labels or files make its scores less meaningful than they look."""
 
 
 def make_splits(recordings: pd.DataFrame, protocol: Protocol, seed: int) -> pd.DataFrame:
-    """Target, group, fold and role of every recording.
+    """Give every recording its target, group, fold and role.
 
     Parameters
     ----------
     recordings : DataFrame
         One row per item, with `recording_id`, `path` and the columns that the protocol names.
     protocol : Protocol
-        Rows outside of its `where`, or without a target, get the role `unused`; those that it
-        calls unlabelled keep no target, and are unused where their group is held out.
+        Rows outside its `where`, or without a target, get the role `unused`. Unlabelled rows lose
+        their target, and are unused if their group is held out.
     seed : int
-        Of the run; the protocol's own comes before it.
+        The protocol's own seed, if any, takes precedence.
 
     Returns
     -------
@@ -54,8 +54,8 @@ def make_splits(recordings: pd.DataFrame, protocol: Protocol, seed: int) -> pd.D
     Warns
     -----
     SplitWarning
-        Of rows without a target, classes that a part lacks where that is allowed, and (where
-        `sha256` is known) identical files in training and test, or with several labels.
+        About rows without a target, classes missing from a part (if allowed), and, if `sha256` is
+        known, identical files in training and test, or with several labels.
     """
     table, notes = _split(recordings, protocol, seed)
     for note in notes:
@@ -66,9 +66,9 @@ def make_splits(recordings: pd.DataFrame, protocol: Protocol, seed: int) -> pd.D
 def _split(
     recordings: pd.DataFrame, protocol: Protocol, seed: int
 ) -> tuple[pd.DataFrame, list[str]]:
-    """The table of `make_splits`, and what is to be said of it."""
+    """Make the table of `make_splits` and its warnings."""
     seed = seed if protocol.seed is None else protocol.seed
-    # Far from the seeds that a run is given, and from that of the validation folds.
+    # Far from the seeds of runs and of the validation folds.
     seed += _REPEAT_STRIDE * protocol.split.repeat
     table, used, unlabelled = _without_roles(recordings, protocol)
     rows = table[used].reset_index()
@@ -82,14 +82,14 @@ def _split(
     missing = _missing_classes(rows, role)
     if missing and not protocol.split.allow_missing_classes:
         raise UserError(
-            f"a class has no row in a part of the split ({missing}). Use another fold, another "
-            "seed, or allow it by protocol.split.allow_missing_classes=true"
+            f"a class has no row in a part of the split ({missing}). Use another fold or seed, "
+            "or set protocol.split.allow_missing_classes=true"
         )
     notes = _rows_without_target(recordings, table, protocol)
     if missing:
         notes.append(
-            f"fold {fold}: a class has no row in a part of the split ({missing}); scores "
-            "there are those of the other classes"
+            f"fold {fold}: a class has no row in a part of the split ({missing}); its scores "
+            "cover only the other classes"
         )
     notes += _identical_files(kept_recordings, rows.assign(role=role), fold)
     table["fold"] = fold
@@ -102,7 +102,7 @@ def _split(
 def _without_roles(
     recordings: pd.DataFrame, protocol: Protocol
 ) -> tuple[pd.DataFrame, np.ndarray, np.ndarray]:
-    """The table before roles are given, which rows get one, and which are called unlabelled."""
+    """Table without roles, the rows that will get one, and the unlabelled rows."""
     _check_ids(recordings)
     kept = _kept_rows(recordings, protocol.where)
     unlabelled = kept & _unlabelled_rows(recordings, protocol.unlabelled)
@@ -123,22 +123,19 @@ def _without_roles(
 
 
 def fold_protocols(recordings: pd.DataFrame, protocol: Protocol, seed: int) -> dict[str, Protocol]:
-    """Every fold of a protocol, as the protocol that makes it, by the fold's name.
+    """Protocol of every fold of a protocol, by the fold's name.
 
     Parameters
     ----------
     recordings : DataFrame
         As for `make_splits`.
     protocol : Protocol
-        Its own `split.fold` does not matter.
-    seed : int
-        Of the run.
+        Its own `split.fold` is ignored.
 
     Returns
     -------
     dict
-        `make_splits` with one of these gives the fold's table, which has the name in its column
-        `fold`.
+        `make_splits` with one of these protocols gives the table of that fold.
 
     Raises
     ------
@@ -146,21 +143,21 @@ def fold_protocols(recordings: pd.DataFrame, protocol: Protocol, seed: int) -> d
         If folds cannot be made; names each of them and why.
     """
     made: dict[str, Protocol] = {}
-    troubles = []
+    errors = []
     for name, changes in _fold_changes(recordings, protocol).items():
         split = protocol.split.model_copy(update=changes)
         made[name] = protocol.model_copy(update={"split": split})
         try:
             _split(recordings, made[name], seed)
         except UserError as error:
-            troubles.append(f"fold {name}: {error}")
-    if troubles:
-        raise UserError("; ".join(troubles))
+            errors.append(f"fold {name}: {error}")
+    if errors:
+        raise UserError("; ".join(errors))
     return made
 
 
 def _fold_changes(recordings: pd.DataFrame, protocol: Protocol) -> dict[str, dict[str, object]]:
-    """What `split` has to be changed to for each fold, by the fold's name."""
+    """Changes to `protocol.split` that select each fold, by the fold's name."""
     split = protocol.split
     table, used, _ = _without_roles(recordings, protocol)
     if split.strategy == "leave_one_group_out":
@@ -180,39 +177,43 @@ def _fold_changes(recordings: pd.DataFrame, protocol: Protocol) -> dict[str, dic
 def _rows_without_target(
     recordings: pd.DataFrame, table: pd.DataFrame, protocol: Protocol
 ) -> list[str]:
-    """Rows that would be used if they had a target."""
+    """Warn about rows that would be used if they had a target."""
     kept = _kept_rows(recordings, protocol.where)
     kept &= ~_unlabelled_rows(recordings, protocol.unlabelled)
     unknown = table[kept & table["target"].isna().to_numpy()]
     if unknown.empty:
         return []
-    groups = listed(sorted(unknown["group"].unique()))
+    groups = list_names(sorted(unknown["group"].unique()))
     return [
         f"{len(unknown)} rows have no target '{protocol.target}' and are not used: "
-        f"{listed(unknown['recording_id'])} (groups: {groups})"
+        f"{list_names(unknown['recording_id'])} (groups: {groups})"
     ]
 
 
 def _identical_files(recordings: pd.DataFrame, rows: pd.DataFrame, fold: str) -> list[str]:
-    """Files of the same content on both sides of the split, or with several labels."""
+    """Warn about identical files on both sides of the split, or with several labels."""
     if "sha256" not in recordings:
-        # Not known before the recordings are decoded.
+        # Hashes are unknown before the recordings are decoded.
         return []
-    # The channels of a file are no copies of one another.
+    # Channels of one file share its hash, but are not copies.
     files = rows.assign(sha256=recordings["sha256"]).drop_duplicates("path")
     files = files[files["sha256"].notna() & files["sha256"].duplicated(keep=False)]
     copies = [same for _, same in files.groupby("sha256", sort=False)]
-    said = {
-        f"fold {fold}: identical files in test and in training or validation, whose test shows "
-        "memory alone": [c for c in copies if (c["role"] == "test").nunique() > 1],
-        "identical files with several labels, of which all but one are wrong": [
+    faults = {
+        f"fold {fold}: identical files in test and in training or validation, whose test scores "
+        "show only memory": [c for c in copies if (c["role"] == "test").nunique() > 1],
+        "identical files with several labels, at most one of which is right": [
             c for c in copies if c["target"].nunique() > 1
         ],
     }
-    return [f"{what}: {listed(map(_copies_named, found))}" for what, found in said.items() if found]
+    return [
+        f"{fault}: {list_names(map(_name_copies, found))}"
+        for fault, found in faults.items()
+        if found
+    ]
 
 
-def _copies_named(copies: pd.DataFrame) -> str:
+def _name_copies(copies: pd.DataFrame) -> str:
     return " = ".join(
         f"{row.path} (class {row.target}, group {row.group})" for row in copies.itertuples()
     )
@@ -223,8 +224,8 @@ def _check_ids(recordings: pd.DataFrame) -> None:
     twice = ids[ids.duplicated()].unique()
     if len(twice):
         raise UserError(
-            f"recording_id is not unique: {listed(twice)}; two sources or patterns take the same "
-            "file, correct the corpus"
+            f"recording_id is not unique: {list_names(twice)}; two sources or patterns of the "
+            "corpus match the same file, correct one of them"
         )
 
 
@@ -236,15 +237,15 @@ def _kept_rows(recordings: pd.DataFrame, where: dict[str, list[str]]) -> np.ndar
 
 
 def _labels(recordings: pd.DataFrame, protocol: Protocol) -> pd.Series:
-    """What is to be predicted of each row."""
+    """Label of each row, or missing."""
     values = recordings[protocol.target].astype("string")
     if not protocol.labels:
         return values
     unknown = sorted(set(protocol.labels) - set(values.dropna()))
     if unknown:
         raise UserError(
-            f"protocol.labels: column '{protocol.target}' has no value '{unknown[0]}'; it has "
-            f"{listed(sorted(values.dropna().unique()))}"
+            f"protocol.labels: column '{protocol.target}' has no value '{unknown[0]}'; use some of "
+            f"{list_names(sorted(values.dropna().unique()))}"
         )
     return values.map(protocol.labels).astype("string")
 
@@ -254,7 +255,9 @@ def _unlabelled_rows(recordings: pd.DataFrame, unlabelled: dict[str, list[str]])
         return np.zeros(len(recordings), dtype=bool)
     rows = _kept_rows(recordings, unlabelled)
     if not rows.any():
-        raise UserError(f"protocol.unlabelled {unlabelled} fits no recording; correct its values")
+        raise UserError(
+            f"protocol.unlabelled {unlabelled} matches no recording; correct its values"
+        )
     return rows
 
 
@@ -273,17 +276,18 @@ def _check_classes(target: pd.Series, name: str) -> None:
 
 
 def _missing_classes(rows: pd.DataFrame, role: np.ndarray) -> str:
-    """Which classes the parts of the split lack, with their groups; empty if none does."""
+    """Name the classes missing from parts of the split, with their groups; empty if none is."""
     target = rows["target"]
     present = {name: set(target[role == name]) for name in ROLES}
     if not present["test"]:
-        raise UserError("the test split is empty; check protocol.split")
-    named = _with_groups(rows)
+        raise UserError("the split has no test rows; check protocol.split")
+    named = _class_namer(rows)
     unseen = sorted((present["test"] | present["validation"]) - present["train"])
     if unseen:
         raise UserError(
             f"no training row of class {', '.join(map(named, unseen))}: all its groups are in "
-            "validation or test. Use another fold, more folds, or fewer classes (protocol.where)"
+            "validation or test. Use another fold, more folds, or exclude classes with "
+            "protocol.where"
         )
     missing = {name: sorted(set(target) - present[name]) for name in ROLES}
     return "; ".join(
@@ -291,14 +295,14 @@ def _missing_classes(rows: pd.DataFrame, role: np.ndarray) -> str:
     )
 
 
-def _with_groups(rows: pd.DataFrame) -> Callable[[str], str]:
-    """A class and where it is to be found, for messages."""
+def _class_namer(rows: pd.DataFrame) -> Callable[[str], str]:
+    """Function that names a class and its groups, for messages."""
 
     def named(name: str) -> str:
         own = rows[rows["target"] == name]
         if len(own) == 1:
             return f"{name} (a single row: {own['recording_id'].iloc[0]})"
         groups = sorted(own["group"].unique())
-        return f"{name} (group{'s' * (len(groups) > 1)} {listed(groups)})"
+        return f"{name} (group{'s' * (len(groups) > 1)} {list_names(groups)})"
 
     return named

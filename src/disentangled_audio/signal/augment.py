@@ -1,6 +1,6 @@
-"""Changes to a clip that do not change what it is; each draws from the generator it is given.
+"""Random changes to clips that keep their class.
 
-All functions take and return float32 arrays of the same shape (n_items, n_samples).
+All functions but `jitter` take and return float32 arrays of shape (n_items, n_samples).
 """
 
 import numpy as np
@@ -41,7 +41,7 @@ def add_noise(
     """Add white noise at a signal-to-noise ratio drawn uniformly per item, in dB."""
     snr_db = rng.uniform(min_snr_db, max_snr_db, (len(clips), 1))
     noise = rng.standard_normal(clips.shape, dtype=np.float32)
-    # Scaled by the noise as drawn, so that the ratio is exact and not only expected.
+    # Scaled by the level of the drawn noise, so that the ratio is exact.
     scale = levels(clips) / levels(noise) * 10 ** (-snr_db / 20)
     noise *= scale.astype(np.float32)
     noise += clips
@@ -55,7 +55,7 @@ def change_gain(clips: Clips, max_gain_db: float, rng: np.random.Generator) -> C
 
 
 def shift(clips: Clips, max_shift: int, rng: np.random.Generator) -> Clips:
-    """Move each item by up to ±`max_shift` samples; what moves in is zero."""
+    """Move each item by up to ±`max_shift` samples and fill with zeros."""
     shifted = np.zeros_like(clips)
     n_samples = clips.shape[1]
     max_shift = min(max_shift, n_samples)
@@ -68,7 +68,7 @@ def shift(clips: Clips, max_shift: int, rng: np.random.Generator) -> Clips:
 def change_speed(clips: Clips, max_change: float, rng: np.random.Generator) -> Clips:
     """Play each item faster or slower by up to `max_change` (0.03 is 3 %), pitch included.
 
-    Linear interpolation; what lies behind the end of the clip is zero.
+    Samples are interpolated linearly, and zero behind the end of the clip.
     """
     positions = np.arange(clips.shape[1], dtype=np.float64)
     speeds = rng.uniform(1 - max_change, 1 + max_change, len(clips))
@@ -98,16 +98,5 @@ def tilt(clips: Clips, max_db_per_octave: float, rng: np.random.Generator) -> Cl
 def jitter(
     features: NDArray[np.float64], spread: NDArray[np.float64], rng: np.random.Generator
 ) -> NDArray[np.float64]:
-    """Add Gaussian noise to features.
-
-    Parameters
-    ----------
-    features : (n_items, n_features)
-    spread : (n_features,)
-        Standard deviation of the noise of each feature.
-
-    Returns
-    -------
-    (n_items, n_features)
-    """
+    """Add Gaussian noise to features, (n_items, n_features), with the given standard deviations."""
     return features + spread * rng.standard_normal(features.shape)

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator
 
-# Eight clips of a second at 16 kHz, whose frames are 2 MB. The allocator hands larger temporaries
-# back to the system each time, and getting them again takes longer than the work itself.
+# Eight clips of a second at 16 kHz, whose frames take 2 MB. The allocator returns larger
+# temporaries to the system every time, and allocating them again takes longer than the work.
 BLOCK_SAMPLES = 1 << 17
 
 
@@ -17,7 +17,7 @@ def row_blocks(shape: tuple[int, ...]) -> Iterator[slice]:
     Yields
     ------
     slice
-        Of one row or more; together, all rows in order.
+        One row or more; together, all rows in order.
     """
     n_rows, row_length = shape
     rows = max(1, BLOCK_SAMPLES // max(1, row_length))

@@ -1,15 +1,16 @@
-"""From a recording of any length and level to a clip of fixed length and unit energy."""
+"""Cut recordings of any length and level to clips of fixed length and unit energy."""
 
 import numpy as np
 from numpy.typing import NDArray
 
 # ISO 3382-1, 5.3.3: a response starts where it first rises to within 20 dB of its maximum.
 ONSET_DB = -20.0
-# A file's greatest value is one step of its format below one.
+# The largest value of an integer format lies one step below one.
 FULL_SCALE = 0.9999
-# Fewer samples in a row reach it by themselves.
+# One or two samples in a row can reach full scale without clipping.
 _CLIPPED_RUN = 3
-# Of a sinusoid of which three samples do, the next but one lies less than 0.0009 below.
+# If three samples of an unclipped sinusoid reach full scale, the next but one is less than 0.0009
+# below it.
 _CORNER = 0.001
 
 
@@ -46,30 +47,22 @@ def cut(
     fill: str = "zeros",
     rng: np.random.Generator | None = None,
 ) -> NDArray[np.float32]:
-    """Take `length` samples from `start`, filling what lies outside of the signal.
+    """Take `length` samples from `start` and fill those outside the signal.
 
     Parameters
     ----------
     signal : (n_samples,)
     start : int
         First sample of the clip; may be negative.
-    length : int
-        Samples of the clip.
     fill : {"zeros", "noise_floor"}
-        `noise_floor` continues with white noise at the level of the signal's last tenth, so
-        that the end of the file cannot be told from the clip.
+        `noise_floor` continues with white noise at the level of the signal's last tenth, so that
+        the clip does not show where the file ends.
     rng : numpy.random.Generator
-        Draws the noise; needed for `noise_floor` alone.
+        Needed for `noise_floor` only.
 
     Returns
     -------
     (length,)
-        float32
-
-    Raises
-    ------
-    ValueError
-        If `noise_floor` has no generator.
     """
     inside = signal[max(start, 0) : max(start + length, 0)]
     before = min(max(-start, 0), length)
@@ -78,9 +71,9 @@ def cut(
     clip = np.zeros(length, dtype=np.float32)
     if fill == "noise_floor":
         if rng is None:
-            raise ValueError("noise_floor needs a generator of random numbers")
+            raise ValueError("fill='noise_floor' needs rng")
         tail = signal[-max(len(signal) // 10, 1) :]
-        # Most clips need noise before the signal alone.
+        # Most clips need noise only before the signal.
         n_drawn = before if before + len(inside) >= length else length
         clip[:n_drawn] = rms(tail) * rng.standard_normal(n_drawn, dtype=np.float32)
     clip[before : before + len(inside)] = inside[: length - before]
@@ -88,12 +81,11 @@ def cut(
 
 
 def clipped_run(signal: NDArray[np.floating]) -> int:
-    """Most samples in a row that were clipped at full scale; 0 if none were.
+    """Length of the longest run of clipped samples; 0 without clipping.
 
-    Clipping leaves a run of them with a corner: what is beside it lies clearly below. The peak of a
-    smooth sound that was scaled to full scale has a short run or none, and no corner. A single
-    sample that was clipped, as of a response's direct sound, cannot be told from one that was
-    scaled.
+    Clipping leaves a run at full scale whose neighbours lie clearly below it. A smooth sound that
+    was scaled to full scale has at most a short run with near neighbours. A single clipped sample,
+    such as a response's direct sound, looks like a scaled one.
     """
     reaches = np.abs(signal) >= FULL_SCALE
     if not reaches.any():
@@ -103,7 +95,7 @@ def clipped_run(signal: NDArray[np.floating]) -> int:
     starts, ends = edges[:-1], edges[1:]
     at_full_scale = side[starts] != 0
     starts, ends = starts[at_full_scale], ends[at_full_scale]
-    # Beyond the file's ends nothing is known. The first sample beside a run may be just below it.
+    # Nothing is known beyond the file's ends. The next sample may lie just below full scale.
     around = np.pad(signal, 2, mode="edge")
     beside = np.minimum(side[starts] * around[starts], side[starts] * around[ends + 3])
     lengths = (ends - starts)[beside < FULL_SCALE - _CORNER]
@@ -118,28 +110,13 @@ def rms(signal: NDArray[np.floating]) -> float:
 
 def levels(clips: NDArray[np.float32]) -> NDArray[np.float64]:
     """Root mean square of each clip, (n_items, 1)."""
-    # einsum widens piece by piece; squaring first would hold a copy twice as large as the clips.
+    # einsum converts in pieces; squaring first would need a copy twice as large as the clips.
     energy = np.einsum("ij,ij->i", clips, clips, dtype=np.float64)
     return np.sqrt(energy / clips.shape[1])[:, None]
 
 
 def normalise_energy(clips: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Scale each clip to a root mean square of one.
-
-    Parameters
-    ----------
-    clips : (n_items, n_samples)
-
-    Returns
-    -------
-    (n_items, n_samples)
-        float32
-
-    Raises
-    ------
-    ValueError
-        If a clip is silent.
-    """
+    """Scale each clip, (n_items, n_samples), to a root mean square of one."""
     level = levels(clips)
     if np.any(level == 0):
         raise ValueError("a silent clip cannot be normalised")
@@ -150,12 +127,11 @@ def normalise_energy(clips: NDArray[np.float32]) -> NDArray[np.float32]:
 def band_limit(
     clips: NDArray[np.float32], sample_rate_hz: int, low_hz: float, high_hz: float
 ) -> NDArray[np.float32]:
-    """Zero-phase band-pass, the same for all, so that bandwidth does not tell the source.
+    """Band-pass all clips alike, without phase shift, so that bandwidth does not reveal the source.
 
     Parameters
     ----------
     clips : (n_items, n_samples)
-    sample_rate_hz : int
     low_hz, high_hz : float
         −6 dB points (4th-order Butterworth, run forwards and backwards). A `high_hz` of half
         the sampling rate leaves the top open.
@@ -163,9 +139,8 @@ def band_limit(
     Returns
     -------
     (n_items, n_samples)
-        float32
     """
-    # Takes every worker a second to import, for what few corpora ask.
+    # Importing it takes every worker a second, and few corpora need it.
     from scipy.signal import butter, sosfiltfilt
 
     if high_hz >= sample_rate_hz / 2:

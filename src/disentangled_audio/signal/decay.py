@@ -12,13 +12,13 @@ from scipy import fft
 MID_FREQUENCY_HZ = (500.0, 1000.0)
 # The background noise is taken from this share of the response, at its end.
 _NOISE_SHARE = 0.1
-# ISO 3382-1, 5.3.3: the noise lies at least 10 dB below the end of the evaluated range.
+# ISO 3382-1, 5.3.3: the evaluated range ends at least 10 dB above the noise.
 _NOISE_MARGIN = 10.0
 # Edges as steep as those of a third-order Butterworth band-pass.
 _BAND_ORDER = 3
-# Periods of the lowest band after which its filter has rung out.
+# The filter of the lowest band has rung out after this many periods.
 _RINGING_PERIODS = 20
-# Lundeby et al. (1995): the late slope is fitted to so many dB, and a few rounds suffice.
+# Lundeby et al. (1995): range of the fit to the late slope, and rounds of the iteration.
 _LATE_RANGE_DB = 20.0
 _KNEE_ROUNDS = 5
 _MIN_FIT_WINDOWS = 3
@@ -57,21 +57,17 @@ def reverberation_time_s(
     start_db: float = -5.0,
     end_db: float = -25.0,
 ) -> NDArray[np.float64]:
-    """Time in which the energy falls by 60 dB, from a line fitted to a part of its decay.
+    """Time in which the energy falls by 60 dB, from a line fitted to part of the decay.
 
-    The mean power of the last tenth of the response is taken for background noise and
+    The mean power of the last tenth of the response estimates the background noise. It is
     subtracted before the integration, so that noise does not bend the curve.
 
     Parameters
     ----------
     rir : (n_items, n_samples)
-        Impulse responses or bands of them, linear amplitude. Silence before the direct sound
-        does no harm.
-    sample_rate_hz
-        Sample rate in Hz.
+        Impulse responses or bands of them, linear amplitude; may start with silence.
     start_db, end_db
-        Part of the curve that the line is fitted to; the defaults give T20, an end at -35 dB
-        gives T30.
+        Range of the fit; the defaults give T20, an end at -35 dB gives T30.
 
     Returns
     -------
@@ -99,7 +95,7 @@ def reverberation_time_s(
     slope = _slope(decay_db, start_db, end_db)
     with np.errstate(divide="ignore", invalid="ignore"):
         time_s = np.where(slope < 0, -60 / slope, np.nan) / sample_rate_hz
-        # An exponential decay's power follows from the energy that remains of it.
+        # The power of an exponential decay follows from its remaining energy.
         per_sample = 6 * np.log(10) / (time_s * sample_rate_hz)
         power_at_end = remaining[:, 0] * 10 ** (end_db / 10) * per_sample
         return np.where(power_at_end >= _NOISE_MARGIN * noise, time_s, np.nan)
@@ -111,14 +107,12 @@ def octave_bands(
     centre_hz: tuple[float, ...] = MID_FREQUENCY_HZ,
     bands_per_octave: int = 1,
 ) -> NDArray[np.float64]:
-    """Responses split into (parts of) octave bands, without phase shift, by one transform.
+    """Split responses into octave or fractional-octave bands, without phase shift.
 
     Parameters
     ----------
     rir : (n_items, n_samples)
         Impulse responses, linear amplitude.
-    sample_rate_hz
-        Sample rate in Hz.
     centre_hz
         Band centres in Hz; the edges of an octave lie half an octave to either side.
     bands_per_octave
@@ -127,7 +121,6 @@ def octave_bands(
     Returns
     -------
     (n_items, n_bands, n_samples)
-        One signal a band.
 
     References
     ----------
@@ -144,7 +137,7 @@ def octave_bands(
 def ringing_samples(
     sample_rate_hz: float, centre_hz: tuple[float, ...], bands_per_octave: int = 1
 ) -> int:
-    """Samples in which the filters of some bands have rung out; narrow ones take longer."""
+    """Samples until the filters of all bands have rung out; narrow filters take longer."""
     return round(_RINGING_PERIODS * bands_per_octave * sample_rate_hz / min(centre_hz))
 
 
@@ -161,36 +154,35 @@ def band_gains(
 
 
 def attenuated_ratio(attenuation_db: float, bands_per_octave: int) -> float:
-    """Frequency over a band's centre, above it, at which the filter is so far down."""
+    """Ratio to the band's centre of the higher frequency where the filter has this attenuation."""
     detuning = (10 ** (attenuation_db / 10) - 1) ** (1 / (2 * _BAND_ORDER))
     half = detuning * relative_bandwidth(bands_per_octave) / 2
     return half + math.sqrt(half**2 + 1)
 
 
 def relative_bandwidth(bands_per_octave: int) -> float:
-    """Width of a band as a share of its centre."""
+    """Bandwidth relative to the centre frequency."""
     half = 2 ** (0.5 / bands_per_octave)
     return half - 1 / half
 
 
 @dataclass(frozen=True)
 class Decay:
-    """Decay of some responses, free of their noise.
+    """Noise-free decay of several responses.
 
     Attributes
     ----------
     remaining : (n_items, n_points)
-        Energy that remains from each point on, what lies behind the knee extrapolated; zero
-        behind the knee.
+        Energy from each point on, with the energy behind the knee extrapolated; zero behind the
+        knee.
     beyond : (n_items,)
-        Energy that was extrapolated.
+        Extrapolated energy.
     noise : (n_items,)
         Mean energy of the noise in a point.
     reaches_floor : (n_items,)
-        Whether the decay ends in noise within the response. Where it does not, nothing is
-        subtracted.
+        Whether the decay ends in noise within the response; if not, no noise is subtracted.
     is_found : (n_items,)
-        Whether there is a decay above the noise at all.
+        Whether any decay rises above the noise.
     """
 
     remaining: NDArray[np.float64]
@@ -203,24 +195,20 @@ class Decay:
 def compensated_decay(
     energy: NDArray[np.float64], n_points: NDArray[np.integer], window: int
 ) -> Decay:
-    """Schroeder integral to the knee at which the decay meets the noise.
+    """Schroeder integral up to the knee, where the decay meets the noise.
 
-    Noise is found and the knee located by Lundeby's iteration, on windows of fixed length. The
-    noise is then subtracted (Chu), the integral ends at the knee, and the energy behind it is
-    that of an exponential with the late slope (ISO 3382-1, 5.3.3).
+    Lundeby's iteration, on windows of fixed length, finds the noise and the knee. The noise is
+    subtracted (Chu), the integral ends at the knee, and the energy behind the knee is that of an
+    exponential with the late slope (ISO 3382-1, 5.3.3).
 
     Parameters
     ----------
     energy : (n_items, n_points)
         Squared responses summed over short, equal intervals, direct sound first.
     n_points : (n_items,)
-        How many of them are measured; the others are not looked at.
+        Measured points; the others are ignored.
     window : int
-        Points that are averaged to find the knee; 10 to 50 ms.
-
-    Returns
-    -------
-    Decay
+        Points averaged to find the knee; 10 to 50 ms.
 
     References
     ----------
@@ -237,7 +225,7 @@ def compensated_decay(
     enough = n_windows >= _MIN_WINDOWS
     with np.errstate(invalid="ignore"):
         is_found = enough & (slope < 0) & (crossing > 0)
-        # A decay without noise crosses its own mean over the last tenth where that begins.
+        # A noise-free decay crosses the mean of its last tenth near the start of that tenth.
         reaches_floor = is_found & (crossing < n_quiet - 0.5)
     crossing = np.where(is_found, np.minimum(crossing, n_windows), 0)
     slope, offset = np.where(is_found, slope, -1.0), np.where(is_found, offset, 0.0)
@@ -246,7 +234,7 @@ def compensated_decay(
     at_knee = window * 10 ** ((offset + slope * knee / window) / 10)
     beyond = np.where(is_found, at_knee / (1 - 10 ** (slope / 10)), 0.0)
     behind_knee = np.arange(energy.shape[1]) >= knee[:, None]
-    # In place: as much time goes to new arrays as to what is computed.
+    # In place, because allocating arrays would take as long as the arithmetic.
     kept = energy - np.where(reaches_floor, noise, 0.0)[:, None]
     kept[behind_knee] = 0.0
     remaining = _remaining(kept)
@@ -268,14 +256,14 @@ def _remaining(power: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _to_db(remaining: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Curves in dB; -inf where nothing, or with subtracted noise less than nothing, remains."""
+    """Curves in dB; -inf where no energy remains after the noise was subtracted."""
     with np.errstate(divide="ignore", invalid="ignore"):
         share = remaining / remaining[:, :1]
         return np.where(share > 0, 10 * np.log10(np.maximum(share, 0)), -np.inf)
 
 
 def _slope(decay_db: NDArray[np.float64], start_db: float, end_db: float) -> NDArray[np.float64]:
-    """Least-squares slope in dB a sample between two levels; NaN where the curve misses one."""
+    """Least-squares slope in dB per sample between two levels; NaN where the curve misses one."""
     index = np.arange(decay_db.shape[1])
     first = np.argmax(decay_db <= start_db, axis=1)[:, None]
     last = np.argmax(decay_db < end_db, axis=1)[:, None]
@@ -295,14 +283,14 @@ def _first_quiet_window(n_windows: NDArray[np.integer]) -> NDArray[np.integer]:
 def _knee(
     means: NDArray[np.float64], n_windows: NDArray[np.integer]
 ) -> tuple[NDArray[np.float64], ...]:
-    """Where the late decay meets the noise, by Lundeby's iteration.
+    """Find where the late decay meets the noise, by Lundeby's iteration.
 
     Returns
     -------
     crossing : (n_items,)
-        In windows; NaN where there is no line.
+        In windows; NaN without a falling line.
     slope, offset : (n_items,)
-        Of the late decay, in dB a window and dB.
+        Late decay in dB per window, and its level in dB at the first window.
     noise : (n_items,)
         Mean energy.
     """
@@ -333,24 +321,21 @@ def _knee(
 
 
 def _first_of(condition: NDArray[np.bool_], otherwise: NDArray[np.integer]) -> NDArray[np.integer]:
-    """Index of the first True of each row, or another one where there is none."""
+    """Index of the first True of each row, or `otherwise` in rows without one."""
     return np.where(condition.any(axis=1), condition.argmax(axis=1), otherwise)
 
 
 def _lines(
     values: NDArray[np.float64], first: NDArray[np.integer], last: NDArray[np.integer]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Slope and offset of least-squares lines through points `first` to `last` - 1 of each row.
-
-    NaN where there are fewer than two.
-    """
+    """Fit a line to points `first` to `last` - 1 of each row; NaN for fewer than two points."""
     index = np.arange(values.shape[1])
     used = (index >= first[:, None]) & (index < last[:, None])
     n_used = np.maximum(last - first, 0).astype(float)
     n_used[n_used < 2] = np.nan
     middle = (first + last - 1) / 2
     centred = np.where(used, index - middle[:, None], 0.0)
-    # The sum of squares of n whole numbers around their mean.
+    # n consecutive integers have the sum of squares n (n² - 1) / 12 around their mean.
     slope = np.einsum("ij,ij->i", centred, values) / (n_used * (n_used**2 - 1) / 12)
     mean = np.where(used, values, 0.0).sum(axis=1) / n_used
     return slope, mean - slope * middle

@@ -1,4 +1,4 @@
-"""What equipment does to simulated sound: colour, cuts, resonances, 16 bits."""
+"""Effects of equipment on simulated sound: colour, band limits, resonances, 16 bits."""
 
 from __future__ import annotations
 
@@ -6,24 +6,20 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.signal import butter, sosfilt, sosfreqz
 
-# What 16 bits hold, less one step for the dither.
+# Full scale of 16 bits, less one step for the dither.
 MAX_AMPLITUDE = 32766 / 32767
 
 
 def pink_weights(
     frequency_hz: NDArray[np.floating], slope_db_per_octave: float, corner_hz: float = 40.0
 ) -> NDArray[np.float32]:
-    """Amplitude weights of a spectrum that falls evenly per octave, flat below a corner.
+    """Amplitude weights of a spectrum that falls evenly per octave and is flat below a corner.
 
     Parameters
     ----------
     frequency_hz : (n_bins,)
-        Frequencies in Hz.
     slope_db_per_octave
         Fall of the power spectrum, 3 for pink noise.
-    corner_hz
-        Below this the spectrum is flat, so that it stays finite at 0 Hz.
-
     Returns
     -------
     (n_bins,)
@@ -40,14 +36,8 @@ def peaking_section(
 
     Parameters
     ----------
-    centre_hz
-        Centre frequency in Hz, below half the sample rate.
-    gain_db
-        Gain in dB at the centre.
     quality
         Centre frequency over bandwidth.
-    sample_rate_hz
-        Sample rate in Hz.
 
     Returns
     -------
@@ -76,12 +66,7 @@ def peaking_section(
 def band_limits(low_cut_hz: float, high_cut_hz: float, sample_rate_hz: int) -> NDArray[np.float64]:
     """Sections of a loudspeaker or recorder: second order at low, fourth at high frequencies.
 
-    Parameters
-    ----------
-    low_cut_hz, high_cut_hz
-        -3 dB frequencies in Hz, ascending, below half the sample rate.
-    sample_rate_hz
-        Sample rate in Hz.
+    The cuts are -3 dB frequencies, ascending, below half the sample rate.
 
     Returns
     -------
@@ -96,19 +81,16 @@ def band_limits(low_cut_hz: float, high_cut_hz: float, sample_rate_hz: int) -> N
 def filter_sections(
     signal: NDArray[np.floating], sections: NDArray[np.floating]
 ) -> NDArray[np.float32]:
-    """Causal filter along the last axis.
+    """Filter along the last axis, causally.
 
     Parameters
     ----------
     signal : (..., n_samples)
-        Signals.
     sections : (n_sections, 6)
-        Second-order sections.
 
     Returns
     -------
     (..., n_samples)
-        Filtered signals.
     """
     return sosfilt(sections, signal.astype(np.float64)).astype(np.float32)
 
@@ -121,16 +103,11 @@ def section_gains(
     Parameters
     ----------
     frequency_hz : (n_bins,)
-        Frequencies in Hz.
     sections : (n_sections, 6)
-        Second-order sections.
-    sample_rate_hz
-        Sample rate in Hz.
 
     Returns
     -------
     (n_bins,)
-        Gains, linear.
     """
     # A coarse grid is enough for filters this smooth, and forty times faster.
     grid_hz = np.linspace(0, sample_rate_hz / 2, 2049)
@@ -139,19 +116,16 @@ def section_gains(
 
 
 def quantise_16_bit(signal: NDArray[np.floating], rng: np.random.Generator) -> NDArray[np.int16]:
-    """16-bit samples with triangular dither, so that the error does not follow the signal.
+    """Quantise to 16 bits with triangular dither, so that the error does not follow the signal.
 
     Parameters
     ----------
     signal : (...)
         Amplitudes, full scale is 1; magnitudes up to `MAX_AMPLITUDE`.
-    rng
-        Source of the dither.
 
     Returns
     -------
     (...)
-        Integers.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Finds recordings of the same sound, whatever their level, and a little noise or shift."""
+"""Find recordings of the same sound at any level, with a little noise or shift."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,11 +9,11 @@ _SMALLEST = 1e-12
 
 
 def fingerprints(clips: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Short vectors whose scalar products are those of the clips' magnitude spectra, nearly.
+    """Short vectors whose scalar products approximate those of the clips' magnitude spectra.
 
-    Magnitudes do not change when a sound is shifted within its clip, and hardly with noise far
-    below it. Of the thousands of bins, each is added to one feature, with a random sign: what
-    different bins do to a product of two sums cancels on average (count sketch).
+    Magnitudes do not change when a sound is shifted within its clip, and hardly with weak noise.
+    A count sketch adds each of the thousands of bins to one feature, with a random sign, so that
+    the cross terms of different bins cancel on average.
 
     Parameters
     ----------
@@ -22,8 +22,8 @@ def fingerprints(clips: NDArray[np.float32]) -> NDArray[np.float32]:
     Returns
     -------
     (n_items, 256)
-        Of length one, or zero for silence. Products are near 1 for the same sound, and for some
-        others, which `best_correlation` tells from it.
+        Unit vectors, zero for silence. Products are near 1 for the same sound, but also for some
+        other sounds, which `best_correlation` rules out.
 
     References
     ----------
@@ -33,11 +33,11 @@ def fingerprints(clips: NDArray[np.float32]) -> NDArray[np.float32]:
     magnitude = np.abs(fft.rfft(clips, axis=1))
     n_bins = magnitude.shape[1]
     rng = np.random.default_rng(0)
-    n_a_feature = -(-n_bins // N_FEATURES)
-    mixed = np.zeros((len(clips), n_a_feature * N_FEATURES), dtype=np.float32)
+    bins_per_feature = -(-n_bins // N_FEATURES)
+    mixed = np.zeros((len(clips), bins_per_feature * N_FEATURES), dtype=np.float32)
     signs = rng.choice(np.array([-1, 1], dtype=np.float32), n_bins)
     mixed[:, :n_bins] = (magnitude * signs)[:, rng.permutation(n_bins)]
-    features = mixed.reshape(len(clips), n_a_feature, N_FEATURES).sum(axis=1)
+    features = mixed.reshape(len(clips), bins_per_feature, N_FEATURES).sum(axis=1)
     length = np.linalg.norm(features, axis=1, keepdims=True)
     return features / np.maximum(length, _SMALLEST)
 
@@ -54,8 +54,8 @@ def best_correlation(
     Returns
     -------
     (n_pairs,)
-        1 for the same waveform at any level and shift; with independent noise at a ratio of
-        s to 1 in power in one of them, sqrt(s / (1 + s)).
+        1 for the same waveform at any level and shift; sqrt(s / (1 + s)) if one of them has
+        independent noise at a signal-to-noise power ratio s.
     """
     n_fft = 2 * first.shape[1]
     spectra = fft.rfft(first, n_fft, axis=1) * np.conj(fft.rfft(second, n_fft, axis=1))

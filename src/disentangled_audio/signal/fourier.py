@@ -1,4 +1,4 @@
-"""Spectrum of the whole clip, and the window of those of parts."""
+"""Log spectra of whole clips, and the Hann window for frames."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,8 +10,7 @@ from disentangled_audio.signal.blocks import row_blocks
 def hann_window(n_samples: int) -> NDArray[np.float64]:
     """Periodic Hann window, (n_samples,).
 
-    That of `scipy.signal.get_window`, to the bit; importing that module takes every worker a
-    second.
+    Bit-identical to `scipy.signal.get_window`, whose import takes every worker a second.
     """
     phase = np.linspace(-np.pi, np.pi, n_samples + 1)[:-1]
     return 0.5 + 0.5 * np.cos(phase)
@@ -23,15 +22,14 @@ def log_spectrum(waveforms: NDArray[np.float32], floor_db: float = -80.0) -> NDA
     Parameters
     ----------
     waveforms : (n_items, n_samples)
-        A real signal's spectrum is conjugate-symmetric, so half of the bins hold it all.
     floor_db : float
-        Lowest level kept; below it, bins hold rounding noise.
+        Lower levels, which hold only rounding noise, are raised to this one.
 
     Returns
     -------
     (n_items, n_samples // 2 + 1)
-        dB, float32; 0 dB is the mean power of white noise with a root mean square of one.
-        Rounding is some 130 dB below the clip's own level.
+        dB; 0 dB is the mean power of white noise with a root mean square of one. Rounding errors
+        lie some 130 dB below the clip's level.
     """
     n_samples = waveforms.shape[1]
     spectra = np.empty((len(waveforms), n_samples // 2 + 1), dtype=np.float32)

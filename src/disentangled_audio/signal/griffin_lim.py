@@ -1,4 +1,4 @@
-"""From mel spectrograms back to sound: band powers to spectra, and spectra to waveforms."""
+"""Turn mel spectrograms back into sound: band powers to spectra, spectra to waveforms."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ _SMALLEST = 1e-12
 def power_from_bands(
     bands: NDArray[np.floating], filters: csr_array, n_iterations: int = 50
 ) -> NDArray[np.float64]:
-    """Power spectra whose mel bands are as near as may be to given ones, and that stay positive.
+    """Find non-negative power spectra whose mel bands match the given ones.
 
-    Near by the Kullback-Leibler divergence, to which a weak band beside a strong one matters as
-    well. Its multiplicative updates keep smooth what starts smooth, where a pseudo-inverse rings
-    below zero between bands and has to be clipped.
+    Multiplicative updates minimise the Kullback-Leibler divergence, which also counts weak bands
+    next to strong ones. They keep a smooth start smooth, where a pseudo-inverse would ring below
+    zero between bands and need clipping.
 
     Parameters
     ----------
@@ -30,7 +30,6 @@ def power_from_bands(
         Linear power in each band.
     filters : (n_mels, n_bins)
         Band weights of the power spectrum.
-    n_iterations : int
 
     Returns
     -------
@@ -39,11 +38,11 @@ def power_from_bands(
 
     References
     ----------
-    Lee and Seung (2001), "Algorithms for non-negative matrix factorization", eq. 5, with the
-    factor that is known kept.
+    Lee and Seung (2001), "Algorithms for non-negative matrix factorization", eq. 5, with one
+    factor fixed.
     """
     wanted = np.maximum(np.asarray(bands, dtype=np.float64), 0.0).reshape(-1, filters.shape[0]).T
-    # A start that no bin's scale distorts: each bin the mean of the bands that see it.
+    # Each bin starts at the weighted mean of the bands that contain it.
     weights = filters.sum(axis=1)[:, np.newaxis]
     seen = np.asarray(filters.sum(axis=0))[:, np.newaxis]
     power = (filters.T @ (wanted / np.maximum(weights, _SMALLEST))) / np.maximum(seen, _SMALLEST)
@@ -62,31 +61,25 @@ def griffin_lim(
     n_iterations: int = 60,
     momentum: float = MOMENTUM,
 ) -> NDArray[np.float32]:
-    """Waveforms whose short-time spectra are as near as may be to given magnitudes.
+    """Find waveforms whose short-time spectra match the given magnitudes.
 
-    Frames are those of `centred_frames`, Hann-windowed and zero-padded to the FFT length.
+    Frames come from `centred_frames`, Hann-windowed and zero-padded to the FFT length.
 
     Parameters
     ----------
     magnitude : (n_items, n_frames, n_bins)
         Magnitudes of one-sided spectra of an even FFT length, 2 * (n_bins - 1).
     window_samples, hop_samples : int
-        Length of a frame and from one to the next; a hop of at most half a window.
+        The hop is at most half a window.
     rng : numpy.random.Generator
-        Draws the phases to start from.
-    n_iterations : int
+        Draws the initial phases.
     momentum : float
-        0 is Griffin and Lim's own algorithm, in which the error never rises; more than that is
-        faster and mostly ends lower.
+        0 is the original algorithm, whose error never rises; larger values converge faster and
+        mostly to a smaller error.
 
     Returns
     -------
     (n_items, n_frames * hop_samples)
-
-    Raises
-    ------
-    ValueError
-        If the hop is more than half a window, or the FFT is shorter than the window.
 
     References
     ----------
@@ -96,9 +89,13 @@ def griffin_lim(
     """
     magnitude = np.asarray(magnitude, dtype=np.float64)
     if not 0 < 2 * hop_samples <= window_samples:
-        raise ValueError(f"a hop of {hop_samples} needs a window twice as long or longer")
+        raise ValueError(
+            f"window_samples {window_samples} must be at least twice hop_samples {hop_samples}"
+        )
     if 2 * (magnitude.shape[-1] - 1) < window_samples:
-        raise ValueError(f"{magnitude.shape[-1]} bins are too few for {window_samples} samples")
+        raise ValueError(
+            f"{magnitude.shape[-1]} bins are too few for a window of {window_samples} samples"
+        )
     phase = np.exp(2j * np.pi * rng.random(magnitude.shape))
     waveform = inverse_spectra(magnitude * phase, window_samples, hop_samples)
     before = np.zeros_like(phase)
@@ -119,9 +116,8 @@ def short_time_spectra(
     Parameters
     ----------
     waveforms : (n_items, n_samples)
-    window_samples, hop_samples : int
     n_bins : int
-        Half the FFT length, and one.
+        Half the FFT length plus one.
 
     Returns
     -------
@@ -134,12 +130,11 @@ def short_time_spectra(
 def inverse_spectra(
     spectra: NDArray[np.complexfloating], window_samples: int, hop_samples: int
 ) -> NDArray[np.float64]:
-    """Waveforms whose `short_time_spectra` have the least squared distance to given ones.
+    """Invert `short_time_spectra` with the least squared error.
 
     Parameters
     ----------
     spectra : (n_items, n_frames, n_bins)
-    window_samples, hop_samples : int
 
     Returns
     -------
@@ -172,10 +167,10 @@ def waveforms_from_log_mel(
     rng: np.random.Generator,
     n_iterations: int = 60,
 ) -> NDArray[np.float32]:
-    """Sound of mel spectrograms on the scale of the views, to be listened to.
+    """Make mel spectrograms, on the scale of the views, audible.
 
-    Where the hop is longer than a quarter of the window, frames are put between those that are
-    there (at levels in between, in decibels): frames that overlap by half leave phases loose.
+    If the hop is longer than a quarter of the window, frames are interpolated (in decibels),
+    because frames that overlap by only half do not determine the phases.
 
     Parameters
     ----------
@@ -184,16 +179,13 @@ def waveforms_from_log_mel(
     filters : (n_mels, n_bins)
         Band weights of the power spectrum.
     window_samples, hop_samples : int
-        Of the spectrogram.
     dynamic_range_db : float
-        What is that far down, or further, is silent.
-    rng : numpy.random.Generator
-    n_iterations : int
+        Levels this far below the peak, or further, are silent.
 
     Returns
     -------
     (n_items, n_frames * hop_samples)
-        Peak 1, silence where all is at 0.
+        Peak 1; silent for a spectrogram of zeros.
     """
     n_samples = log_mel.shape[1] * hop_samples
     finer_hop = min(hop_samples, max(1, window_samples // 4))
@@ -208,7 +200,7 @@ def waveforms_from_log_mel(
 
 
 def _frames_at(values: NDArray[np.float64], positions: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Frames at fractional positions, linearly between their neighbours; the last is held."""
+    """Interpolate frames linearly at fractional positions; the last frame is held."""
     last = values.shape[1] - 1
     before = np.minimum(positions.astype(np.intp), last)
     after = np.minimum(before + 1, last)

@@ -23,7 +23,6 @@ def hz_to_mel(frequency_hz: NDArray[np.floating] | float) -> NDArray[np.float64]
     Returns
     -------
     (...)
-        Values in mel.
 
     References
     ----------
@@ -42,20 +41,13 @@ def mel_edges_hz(n_mels: int, min_hz: float, max_hz: float) -> NDArray[np.float6
 
     Parameters
     ----------
-    n_mels : int
-        Number of bands.
     min_hz, max_hz : float
-        Lower corner of the first band and upper corner of the last, in Hz.
+        Lower corner of the first band and upper corner of the last.
 
     Returns
     -------
     (n_mels + 2,)
         Band `m` rises from edge `m`, peaks at edge `m + 1` and falls to edge `m + 2`, in Hz.
-
-    Raises
-    ------
-    ValueError
-        If the frequencies are not in ascending order.
     """
     if not 0.0 <= min_hz < max_hz:
         raise ValueError(f"need 0 <= min_hz < max_hz, got {min_hz:g} and {max_hz:g}")
@@ -63,19 +55,14 @@ def mel_edges_hz(n_mels: int, min_hz: float, max_hz: float) -> NDArray[np.float6
 
 
 def fft_length(window_samples: int, sample_rate_hz: int, edges_hz: NDArray[np.float64]) -> int:
-    """FFT length that leaves no mel band without a frequency bin.
+    """FFT length at which every mel band has a frequency bin.
 
-    Zero padding interpolates the spectrum; it is needed where the low bands are narrower than the
-    bins of the bare window.
+    Zero padding is needed where low bands are narrower than the bins of the window alone.
 
     Parameters
     ----------
-    window_samples : int
-        Length of the analysis window.
-    sample_rate_hz : int
-        Sampling frequency in Hz.
     edges_hz : (n_mels + 2,)
-        Corner frequencies of the bands in Hz.
+        Corner frequencies of the bands.
 
     Returns
     -------
@@ -94,10 +81,6 @@ def mel_filter_bank(edges_hz: NDArray[np.float64], n_fft: int, sample_rate_hz: i
     ----------
     edges_hz : (n_mels + 2,)
         Corner frequencies in Hz, ascending.
-    n_fft : int
-        FFT length.
-    sample_rate_hz : int
-        Sampling frequency in Hz.
 
     Returns
     -------
@@ -124,15 +107,11 @@ def centred_frames(
     ----------
     waveforms : (n_items, n_samples)
         Signals; samples outside read as zero.
-    hop_samples : int
-        Samples from one frame to the next.
-    window_samples : int
-        Frame length.
 
     Returns
     -------
     (n_items, ceil(n_samples / hop_samples), window_samples)
-        Read-only overlapping views of one padded copy.
+        Read-only, overlapping views of one padded copy.
     """
     before = window_samples // 2
     padded = np.pad(waveforms, ((0, 0), (before, window_samples - before)))
@@ -148,11 +127,8 @@ def take_frames(
     Parameters
     ----------
     waveforms : (n_items, n_samples)
-        Signals.
     starts : (n_items, n_frames) or (n_frames,)
         First sample of each frame; samples outside the clip read as zero.
-    window_samples : int
-        Frame length.
 
     Returns
     -------
@@ -181,9 +157,8 @@ def mel_power(frames: NDArray[np.float32], filters: csr_array) -> NDArray[np.flo
     Returns
     -------
     (n_items, n_frames, n_mels)
-        Linear power.
     """
-    # In double precision: in single, a strong tone's rounding drowns bands 80 dB below it.
+    # Double precision: in single, rounding errors of a strong tone mask bands 80 dB below it.
     windowed = frames * hann_window(frames.shape[-1])
     spectra = np.fft.rfft(windowed, n=2 * (filters.shape[1] - 1), axis=-1)
     power = spectra.real**2
@@ -200,12 +175,12 @@ def relative_db(power: NDArray[np.floating], axes: tuple[int, ...]) -> NDArray[n
     power : (...)
         Linear power, not negative.
     axes : tuple of int
-        Axes that share one reference.
+        Axes that share a reference.
 
     Returns
     -------
     (...)
-        dB, at most 0; an all-zero part gives the (very low) floor everywhere, never NaN.
+        dB, at most 0; zeros give a very low floor, never NaN.
     """
     reference = np.maximum(power.max(axis=axes, keepdims=True), _SMALLEST_POWER)
     decibels = 10.0 * np.log10(np.maximum(power / reference, _SMALLEST_POWER))
@@ -221,13 +196,10 @@ def active_span(
     ----------
     frame_energy : (n_items, n_frames)
         Linear energy of each frame.
-    trim_db : float
-        Depth in dB, positive.
-
     Returns
     -------
     first, last : (n_items,) each
-        Frame indices, both inside the span. A silent clip is active from end to end.
+        Inclusive frame indices. A silent clip is active from end to end.
     """
     silent = frame_energy.max(axis=1, keepdims=True) <= 0.0
     active = (relative_db(frame_energy, (1,)) >= -trim_db) | silent

@@ -10,8 +10,8 @@ from scipy import fft
 
 from disentangled_audio.signal.fourier import hann_window
 
-# A perfectly periodic signal repeats at every multiple of its period; each octave down costs
-# this much, so that the shortest period wins (Boersma 1993, "OctaveCost").
+# A periodic signal also repeats at every multiple of its period. A lower octave costs this much,
+# so that the shortest period wins (Boersma 1993, "OctaveCost").
 _OCTAVE_COST = 0.05
 _SILENT_ENERGY = 1e-12
 
@@ -22,14 +22,11 @@ def log_f0_grid_hz(f0_min_hz: float, f0_max_hz: float, bins_per_octave: int) -> 
     Parameters
     ----------
     f0_min_hz, f0_max_hz : float
-        Range in Hz; the last candidate is the largest one not above `f0_max_hz`.
-    bins_per_octave : int
-        Candidates an octave.
+        The last candidate is the largest one not above `f0_max_hz`.
 
     Returns
     -------
     (n_candidates,)
-        Frequencies in Hz, ascending.
 
     Raises
     ------
@@ -56,21 +53,13 @@ def f0_salience(
     Parameters
     ----------
     frames : (n_items, n_frames, window_samples)
-        Cut signal, at least two periods of the lowest candidate long.
+        At least two periods of the lowest candidate long.
     grid_hz : (n_candidates,)
-        Candidate fundamentals in Hz.
-    sample_rate_hz : int
-        Sampling frequency in Hz.
 
     Returns
     -------
     (n_items, n_frames, n_candidates)
         Salience, about -1 to 1; 0 for a silent frame.
-
-    Raises
-    ------
-    ValueError
-        If the frames are shorter than two periods of the lowest candidate.
 
     References
     ----------
@@ -100,14 +89,13 @@ def f0_salience(
 def f0_track(
     salience: NDArray[np.float32], grid_hz: NDArray[np.float64]
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Best fundamental of each frame and how periodic the frame is.
+    """Find the best fundamental of each frame and how periodic the frame is.
 
     Parameters
     ----------
     salience : (n_items, n_frames, n_candidates)
         From `f0_salience`.
     grid_hz : (n_candidates,)
-        Candidate fundamentals in Hz.
 
     Returns
     -------
@@ -130,9 +118,7 @@ def median_f0_hz(f0_hz: NDArray[np.float32], voiced: NDArray[np.bool_]) -> NDArr
     Parameters
     ----------
     f0_hz : (n_items, n_frames)
-        Fundamental of each frame in Hz.
     voiced : (n_items, n_frames)
-        Which frames count.
 
     Returns
     -------
@@ -147,18 +133,16 @@ def median_f0_hz(f0_hz: NDArray[np.float32], voiced: NDArray[np.bool_]) -> NDArr
 
 
 def interpolated(values: NDArray[np.floating], known: NDArray[np.bool_]) -> NDArray[np.floating]:
-    """Values with linear interpolation over frames where they are not known.
+    """Interpolate unknown frames linearly; the first and last known value are repeated outwards.
 
     Parameters
     ----------
-    values : (n_items, n_frames)
-    known : (n_items, n_frames)
-        Which of them count; before the first and after the last one, that one is repeated.
+    values, known : (n_items, n_frames)
 
     Returns
     -------
     (n_items, n_frames)
-        0 in every frame of an item of which nothing is known.
+        0 in every frame of an item without a known frame.
     """
     frames = np.arange(values.shape[1])
     filled = np.zeros_like(values)
@@ -182,26 +166,23 @@ def modal_power(
         Cut impulse response.
     frequencies_hz : (n_frequencies,)
         Where the spectrum is evaluated, in Hz.
-    sample_rate_hz : int
-        Sampling frequency in Hz.
 
     Returns
     -------
     (n_items, n_frames, n_frequencies)
-        Linear power.
 
     References
     ----------
     Kuttruff (2016), "Room Acoustics", 6th ed., section 3.2.
     """
     basis = _modal_basis(frames.shape[-1], sample_rate_hz, tuple(frequencies_hz.tolist()))
-    # One product of all frames: that of each item would be of a few rows, and read the basis anew.
+    # One product for all frames: a product for each item would read the basis again every time.
     projected = (frames.reshape(-1, frames.shape[-1]) @ basis).reshape(*frames.shape[:2], -1)
     real, imaginary = np.split(projected, 2, axis=-1)
     return real**2 + imaginary**2
 
 
-# The bases below are the same for every block of clips, and dearer than a block's transforms.
+# Cached, because the bases are the same for every block and cost more than a block's transforms.
 @lru_cache(maxsize=4)
 def _modal_basis(
     window_samples: int, sample_rate_hz: int, frequencies_hz: tuple[float, ...]
@@ -215,9 +196,9 @@ def _modal_basis(
 
 @lru_cache(maxsize=4)
 def _lag_cosines(n_fft: int, lags: tuple[float, ...]) -> NDArray[np.float32]:
-    """From a one-sided power spectrum to the autocorrelation at lags in samples."""
+    """Matrix from a one-sided power spectrum to the autocorrelation at lags in samples."""
     bins = np.arange(n_fft // 2 + 1)
-    # A real signal's spectrum is one-sided here: all but its first and last bin stand for two.
+    # In a one-sided spectrum every bin but the first and the last stands for two.
     weights = np.where((bins == 0) | (2 * bins == n_fft), 1.0, 2.0) / n_fft
     cosines = weights[:, None] * np.cos(2.0 * np.pi * bins[:, None] * np.asarray(lags) / n_fft)
     return cosines.astype(np.float32)

@@ -12,7 +12,7 @@ from scipy import fft
 SPEED_OF_SOUND_M_S = 343.0
 # Octave bands as in ISO 3382-1; the last one reaches the Nyquist frequency of 16 kHz audio.
 OCTAVE_BANDS_HZ = (125.0, 250.0, 500.0, 1000.0, 2000.0, 4000.0, 8000.0)
-# The coherence between microphones is held constant over such a strip of the spectrum.
+# The coherence between microphones is constant within each of these strips of the spectrum.
 _N_COHERENCE_STRIPS = 128
 # Keeps the coherence matrix positive definite where microphones hear the same wave.
 _COHERENCE_LOADING = 1e-4
@@ -21,22 +21,7 @@ _COHERENCE_LOADING = 1e-4
 def eyring_absorption(dimensions_m: tuple[float, float, float], rt60_s: float) -> float:
     """Mean energy absorption coefficient that gives a rectangular room its reverberation time.
 
-    Parameters
-    ----------
-    dimensions_m
-        Length, width and height in metres.
-    rt60_s
-        Reverberation time in seconds, above 0.
-
-    Returns
-    -------
-    float
-        Absorption coefficient between 0 and 1.
-
-    Raises
-    ------
-    ValueError
-        If the reverberation time is not positive.
+    `dimensions_m` are length, width and height.
 
     References
     ----------
@@ -52,7 +37,7 @@ def eyring_absorption(dimensions_m: tuple[float, float, float], rt60_s: float) -
 
 
 def mixing_time_s(volume_m3: float) -> float:
-    """Time in seconds after which reflections overlap so densely that sound is diffuse.
+    """Time in seconds after which overlapping reflections make the sound diffuse.
 
     References
     ----------
@@ -70,9 +55,9 @@ def octave_band_weights(
     Parameters
     ----------
     frequency_hz : (n_bins,)
-        Frequencies in Hz, not negative.
+        Not negative.
     centre_hz
-        Band centres in Hz, ascending; the outer bands reach to 0 and to infinity.
+        Ascending; the outer bands reach to 0 and to infinity.
 
     Returns
     -------
@@ -94,12 +79,7 @@ def decay_envelope(
 
     Parameters
     ----------
-    n_samples
-        Length in samples.
     rt60_s : (...)
-        Reverberation times in seconds, above 0.
-    sample_rate_hz
-        Sample rate in Hz.
 
     Returns
     -------
@@ -122,9 +102,7 @@ def diffuse_coherence(
     Parameters
     ----------
     positions_m : (n_channels, 3)
-        Microphone positions in metres.
     frequency_hz : (n_bins,)
-        Frequencies in Hz.
 
     Returns
     -------
@@ -140,14 +118,11 @@ def diffuse_coherence(
 
 
 def diffuse_mixing(positions_m: NDArray[np.floating], sample_rate_hz: int) -> NDArray[np.complex64]:
-    """Matrices that turn independent channels into a diffuse field, one a strip of the spectrum.
+    """Matrices that turn independent channels into a diffuse field, one per strip of the spectrum.
 
     Parameters
     ----------
     positions_m : (n_channels, 3)
-        Microphone positions in metres.
-    sample_rate_hz
-        Sample rate in Hz; the strips divide 0 to half of it evenly.
 
     Returns
     -------
@@ -172,16 +147,12 @@ def diffuse_spectrum(
 ) -> NDArray[np.complex64]:
     """Real-FFT spectrum of white Gaussian noise in a diffuse field.
 
-    Drawn in the frequency domain, which saves the forward transform; the noise is periodic.
+    It is drawn in the frequency domain, without a forward transform; the noise is periodic.
 
     Parameters
     ----------
-    n_samples
-        Length of the noise in samples.
     mixing : (n_strips, n_channels, n_channels)
         From `diffuse_mixing`.
-    rng
-        Source of the random numbers.
 
     Returns
     -------
@@ -210,28 +181,22 @@ def diffuse_tail(
     rng: np.random.Generator,
     low_cut_hz: float = 0.0,
 ) -> NDArray[np.float32]:
-    """Diffuse reverberation that decays by octave band, at the level image sources would have.
+    """Diffuse reverberation that decays by octave band, at the level of image sources.
 
-    The density of image sources does not depend on time when it is weighted by their
-    spreading loss: 4 pi c^3 t^2 / V sources a second, each of energy 1 / (4 pi c t)^2, give
-    c / (4 pi V) a second, from which the walls' absorption makes an exponential decay.
+    Weighted by their spreading loss, image sources have a constant density over time: 4 pi c^3
+    t^2 / V sources a second, each of energy 1 / (4 pi c t)^2, give c / (4 pi V) a second. The
+    walls' absorption turns this into an exponential decay.
 
     Parameters
     ----------
     n_samples
-        Length in samples, from the moment the source sounds.
+        Counted from the moment the source sounds.
     rt60_s : (7,)
-        Reverberation time in seconds of each band of `OCTAVE_BANDS_HZ`.
-    volume_m3
-        Room volume in cubic metres.
-    sample_rate_hz
-        Sample rate in Hz.
+        Of each band of `OCTAVE_BANDS_HZ`.
     mixing : (n_strips, n_channels, n_channels)
         From `diffuse_mixing`.
-    rng
-        Source of the random numbers.
     low_cut_hz
-        Nothing is made below this frequency, where single modes take over.
+        The tail has no energy below this frequency, where single modes take over.
 
     Returns
     -------
@@ -268,7 +233,6 @@ class RoomModes:
     orders : (n_modes, 3)
         Half waves along length, width and height.
     frequency_hz : (n_modes,)
-        Resonance frequencies in Hz.
     """
 
     orders: NDArray[np.int_]
@@ -276,18 +240,7 @@ class RoomModes:
 
 
 def room_modes(dimensions_m: tuple[float, float, float], n_modes: int) -> RoomModes:
-    """The lowest resonances of a rectangular room with rigid walls.
-
-    Parameters
-    ----------
-    dimensions_m
-        Length, width and height in metres.
-    n_modes
-        How many; at most 511.
-
-    Returns
-    -------
-    RoomModes
+    """Find the lowest resonances, at most 511, of a rectangular room with rigid walls.
 
     References
     ----------
@@ -315,19 +268,14 @@ def modal_response(
     Parameters
     ----------
     n_samples
-        Length in samples, from the moment the source sounds.
+        Counted from the moment the source sounds.
     modes
-        Resonances, all below half the sample rate.
-    dimensions_m
-        Length, width and height in metres.
+        All below half the sample rate.
     source_m : (3,)
-        Source position in metres, from the room's corner.
+        Measured from the room's corner, like the microphones.
     microphones_m : (n_channels, 3)
-        Microphone positions in metres.
     rt60_s
-        Reverberation time in seconds at low frequencies.
-    sample_rate_hz
-        Sample rate in Hz.
+        At low frequencies.
 
     Returns
     -------
@@ -357,19 +305,12 @@ def modal_response(
 def crossfade_gains(
     n_samples: int, first: int, last: int
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Gains that hand over from one sound to an unrelated one at constant energy.
-
-    Parameters
-    ----------
-    n_samples
-        Length in samples.
-    first, last
-        Samples between which the crossfade happens.
+    """Gains that fade between two unrelated sounds from `first` to `last` at constant energy.
 
     Returns
     -------
     (n_samples,), (n_samples,)
-        Gain of the leaving and of the coming sound; their squares add up to 1.
+        Gain of the first and of the second sound; their squares add up to 1.
     """
     progress = np.clip((np.arange(n_samples) - first) / max(last - first, 1), 0, 1)
     return (

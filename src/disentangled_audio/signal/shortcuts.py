@@ -1,4 +1,4 @@
-"""What a recording tells beside what it is a recording of: numbers that a shortcut could use."""
+"""Properties of the recording chain that a classifier could use as a shortcut."""
 
 from math import log10
 
@@ -8,31 +8,29 @@ from scipy import fft
 
 from disentangled_audio.signal.clip import ONSET_DB
 
-# Looked at to tell how a file stores its samples; more would tell the same.
+# This many samples show how a file stores them; more would give the same answer.
 _STORED_SAMPLES = 1024
 _FULL_SCALE = 2.0**15
 _N_BITS = 16
 _BANDWIDTH_SAMPLES = 2048
 _BANDWIDTH_SHARE = 0.99
 _FRAME_S = 0.01
-# A tenth of fewer frames is none.
+# With fewer frames, the quietest tenth would be empty.
 _LEAST_FRAMES = 10
 _SMALLEST_POWER = 1e-20
-# Bands further below the loudest one are as good as empty.
+# Bands further below the loudest one count as empty.
 _FLOOR_DB = -100.0
 
 
 def recording_facts(
     signal: NDArray[np.float32], sample_rate_hz: int, arrival: int
 ) -> dict[str, float]:
-    """What a file's samples tell of how they were recorded and stored, before any analysis.
+    """Measure how a file was recorded and stored, before any analysis.
 
     Parameters
     ----------
     signal : (n_samples,)
-        One channel as decoded, full scale 1.
-    sample_rate_hz : int
-        Of the file.
+        One decoded channel, full scale 1.
     arrival : int
         Sample of the first arrival.
 
@@ -40,10 +38,9 @@ def recording_facts(
     -------
     dict
         ``tail_dbfs``: root mean square of the last tenth, dB of full scale. ``noise_floor_db``:
-        level of the quietest tenth of frames of 10 ms, dB relative to the loudest frame; NaN
-        where they are digital silence, or there are fewer than ten frames. ``bandwidth_hz``:
-        frequency below which 99 % of the energy lies, in 2048 samples from the first arrival on;
-        NaN where they are zero.
+        level of the quietest tenth of 10 ms frames, dB relative to the loudest frame; NaN for
+        digital silence or fewer than ten frames. ``bandwidth_hz``: frequency below which 99 % of
+        the energy of 2048 samples from the first arrival lies; NaN if they are zero.
         ``lsb_odd_share``, ``effective_bits`` and ``zero_share`` as in `stored_facts`.
     """
     tail = signal[-max(1, len(signal) // 10) :]
@@ -57,25 +54,25 @@ def recording_facts(
 
 
 def stored_facts(signal: NDArray[np.float32]) -> dict[str, float]:
-    """How a file's samples are stored, from some of them.
+    """Measure how a file stores its samples.
 
     Parameters
     ----------
     signal : (n_samples,)
-        As decoded, full scale 1.
+        Decoded, full scale 1.
 
     Returns
     -------
     dict
-        ``lsb_odd_share``: share of odd values among 16-bit steps that are not zero, about one
-        half where all bits are used, 0 for fewer bits. ``effective_bits``: 16 less the lowest
-        bits that no sample uses. Both are NaN where samples lie between the steps, or all are
-        zero. ``zero_share``: share of exact zeros.
+        ``lsb_odd_share``: share of odd values among non-zero 16-bit samples, about one half if
+        all bits are used, 0 for fewer bits. ``effective_bits``: 16 less the lowest bits that no
+        sample uses. Both are NaN if samples lie between 16-bit steps, or all are zero.
+        ``zero_share``: share of exact zeros.
     """
     steps = signal[:: max(1, len(signal) // _STORED_SAMPLES)] * np.float32(_FULL_SCALE)
     n_sounding = int(np.count_nonzero(steps))
     facts = {"zero_share": 1.0 - n_sounding / len(steps)}
-    # Floating-point files may hold values that no whole number can.
+    # Floating-point files may exceed the range of int32.
     whole = np.clip(steps, -_FULL_SCALE, _FULL_SCALE).astype(np.int32)
     if not n_sounding or not np.array_equal(whole, steps):
         return {"lsb_odd_share": float("nan"), "effective_bits": float("nan"), **facts}
@@ -94,7 +91,7 @@ def _noise_floor_db(signal: NDArray[np.float32], n_frame: int) -> float:
     if n_frames < _LEAST_FRAMES:
         return float("nan")
     frames = signal[: n_frames * n_frame].reshape(n_frames, n_frame)
-    # Values that are no audio may be too large to be squared; their floor is NaN.
+    # Corrupt values may overflow when squared; the noise floor is then NaN.
     with np.errstate(over="ignore", invalid="ignore"):
         energy = np.einsum("ij,ij->i", frames, frames)
     n_quiet = n_frames // _LEAST_FRAMES
@@ -107,7 +104,7 @@ def _bandwidth_hz(signal: NDArray[np.float32], sample_rate_hz: int) -> float:
     peak = np.abs(part).max(initial=0.0)
     if peak == 0:
         return float("nan")
-    # Squares of what is far from full scale could be beyond float32.
+    # Scaled, because squares of very large or small samples would leave the range of float32.
     spectrum = fft.rfft(part / peak, _BANDWIDTH_SAMPLES)
     below = np.cumsum(spectrum.real**2 + spectrum.imag**2)
     last = int(np.searchsorted(below, _BANDWIDTH_SHARE * below[-1]))
@@ -117,14 +114,13 @@ def _bandwidth_hz(signal: NDArray[np.float32], sample_rate_hz: int) -> float:
 def direct_sound_spectrum(
     clips: NDArray[np.float32], sample_rate_hz: int, duration_s: float, n_bands: int
 ) -> NDArray[np.float64]:
-    """Shape of the spectrum of a clip's first sound, without its level.
+    """Spectral shape of a clip's first sound, without its level.
 
     Parameters
     ----------
     clips : (n_items, n_samples)
-    sample_rate_hz : int
     duration_s : float
-        From where the clip first comes within 20 dB of its peak.
+        Counted from the first sample within 20 dB of the peak.
     n_bands : int
         Of equal width in Hz.
 
@@ -145,15 +141,13 @@ def direct_sound_spectrum(
 def long_term_spectrum(
     clips: NDArray[np.float32], sample_rate_hz: int, n_bands: int, min_hz: float
 ) -> NDArray[np.float64]:
-    """Shape of the spectrum of a whole clip, without its level.
+    """Spectral shape of a whole clip, without its level.
 
     Parameters
     ----------
     clips : (n_items, n_samples)
-    sample_rate_hz : int
     n_bands : int
         Of equal width on a logarithmic axis, from `min_hz` to half of the sampling rate.
-    min_hz : float
 
     Returns
     -------
@@ -171,7 +165,7 @@ def _power(clips: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def _band_levels(power: NDArray[np.floating], edges: NDArray[np.integer]) -> NDArray[np.float64]:
-    # Each band has a bin of its own, however short the clip is.
+    # Each band has at least one bin, even in very short clips.
     lows = np.minimum(edges[:-1], power.shape[1] - 1)
     highs = np.maximum(edges[1:], lows + 1)
     bands = np.stack(

@@ -1,4 +1,4 @@
-"""Synthetic voices: harmonics of a fundamental, formed by resonances, sounding in a rhythm."""
+"""Synthetic voices: harmonics of a fundamental, shaped by resonances, gated in a rhythm."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,16 +14,12 @@ def formant_gains(
     Parameters
     ----------
     frequency_hz : (...)
-        Where the magnitude is wanted, in Hz.
-    formants_hz : (n_formants,)
-        Centre of each resonance in Hz.
-    bandwidths_hz : (n_formants,)
-        Half-power bandwidth of each in Hz.
+    formants_hz, bandwidths_hz : (n_formants,)
+        Centre and half-power bandwidth of each resonance.
 
     Returns
     -------
     (...)
-        Linear gain.
 
     References
     ----------
@@ -50,12 +46,7 @@ def harmonic_tone(
 
     Parameters
     ----------
-    n_samples, sample_rate_hz : int
-        Length, and sampling rate in Hz.
-    f0_hz : float
-        Fundamental in Hz.
     formants_hz, bandwidths_hz : (n_formants,)
-        Resonances in Hz.
     rng : numpy.random.Generator
         Draws the phases, so that no clip has the peaks of a pulse train.
     tilt_db_per_octave : float
@@ -64,12 +55,7 @@ def harmonic_tone(
     Returns
     -------
     (n_samples,)
-        Root mean square 1, whatever the fundamental and the resonances.
-
-    Raises
-    ------
-    ValueError
-        If there is no harmonic below the limit.
+        Root mean square 1.
     """
     n_harmonics = int(0.45 * sample_rate_hz / f0_hz)
     if n_harmonics < 1:
@@ -95,19 +81,17 @@ def onset_gates(
 
     Parameters
     ----------
-    n_samples, sample_rate_hz : int
-        Length, and sampling rate in Hz.
     onsets_s : (n_onsets,)
-        Where each note begins, in seconds.
+        Start of each note.
     note_s : float
-        Length of a note with its flanks, in seconds.
+        Length of a note with its flanks.
     fade_s : float
-        Length of a flank, in seconds.
+        Length of a flank.
 
     Returns
     -------
     (n_samples,)
-        0 outside of the notes, 1 inside; notes that overlap do not add up.
+        0 outside the notes, 1 inside; overlapping notes do not add up.
     """
     times_s = np.arange(n_samples) / sample_rate_hz
     since = times_s - np.asarray(onsets_s, dtype=np.float64)[:, np.newaxis]

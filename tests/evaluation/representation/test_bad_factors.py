@@ -1,4 +1,4 @@
-"""Factors, groups and codes with nothing to tell: no score, and the reason why."""
+"""Constant factors, groups and codes have no score, but a reason."""
 
 import json
 
@@ -6,11 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from disentangled_audio.errors import UserError
 from disentangled_audio.evaluation.representation.block_scores import block_scores
 from disentangled_audio.evaluation.representation.leakage import leakage_matrix
-from disentangled_audio.evaluation.splits import make_splits
-from disentangled_audio.parameters import Protocol
 from tests.evaluation.representation import constructed_codes as made
 
 
@@ -50,7 +47,7 @@ def test_constant_codes_have_no_block_scores_and_say_so(factors: pd.DataFrame) -
     assert found["informativeness"] == pytest.approx(0.0, abs=0.05)
 
 
-def test_one_group_is_no_question_and_does_not_hinder_the_others(factors: pd.DataFrame) -> None:
+def test_a_single_group_is_not_scored_and_the_other_factors_are(factors: pd.DataFrame) -> None:
     asked = factors.assign(group="all")
 
     matrix = leakage_matrix(
@@ -62,41 +59,3 @@ def test_one_group_is_no_question_and_does_not_hinder_the_others(factors: pd.Dat
     assert set(of_group["reason"]) == {"one class", "one class in every cell"}
     own = matrix[(matrix["code"] == "pitch") & (matrix["factor"] == "pitch")]
     assert (own["score"] > 0.9).all()
-
-
-def test_one_class_is_no_question(factors: pd.DataFrame) -> None:
-    target = pd.Series(["same"] * len(factors))
-
-    matrix = leakage_matrix(
-        made.perfect(factors),
-        factors.assign(target=target),
-        target=target,
-        group=np.arange(len(factors)) % 6,
-    )
-
-    of_target = matrix[matrix["factor"] == "target"]
-    assert of_target["score"].isna().all()
-    assert set(of_target["reason"]) <= {"one class", "one class in every cell"}
-    assert (of_target["reason"] != "").all()
-
-
-@pytest.mark.parametrize(
-    ("strategy", "message"),
-    [
-        ("grouped", r"1 group \(all\) cannot make 4 folds"),
-        ("leave_one_group_out", r"needs three or more groups .*\['all'\]"),
-    ],
-)
-def test_one_group_cannot_be_split_and_is_named(strategy: str, message: str) -> None:
-    recordings = pd.DataFrame(
-        {
-            "recording_id": [f"r{number}" for number in range(12)],
-            "path": [f"{number}.wav" for number in range(12)],
-            "word": ["ja", "no"] * 6,
-            "speaker": "all",
-        }
-    )
-    protocol = Protocol(target="word", group_by=["speaker"], split={"strategy": strategy})
-
-    with pytest.raises(UserError, match=message):
-        make_splits(recordings, protocol, seed=0)

@@ -142,7 +142,7 @@ def test_scores_are_repeatable_and_plain(factors):
 
 
 @pytest.mark.usefixtures("few_trees")
-def test_a_single_block_is_kept_apart_from_nothing(factors):
+def test_scores_of_a_single_block_are_undefined(factors):
     found = block_scores({"log_mel": made.entangled(factors)["content"]}, factors)
     assert found["sap"] is found["completeness"] is found["block_dci"] is None
     assert found["reason"].startswith("one code")
@@ -150,7 +150,7 @@ def test_a_single_block_is_kept_apart_from_nothing(factors):
 
 
 @pytest.mark.usefixtures("few_trees")
-def test_rows_that_encoders_were_trained_on_have_no_say(factors):
+def test_only_unseen_rows_are_scored(factors):
     unseen = np.arange(len(factors)) % 2 == 0
     blocks, noise = made.perfect(factors), made.noise(factors)
     learned_by_heart = {
@@ -184,7 +184,7 @@ def test_a_factor_of_one_class_among_unseen_rows_is_left_out(factors):
         lambda table: (table["content"] == "content0") & (table["rhythm"] == "rhythm0"),
     ],
 )
-def test_too_few_unseen_rows_score_all_and_say_so(factors, unseen):
+def test_with_too_few_unseen_rows_all_are_scored(factors, unseen):
     found = block_scores(made.noise(factors), factors, unseen=unseen(factors))
     assert (found["rows"], found["n_items"]) == ("all", len(factors))
 
@@ -202,7 +202,7 @@ def test_rows_of_a_unit_are_on_one_side_of_a_fold(factors):
     assert abs(block_scores(codes, table, unit=units)["informativeness"]) < 0.2
 
 
-def test_a_constant_code_serves_nothing(factors):
+def test_a_constant_code_has_no_importance(factors):
     codes = made.perfect(factors) | {"pitch": np.zeros((len(factors), 3))}
     found = block_scores(codes, factors[["content", "rhythm"]])
     assert found["importance"]["pitch"] == {"content": 0.0, "rhythm": 0.0}
@@ -230,7 +230,7 @@ def test_constant_factors_and_missing_values_are_left_out(factors):
         ),
     ],
 )
-def test_what_cannot_be_scored_says_why(factors, change, reason):
+def test_factors_that_cannot_be_scored_have_a_reason(factors, change, reason):
     found = block_scores(made.perfect(factors), change(factors))
     assert found["block_dci"] is None
     assert reason in found["reason"]

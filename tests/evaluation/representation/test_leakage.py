@@ -52,7 +52,7 @@ def confounded(n_groups=6, n_classes=4, n_takes=20, seed=0):
     return target, group, own, 5.0 * target + 3.0 * group + own, rng
 
 
-def test_perfect_codes_tell_their_factor_and_no_other(factors):
+def test_perfect_codes_predict_only_their_factor(factors):
     table = matrix(made.perfect(factors), factors)
     assert set(table["chance"].round(6)) == {round(1 / 3, 6)}
     for code in made.FACTORS:
@@ -65,7 +65,7 @@ def test_perfect_codes_tell_their_factor_and_no_other(factors):
                 assert found["score"] == pytest.approx(1 / 3, abs=0.12)
 
 
-def test_entangled_codes_tell_all(factors):
+def test_entangled_codes_predict_every_factor(factors):
     table = matrix(made.entangled(factors), factors)
     assert (table.loc[table["control"] == "", "score"] > 0.95).all()
 
@@ -78,7 +78,7 @@ def test_noise_is_at_chance_and_its_interval_holds_it(factors):
 
 
 @pytest.mark.parametrize("hide", ["circle", "middle"])
-def test_what_a_linear_probe_misses_is_found(hide):
+def test_non_linear_information_is_found(hide):
     rng = np.random.default_rng(0)
     inner = rng.random(300) < 0.5
     if hide == "circle":
@@ -173,7 +173,7 @@ def test_folds_keep_groups_together_unless_the_factor_is_the_group():
     assert cell(table, "target × group", "speaker", control="one_hot")["score"] == 1.0
 
 
-def test_units_are_never_torn_apart():
+def test_units_stay_in_one_fold():
     # Channels of a file are copies of each other; the label is drawn by file.
     rng = np.random.default_rng(0)
     file = np.repeat(np.arange(60), 4)
@@ -222,7 +222,7 @@ def test_held_out_combinations_do_not_push_perfect_codes_below_chance():
         ([f"take{n}" for n in range(270)], "270 rows of 270 classes"),
     ],
 )
-def test_what_cannot_be_scored_is_there_with_its_reason(factors, values, reason):
+def test_cells_that_cannot_be_scored_have_a_reason(factors, values, reason):
     table = matrix(
         made.noise(factors),
         factors[["content"]].assign(odd=values),
@@ -251,7 +251,7 @@ def test_one_class_and_one_group():
     assert cell(table, "code", "level", WITHIN_BOTH)["score"] > 0.9
 
 
-def test_a_constant_code_is_at_chance_and_says_so(factors):
+def test_a_constant_code_scores_chance_with_a_reason(factors):
     table = matrix({"pitch": np.full((270, 3), 0.3)}, factors)
     found = cell(table, "pitch", "content")
     assert found["score"] == pytest.approx(1 / 3)

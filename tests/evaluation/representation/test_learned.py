@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from disentangled_audio.evaluation.representation.learned import beside_controls
+from disentangled_audio.evaluation.representation.learned import compare_with_controls
 
 pytestmark = pytest.mark.filterwarnings("error")
 
@@ -37,10 +37,10 @@ def table() -> pd.DataFrame:
         ]
     )
     carried_by = {"target": "content", "duration": "rhythm", "median_f0": "pitch"}
-    return beside_controls(matrix, carried_by).set_index(["code", "factor", "condition"])
+    return compare_with_controls(matrix, carried_by).set_index(["code", "factor", "condition"])
 
 
-def test_cells_stand_beside_their_own_controls(table):
+def test_cells_have_their_own_controls(table):
     assert len(table) == 5
     first = table.loc[("content", "target", "marginal")]
     assert (first["untrained"], first["raw"]) == (0.6, 0.8)
@@ -49,7 +49,7 @@ def test_cells_stand_beside_their_own_controls(table):
 
 
 @pytest.mark.parametrize(
-    ("cell", "wanted", "told", "view_did_it"),
+    ("cell", "wanted", "above_chance", "explained_by_view"),
     [
         (("content", "target", "marginal"), True, True, False),
         # Chance is inside its interval: there is nothing to claim, whatever others tell.
@@ -60,12 +60,18 @@ def test_cells_stand_beside_their_own_controls(table):
         (("pitch", "median_f0", "marginal"), True, False, False),
     ],
 )
-def test_claims(table, cell, wanted, told, view_did_it):
+def test_scores_above_chance_and_explained_by_the_view(
+    table, cell, wanted, above_chance, explained_by_view
+):
     row = table.loc[cell]
-    assert (row["wanted"], row["told"], row["view_did_it"]) == (wanted, told, view_did_it)
+    assert (row["wanted"], row["above_chance"], row["explained_by_view"]) == (
+        wanted,
+        above_chance,
+        explained_by_view,
+    )
 
 
-def test_without_controls_nothing_is_called_the_views():
-    table = beside_controls(pd.DataFrame([cell("content", "target", 0.9)]), {})
-    assert not table["view_did_it"].any()
+def test_without_controls_no_score_is_explained_by_the_view():
+    table = compare_with_controls(pd.DataFrame([cell("content", "target", 0.9)]), {})
+    assert not table["explained_by_view"].any()
     assert not table["wanted"].any()

@@ -22,7 +22,7 @@ def _in_distribution(space: Space, rows: np.ndarray) -> np.ndarray:
     return Novelty([space]).compare([rows])[1]
 
 
-def test_rows_as_those_of_training_have_uniform_values() -> None:
+def test_rows_like_the_training_rows_have_uniform_p_values() -> None:
     values = _in_distribution(_space(_rows(400, 0), _rows(1000, 1)), _rows(1000, 2))
     # Uniform but for the 1,000 validation rows they are compared with.
     assert kstest(values, "uniform").statistic < 0.08
@@ -47,7 +47,7 @@ def _rooms(n_rooms: int, seed: int, rows_each: int = 20) -> tuple[np.ndarray, np
     ), room
 
 
-def test_rows_of_new_groups_are_as_unlike_as_they_claim() -> None:
+def test_p_values_of_new_groups_are_calibrated() -> None:
     shares = []
     for seed in range(120):
         values, room = _rooms(41, seed)
@@ -57,14 +57,14 @@ def test_rows_of_new_groups_are_as_unlike_as_they_claim() -> None:
     assert np.mean(shares) == pytest.approx(0.05, abs=0.04)
 
 
-def test_without_groups_every_new_group_would_be_unlike() -> None:
+def test_without_groups_every_new_group_looks_novel() -> None:
     values, room = _rooms(41, 0)
     known = room < 40
     space = fit_space(values, known, known, np.arange(len(room)), seed=0)
     assert (_in_distribution(space, values[~known]) <= 0.05).all()
 
 
-def test_known_rows_are_not_unlike_themselves() -> None:
+def test_known_rows_are_not_novel() -> None:
     values, room = _rooms(20, 1)
     known = np.ones(len(room), dtype=bool)
     space = fit_space(values, known, known, room, seed=0)
@@ -86,7 +86,7 @@ def test_shifted_rows_get_the_lowest_value() -> None:
     assert _in_distribution(space, strange) == pytest.approx(1 / 100)
 
 
-def test_one_strange_space_is_enough_and_two_are_asked_twice() -> None:
+def test_one_novel_space_is_enough_and_spaces_are_corrected_for() -> None:
     spaces = [
         _space(_rows(200, 0), _rows(99, 2)),
         _space(_rows(200, 1, n_features=2), _rows(99, 3, n_features=2)),

@@ -67,7 +67,7 @@ def test_unseen_groups_are_one_fold():
 
 
 @pytest.mark.parametrize("why", ["a group on both sides", "a class on one side only"])
-def test_unseen_rows_that_are_no_split_are_folded_like_others(why):
+def test_unseen_rows_that_share_groups_or_classes_are_not_one_fold(why):
     groups = np.repeat(np.arange(8), 4)
     labels = np.tile([0, 1, 0, 1], 8)
     unseen = groups >= 5
@@ -142,7 +142,7 @@ def test_r2_of_noise_is_not_above_zero():
     assert r2_by_group(log_t20, predicted, rooms, rng=np.random.default_rng(0))["r2"] < 0.05
 
 
-def test_a_code_that_names_rooms_says_nothing_of_new_ones():
+def test_a_code_of_room_names_does_not_predict_new_rooms():
     _, log_t20, rooms = made_rooms(0.0)
     predicted = ridge_by_group(np.eye(9)[rooms], log_t20, rooms)
     assert r2_by_group(log_t20, predicted, rooms, rng=np.random.default_rng(0))["r2"] < 0.05

@@ -35,7 +35,7 @@ def test_a_code_that_is_the_number_explains_all_of_it_and_noise_nothing():
     np.testing.assert_allclose(told["value"], np.log2(T20[SCORED]))
 
 
-def test_scored_rows_do_not_teach_the_probe():
+def test_scored_rows_do_not_affect_the_probe():
     factors = pd.DataFrame({"t20": T20})
     code = RNG.normal(size=(N, 3))
     changed = factors.copy()

@@ -30,7 +30,7 @@ def test_shares_are_counted():
     assert shares == {"group": 0.25, "file": 0.25, "room": 0.25}
 
 
-def test_what_is_missing_is_not_shared_and_unlabelled_rows_are_no_trouble():
+def test_missing_values_and_unlabelled_rows_are_not_shared():
     recordings = pd.DataFrame({"path": ["a", "b", "c"], "room": [None, None, "x"]})
     splits = pd.DataFrame(
         {
@@ -43,7 +43,7 @@ def test_what_is_missing_is_not_shared_and_unlabelled_rows_are_no_trouble():
     assert shares == {"group": 0.0, "file": 0.0, "room": 0.0}
 
 
-def test_columns_that_are_the_question_are_not_leaks():
+def test_the_target_and_kind_are_not_shared_columns():
     recordings = pd.DataFrame(columns=["room", "speaker", "kind", "digit", "take"])
     columns = shared_columns(recordings, ["digit", "kind", "session"], "digit")
     assert columns == ["room", "speaker"]

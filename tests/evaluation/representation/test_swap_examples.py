@@ -5,12 +5,12 @@ import pandas as pd
 import pytest
 
 from disentangled_audio.evaluation.representation.swap_examples import (
+    describe_change,
     draw_examples,
     name_examples,
     plan_examples,
     read_examples,
     shown_swaps,
-    told_change,
 )
 from disentangled_audio.evaluation.representation.swap_plan import DONOR, INPUT, RECOMBINED
 from disentangled_audio.evaluation.representation.swaps import REBUILT
@@ -123,7 +123,7 @@ def test_no_more_examples_than_clips():
         ({"content": ["a", "b"]}, {}, "the model has no code that should carry an attribute"),
     ],
 )
-def test_where_there_is_no_example_the_reason_is_told(attributes, carried_by, reason):
+def test_without_examples_a_reason_is_given(attributes, carried_by, reason):
     plan, told = plan_of(pd.DataFrame(attributes), carried_by)
     assert told == reason
     assert plan.empty
@@ -181,7 +181,7 @@ def test_every_swap_and_every_example_is_shown_once_or_more(factors, n_examples)
     assert set(table["example"].iloc[rows]) == set(range(n_examples))
 
 
-def test_what_is_shown_of_a_swap(factors):
+def test_captions_of_a_swap(factors):
     plan, _ = plan_of(factors, n_examples=1)
     table = name_examples(plan, [f"{n}.wav" for n in range(len(factors))], factors, CARRIED_BY)
     shown = dict(shown_swaps(table))
@@ -194,8 +194,8 @@ def test_what_is_shown_of_a_swap(factors):
         f"pitch {second['attribute_pitch']}"
     )
     change = f"{own['attribute_pitch']} ← {second['attribute_pitch']}"
-    assert told_change(table, shown["pitch swapped"]) == change
-    assert told_change(table, shown[RECOMBINED]).endswith(f", {change}")
+    assert describe_change(table, shown["pitch swapped"]) == change
+    assert describe_change(table, shown[RECOMBINED]).endswith(f", {change}")
     titles = [text.splitlines()[0] for text in shown[RECOMBINED]]
     assert titles[2:4] == ["donor of rhythm", "donor of pitch"]
     assert list(shown[RECOMBINED].values()) == [0, 3, 1, 2, 7]
@@ -211,7 +211,7 @@ class _Reader:
         return np.array([self._names[int(value)] for value in spectra[:, 0, 0]], dtype=object)
 
 
-def test_what_readers_name_is_told_below_what_should_be(factors):
+def test_captions_show_the_read_classes_below_the_expected_ones(factors):
     plan, _ = plan_of(factors, n_examples=1)
     table = name_examples(plan, [f"{n}.wav" for n in range(len(factors))], factors, CARRIED_BY)
     spectra = np.arange(len(table), dtype=float)[:, np.newaxis, np.newaxis] % 3 * np.ones((1, 2, 2))
@@ -240,7 +240,7 @@ def _texts(table):
     return list(dict(shown_swaps(table))["pitch swapped"])
 
 
-def test_no_example_is_read_without_one(factors):
+def test_reading_without_examples_gives_an_empty_table(factors):
     plan, _ = plan_of(pd.DataFrame({"content": ["a", "a"]}), {"content": "content"})
     table = name_examples(plan, ["a", "b"], pd.DataFrame({"content": ["a", "a"]}), {})
     read = read_examples(table, np.zeros((0, 5, 4)), {"content": _Reader([])}, [])

@@ -161,7 +161,7 @@ def test_shares_by_hand():
         (lambda table: table.assign(pitch=None), "no clip has the attribute"),
     ],
 )
-def test_what_cannot_be_swapped_says_why(factors, change, reason):
+def test_attributes_that_cannot_be_swapped_have_a_reason(factors, change, reason):
     table = run(change(factors), draw)
     untested = table[table["reason"] != ""]
     assert reason in set(untested["reason"])
@@ -169,7 +169,7 @@ def test_what_cannot_be_swapped_says_why(factors, change, reason):
     json.dumps(swap_summary(table), allow_nan=False)
 
 
-def test_clips_that_share_an_attribute_are_no_donors(factors):
+def test_clips_that_share_an_attribute_are_not_donors(factors):
     # Who differs from a clip in content shares its rhythm or its pitch.
     crossed = pd.DataFrame(
         {"content": ["a", "a", "b"], "rhythm": ["x", "y", "x"], "pitch": ["l", "h", "h"]}

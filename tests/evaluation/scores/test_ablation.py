@@ -90,7 +90,7 @@ def test_rows_of_members_are_matched_by_recording():
     assert table["full"].tolist() == [1.0, 1.0]
 
 
-def test_what_is_no_member_has_no_row():
+def test_models_that_are_not_members_have_no_row():
     silent = member("mfcc", ALL).assign(p_a=np.nan, p_b=np.nan, predicted=None)
     rows = pd.concat(
         [
@@ -106,7 +106,7 @@ def test_what_is_no_member_has_no_row():
     assert table["cost"].tolist() == [0.0, 0.0]
 
 
-def test_one_member_has_nothing_to_be_compared_with():
+def test_one_member_has_no_ablation():
     table = ablation_table(member("svm", ALL), mean_of_members)
     assert table.empty
     assert list(table) == COLUMNS

@@ -114,6 +114,6 @@ def test_probabilities_that_are_not_numbers_give_none():
         (["a"], ["a"], [[0.5, 0.5, 0.5]], "sum to one"),
     ],
 )
-def test_what_cannot_be_scored_is_an_error(target, predicted, probabilities, message):
+def test_invalid_input_is_an_error(target, predicted, probabilities, message):
     with pytest.raises(ValueError, match=message):
         score(target, predicted, probabilities, CLASSES)

@@ -166,7 +166,7 @@ def test_clustered_errors_are_less_evidence_than_their_items():
         ((["a"], ["c"], ["a"], [0]), "predicted_a has labels .*'c'"),
     ],
 )
-def test_what_cannot_be_compared_is_named(values, message):
+def test_invalid_input_is_reported(values, message):
     with pytest.raises(ValueError, match=message):
         compared(*values)
 
@@ -179,7 +179,7 @@ def test_holm_by_hand():
 
 
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=12))
-def test_holm_keeps_the_order_and_lowers_nothing(p_values):
+def test_holm_keeps_the_order_and_never_lowers_p(p_values):
     adjusted = holm(p_values)
 
     assert all(p <= q <= 1 for p, q in zip(p_values, adjusted, strict=True))
@@ -239,7 +239,7 @@ def test_a_recording_of_two_folds_is_compared_within_each():
     assert (result["mcnemar"]["only_a"], result["mcnemar"]["only_b"]) == (8, 8)
 
 
-def test_items_that_one_model_lacks_are_left_out_and_told():
+def test_items_of_only_one_model_are_left_out_and_counted():
     predictions = pd.concat(
         [
             table("svm", rows_of(wrong=["r6", "r7"])),
@@ -276,11 +276,11 @@ def test_pairs_are_those_asked_for_and_adjusted_for_their_number():
         (
             [(n, "0", OTHER[t], t) for n, t in TARGET.items()],
             None,
-            "svm and cnn have other targets",
+            "svm and cnn have different targets",
         ),
     ],
 )
-def test_tables_that_do_not_fit_are_named(second, pairs, message):
+def test_mismatched_tables_are_reported(second, pairs, message):
     predictions = pd.concat([table("svm", rows_of()), table("cnn", second)])
 
     with pytest.raises(ValueError, match=message):

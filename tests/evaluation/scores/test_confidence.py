@@ -80,14 +80,14 @@ def test_a_temperature_is_undone():
 
 
 @given(arrays(float, (4, 3), elements=st.floats(-6, 6)), st.floats(0.3, 10))
-def test_undoing_gives_the_logits_back_and_is_done_once(logits, temperature):
+def test_uncalibrating_restores_the_logits_and_is_idempotent(logits, temperature):
     once = uncalibrated(table(softmax(logits / temperature, axis=1), temperature=temperature))
     assert probabilities_of(once) == pytest.approx(softmax(logits, axis=1), abs=1e-9)
     pd.testing.assert_frame_equal(uncalibrated(once), once)
 
 
 @pytest.mark.filterwarnings("error")
-def test_an_absent_class_and_a_probability_of_zero_stay_so():
+def test_missing_and_zero_probabilities_stay():
     before = uncalibrated(table([[0.8, 0.2, np.nan], [1.0, 0.0, np.nan]], temperature=2.0))
     # 0.8² : 0.2² = 16 : 1.
     expected = [[16 / 17, 1 / 17, np.nan], [1.0, 0.0, np.nan]]
@@ -127,7 +127,7 @@ def test_each_fold_has_its_own_weights_whatever_the_order_of_rows():
     assert uncalibrated(both).index.equals(both.index)
 
 
-def test_what_is_not_known_before_calibration_is_missing():
+def test_unknown_uncalibrated_probabilities_are_missing():
     unknown = uncalibrated(members_and_hybrid(temperatures=(np.nan, 1.0)))
     assert unknown.groupby("model")["p_a"].count().to_dict() == {"cnn": 1, "hybrid": 0, "svm": 0}
     assert unknown["predicted"].notna().all()
@@ -285,13 +285,13 @@ def test_the_threshold_keeps_what_is_shown_to_be_right():
     assert choose_threshold(rows, 0.01) is None
 
 
-def test_few_rows_show_nothing():
+def test_few_rows_cannot_meet_a_strict_bound():
     assert choose_threshold(validation(20, 0), 0.05) is None
     assert choose_threshold(validation(20, 0), 0.3) is not None
 
 
 @given(CONFIDENCES, st.floats(0.02, 0.9))
-def test_a_chosen_threshold_keeps_the_promise_on_validation_rows(items, max_risk):
+def test_a_chosen_threshold_meets_the_bound_on_validation_rows(items, max_risk):
     confidence, correct = map(np.array, zip(*items, strict=True))
     threshold = choose_threshold(graded(confidence, correct, role="validation"), max_risk)
     if threshold is None:
@@ -301,7 +301,7 @@ def test_a_chosen_threshold_keeps_the_promise_on_validation_rows(items, max_risk
     assert upper_error_bound([(~correct[kept]).sum()], [kept.sum()], 0.05).item() <= max_risk
 
 
-def test_the_promise_holds_as_often_as_it_says():
+def test_the_bound_holds_with_its_confidence_level():
     # The label is right with the probability that is its confidence; risk above t is (1 − t)/2.
     rng = np.random.default_rng(0)
     broken = 0
@@ -325,7 +325,7 @@ def test_the_promise_holds_as_often_as_it_says():
         (pd.concat([validation(2, 0), validation(2, 0, fold="g")]), "one fold, got 2: f, g"),
     ],
 )
-def test_a_threshold_is_refused_other_rows(rows, message):
+def test_thresholds_need_validation_rows_of_one_model_and_fold(rows, message):
     with pytest.raises(ValueError, match=message):
         choose_threshold(rows, 0.1)
 

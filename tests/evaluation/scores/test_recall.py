@@ -6,7 +6,7 @@ from disentangled_audio.evaluation.scores.recall import balanced_accuracy, mean_
 
 
 @pytest.mark.parametrize("n_classes", [2, 3, 40])
-def test_it_is_scikit_learns_macro_recall_of_one_predictor_or_several(n_classes: int) -> None:
+def test_balanced_accuracy_equals_macro_recall_of_scikit_learn(n_classes: int) -> None:
     rng = np.random.default_rng(n_classes)
     target = rng.integers(0, n_classes, 300)
     # Negative numbers are wrong, whatever the class; the last class may have no item.
@@ -17,7 +17,7 @@ def test_it_is_scikit_learns_macro_recall_of_one_predictor_or_several(n_classes:
     assert balanced_accuracy(target, predicted[0]) == expected[0]
 
 
-def test_names_are_classes_and_a_class_without_items_has_no_say() -> None:
+def test_classes_without_items_are_ignored() -> None:
     names = np.array(["a", "a", "b"], dtype=object)
     assert balanced_accuracy(names, ["a", "c", "b"]) == 0.75
     support, hits = np.array([[2, 0, 1], [1, 1, 2]]), np.array([[1, 0, 1], [1, 0, 1]])

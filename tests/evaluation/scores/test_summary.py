@@ -115,7 +115,7 @@ def test_undefined_precision_is_missing_in_the_table():
     assert report.loc["a", "precision"] == 0.5
 
 
-def test_without_test_rows_there_is_nothing_to_say():
+def test_tables_without_test_rows_or_probabilities_are_errors():
     table = long_table(["svm"])
     with pytest.raises(ValueError, match="no test rows"):
         summary(table[table["role"] != "test"])

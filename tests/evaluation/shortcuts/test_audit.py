@@ -41,7 +41,7 @@ def audited(shares, constant=(), **options):
     return audit_controls(controls, constant=dict.fromkeys(constant, "the same for all"), **NAMED)
 
 
-def test_what_predicts_is_told_from_what_does_not():
+def test_controls_that_predict_the_label_are_listed():
     audit = audited({"byte_size": 1.0, "duration": 0.7, "peak": 0.3, "long_term_spectrum": 0.9})
     assert audit["shortcuts"] == ["byte_size", "duration"]
     assert audit["parts_of_sound"] == ["long_term_spectrum"]
@@ -56,7 +56,7 @@ def test_what_predicts_is_told_from_what_does_not():
     assert (audit["n_folds"], audit["n_groups"]) == (2, 60)
 
 
-def test_few_groups_cannot_be_significant_and_that_is_said():
+def test_too_few_groups_are_reported():
     audit = audited({"byte_size": 1.0}, n_groups=3, n_each=200)
     assert audit["shortcuts"] == []
     assert audit["can_be_significant"] is False
@@ -64,7 +64,7 @@ def test_few_groups_cannot_be_significant_and_that_is_said():
     assert "3 groups are too few to show that any control predicts the place" in words
 
 
-def test_a_class_that_alone_is_found_is_named():
+def test_classes_that_a_control_gives_away_are_listed():
     controls = predictions_of({"majority": 0, "kind": 1.0})
     is_kind = controls["model"] == "kind"
     controls.loc[is_kind, "predicted"] = np.where(controls.loc[is_kind, "target"] == "b", "b", "a")
@@ -90,7 +90,7 @@ def test_constant_controls_are_listed_and_never_flagged():
     assert "(the same for all): Duration, Sampling rate." in words
 
 
-def test_nothing_but_the_majority_is_no_error():
+def test_the_majority_alone_is_valid():
     audit = audited({})
     assert audit["shortcuts"] == []
     assert audit["can_be_significant"] is False

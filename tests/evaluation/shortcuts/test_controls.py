@@ -89,7 +89,7 @@ def test_schema_is_that_of_predictions(tables):
     assert np.allclose(predictions.filter(like="p_").sum(axis=1), 1.0)
 
 
-def test_test_rows_change_nothing(tables):
+def test_labels_of_test_rows_are_not_used(tables):
     recordings, shortcuts, splits = tables
     before = predicted(recordings, shortcuts, splits)
     shuffled = splits.copy()
@@ -143,7 +143,7 @@ def test_constant_columns_do_not_apply_and_are_left_out(tables):
     assert "duration" in models
 
 
-def test_what_is_missing_may_tell_the_label(tables):
+def test_missing_values_can_predict_the_label(tables):
     recordings, shortcuts, splits = tables
     floor = pd.Series(-60.0, index=recordings.index).mask(splits["target"] == "air")
     predictions = predicted(recordings.assign(noise_floor_db=floor), shortcuts, splits)
@@ -158,7 +158,7 @@ def test_columns_without_any_number_do_not_apply(tables):
     assert "noise_floor" not in set(predicted(empty, shortcuts, splits)["model"])
 
 
-def test_a_class_with_one_member_is_no_trouble(tables):
+def test_a_class_with_one_member_can_be_fitted(tables):
     recordings, shortcuts, splits = tables
     splits.loc[0, "target"] = "single"
     models = set(predicted(recordings, shortcuts, splits)["model"])

@@ -1,4 +1,4 @@
-"""How well codes are kept apart: block DCI, SAP and MIG, as plain numbers."""
+"""How well codes separate the factors: block DCI, SAP and MIG, as plain numbers."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -14,7 +14,7 @@ from disentangled_audio.evaluation.representation.dci_sap_mig import (
     sap_score,
 )
 from disentangled_audio.evaluation.representation.probes import (
-    drawn_rows,
+    draw_rows,
     probe_decisions,
     probe_features,
     probe_folds,
@@ -24,7 +24,7 @@ from disentangled_audio.evaluation.scores.recall import balanced_accuracy
 
 N_TREES = 50
 
-# A leaf of a few rows is grown on noise, and gives long codes importance for their length.
+# Leaves with few rows fit noise, and give long codes importance for their length.
 LEAF_SHARE = 0.01
 
 
@@ -40,36 +40,32 @@ def block_scores(
 ) -> dict[str, Any]:
     """Block DCI, SAP and MIG of a set of codes.
 
-    *Which rows.* Give all rows that the encoders' run had, and say by `unseen` which of them the
-    encoders were not trained on. Those alone are scored if every class of every factor has
-    `n_folds` of them or more; if not, all rows are, and ``rows`` says so. A factor that has one
-    class among the unseen rows (the speaker, where one speaker is left out) is no question there:
-    it is left out, as long as two others are left. Numbers are cut into thirds of the rows that
-    are scored: nothing is fitted to be used elsewhere, and an unseen speaker has thirds of its own.
+    *Rows.* Pass all rows of the encoders' run, and mark as `unseen` those the encoders were not
+    trained on. Only these are scored if every class of every factor has at least `n_folds` of
+    them; otherwise all rows are (see ``rows``). A factor with one class among the unseen rows (the
+    speaker, if one speaker is left out) is left out as long as two others remain. Numbers are cut
+    into thirds of the scored rows.
 
-    A code is a block: the importance of its dimensions is summed. Importances are those of random
-    forests (one of the two regressors of Eastwood and Williams), informativeness is what they
-    predict of held-out rows. SAP takes shrinkage LDA of each block by itself. Rows of a group may
-    be on both sides of a fold: asked is where information lies, not how well it generalises.
+    Each code is a block: the importances of its dimensions are summed. Importances come from
+    random forests (one of the two regressors of Eastwood and Williams), informativeness is their
+    held-out score, and SAP uses shrinkage LDA on each block. Rows of a group may be on both sides
+    of a fold, because the question is where information lies, not how well it generalises.
 
-    Scores of confounded factors are bounded by the confounding: if content gives away duration,
-    perfect codes score below 1. Give factors that are as independent as they can be made, and the
-    controls' scores beside.
+    Confounded factors limit the scores: if content determines duration, perfect codes score
+    below 1. Use factors that are as independent as possible, and compare with the controls.
 
     Parameters
     ----------
     codes : mapping of name to (n_items, n_dims)
     factors : DataFrame of n_items rows
-        A row that lacks a factor is left out, and a factor of one class too. Floating-point
-        columns are numbers, cut into thirds; others are classes.
+        Rows without a factor, and factors with one class, are left out. Floating-point columns
+        are numbers, cut into thirds; others are classes.
     unit : (n_items,), optional
-        Rows that no fold tears apart; by default each row is its own.
+        Rows of a unit stay in one fold; by default each row is a unit.
     unseen : (n_items,) of bool, optional
         Rows that the encoders were not trained on.
     max_items : int
-        Rows at most; more are drawn from at random. Forests take most of the time.
-    n_folds : int
-    seed : int
+        Of more rows, this many are drawn at random.
 
     Returns
     -------
@@ -77,17 +73,12 @@ def block_scores(
         ``block_dci`` (disentanglement), ``completeness``, ``informativeness`` (mean held-out
         balanced accuracy of the factors, from 0 for chance to 1), ``sap``, ``mig``; ``importance``
         as ``{code: {factor: share}}``; ``n_items``; ``rows`` (``unseen`` or ``all``);
-        ``left_out`` (factors of one class); ``reason``. None where a score is not defined.
-
-    Raises
-    ------
-    ValueError
-        If a code is not finite.
+        ``left_out`` (factors of one class); ``reason``. None where a score is undefined.
     """
     for name, code in codes.items():
         if not np.isfinite(code).all():
             raise ValueError(f"code '{name}' is not finite")
-    scope, kept, labels, names, reason = _scored(factors, unseen, max_items, n_folds, seed)
+    scope, kept, labels, names, reason = _select_rows(factors, unseen, max_items, n_folds, seed)
     about = {
         "n_items": len(kept),
         "rows": scope,
@@ -99,20 +90,22 @@ def block_scores(
     blocks = {name: np.asarray(code, dtype=np.float64)[kept] for name, code in codes.items()}
     all_units = np.arange(len(factors)) if unit is None else np.asarray(unit)
     units = pd.factorize(all_units[kept], use_na_sentinel=False)[0]
-    importance, told, alone = [], [], []
+    importance, accuracy, single_blocks = [], [], []
     for factor in labels.T:
         folds, _ = probe_folds(factor, units, units, by_group=False, n_folds=n_folds, seed=seed)
-        of_blocks, score = _forest(blocks, factor, folds, seed)
-        importance.append(of_blocks)
-        told.append(score)
-        alone.append([_alone(code, factor, folds, seed) for code in blocks.values()])
+        shares, score = _forest(blocks, factor, folds, seed)
+        importance.append(shares)
+        accuracy.append(score)
+        single_blocks.append(
+            [_linear_accuracy(code, factor, folds, seed) for code in blocks.values()]
+        )
     matrix = np.array(importance).T
     dci = dci_scores(matrix)
     return {
         "block_dci": _plain(dci["disentanglement"]),
         "completeness": _plain(dci["completeness"]),
-        "informativeness": float(np.mean(told)),
-        "sap": _plain(sap_score(np.array(alone).T)),
+        "informativeness": float(np.mean(accuracy)),
+        "sap": _plain(sap_score(np.array(single_blocks).T)),
         "mig": _plain(mutual_information_gap(np.hstack(list(blocks.values())), labels)),
         "importance": {
             name: dict(zip(names, map(float, row), strict=True))
@@ -124,26 +117,26 @@ def block_scores(
 
 
 def _why_undefined(importance: NDArray[np.float64]) -> str:
-    """Why a score of a matrix of importances has no value; empty if all have one."""
+    """Why scores of a matrix of importances are undefined; empty if none is."""
     n_blocks, n_factors = importance.shape
     if not importance.any():
         return "the codes are constant"
     if n_factors < 2:
-        return "one factor varies: there is no other that a code could be kept apart from"
+        return "one factor varies: codes cannot be compared on a second one"
     if n_blocks < 2:
-        return "one code: there is no other that a factor could lie in"
+        return "one code: factors cannot be looked for in a second one"
     return ""
 
 
-def _scored(
+def _select_rows(
     factors: pd.DataFrame, unseen: ArrayLike | None, max_items: int, n_folds: int, seed: int
 ) -> tuple[str, NDArray[np.intp], NDArray[np.intp], list[str], str]:
-    """Which rows are scored, their places, labels and factors, and why they cannot be."""
+    """Scope of the scored rows, their positions, labels and factors, and why scoring fails."""
     every = np.arange(len(factors))
     wanted = every if unseen is None else np.flatnonzero(np.asarray(unseen, dtype=bool))
     if len(wanted) < len(every):
         kept, labels, names, reason = _usable(factors, wanted, max_items, n_folds, seed)
-        # Of a single factor there is no DCI; with all rows there may be more.
+        # DCI needs two factors, which all rows may have.
         enough = len(names) >= min(2, len(_varying(factors)))
         if not reason and enough and _has_every_class(factors[names], kept):
             return "unseen", kept, labels, names, ""
@@ -157,19 +150,18 @@ def _varying(factors: pd.DataFrame) -> list[str]:
 def _usable(
     factors: pd.DataFrame, rows: NDArray[np.intp], max_items: int, n_folds: int, seed: int
 ) -> tuple[NDArray[np.intp], NDArray[np.intp], list[str], str]:
-    """Rows that have every factor, labels (n_rows, n_factors), factors, and what is wrong."""
-    rows = rows[drawn_rows(len(rows), max_items, seed)]
-    of_rows = factors.iloc[rows]
-    names = _varying(of_rows)
+    """Rows with every factor, their labels (n_rows, n_factors), factors, and why scoring fails."""
+    rows = rows[draw_rows(len(rows), max_items, seed)]
+    selected = factors.iloc[rows]
+    names = _varying(selected)
     if not names:
         return rows[:0], np.empty((0, 0), dtype=np.intp), [], "no factor has two classes"
-    complete = of_rows[names].notna().all(axis=1).to_numpy()
-    kept, of_rows = rows[complete], of_rows[complete]
-    of_factors = [_labels(of_rows[name]) for name in names]
-    labels = np.stack(of_factors, axis=1)
-    if len(kept) == 0 or min(map(np.ptp, of_factors)) == 0:
+    complete = selected[names].notna().all(axis=1).to_numpy()
+    kept, selected = rows[complete], selected[complete]
+    labels = np.stack([_labels(selected[name]) for name in names], axis=1)
+    if len(kept) == 0 or min(map(np.ptp, labels.T)) == 0:
         return kept, labels, names, "a factor has one class among the rows that have every factor"
-    rarest = min(int(np.bincount(factor).min()) for factor in of_factors)
+    rarest = min(int(np.bincount(factor).min()) for factor in labels.T)
     if rarest < n_folds:
         return kept, labels, names, f"a class has {rarest} rows, fewer than there are folds"
     return kept, labels, names, ""
@@ -201,16 +193,16 @@ def _forest(
         held_out = folds == fold
         forest = RandomForestClassifier(
             N_TREES,
-            # Half of the dimensions at each split: with few, splits must take a dimension that
-            # has nothing to say, and it gets importance for that.
+            # Half of the dimensions at each split: with fewer, splits must sometimes use an
+            # uninformative dimension, which then gets importance.
             max_features=0.5,
             min_samples_leaf=max(2, round(LEAF_SHARE * (~held_out).sum())),
             class_weight="balanced",
             random_state=seed,
-            # Each tree has a seed of its own, so that they may grow beside each other.
+            # Each tree has its own seed, so parallel growth does not change the result.
             n_jobs=-1,
         ).fit(joined[~held_out], labels[~held_out])
-        # Threads that add up the trees' votes as they come would round in another order each time.
+        # One thread, because parallel threads add up the trees' votes in varying order.
         forest.set_params(n_jobs=1)
         importance += np.bincount(blocks, weights=forest.feature_importances_, minlength=len(codes))
         guesses[held_out] = forest.predict(joined[held_out])
@@ -218,7 +210,7 @@ def _forest(
     return (importance / total if total > 0 else importance), _above_chance(labels, guesses)
 
 
-def _alone(
+def _linear_accuracy(
     code: NDArray[np.float64], labels: NDArray[np.intp], folds: NDArray[np.intp], seed: int
 ) -> float:
     """Held-out balanced accuracy of a linear probe of one block."""

@@ -1,4 +1,4 @@
-"""DCI, SAP and MIG of given importances, scores and dimensions: the formulas."""
+"""Formulas of DCI, SAP and MIG."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,10 +9,10 @@ N_BINS = 20
 def dci_scores(importance: NDArray[np.floating]) -> dict[str, float]:
     """Disentanglement and completeness of a matrix of importances.
 
-    With R_ij the importance of block i for factor j: the disentanglement of a block is 1 minus
-    the entropy, to the base of the number of factors, of its row as a distribution; the mean
-    weighs blocks by their share of all importance. Completeness is the same of the columns, to
-    the base of the number of blocks.
+    R_ij is the importance of block i for factor j. The disentanglement of a block is 1 minus the
+    entropy of its normalised row, to the base of the number of factors; the mean weighs blocks by
+    their share of all importance. Completeness is the same for columns, to the base of the number
+    of blocks.
 
     Parameters
     ----------
@@ -23,8 +23,8 @@ def dci_scores(importance: NDArray[np.floating]) -> dict[str, float]:
     -------
     dict
         ``disentanglement`` (1: each block serves one factor) and ``completeness`` (1: each factor
-        lies in one block), 0 to 1. Both are NaN for a single block, which serves all there is to
-        serve whatever it is, and without any importance; disentanglement for a single factor too.
+        lies in one block), 0 to 1. Both are NaN for a single block and without any importance;
+        disentanglement also for a single factor.
 
     References
     ----------
@@ -40,7 +40,7 @@ def dci_scores(importance: NDArray[np.floating]) -> dict[str, float]:
 
 
 def _concentration(rows: NDArray[np.float64]) -> float:
-    """Mean over rows, by their sums, of 1 - entropy to the base of the number of columns."""
+    """Mean of 1 - entropy of the rows, weighted by their sums, to the base of the columns."""
     n_columns, total = rows.shape[1], rows.sum()
     if n_columns < 2 or total <= 0:
         return float("nan")
@@ -52,22 +52,17 @@ def _concentration(rows: NDArray[np.float64]) -> float:
 
 
 def sap_score(scores: NDArray[np.floating]) -> float:
-    """Mean over factors of the gap between the block that tells most of it and the second.
+    """Mean over factors of the gap between the best and second-best block; NaN for one block.
 
     Parameters
     ----------
     scores : (n_blocks, n_factors)
-        How well each factor is told from each block alone.
-
-    Returns
-    -------
-    float
-        NaN for a single block.
+        How well each block alone predicts each factor.
 
     References
     ----------
     Kumar, Sattigeri and Balakrishnan (2018), "Variational inference of disentangled latent
-    concepts from unlabeled observations", ICLR, section 3; there of single dimensions.
+    concepts from unlabeled observations", ICLR, section 3, for single dimensions.
     """
     if len(scores) < 2:
         return float("nan")
@@ -80,13 +75,13 @@ def mutual_information_gap(
 ) -> float:
     """Mean over factors of the gap in mutual information between the two best dimensions.
 
-    It asks for one dimension a factor: where a block of several dimensions shares a factor, the
-    second best is nearly as good as the best, and the gap near zero whatever the quality.
+    MIG expects one dimension per factor: if several dimensions of a block share a factor, the
+    second best is nearly as good as the best, and the gap is near zero for any quality.
 
     Parameters
     ----------
     code : (n_items, n_dims)
-        All blocks beside each other.
+        All blocks, concatenated.
     labels : (n_items, n_factors) of int
         Classes from 0.
     n_bins : int
@@ -108,8 +103,8 @@ def mutual_information_gap(
     gaps = []
     for factor in labels.T:
         entropy = _entropy(np.bincount(factor))
-        told = np.sort([_information(_binned(dim, n_bins), factor) for dim in code.T])
-        gaps.append((told[-1] - told[-2]) / entropy)
+        ranked = np.sort([_information(_binned(dim, n_bins), factor) for dim in code.T])
+        gaps.append((ranked[-1] - ranked[-2]) / entropy)
     return float(np.mean(gaps))
 
 

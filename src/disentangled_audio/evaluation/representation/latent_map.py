@@ -1,4 +1,4 @@
-"""Codes in two dimensions, to be drawn."""
+"""Map codes to two dimensions for a plot."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,8 +9,8 @@ from sklearn.preprocessing import StandardScaler
 def latent_map(code: NDArray[np.floating]) -> NDArray[np.float64]:
     """First two principal components of a code.
 
-    A linear map that sees no label: what looks apart is apart. Neighbour embeddings draw clusters
-    in noise, and discriminants find a separation wherever there are dimensions enough.
+    A linear map without labels shows only real separation. Neighbour embeddings draw clusters in
+    noise, and discriminants separate anything that has enough dimensions.
 
     Parameters
     ----------
@@ -19,12 +19,12 @@ def latent_map(code: NDArray[np.floating]) -> NDArray[np.float64]:
     Returns
     -------
     (n_items, 2)
-        Each dimension of the code counts alike; 0 where there is no second dimension.
+        From the standardised code; the second is 0 if the code has one dimension.
     """
     found = np.zeros((len(code), 2))
     n_components = min(2, *code.shape)
     scaled = StandardScaler().fit_transform(np.asarray(code, dtype=np.float64))
-    # Shared between constant dimensions, no variance divides by zero.
+    # PCA of constant dimensions would divide by zero.
     if scaled.any():
         found[:, :n_components] = PCA(n_components, svd_solver="full").fit_transform(scaled)
     return found

@@ -1,4 +1,4 @@
-"""Leakage matrix: what each code says of each factor, beside what says it anyway."""
+"""Leakage matrix: how well each code predicts each factor, with controls."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from disentangled_audio.evaluation.representation.probes import (
     ProbeFeatures,
     better_by_other_folds,
-    drawn_rows,
+    draw_rows,
     lookup_decisions,
     probe_decisions,
     probe_features,
@@ -56,79 +56,68 @@ def leakage_matrix(  # noqa: PLR0913 - the parts of a measurement, each given by
 ) -> pd.DataFrame:
     """Balanced accuracy of probes, for each code, factor and condition.
 
-    *Which rows.* Give all rows that the encoders' run had, and say by `unseen` which of them the
-    encoders were not trained on (the test rows). Those are scored: codes of training rows look
-    better than they are in what training asked for, and cleaner than they are in what it removed.
-    A factor that has one class among the unseen rows (the speaker, where one speaker is left out)
-    is scored on all rows; the column ``rows`` says so. Reporting both everywhere would double a
-    table that few read once.
+    *Rows.* Pass all rows of the encoders' run, and mark as `unseen` those the encoders were not
+    trained on (the test rows). Only these are scored, because codes of training rows look too
+    good in what training demanded and too clean in what it removed. A factor with one class among
+    the unseen rows (the speaker, if one speaker is left out) is scored on all rows; the column
+    ``rows`` says so.
 
-    *Which folds.* Groups stay together: probes are fitted to the other rows and scored on the
-    unseen ones, or cross-validated by group where all rows are scored. Except where the factor is
-    the group, or where the condition is the group: a probe that is told the group may have seen
-    rows of it, and one that may not would under-report. The column ``folds`` says what stayed
-    together (`probe_folds`). The strictest test of a leak gives the unseen rows alone, as if each
-    were a group: then no probe has to carry over from codes that training has cleaned.
+    *Folds.* Groups stay together: probes are fitted to the other rows and scored on the unseen
+    ones, or cross-validated by group if all rows are scored. The exception are factors and
+    conditions that are the group itself: there a probe may have seen rows of the group, or it
+    would under-report. The column ``folds`` says what stayed together (`probe_folds`). For the
+    strictest test of a leak, pass the unseen rows alone, each as its own group, so that probes
+    need not transfer from codes that training has cleaned.
 
-    *Conditions.* Factors of real recordings are confounded: a digit has its usual duration, so
-    whoever knows the digit knows something of the duration. Within cells (of the target, or of
-    target × group) this is taken out of both sides: numbers are cut into thirds of their own cell;
-    codes have their cell's mean taken out, without which a probe sees little but the cell (rhythm
-    codes of FSDD: 50 instead of 75 % for the third of duration); and each class is compared with
-    the others of its own cell, every cell alike.
+    *Conditions.* Factors of real recordings are confounded: a digit has its usual duration, so a
+    code of the digit also predicts the duration. Within cells (of the target, or of target ×
+    group) this is removed from both sides: numbers are cut into thirds of their own cell; codes
+    lose the mean of their cell, which would otherwise dominate (rhythm codes of FSDD: 50 instead
+    of 75 % for the third of duration); and each class is compared only with the others of its
+    cell, with equal weights for all cells.
 
-    *Below chance* is no leak. A group that is held out often has what the others have least of (a
-    combination of factors, a low voice), and a probe that knows nothing else bets on the others.
+    *Scores below chance* are not leaks. A held-out group often has what the others have least of
+    (a combination of factors, a low voice), and an ignorant probe guesses what the others have.
 
-    *Floors.* Rows with the control ``one_hot`` are what the target, or target and group, tell of
-    the factor without any sound.
+    *Floors.* Rows with the control ``one_hot`` show how well the target, or target and group,
+    predict the factor without any sound.
 
     Parameters
     ----------
     codes : mapping of name to (n_items, n_dims)
     factors : DataFrame of n_items rows
-        What is to be told from the codes, target and group among them if wanted. Floating-point
-        columns are numbers and are cut into thirds; others are classes. Missing values are left
-        out.
+        What probes predict; may include target and group. Floating-point columns are numbers,
+        cut into thirds; others are classes. Missing values are left out.
     target, group : (n_items,)
-        Labels that make the cells; missing ones make a cell of their own.
+        Labels of the cells; missing ones form their own cell.
     controls : mapping of control to codes, optional
         Such as ``{"untrained": {"content": …}, "raw": {"log_mel": …}}``.
     unit : (n_items,), optional
-        Rows that must not be torn apart by a fold, such as channels of one file; by default each
-        row is its own.
+        Rows of a unit, such as channels of one file, stay in one fold; by default each row is a
+        unit.
     unseen : (n_items,) of bool, optional
         Rows to score; by default all.
     conditions : sequence
         Of `CONDITIONS`.
     why_missing : mapping, optional
-        Factor to what it means that no row has it: ``{"f0": "no voiced frame"}``.
+        Factor to the reason if no row has it: ``{"f0": "no voiced frame"}``.
     max_items : int
-        Rows at most; more are drawn from at random.
-    n_folds : int
-    n_resamples : int
-        Bootstrap resamples of groups for each interval.
-    seed : int
+        Of more rows, this many are drawn at random.
 
     Returns
     -------
     DataFrame
         ``code, factor, condition, score, low, high, chance`` (balanced accuracy and its 95 %
         interval, 0 to 1), ``control`` (empty for codes under test), ``n_items, n_classes, rows,
-        folds, reason``. A cell that cannot be scored has NaN and its reason. A code that is
-        constant scores chance, and its reason says so.
-
-    Raises
-    ------
-    ValueError
-        If lengths differ, a code is not two-dimensional or not finite, or a name is unknown.
+        folds, reason``. NaN and a reason if a cell cannot be scored. Constant codes score chance,
+        with a reason.
     """
     rows = rows_of(factors, target, group, unit, unseen)
     named = [("", name, code) for name, code in codes.items()]
     for control, of_control in (controls or {}).items():
         named += [(control, name, code) for name, code in of_control.items()]
     _check(named, len(factors), conditions)
-    kept = drawn_rows(len(factors), max_items, seed)
+    kept = draw_rows(len(factors), max_items, seed)
     rows = rows.take(kept)
     named = [(control, name, np.asarray(code)[kept]) for control, name, code in named]
     settings = _Settings(n_folds, n_resamples, seed, dict(why_missing or {}))
@@ -208,7 +197,7 @@ def _condition_cells(
 
 
 def _floors(condition: str, rows: Rows) -> dict[str, list[NDArray[np.intp]]]:
-    """Tables that know more than the condition already gives away."""
+    """Tables that contain more information than the condition itself."""
     floors = {"target": [rows.target], "target × group": [rows.target, rows.both]}
     if condition == MARGINAL:
         return floors
@@ -216,7 +205,7 @@ def _floors(condition: str, rows: Rows) -> dict[str, list[NDArray[np.intp]]]:
 
 
 def _centred(code: NDArray[np.floating], cells: NDArray[np.intp]) -> NDArray[np.float64]:
-    """Each cell's mean taken out; it is no label of the factor, so every row may be in it."""
+    """Subtract the mean of each cell; it uses no label of the factor, so all rows may enter."""
     counts = np.bincount(cells)[:, np.newaxis]
     sums = np.zeros((len(counts), code.shape[1]))
     np.add.at(sums, cells, code)
@@ -235,9 +224,9 @@ def _probe_guesses(
 
 
 def _allowed_best(decisions: NDArray[np.float64], question: Question) -> NDArray[np.intp]:
-    """Best class among those that the row's cell has."""
+    """Best class among those that occur in the row's cell."""
     allowed = question.possible()[question.cells]
-    # Even an unseen class comes before one that is not possible.
+    # A class that the fold did not see still ranks before an impossible one.
     floor = np.where(np.isfinite(decisions), decisions, np.finfo(np.float64).min)
     return np.where(allowed, floor, -np.inf).argmax(axis=1)
 
@@ -247,24 +236,23 @@ def _score(
 ) -> dict[str, Any]:
     """Mean recall over the classes of all cells, and its interval.
 
-    A class of a cell is a class of its own here, so that the mean over them compares each class
-    with the others of its cell, and who guesses in every cell scores the number of cells over
-    that of such classes.
+    Every class of every cell counts separately, so that each is compared with the others of its
+    cell. Chance is the number of cells over the number of these classes.
     """
     possible = question.possible()
     n_classes = possible.shape[1]
     kept = question.scored
     names = [str(place) for place in np.flatnonzero(possible)]
     cells = question.cells[kept] * n_classes
-    of_groups = groups[kept]
-    if len(np.unique(of_groups)) == len(of_groups):
-        # Drawing groups of one row is drawing rows, and that is faster.
-        of_groups = np.zeros(len(of_groups))
+    units = groups[kept]
+    if len(np.unique(units)) == len(units):
+        # Drawing groups of one row is the same as drawing rows, which is faster.
+        units = np.zeros(len(units))
     truth, guessed = cells + question.labels[kept], cells + guesses[kept]
     low, high = bootstrap_intervals(
         truth,
         guessed,
-        of_groups,
+        units,
         names,
         rng=np.random.default_rng(settings.seed),
         n_resamples=settings.n_resamples,

@@ -1,4 +1,4 @@
-"""What of a leakage matrix was learned, and what the encoders' views tell anyway."""
+"""Which scores of a leakage matrix training explains, and which the input view alone."""
 
 from collections.abc import Mapping
 
@@ -8,11 +8,11 @@ import pandas as pd
 CELL = ["code", "factor", "condition"]
 
 
-def beside_controls(matrix: pd.DataFrame, carried_by: Mapping[str, str]) -> pd.DataFrame:
-    """Cells of the codes, each beside its controls, and which of them say something.
+def compare_with_controls(matrix: pd.DataFrame, carried_by: Mapping[str, str]) -> pd.DataFrame:
+    """Compare the cells of the codes with their controls.
 
-    Where an untrained encoder does as well, the view did it, not learning. As well means: not
-    below the lower end of the code's own interval.
+    If an untrained encoder scores as well (not below the code's own interval), the input view,
+    not training, explains the score.
 
     Parameters
     ----------
@@ -25,10 +25,10 @@ def beside_controls(matrix: pd.DataFrame, carried_by: Mapping[str, str]) -> pd.D
     -------
     DataFrame
         ``code, factor, condition, score, low, high, chance, reason`` of the codes under test;
-        ``untrained``, the score of the same code with random weights, and ``raw``, the best of the
-        raw spectrograms (NaN where there is none); ``wanted``, whether the code should tell the
-        factor; ``told``, whether its interval is above chance; and ``view_did_it``, whether it is
-        told and the untrained encoder tells it as well.
+        ``untrained``, the score of the same code with random weights, and ``raw``, the best score
+        of raw spectrograms (NaN if missing); ``wanted``, whether the code should carry the
+        factor; ``above_chance``, whether its interval is above chance; and ``explained_by_view``,
+        whether the untrained encoder scores as well.
     """
     control = matrix["control"].astype(object).fillna("")
     cells = matrix.loc[control == "", [*CELL, "score", "low", "high", "chance", "reason"]]
@@ -39,7 +39,7 @@ def beside_controls(matrix: pd.DataFrame, carried_by: Mapping[str, str]) -> pd.D
     table["raw"] = raw.reindex(pd.MultiIndex.from_frame(table[CELL[1:]])).to_numpy()
     wanted = table["factor"].map(dict(carried_by)).to_numpy(dtype=object)
     table["wanted"] = np.equal(wanted, table["code"].to_numpy(dtype=object))
-    # A cell without a score is neither: comparisons with NaN are false.
-    table["told"] = table["low"] > table["chance"]
-    table["view_did_it"] = table["told"] & (table["untrained"] >= table["low"])
+    # Both are false for a cell without a score, because comparisons with NaN are.
+    table["above_chance"] = table["low"] > table["chance"]
+    table["explained_by_view"] = table["above_chance"] & (table["untrained"] >= table["low"])
     return table

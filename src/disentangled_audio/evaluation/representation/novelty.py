@@ -1,4 +1,4 @@
-"""How unlike the training recordings a new one is."""
+"""How far a new recording lies from the training recordings."""
 
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -7,11 +7,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial.distance import cdist
 
-from disentangled_audio.evaluation.representation.probes import drawn_rows
+from disentangled_audio.evaluation.representation.probes import draw_rows
 
-# Neighbours among training rows; one alone may be an odd recording.
+# The fifth neighbour, because the nearest may be an odd recording.
 _NEIGHBOUR = 5
-# So many times as far as the furthest known row is strange, however few rows are known.
+# A row this many times as far away as the furthest known row is far, however few rows are known.
 _FAR = 2.0
 _MAX_ROWS = 5000
 _BLOCK_ROWS = 512
@@ -19,7 +19,7 @@ _BLOCK_ROWS = 512
 
 @dataclass(frozen=True)
 class Space:
-    """Training rows in one space of features, and how far away rows of other groups lie.
+    """Training rows in one feature space, and the usual distances of rows of other groups.
 
     Attributes
     ----------
@@ -46,16 +46,16 @@ class Space:
 
 
 class Comparison(NamedTuple):
-    """Of some rows with those of training.
+    """Comparison of rows with the training rows.
 
     Attributes
     ----------
     distance : (n_rows,)
-        That in a space over the median of its `usual`; of several spaces the largest.
+        Relative to the median of `usual`; the largest of several spaces.
     in_distribution : (n_rows,)
         From 0 to 1.
     is_far : (n_rows,)
-        Whether a row lies, in a space, twice as far away as the furthest known one or further.
+        Whether a row is at least twice as far away as the furthest known row, in any space.
     """
 
     distance: NDArray[np.float64]
@@ -65,53 +65,38 @@ class Comparison(NamedTuple):
 
 @dataclass(frozen=True)
 class Novelty:
-    """Several spaces, in each of which a row may be unlike those of training."""
+    """Several feature spaces, in each of which a row may differ from the training rows."""
 
     spaces: list[Space]
 
     @property
     def least(self) -> float:
-        """The smallest `in_distribution` that so many known rows can give."""
+        """Smallest `in_distribution` that this number of known rows can give."""
         return min(1.0, len(self.spaces) * min(1 / (1 + len(s.usual)) for s in self.spaces))
 
     def compare(self, values: list[NDArray[np.floating]]) -> Comparison:
-        """How far rows are from those of training, and how usual that is.
-
-        Parameters
-        ----------
-        values : list of (n_rows, n_features)
-            One array a space.
-
-        Returns
-        -------
-        Comparison
+        """Compare rows, one array (n_rows, n_features) per space, with the training rows.
 
         Notes
         -----
-        `in_distribution` is the smallest p-value of the spaces, times their number (Bonferroni), at
-        most 1: among recordings of new groups that are like the known ones, a value below q comes
-        up about q of the time or less.
+        `in_distribution` is the smallest p-value of the spaces times their number (Bonferroni), at
+        most 1. Recordings of new groups that resemble the known ones are below q with a
+        probability of about q or less.
 
         References
         ----------
         Bates, Candès, Lei, Romano and Sesia (2023), "Testing for outliers with conformal
         p-values", Annals of Statistics 51.
         """
-        found = [space.distance(rows) for space, rows in zip(self.spaces, values, strict=True)]
         tiny = np.finfo(float).tiny
-        relative = [
-            distance / max(float(np.median(space.usual)), tiny)
-            for space, distance in zip(self.spaces, found, strict=True)
-        ]
-        p_values = [
-            space.p_value(distance) for space, distance in zip(self.spaces, found, strict=True)
-        ]
-        usual = np.minimum(len(p_values) * np.min(p_values, axis=0), 1.0)
-        is_far = [
-            distance >= _FAR * space.usual[-1]
-            for space, distance in zip(self.spaces, found, strict=True)
-        ]
-        return Comparison(np.max(relative, axis=0), usual, np.any(is_far, axis=0))
+        relative, p_values, is_far = [], [], []
+        for space, rows in zip(self.spaces, values, strict=True):
+            distance = space.distance(rows)
+            relative.append(distance / max(float(np.median(space.usual)), tiny))
+            p_values.append(space.p_value(distance))
+            is_far.append(distance >= _FAR * space.usual[-1])
+        in_distribution = np.minimum(len(p_values) * np.min(p_values, axis=0), 1.0)
+        return Comparison(np.max(relative, axis=0), in_distribution, np.any(is_far, axis=0))
 
 
 def fit_space(
@@ -121,7 +106,7 @@ def fit_space(
     group: NDArray[Any],
     seed: int,
 ) -> Space:
-    """Learn what distances are usual.
+    """Learn the usual distances.
 
     Parameters
     ----------
@@ -129,18 +114,17 @@ def fit_space(
     training : (n_rows,)
         Rows that others are compared with.
     known : (n_rows,)
-        Rows whose distances are usual. Each is compared with the other groups alone: rows of one
-        room lie closer together than any new room does. Where that leaves nobody anything to be
-        compared with, groups are not looked at.
+        Rows with usual distances. Each is compared only with other groups, because rows of one
+        room lie closer together than any new room. Groups are ignored if there is only one.
     group : (n_rows,)
-        What new recordings have others of.
+        New recordings belong to other groups.
     seed : int
-        Of very many rows some thousands are drawn.
+        Draws some thousands of very many rows.
     """
-    drawn, compared = _some(training, seed), _some(known, seed)
+    drawn, compared = _draw(training, seed), _draw(known, seed)
     centre = values[drawn].mean(axis=0)
     spread = values[drawn].std(axis=0)
-    # A feature that never varies says nothing of distance.
+    # Constant features do not contribute to distances.
     spread = np.where(spread > 0, spread, np.inf)
     scaled = (values - centre) / spread
     _, numbers = np.unique(np.asarray(group).astype(str), return_inverse=True)
@@ -151,9 +135,9 @@ def fit_space(
     return Space(scaled[drawn], centre, spread, usual)
 
 
-def _some(rows: NDArray[np.bool_], seed: int) -> NDArray[np.intp]:
+def _draw(rows: NDArray[np.bool_], seed: int) -> NDArray[np.intp]:
     places = np.flatnonzero(rows)
-    return places[drawn_rows(len(places), _MAX_ROWS, seed)]
+    return places[draw_rows(len(places), _MAX_ROWS, seed)]
 
 
 def _to_neighbour(
@@ -162,7 +146,7 @@ def _to_neighbour(
     group: NDArray[np.integer] | None = None,
     training_group: NDArray[np.integer] | None = None,
 ) -> NDArray[np.float64]:
-    """Distance to the fifth nearest training row, of other groups alone where groups are given."""
+    """Distance to the fifth nearest training row, of another group if groups are given."""
     place = min(_NEIGHBOUR, len(training)) - 1
     found = np.empty(len(rows))
     for start in range(0, len(rows), _BLOCK_ROWS):

@@ -1,4 +1,4 @@
-"""Probes: how well can a factor be told from a code, by rows that the probe has not seen?"""
+"""Probes: how well a code predicts a factor of rows that the probe has not seen."""
 
 import warnings
 from collections.abc import Sequence
@@ -17,22 +17,22 @@ from sklearn.preprocessing import StandardScaler
 
 from disentangled_audio.evaluation.scores.recall import balanced_accuracy
 
-# Up to so many groups each is a fold of its own.
+# Up to this many groups, each is a fold of its own.
 MAX_SINGLE_GROUP_FOLDS = 10
 
-# With so many, scores of cell-centred codes of 3000 clips of FSDD came within two points of an
+# With this many, scores of cell-centred codes of 3000 clips of FSDD were within two points of an
 # SVM with the exact kernel.
 N_LANDMARKS = 300
 
-# Kernel width relative to a code's dimensions, where 1 is scikit-learn's `scale`; from a quarter
-# to 1, scores of FSDD moved by four points at most, most by one.
+# Kernel width relative to a code's dimensions, where 1 is scikit-learn's `scale`. From a quarter
+# to 1, scores of FSDD varied by at most four points, most by one.
 GAMMA_SCALE = 0.5
 
 KERNEL_RIDGE = 0.1
 
 
-def drawn_rows(n_items: int, max_items: int, seed: int) -> NDArray[np.intp]:
-    """Places of all rows, or of so many at random, (n_drawn,)."""
+def draw_rows(n_items: int, max_items: int, seed: int) -> NDArray[np.intp]:
+    """Positions of all rows, or of `max_items` random ones, (n_drawn,)."""
     if n_items <= max_items:
         return np.arange(n_items)
     return np.sort(np.random.default_rng(seed).choice(n_items, max_items, replace=False))
@@ -40,7 +40,7 @@ def drawn_rows(n_items: int, max_items: int, seed: int) -> NDArray[np.intp]:
 
 @dataclass(frozen=True)
 class ProbeFeatures:
-    """What the two probes see of a code.
+    """Inputs of the two probes of a code.
 
     Attributes
     ----------
@@ -57,19 +57,8 @@ class ProbeFeatures:
 def probe_features(code: NDArray[np.floating], *, seed: int) -> ProbeFeatures | None:
     """Prepare a code for its probes.
 
-    The map to the kernel's space sees no factor, so it may see every row.
-
-    Parameters
-    ----------
-    code : (n_items, n_dims)
-        Finite values.
-    seed : int
-        Draws the kernel's landmarks.
-
-    Returns
-    -------
-    ProbeFeatures or None
-        None where the code is constant: it says nothing.
+    The map to the kernel's space uses no factor, so it may be fitted to every row. The result is
+    None for a constant code.
 
     References
     ----------
@@ -77,7 +66,7 @@ def probe_features(code: NDArray[np.floating], *, seed: int) -> ProbeFeatures | 
     """
     code = np.asarray(code, dtype=np.float64)
     spread = code.std(axis=0)
-    # A dimension that varies by rounding alone must not be blown up to unit variance.
+    # Rounding errors of a constant dimension must not be scaled to unit variance.
     varying = spread > 1e-6 * max(1.0, float(np.abs(code).max(initial=0.0)))
     if not varying.any():
         return None
@@ -100,17 +89,18 @@ def probe_folds(
     seed: int,
     apart: NDArray[np.bool_] | None = None,
 ) -> tuple[NDArray[np.intp], str]:
-    """Fold of each row, and what stays together in a fold.
+    """Assign rows to folds, and say whether groups or units stay together.
 
-    Groups stay together if that is wanted and every class has two of them or more: then the score
-    is of groups that the probe has not seen. A factor that *is* the group (the speaker), or that
-    has one group in some class, cannot be learned that way; its folds keep units together (the
-    channels of a file), which is the stricter test of a leak: the probe may know the group.
+    Groups stay together if `by_group` is set and every class has at least two of them: the score
+    then refers to groups that the probe has not seen. A factor that *is* the group (the speaker),
+    or has one group in some class, cannot be learned that way. Its folds keep only units (the
+    channels of a file) together, which is the stricter test of a leak, because the probe may know
+    the group.
 
-    Held-out groups that are whole combinations of factors make random folds unfair: where content
-    and rhythm are held out together, the rhythm of a held-out row is the one that its content had
-    least of among the others, and a perfect content code tells rhythm *below* chance. A designed
-    split has no such fault, so its test rows are one fold, `apart`.
+    Random folds are unfair if held-out groups are combinations of factors: if content and rhythm
+    are held out together, the rhythm of a held-out row is the one rarest with its content in the
+    other folds, and a perfect content code predicts rhythm *below* chance. A designed split avoids
+    this, so its test rows are one fold, `apart`.
 
     Parameters
     ----------
@@ -121,16 +111,14 @@ def probe_folds(
     by_group : bool
         Whether to keep groups together where possible.
     n_folds : int
-        Folds at most; up to ten groups are left out one by one.
-    seed : int
+        At most; up to ten groups are left out one by one.
     apart : (n_items,) of bool, optional
-        Rows that are one fold, if groups stay together, none of theirs is among the other rows,
-        and the others have every class of theirs.
+        Rows that form one fold if groups stay together, none of their groups is among the other
+        rows, and the other rows have all their classes.
 
     Returns
     -------
     folds : (n_items,) of int
-    held_together : ``group`` or ``unit``
     """
     if by_group and apart is not None and _is_split(labels, groups, apart):
         folds = np.empty(len(labels), dtype=np.intp)
@@ -140,25 +128,24 @@ def probe_folds(
         )
         folds[apart] = folds[rest].max() + 1
         return folds, "group"
-    together, what = units, "unit"
+    together, kind = units, "unit"
     if by_group and _each_class_has_two(labels, groups):
-        together, what = groups, "group"
+        together, kind = groups, "group"
     n_parts = len(np.unique(together))
-    few_groups = what == "group" and n_parts <= MAX_SINGLE_GROUP_FOLDS
-    if few_groups:
-        return np.unique(together, return_inverse=True)[1], what
-    torn = n_parts == len(together)
-    splitter = (StratifiedKFold if torn else StratifiedGroupKFold)(
+    if kind == "group" and n_parts <= MAX_SINGLE_GROUP_FOLDS:
+        return np.unique(together, return_inverse=True)[1], kind
+    single_rows = n_parts == len(together)
+    splitter = (StratifiedKFold if single_rows else StratifiedGroupKFold)(
         min(n_folds, n_parts), shuffle=True, random_state=seed
     )
-    parts = splitter.split(labels, labels, None if torn else together)
+    parts = splitter.split(labels, labels, None if single_rows else together)
     folds = np.empty(len(labels), dtype=np.intp)
     with warnings.catch_warnings():
         # A class with fewer rows than folds is held out in fewer of them.
         warnings.filterwarnings("ignore", message="The least populated class")
         for number, (_, held_out) in enumerate(parts):
             folds[held_out] = number
-    return folds, what
+    return folds, kind
 
 
 def _each_class_has_two(labels: NDArray[np.integer], parts: NDArray[np.integer]) -> bool:
@@ -181,11 +168,10 @@ def probe_decisions(
 ) -> list[NDArray[np.float64]]:
     """Held-out decisions of a linear and of a kernel probe.
 
-    Two, because either alone under-reports: a linear probe misses what a code hides in a curve or
-    in its middle (an F0 tercile), a kernel probe misses a direction of small variance. Linear is
-    shrinkage LDA with equal priors; the kernel's is a regularised least-squares classifier with
-    balanced classes, in which a fit takes milliseconds where an SVM takes seconds for the same
-    score.
+    Either alone under-reports: a linear probe misses what a code hides on a curve or in its middle
+    (an F0 tercile), a kernel probe misses a direction of small variance. The linear probe is
+    shrinkage LDA with equal priors. The kernel probe is a regularised least-squares classifier
+    with balanced classes, which takes milliseconds where an SVM takes seconds for the same score.
 
     Parameters
     ----------
@@ -198,7 +184,7 @@ def probe_decisions(
     Returns
     -------
     two of (n_items, n_classes)
-        The greater, the likelier; minus infinity for a class that a fold did not see.
+        Larger is likelier; minus infinity for a class that a fold did not see.
 
     References
     ----------
@@ -224,15 +210,15 @@ def _shrinkage_lda(
 ) -> NDArray[np.float64]:
     """Discriminants of linear discriminant analysis with equal priors, (n_unseen, n_classes).
 
-    One covariance, shrunk, of all classes: scikit-learn shrinks one for each class, which takes
-    seconds with many classes, and says little about a class of a few rows.
+    All classes share one shrunk covariance. scikit-learn shrinks one for each class, which takes
+    seconds with many classes and is unreliable for a class with few rows.
     """
     counts = np.bincount(labels)[:, np.newaxis]
     means = np.zeros((len(counts), values.shape[1]))
     np.add.at(means, labels, values)
     means /= counts
     covariance, _ = ledoit_wolf(values - means[labels], assume_centered=True)
-    # Too few rows to vary about their means, or none that do.
+    # Keeps the covariance invertible if rows do not vary about their means.
     covariance[np.diag_indices_from(covariance)] += 1e-9
     weights = np.linalg.solve(covariance, means.T)
     return unseen @ weights - 0.5 * np.einsum("cd,dc->c", means, weights)
@@ -243,12 +229,12 @@ def _least_squares(
 ) -> NDArray[np.float64]:
     """Decisions of regularised least squares with balanced classes, (n_unseen, n_classes).
 
-    What scikit-learn's `RidgeClassifier` finds, without its checks of every argument: those took
+    The same as scikit-learn's `RidgeClassifier`, without its checks of every argument, which took
     most of the time of thousands of small probes.
     """
-    of_class = np.eye(int(labels.max()) + 1)[labels]
-    weights = (len(labels) / of_class.sum(axis=0) / of_class.shape[1])[labels]
-    targets = 2 * of_class - 1
+    one_hot = np.eye(int(labels.max()) + 1)[labels]
+    weights = (len(labels) / one_hot.sum(axis=0) / one_hot.shape[1])[labels]
+    targets = 2 * one_hot - 1
     centre, offset = (np.average(a, axis=0, weights=weights) for a in (values, targets))
     coefficients = ridge_regression(
         values - centre,
@@ -263,13 +249,13 @@ def _least_squares(
 def lookup_decisions(
     tables: Sequence[NDArray[np.integer]], labels: NDArray[np.integer], folds: NDArray[np.integer]
 ) -> NDArray[np.float64]:
-    """Held-out decisions of one who sees nothing but which cell of a table a row is in.
+    """Held-out decisions of a predictor that sees only the cell of a row.
 
     Parameters
     ----------
     tables : of (n_items,) of int
-        Cells, from coarse to fine. A row whose fine cell was not seen is looked up in the one
-        before.
+        Cells, from coarse to fine. A row whose fine cell was not seen is looked up in the coarser
+        table.
     labels : (n_items,) of int
         Classes from 0 to n_classes - 1.
     folds : (n_items,) of int
@@ -283,11 +269,11 @@ def lookup_decisions(
     decisions = np.zeros((len(labels), n_classes))
     for fold in np.unique(folds):
         held_out = folds == fold
-        of_class = np.bincount(labels[~held_out], minlength=n_classes)
+        support = np.bincount(labels[~held_out], minlength=n_classes)
         for cells in tables:
             counts = np.zeros((int(cells.max()) + 1, n_classes))
             np.add.at(counts, (cells[~held_out], labels[~held_out]), 1)
-            shares = counts / np.maximum(of_class, 1)
+            shares = counts / np.maximum(support, 1)
             known = held_out & (counts.sum(axis=1) > 0)[cells]
             decisions[known] = shares[cells[known]]
     return decisions
@@ -298,10 +284,10 @@ def better_by_other_folds(
     labels: NDArray[np.integer],
     folds: NDArray[np.integer],
 ) -> NDArray[np.intp]:
-    """Take, in each fold, the probe whose predictions are better in all the others.
+    """Use, in each fold, the probe that scores better in all other folds.
 
-    The better of two by the score that is reported would be above chance on noise; chosen like
-    this, no row has a say in which probe it is judged by.
+    Choosing by the reported score itself would put noise above chance; this way, no row affects
+    the choice of the probe that scores it.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Questions to probes: a factor under a condition, as labels of the rows that have it."""
+"""Tasks of probes: a factor under a condition, as labels of the rows that have it."""
 
 from dataclasses import dataclass
 
@@ -16,7 +16,7 @@ WITHIN_BOTH = "within target × group"
 
 CONDITIONS = (MARGINAL, WITHIN_TARGET, WITHIN_BOTH)
 
-# Below this a score is an anecdote.
+# With fewer rows per class, a score means little.
 MIN_ROWS_A_CLASS = 5
 
 
@@ -31,7 +31,7 @@ class Rows:
     unseen: NDArray[np.bool_]
 
     def take(self, rows: NDArray[np.intp]) -> "Rows":
-        """Some of the rows, their labels numbered anew."""
+        """Select rows and renumber their labels."""
         return Rows(
             numbered(self.target[rows]),
             numbered(self.both[rows]),
@@ -52,10 +52,10 @@ class Question:
 
     Attributes
     ----------
-    rows : (n_rows,) places of those rows.
+    rows : (n_rows,) positions of those rows.
     labels : (n_rows,) classes from 0.
     cells : (n_rows,) cells from 0; classes are compared within them.
-    scored : (n_rows,) of bool; rows that count.
+    scored : (n_rows,) of bool.
     scope : ``unseen`` or ``all``.
     """
 
@@ -66,7 +66,7 @@ class Question:
     scope: str
 
     def possible(self) -> NDArray[np.bool_]:
-        """Classes that each cell has among the scored rows, (n_cells, n_classes)."""
+        """Whether each class occurs among the scored rows of each cell, (n_cells, n_classes)."""
         found = np.zeros((int(self.cells.max()) + 1, int(self.labels.max()) + 1), dtype=bool)
         found[self.cells[self.scored], self.labels[self.scored]] = True
         return found
@@ -79,7 +79,7 @@ def rows_of(
     unit: ArrayLike | None,
     unseen: ArrayLike | None,
 ) -> Rows:
-    """Rows from their labels; a unit is a row, and all are unseen, unless said."""
+    """Rows from their labels; by default each row is a unit, and all rows are unseen."""
     n_items = len(factors)
     columns = {
         "target": target,
@@ -98,14 +98,14 @@ def rows_of(
 
 
 def numbered(labels: ArrayLike) -> NDArray[np.intp]:
-    """Labels as numbers from 0, in their order; missing ones have one of their own."""
+    """Labels as numbers from 0 in sorted order; missing labels share a number of their own."""
     return pd.factorize(np.asarray(labels), sort=True, use_na_sentinel=False)[0]
 
 
 def ask(
     values: pd.Series, cells: NDArray[np.intp], unseen: NDArray[np.bool_], missing: str
 ) -> Question | str:
-    """Pose the question of a factor, or the reason why it cannot be asked."""
+    """Make the task of a factor, or give the reason why there is none."""
     if values.isna().all():
         return missing
     is_number = pd.api.types.is_float_dtype(values)
@@ -114,7 +114,7 @@ def ask(
     if len(known) == 0:
         return _why_one_class(cells)
     labels = numbered(np.asarray(classes)[known])
-    # Thirds of each cell are equally frequent in all cells: there is nothing to compare within.
+    # Thirds are equally frequent in every cell, so they are compared over all cells.
     compared = np.zeros(len(known), dtype=np.intp) if is_number else numbered(cells[known])
     for scope, mask in (("unseen", unseen[known]), ("all", np.ones(len(known), dtype=bool))):
         question = _narrowed(known, labels, compared, mask, scope)
@@ -142,7 +142,7 @@ def _narrowed(
     scored: NDArray[np.bool_],
     scope: str,
 ) -> Question | None:
-    """Leave out the cells in which there is nothing to tell apart; None if there is no other."""
+    """Leave out cells with a single class; None if no cell remains."""
     if not scored.any():
         return None
     possible = Question(rows, labels, cells, scored, scope).possible()

@@ -1,4 +1,4 @@
-"""Readers: attributes read from spectrograms, by what real recordings show of them."""
+"""Readers: classifiers of real spectrograms that recognise attributes of decoded ones."""
 
 import numpy as np
 import pandas as pd
@@ -13,13 +13,13 @@ N_PARTS = 4
 def outline(log_mel: NDArray[np.floating]) -> NDArray[np.float64]:
     """Level of each frame, and mean spectra of the sounding part and of its quarters.
 
-    Where a clip sounds varies with its rhythm, so that a reader of raw frames would need every
+    The sounding part varies with the rhythm, so a reader of raw frames would need every
     combination of content and rhythm among its examples.
 
     Parameters
     ----------
     log_mel : (n_items, n_frames, n_mels)
-        On a scale of level, 0 the lowest.
+        Levels, 0 is the lowest.
 
     Returns
     -------
@@ -27,7 +27,7 @@ def outline(log_mel: NDArray[np.floating]) -> NDArray[np.float64]:
     """
     level = log_mel.mean(axis=2)
     loud = np.maximum(level - 0.5 * level.max(axis=1, keepdims=True), 0.0)
-    # Of a silent clip every frame counts alike.
+    # All frames of a silent clip count equally.
     loud = loud + 1e-6
     place = np.cumsum(loud, axis=1) / loud.sum(axis=1, keepdims=True)
     part = np.minimum(N_PARTS * place, N_PARTS - 1).astype(int)
@@ -41,23 +41,23 @@ def outline(log_mel: NDArray[np.floating]) -> NDArray[np.float64]:
 
 
 def fit_readers(log_mel: NDArray[np.floating], attributes: pd.DataFrame) -> dict[str, Pipeline]:
-    """Learn to read attributes from real spectrograms.
+    """Fit readers of attributes to real spectrograms.
 
-    Readers know nothing of the model under test: they are fitted to recordings, by shrinkage LDA
-    of `outline`. (With training speakers of FSDD they name the digits of an unseen one at 83 to
-    88 %, and on `factors` every level of unseen combinations.)
+    Readers are independent of the model under test: shrinkage LDA of `outline`, fitted to
+    recordings. (Fitted to the training speakers of FSDD, they recognise 83 to 88 % of the digits
+    of an unseen speaker; on `factors`, every level of unseen combinations.)
 
     Parameters
     ----------
     log_mel : (n_items, n_frames, n_mels)
         Real spectrograms of training rows.
     attributes : DataFrame of n_items rows
-        Classes of each attribute; rows with a missing one are left out for that attribute.
+        Classes of each attribute, or missing.
 
     Returns
     -------
     dict
-        Attribute to its reader. One that has a single class has no reader.
+        Attribute to its reader; attributes with a single class have none.
     """
     readers = {}
     for attribute in attributes:

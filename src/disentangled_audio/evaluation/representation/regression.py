@@ -1,4 +1,4 @@
-"""How much of a number, such as a reverberation time, a linear probe tells from a code."""
+"""How well a linear probe predicts a number, such as a reverberation time, from a code."""
 
 from collections.abc import Mapping
 
@@ -20,26 +20,25 @@ def predicted_numbers(
     fitted: NDArray[np.bool_],
     scored: NDArray[np.bool_],
 ) -> pd.DataFrame:
-    """Numbers of some rows, predicted by linear probes of other rows' codes.
+    """Predict the numbers of some rows by linear probes fitted to other rows.
 
     Parameters
     ----------
     codes : mapping of control (empty for codes under test) to code to (n_items, n_dims)
     factors : DataFrame of n_items rows
-        Floating-point columns are numbers; one that is positive in all fitted rows is predicted in
-        octaves (log2), and scored rows where it is not are left out. Other columns are left out.
+        Only floating-point columns are used. A number that is positive in all fitted rows is
+        predicted in octaves (log2), and scored rows where it is not positive are left out.
     group : (n_items,)
-        Those of fitted rows are left out in turn to choose a probe's penalty; those of scored rows
-        are kept for the intervals.
+        Groups of fitted rows are left out in turn to choose a probe's penalty; those of scored
+        rows are kept for the intervals.
     fitted, scored : (n_items,)
-        Rows the probes are fitted to, and rows whose predictions are kept.
+        Rows that probes are fitted to, and rows whose predictions are kept.
 
     Returns
     -------
     DataFrame
-        ``control, code, factor, group, value, predicted``, a row for each scored row that has the
-        number. A number that fewer than two fitted rows have, or that does not vary among them, is
-        left out.
+        ``control, code, factor, group, value, predicted``, for each scored row with the number.
+        Numbers with fewer than two fitted rows, or constant in them, are left out.
     """
     tables = []
     groups = group.astype(str).to_numpy()
@@ -53,8 +52,9 @@ def predicted_numbers(
         rows = known & scored
         for control, blocks in codes.items():
             for code, block in blocks.items():
-                of_fitted = block[fitted], values[fitted]
-                predicted = ridge_predictions(*of_fitted, block[rows], groups[fitted])
+                predicted = ridge_predictions(
+                    block[fitted], values[fitted], block[rows], groups[fitted]
+                )
                 table = {"group": group[rows].astype("string"), "value": values[rows]}
                 table = pd.DataFrame({**table, "predicted": predicted})
                 tables.append(table.assign(control=control, code=code, factor=str(factor)))

@@ -1,4 +1,4 @@
-"""How much of a number a linear probe tells from a code."""
+"""Linear probes of numbers, and the variance they explain."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -7,9 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.linear_model import Ridge, RidgeCV
 from sklearn.metrics import mean_squared_error
-from sklearn.model_selection import (
-    GroupKFold,
-)
+from sklearn.model_selection import GroupKFold
 from sklearn.preprocessing import StandardScaler
 
 from disentangled_audio.evaluation.representation.probes import MAX_SINGLE_GROUP_FOLDS
@@ -28,17 +26,17 @@ def ridge_predictions(
 ) -> NDArray[np.float64]:
     """Fit a linear probe of a number to some rows, and predict it for others.
 
-    Its penalty is the one with which groups are told best by the others: rows of a room have one
-    reverberation time, so that a probe which is judged by single rows may learn the rooms by heart.
+    The penalty is chosen by leaving out groups. Rows of a room share one reverberation time, so a
+    probe chosen by single rows could memorise the rooms.
 
     Parameters
     ----------
     code : (n_items, n_dims)
     values : (n_items,)
-        What is to be told from the code. Rows with NaN are left out.
+        Rows with NaN are left out.
     unseen_code : (n_unseen, n_dims)
     groups : (n_items,)
-        Of the rows it is fitted to. With one group alone, single rows are left out.
+        If there is only one group, single rows are left out instead.
 
     Returns
     -------
@@ -65,12 +63,12 @@ def ridge_predictions(
 def _ridge_penalty(
     scaled: NDArray[np.floating], values: NDArray[np.floating], groups: NDArray[Any]
 ) -> float:
-    """The penalty with the least squared error on groups that are left out."""
+    """Penalty with the smallest squared error on left-out groups."""
     n_groups = len(np.unique(groups))
     if n_groups < 2:
         return float(RidgeCV(alphas=RIDGE_ALPHAS).fit(scaled, values).alpha_)
     n_folds = n_groups if n_groups <= MAX_SINGLE_GROUP_FOLDS else N_RIDGE_FOLDS
-    # A column a penalty: all of them are solved from one decomposition.
+    # One column per penalty, so that one decomposition solves them all.
     columns = np.tile(values[:, np.newaxis], len(RIDGE_ALPHAS))
     probe = Ridge(alpha=RIDGE_ALPHAS, solver="svd")
     errors = [
@@ -81,7 +79,7 @@ def _ridge_penalty(
         )
         for seen, left_out in GroupKFold(n_folds).split(scaled, groups=groups)
     ]
-    # Of one value a group, no share of a group's variance can be explained.
+    # Squared error, because r2 is undefined within groups of one value.
     return float(RIDGE_ALPHAS[np.argmin(np.mean(errors, axis=0))])
 
 
@@ -98,18 +96,15 @@ def r2_by_group(
     Parameters
     ----------
     values, predicted : (n_items,)
-        NaN among the values where there is none.
+        Missing values are NaN.
     groups : (n_items,)
         Whole groups are drawn, with replacement.
-    rng : numpy.random.Generator
-    n_resamples : int
 
     Returns
     -------
     dict
-        ``r2`` (1 at best, 0 for the mean of all values, below it for worse), ``low``, ``high``,
-        ``n_items``, ``n_groups``, ``reason``; the numbers are None where the reason says why
-        there are none.
+        ``r2`` (at most 1; 0 for predicting the mean), ``low``, ``high``, ``n_items``,
+        ``n_groups``, and ``reason`` if the numbers are None.
 
     References
     ----------
@@ -123,13 +118,13 @@ def r2_by_group(
     reason = _no_r2(values, len(names))
     if reason:
         return {"r2": None, "low": None, "high": None, **result, "reason": reason}
-    # Sums by group are all that a resample of groups needs.
+    # A resample of groups needs only the sums by group.
     terms = np.stack([np.ones(len(values)), values, values**2, (values - predicted) ** 2])
     by_group = np.stack(
         [np.bincount(members, weights=term) for term in terms], axis=1, dtype=np.float64
     )
     resampled = _r2(draw_sums(by_group, n_resamples=n_resamples, rng=rng))
-    # A resample of one group that has one value has no variance to explain.
+    # Resamples without variance have no r2.
     low, high = percentile_interval(resampled[np.isfinite(resampled)])
     whole = float(_r2(by_group.sum(axis=0)))
     return {"r2": whole, "low": low, "high": high, **result, "reason": ""}
@@ -142,7 +137,7 @@ def _no_r2(values: NDArray[np.floating], n_groups: int) -> str:
 
 
 def _r2(sums: NDArray[np.floating]) -> NDArray[np.floating]:
-    """From the number of rows and the sums of values, their squares, and squared errors."""
+    """r2 from the number of rows and the sums of values, their squares, and squared errors."""
     count, total, squares, errors = np.moveaxis(sums, -1, 0)
     variation = squares - total**2 / count
     variation = np.where(variation > 1e-9 * squares, variation, np.nan)

@@ -1,4 +1,4 @@
-"""A few swaps to be seen and heard: which clips, which codes, and what should come of them."""
+"""Examples of swaps to see and hear: their clips, their codes, and the expected results."""
 
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
@@ -12,12 +12,12 @@ from disentangled_audio.evaluation.representation.swap_plan import (
     DONOR,
     INPUT,
     RECOMBINED,
-    with_donors,
+    draw_donors,
 )
 from disentangled_audio.evaluation.representation.swaps import REBUILT, Decode
 
 SWAPPED = "swapped"
-# What a row of the table shows; the first two are real spectrograms.
+# Rows of the table that show real spectrograms.
 REAL = (INPUT, DONOR)
 NO_BREAK = "\N{NO-BREAK SPACE}"
 FROM, ATTRIBUTE, READ = "from_", "attribute_", "read_"
@@ -33,33 +33,31 @@ def plan_examples(
     n_examples: int,
     rng: np.random.Generator,
 ) -> tuple[pd.DataFrame, str]:
-    """Choose inputs of many classes and their donors, and say what is to be decoded of them.
+    """Choose inputs of many classes with their donors, and plan the spectrograms to decode.
 
-    All clips of an example differ from each other in every attribute that varies. The first code
-    that carries an attribute gets the first donor, as does the second; each further one gets its
-    own. In the recombined result the first code, and codes that carry nothing, stay with the
-    input. Where attributes have too few classes for so many clips that differ, there is one donor
-    for all; then, and where there are fewer than three codes, there is no recombined result.
+    All clips of an example differ in every attribute that varies. The first two codes that carry
+    an attribute share the first donor; each further code gets its own. In the recombined result
+    the first code, and codes that carry nothing, come from the input. If attributes have too few
+    classes for that many different clips, all codes share one donor; then, and with fewer than
+    three codes, there is no recombined result.
 
     Parameters
     ----------
     attributes : DataFrame of n_items rows
-        Classes of each attribute. Rows that lack one that varies are not drawn.
+        Classes of each attribute. Rows with a missing class are not drawn.
     carried_by : mapping
         Attribute to the code that should carry it.
     codes : sequence
-        All codes that the decoder takes.
-    n_examples : int
-    rng : numpy.random.Generator
+        All codes of the decoder.
 
     Returns
     -------
     plan : DataFrame
-        A row a spectrogram: ``example``; ``shown`` (``input``, ``donor``, ``rebuilt``,
-        ``swapped``, ``recombined``); ``swap``, the code that is swapped, if one is; and for each
-        code ``from_<code>``, the row of the clip that it comes from.
+        One row per spectrogram: ``example``; ``shown`` (``input``, ``donor``, ``rebuilt``,
+        ``swapped``, ``recombined``); ``swap``, the swapped code, if any; and for each code
+        ``from_<code>``, the row of its clip.
     reason : str
-        Why there is no example; empty if there is one.
+        Why there is no example; empty if there are some.
     """
     columns = ["example", "shown", "swap", *(FROM + code for code in codes)]
     nothing = pd.DataFrame(columns=columns)
@@ -89,7 +87,7 @@ def plan_examples(
 def _draw(
     labels: NDArray[np.integer], n_clips: int, n_examples: int, rng: np.random.Generator
 ) -> list[list[np.intp]]:
-    """Clips of each example, the input first; inputs are of the classes least used so far."""
+    """Draw the clips of each example, input first; inputs have the least used classes so far."""
     waiting = rng.permutation(np.flatnonzero((labels >= 0).all(axis=1)))
     used = np.zeros((labels.shape[1], labels.max(initial=0) + 1), dtype=int)
     of_attribute = np.arange(labels.shape[1])
@@ -97,7 +95,7 @@ def _draw(
     while len(waiting) and len(found) < n_examples:
         place = np.argmin(used[of_attribute, labels[waiting]].sum(axis=1))
         first, waiting = waiting[place], np.delete(waiting, place)
-        clips = with_donors(labels, first, n_clips, rng)
+        clips = draw_donors(labels, first, n_clips, rng)
         if clips:
             used[of_attribute, labels[first]] += 1
             found.append(clips)
@@ -106,7 +104,7 @@ def _draw(
 
 def _rows(clips: list[np.intp], carriers: list[str], codes: Sequence[str]) -> list[dict[str, Any]]:
     first, *donors = clips
-    # The first code's donor is the second's too: more clips that all differ are seldom there.
+    # The first two codes share a donor, because more clips that all differ are rare.
     donor_of = {
         code: donors[min(max(0, place - 1), len(donors) - 1)] for place, code in enumerate(carriers)
     }
@@ -115,7 +113,7 @@ def _rows(clips: list[np.intp], carriers: list[str], codes: Sequence[str]) -> li
     sources += [(DONOR, "", dict.fromkeys(codes, donor)) for donor in donors]
     sources += [(REBUILT, "", own)]
     sources += [(SWAPPED, code, own | {code: donor_of[code]}) for code in carriers]
-    # Of two codes it would be the second one swapped, once more.
+    # With two codes it would repeat the swap of the second one.
     if 2 < len(carriers) == len(clips):
         given = {code: donor_of[code] for code in carriers[1:]}
         sources += [(RECOMBINED, "", own | given)]
@@ -131,7 +129,7 @@ def draw_examples(
     log_mel: NDArray[np.floating],
     decode: Decode,
 ) -> NDArray[np.float32]:
-    """Spectrograms of a plan: real ones of inputs and donors, decoded ones of the others.
+    """Spectrograms of a plan, (n_rows, n_frames, n_mels): real inputs and donors, decoded others.
 
     Parameters
     ----------
@@ -139,12 +137,6 @@ def draw_examples(
         From `plan_examples`.
     codes : mapping of name to (n_items, n_dims)
     log_mel : (n_items, n_frames, n_mels)
-    decode : callable
-        From codes by name, each (n_results, n_dims), to spectrograms.
-
-    Returns
-    -------
-    (n_rows, n_frames, n_mels)
     """
     spectra = np.zeros((len(plan), *log_mel.shape[1:]), dtype=np.float32)
     if plan.empty:
@@ -162,7 +154,7 @@ def name_examples(
     values: pd.DataFrame,
     carried_by: Mapping[str, str],
 ) -> pd.DataFrame:
-    """The plan in words: recordings for rows, and what each spectrogram should be like.
+    """Replace rows of a plan by recordings, and add the attributes each spectrogram should have.
 
     Parameters
     ----------
@@ -170,16 +162,15 @@ def name_examples(
         From `plan_examples`.
     recording_id : (n_items,)
     values : DataFrame of n_items rows
-        Each attribute in words.
+        Each attribute as text.
     carried_by : mapping
         Attribute to the code that should carry it.
 
     Returns
     -------
     DataFrame
-        The plan with names in ``from_<code>``, and for each attribute ``attribute_<name>``: that
-        of the recording itself, or, where codes were decoded, that of the recording which the
-        code that should carry it comes from.
+        The plan with names in ``from_<code>``, and for each attribute ``attribute_<name>``: its
+        value in the recording from which the code that should carry it comes.
     """
     names = np.asarray(recording_id, dtype=object)
     named = plan.copy()
@@ -197,7 +188,7 @@ def read_examples(
     readers: Mapping[str, Pipeline],
     numbers: Collection[str],
 ) -> pd.DataFrame:
-    """Add what readers name each spectrogram, which few people can hear.
+    """Add ``read_<attribute>``, the class that a reader recognises in each spectrogram.
 
     Parameters
     ----------
@@ -206,14 +197,9 @@ def read_examples(
     spectra : (n_rows, n_frames, n_mels)
         From `draw_examples`.
     readers : mapping
-        Attribute to its reader, from `swaps.fit_readers`.
+        Attribute to its reader, from `readers.fit_readers`.
     numbers : collection of str
         Attributes whose classes are thirds of a number.
-
-    Returns
-    -------
-    DataFrame
-        The table with ``read_<attribute>`` for each reader.
     """
     read = table.copy()
     for attribute, reader in readers.items():
@@ -224,19 +210,13 @@ def read_examples(
 
 
 def shown_swaps(table: pd.DataFrame) -> list[tuple[str, dict[str, int]]]:
-    """Choose of all examples what one figure or one page can hold.
-
-    Parameters
-    ----------
-    table : DataFrame
-        From `name_examples` or `read_examples`.
+    """Choose examples for one page, with each kind of swap and each example at least once.
 
     Returns
     -------
     list of (name, panels)
-        Each kind of swap and each example at least once: ``<code> swapped`` or ``recombined``,
-        and from a text to the row of the table that it describes, in the order input, its
-        reconstruction, donors, result.
+        ``<code> swapped`` or ``recombined``, and a mapping from the caption of a panel to its row
+        of the table, in the order input, its reconstruction, donors, result.
     """
     table = table.reset_index(drop=True)
     results = table[table["shown"].isin([SWAPPED, RECOMBINED])]
@@ -250,16 +230,8 @@ def shown_swaps(table: pd.DataFrame) -> list[tuple[str, dict[str, int]]]:
     ]
 
 
-def told_change(table: pd.DataFrame, panels: Mapping[str, int]) -> str:
-    """What the input is and what the result should be instead, such as "dog ← cat".
-
-    Parameters
-    ----------
-    table : DataFrame
-        From `name_examples`.
-    panels : mapping of text to row
-        One of `shown_swaps`: the input first, the result last.
-    """
+def describe_change(table: pd.DataFrame, panels: Mapping[str, int]) -> str:
+    """Expected change from the input to the result of one of `shown_swaps`: "dog ← cat"."""
     attributes = table.loc[:, table.columns.str.startswith(ATTRIBUTE)]
     rows = list(panels.values())
     changed = zip(attributes.iloc[rows[0]], attributes.iloc[rows[-1]], strict=True)
@@ -271,7 +243,7 @@ def _heading(kind: str) -> str:
 
 
 def _panels(example: pd.DataFrame, kind: str) -> dict[str, int]:
-    """Rows of one example that tell one swap, by what they are and what they should be like."""
+    """Rows of one example that show one swap, by their captions."""
     sources = [name for name in example if name.startswith(FROM)]
     rows = example.groupby("shown").groups
     is_result = (example["shown"] if kind == RECOMBINED else example["swap"]) == kind
@@ -285,17 +257,17 @@ def _panels(example: pd.DataFrame, kind: str) -> dict[str, int]:
         if taken:
             panels[f"donor of {', '.join(taken)}"] = row
     panels["result: should be"] = result
-    return {f"{name}\n{_described(example.loc[row])}": int(row) for name, row in panels.items()}
+    return {f"{name}\n{_describe(example.loc[row])}": int(row) for name, row in panels.items()}
 
 
-def _described(row: pd.Series) -> str:
-    """Such as "target 7, duration 0.31 s", and in a line of its own what was read."""
+def _describe(row: pd.Series) -> str:
+    """Attributes such as "target 7, duration 0.31 s", and on a second line those read."""
     read = _attributes(row, READ)
     return _attributes(row, ATTRIBUTE) + (f"\nread as {read}" if read else "")
 
 
 def _attributes(row: pd.Series, prefix: str) -> str:
-    """Attributes of one sort, to be broken between them alone."""
+    """Attributes with this prefix, with line breaks only between them."""
     named = row[row.index.str.startswith(prefix)]
     parts = [f"{name.removeprefix(prefix)} {value}" for name, value in named.items()]
     return ", ".join(part.replace(" ", NO_BREAK) for part in parts)

@@ -1,4 +1,4 @@
-"""Which clips are decoded with whose codes."""
+"""Choose the clips whose codes are swapped."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,16 +14,16 @@ INPUT, DONOR = "input", "donor"
 
 @dataclass(frozen=True)
 class Swap:
-    """Which clips a result is decoded from.
+    """Clips from which results are decoded.
 
     Attributes
     ----------
     name : str
-        The code that is swapped, or ``recombined``.
+        The swapped code, or ``recombined``.
     clips : mapping of role to (n_results,) of int
-        Row of the clip that plays the role in each result, such as input and donor.
+        Row of the clip with this role (such as input or donor) in each result.
     role_of_code : mapping
-        Code to the role that it is taken from.
+        Code to the role of the clip it is taken from.
     """
 
     name: str
@@ -48,32 +48,26 @@ def plan_swaps(
 ) -> list[Swap]:
     """Draw inputs, and donors that differ from them in every attribute.
 
-    Clips that share an attribute would follow their donor and their input alike, and prove
-    nothing. There is one swap for each code that carries an attribute, and, where there are two
-    of them or more, one in which every such code comes from a clip of its own. Other codes (a
-    timbre) stay with the input; in the recombined swap with the clip of the first code.
+    With a shared attribute, a result could not show whether it follows the donor or the input.
+    There is one swap for each code that carries an attribute and, if there are at least two such
+    codes, a recombined one in which each comes from a different clip. Other codes (a timbre) come
+    from the input; in the recombined swap from the clip of the first code.
 
     Parameters
     ----------
     attributes : DataFrame of n_items rows
-        Classes of each attribute. Rows that lack one are not drawn.
+        Classes of each attribute. Rows with a missing class are not drawn.
     carried_by : mapping
         Attribute to the code that should carry it.
     codes : mapping
-        All codes that the decoder takes, by name.
+        All codes of the decoder, by name.
     n_results : int
         Results of each swap.
-    rng : numpy.random.Generator
 
     Returns
     -------
     list of Swap
-        Empty where no two clips differ in every attribute that varies.
-
-    Raises
-    ------
-    ValueError
-        If a code that should carry an attribute does not exist.
+        Empty if no two clips differ in every attribute that varies.
     """
     unknown = sorted(set(carried_by.values()) - set(codes))
     if unknown:
@@ -101,17 +95,17 @@ def _varying(attributes: pd.DataFrame) -> list[str]:
 def _differing(
     labels: NDArray[np.integer], n_results: int, n_clips: int, rng: np.random.Generator
 ) -> NDArray[np.intp]:
-    """Rows of clips that differ from each other in every column, (n_clips, n_found)."""
+    """Draw clips that differ from each other in every column, (n_clips, n_found)."""
     complete = np.flatnonzero((labels >= 0).all(axis=1))
     found = []
     for first in rng.permutation(np.resize(complete, n_results if len(complete) else 0)):
-        chosen = with_donors(labels, first, n_clips, rng)
+        chosen = draw_donors(labels, first, n_clips, rng)
         if chosen:
             found.append(chosen)
     return np.array(found, dtype=np.intp).reshape(-1, n_clips).T
 
 
-def with_donors(
+def draw_donors(
     labels: NDArray[np.integer], first: np.intp, n_clips: int, rng: np.random.Generator
 ) -> list[np.intp]:
     """Draw clips that differ from a given one, and from each other, in every attribute.
@@ -119,17 +113,16 @@ def with_donors(
     Parameters
     ----------
     labels : (n_items, n_attributes)
-        Numbers of classes; -1 where a clip lacks one, and such clips are not drawn.
+        Numbers of classes; clips with a missing class, -1, are not drawn.
     first : int
         Row of the given clip.
     n_clips : int
-        How many are wanted, the given one among them.
-    rng : numpy.random.Generator
+        Including the given clip.
 
     Returns
     -------
     list of int
-        Rows, the given one first; empty if the draw came to an end before.
+        Rows, the given one first; empty if too few clips differ.
     """
     chosen = [first]
     candidates = np.flatnonzero((labels >= 0).all(axis=1))

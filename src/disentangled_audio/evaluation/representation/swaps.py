@@ -1,4 +1,4 @@
-"""Swap test: decode a clip with codes of other clips, and see which attribute came along."""
+"""Swap test: decode a clip with codes of other clips, and check which attributes follow."""
 
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
@@ -41,16 +41,15 @@ def swap_test(  # noqa: PLR0913 - what is measured, and with what, each by name
     n_resamples: int = 1000,
     seed: int = 0,
 ) -> pd.DataFrame:
-    """Which attribute of a decoded spectrogram follows which clip.
+    """Measure which clip each attribute of a decoded spectrogram follows.
 
     Parameters
     ----------
     codes : mapping of name to (n_items, n_dims)
-        Codes of test rows, all that the decoder takes.
+        All codes of the decoder, of test rows.
     log_mel : (n_items, n_frames, n_mels)
         Their real spectrograms.
     attributes : DataFrame of n_items rows
-        Classes of each attribute.
     carried_by : mapping
         Attribute to the code that should carry it.
     decode : callable
@@ -58,20 +57,19 @@ def swap_test(  # noqa: PLR0913 - what is measured, and with what, each by name
     readers : mapping
         Attribute to its reader, from `fit_readers` on training rows.
     group : (n_items,), optional
-        Groups of the items, which intervals draw.
+        Groups that the intervals draw.
     n_results : int
         Results of each swap.
-    n_resamples, seed : int
 
     Returns
     -------
     DataFrame
-        ``swap, attribute, clip, expected, share, low, high, n_items, n_classes, reason``: in the
-        results of a swap, the share in which the reader names the attribute of the clip with that
-        role; ``expected`` where the code that should carry the attribute came from it. The swap
-        ``original`` is the reader on the real spectrograms and ``rebuilt`` on their
-        reconstruction from their own codes: no swap can be read better than these. Attributes
-        that cannot be tested are there with their reason.
+        ``swap, attribute, clip, expected, share, low, high, n_items, n_classes, reason``. The
+        share of the results of a swap in which the reader recognises the attribute of the clip
+        with that role; ``expected`` if the code that should carry the attribute came from this
+        clip. The swap ``original`` reads the real spectrograms and ``rebuilt`` their
+        reconstruction from their own codes; they limit what a swap can reach. Attributes that
+        cannot be tested have a reason.
     """
     groups = np.zeros(len(attributes)) if group is None else np.asarray(group)
     texts = {name: as_texts(attributes[name]) for name in carried_by}
@@ -99,15 +97,14 @@ def swap_shares(
     attributes: pd.DataFrame,
     carried_by: Mapping[str, str],
 ) -> Iterator[dict[str, Any]]:
-    """Compare what was read from results with the clips that they come from.
+    """Compare the classes read from results with those of their clips.
 
     Parameters
     ----------
-    swap : Swap
     read : mapping of attribute to (n_results,)
-        Class that was read from each result.
+        Class that a reader recognised in each result.
     attributes : DataFrame of n_items rows
-        Classes of the clips; a missing one is not compared.
+        Classes of the clips, or missing.
     carried_by : mapping
         Attribute to the code that should carry it.
 
@@ -138,20 +135,14 @@ def swap_shares(
 
 
 def swap_summary(swaps: pd.DataFrame) -> dict[str, Any]:
-    """Plain numbers of a swap test.
-
-    Parameters
-    ----------
-    swaps : DataFrame
-        From `swap_test`.
+    """Summarise the table of `swap_test` in plain numbers.
 
     Returns
     -------
     dict
-        ``moved`` (mean over codes: share of results whose attribute follows the donor),
-        ``stayed`` (mean over codes and their other attributes: share that is still the input's),
-        ``recombined`` (mean over attributes: share that follows its own clip), ``original`` and
-        ``rebuilt`` (what the readers reach without a swap), and ``by_code``: code to ``{moved,
+        Mean shares: ``moved`` (the attribute of a swapped code follows the donor), ``stayed``
+        (other attributes follow the input), ``recombined`` (attributes follow their own clip),
+        ``original`` and ``rebuilt`` (without a swap), and ``by_code``: code to ``{moved,
         stayed}``. None where nothing was tested.
     """
     expected = swaps[swaps["expected"].fillna(False).astype(bool) & swaps["share"].notna()]
@@ -185,11 +176,11 @@ def _interval(
     known = np.isfinite(hits)
     if not known.any():
         return {"low": np.nan, "high": np.nan}
-    of_clips = groups[next(iter(swap.clips.values()))]
+    clip_groups = groups[next(iter(swap.clips.values()))]
     low, high = bootstrap_intervals(
         np.ones(known.sum(), dtype=int),
         hits[known].astype(int),
-        of_clips[known],
+        clip_groups[known],
         ["0", "1"],
         rng=np.random.default_rng(seed),
         n_resamples=n_resamples,

@@ -13,45 +13,43 @@ def terciles_within(values: ArrayLike, cells: ArrayLike | None = None) -> NDArra
     Parameters
     ----------
     values : (n_items,)
-        NaN where there is none.
+        Missing values are NaN.
     cells : (n_items,), optional
-        Rows are ranked against rows of their own cell alone, so that the third is independent of
-        the cell.
+        Rows are ranked only within their cell, so that the third is independent of the cell.
 
     Returns
     -------
     (n_items,)
-        0, 1 or 2; NaN where there is no value, or where a cell's values are all the same or fewer
-        than three. Equal values share a third.
+        0, 1 or 2; equal values share a third. NaN for missing values and for cells with fewer
+        than three values or only equal ones.
     """
     table = pd.DataFrame({"value": np.asarray(values, dtype=np.float64)})
     table.loc[~np.isfinite(table["value"]), "value"] = np.nan
     table["cell"] = 0 if cells is None else np.asarray(cells)
-    of_cell = table.groupby("cell")["value"]
-    # The middle of a value's ranks, as a share of the cell's: (0, 1).
-    place = (of_cell.rank(method="average") - 0.5) / of_cell.transform("count")
+    by_cell = table.groupby("cell")["value"]
+    # Middle rank of a value, relative to its cell, between 0 and 1.
+    place = (by_cell.rank(method="average") - 0.5) / by_cell.transform("count")
     thirds = np.floor(N_TERCILES * place)
-    scarce = (of_cell.transform("count") < N_TERCILES) | (of_cell.transform("nunique") < 2)
+    scarce = (by_cell.transform("count") < N_TERCILES) | (by_cell.transform("nunique") < 2)
     return thirds.mask(scarce).to_numpy(dtype=np.float64)
 
 
 def thirds_of_training(values: ArrayLike, training: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """Lowest, middle and highest third of a number, between bounds that training rows set.
+    """Lowest, middle and highest third of a number, between bounds from training rows.
 
-    The thirds are of the number itself, not relative to a speaker or a room: they are to be read
-    from one spectrogram, which does not know whose it is. So rows of an unseen group may all lie
-    in one third.
+    The thirds are absolute, not relative to a speaker or a room, because a reader sees only one
+    spectrogram. Rows of an unseen group may therefore all lie in one third.
 
     Parameters
     ----------
     values : (n_items,)
-        NaN where there is none.
+        Missing values are NaN.
     training : (n_items,)
 
     Returns
     -------
     (n_items,)
-        0, 1 or 2; NaN where there is no value, and everywhere if training rows do not vary.
+        0, 1 or 2; NaN for missing values, and everywhere if training rows do not vary.
     """
     values = np.asarray(values, dtype=np.float64)
     known = np.isfinite(values)

@@ -1,4 +1,4 @@
-"""What each member is worth to the hybrid: the same fusion, fitted without it."""
+"""How much the hybrid loses without each member, when the fusion is fitted again."""
 
 from collections.abc import Callable
 from typing import Any
@@ -11,39 +11,38 @@ from disentangled_audio.evaluation.scores.classification import label_scores
 from disentangled_audio.evaluation.scores.summary import HYBRID, PROBABILITY_PREFIX, class_names
 
 Members = dict[str, NDArray[np.float64]]
-# Validation probabilities by member, their targets and groups, the classes in the order of the
-# columns, and test probabilities by member; gives the test probabilities of the hybrid.
+# Takes the validation probabilities by member, their targets and groups, the classes in column
+# order, and the test probabilities by member; gives the hybrid's test probabilities.
 Refit = Callable[[Members, NDArray[Any], NDArray[Any], list[str], Members], NDArray[np.float64]]
 COLUMNS = ["fold", "member", "weight", "full", "without", "cost"]
 
 
 def ablation_table(predictions: pd.DataFrame, refit: Refit) -> pd.DataFrame:
-    """Balanced accuracy of the hybrid with all of its members, and without each.
+    """Balanced accuracy of the hybrid with all members, and without each.
 
-    Both are fitted on validation rows and scored on test rows by the same function, so that they
-    differ by the member alone.
+    The same function fits both on validation rows and scores them on test rows, so that they
+    differ only by the member.
 
     Parameters
     ----------
     predictions : DataFrame
-        The `predictions` schema with ``weight``, one or more folds.
+        The `predictions` schema with ``weight``, of one or more folds.
     refit : callable
-        ``refit(members_validation, target, group, classes, members_test)``: fits the fusion on
-        validation rows, ``members_validation`` a dict of (n_validation, n_classes), and returns
-        the fused probabilities of the test rows, (n_test, n_classes).
+        Fits the fusion on validation rows and gives the fused probabilities of the test rows,
+        (n_test, n_classes).
 
     Returns
     -------
     DataFrame
         ``fold, member, weight`` (in the hybrid of that fold), ``full`` and ``without`` (balanced
-        accuracy, 0 to 1) and ``cost`` (full − without: positive where the member helps). A member
-        without weight or without probabilities has no row; nor has a fold with one member.
+        accuracy, 0 to 1) and ``cost`` (full − without, positive where the member helps). Members
+        without weight or probabilities, and folds with one member, have no row.
 
     Raises
     ------
     ValueError
-        If a fold with several members has no validation or no test rows, or a member has
-        probabilities for some of its rows only, for other rows than its fellows, or twice for one.
+        If a fold with several members has no validation or test rows, or its members do not all
+        have probabilities for the same rows, once each.
     """
     members = predictions[(predictions["model"] != HYBRID) & predictions["weight"].notna()]
     rows = []
@@ -54,14 +53,14 @@ def ablation_table(predictions: pd.DataFrame, refit: Refit) -> pd.DataFrame:
 
 def _fold_rows(fold: str, items: pd.DataFrame, refit: Refit) -> list[dict[str, Any]]:
     all_classes = class_names(items)
-    # A class that the fold lacks has no probabilities in it.
+    # Classes missing from the fold have no probabilities.
     classes = [c for c in all_classes if items[f"{PROBABILITY_PREFIX}{c}"].notna().any()]
     weights = items.groupby("model", sort=False)["weight"].first()
     tables = _member_tables(fold, items, classes)
     if len(tables) < 2:
         return []
     first = next(iter(tables.values()))
-    validation, test = (_of_role(fold, first, role) for role in ("validation", "test"))
+    validation, test = (_rows_of_role(fold, first, role) for role in ("validation", "test"))
 
     def balanced_accuracy(names: list[str]) -> float:
         seen, unseen = (
@@ -114,7 +113,7 @@ def _member_tables(fold: str, items: pd.DataFrame, classes: list[str]) -> dict[s
     return tables
 
 
-def _of_role(fold: str, table: pd.DataFrame, role: str) -> pd.DataFrame:
+def _rows_of_role(fold: str, table: pd.DataFrame, role: str) -> pd.DataFrame:
     rows = table[table["role"] == role]
     if rows.empty:
         raise ValueError(f"Fold {fold} has no {role} rows; an ablation needs them")

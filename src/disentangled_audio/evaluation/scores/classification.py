@@ -10,7 +10,7 @@ from disentangled_audio.evaluation.scores.recall import mean_recall
 
 # Guo et al. use 15 bins for their tables.
 N_CALIBRATION_BINS = 15
-# A probability of exactly zero would make the log loss infinite; this is the floor of float32.
+# Probabilities below the resolution of float32 are raised to it, to keep the log loss finite.
 SMALLEST_PROBABILITY = float(np.finfo(np.float32).eps)
 ROW_SUM_TOLERANCE = 1e-3
 
@@ -18,25 +18,12 @@ ROW_SUM_TOLERANCE = 1e-3
 def class_indices(
     labels: ArrayLike, classes: Sequence[str], what: str = "labels"
 ) -> NDArray[np.intp]:
-    """Position of each label in the list of classes.
-
-    Parameters
-    ----------
-    labels : (n_items,)
-        Class names; other types are compared by their text.
-    classes : n_classes names
-        The order that every table and figure keeps.
-    what : str
-        What the labels are, for the error message.
-
-    Returns
-    -------
-    (n_items,) of int
+    """Position of each label, compared as text, in the list of classes, (n_items,).
 
     Raises
     ------
     ValueError
-        If a label is not one of the classes; it is named.
+        If a label is not one of the classes; names it, and `what` the labels are.
     """
     positions = {str(name): index for index, name in enumerate(classes)}
     names = [str(label) for label in np.asarray(labels, dtype=object)]
@@ -51,23 +38,7 @@ def class_indices(
 def confusion_counts(
     target: ArrayLike, predicted: ArrayLike, classes: Sequence[str]
 ) -> NDArray[np.int64]:
-    """Count items by true class (rows) and predicted class (columns).
-
-    Parameters
-    ----------
-    target, predicted : (n_items,)
-        Class names.
-    classes : n_classes names
-
-    Returns
-    -------
-    (n_classes, n_classes) of int
-
-    Raises
-    ------
-    ValueError
-        If the lengths differ or a label is not one of the classes.
-    """
+    """Count items by true class (rows) and predicted class (columns), (n_classes, n_classes)."""
     rows = class_indices(target, classes, "target")
     columns = class_indices(predicted, classes, "predicted")
     if len(rows) != len(columns):
@@ -85,17 +56,15 @@ def expected_calibration_error(
     Parameters
     ----------
     confidence : (n_items,)
-        Probability given to the predicted class, 0 to 1.
+        Probability of the predicted class, 0 to 1.
     correct : (n_items,) of bool
-        Whether the prediction was right.
     n_bins : int
         Bins over [0, 1], each closed on the right.
 
     Returns
     -------
     float
-        0 (calibrated) to 1: the sum over bins of ``|accuracy − confidence|`` weighted by the bin's
-        share of items.
+        0 (calibrated) to 1: mean ``|accuracy − confidence|`` of the bins, weighted by their items.
 
     References
     ----------
@@ -111,15 +80,13 @@ def expected_calibration_error(
 
 
 def log_loss(target: ArrayLike, probabilities: ArrayLike, classes: Sequence[str]) -> float:
-    """Mean negative natural logarithm of the probability given to the true class.
+    """Mean negative natural logarithm of the probability of the true class.
 
     Parameters
     ----------
     target : (n_items,)
-        Class names.
     probabilities : (n_items, n_classes)
         Columns in the order of `classes`; clipped from below at 1.2e-7 to stay finite.
-    classes : n_classes names
 
     Returns
     -------
@@ -144,13 +111,12 @@ def per_class_scores(
     ----------
     counts : (n_classes, n_classes)
         Confusion counts, true classes in rows.
-    classes : n_classes names
 
     Returns
     -------
     dict
-        Class name to ``{precision, recall, f1, support}``. What has no denominator is None:
-        precision of a class never predicted, recall of a class without items.
+        Class name to ``{precision, recall, f1, support}``. None for the precision of a class
+        never predicted and the recall of a class without items.
 
     References
     ----------
@@ -172,31 +138,15 @@ def per_class_scores(
 
 
 def label_scores(target: ArrayLike, predicted: ArrayLike, classes: Sequence[str]) -> dict[str, Any]:
-    """Scores that need labels only.
+    """Scores that need only labels.
 
-    Balanced accuracy (mean recall) and macro-F1 are means over the classes that have items in
-    `target`; the others are named, because a mean over fewer classes is an easier question.
-
-    Parameters
-    ----------
-    target, predicted : (n_items,)
-        Class names.
-    classes : n_classes names
+    Balanced accuracy (mean recall) and macro-F1 are means over the classes that occur in
+    `target`; the others are listed, because fewer classes are an easier task.
 
     Returns
     -------
     dict
         ``accuracy, balanced_accuracy, macro_f1`` (0 to 1), ``per_class``, ``absent_classes``.
-
-    Raises
-    ------
-    ValueError
-        If there are no items, the lengths differ, or a label is not one of the classes.
-
-    References
-    ----------
-    Brodersen et al. (2010), "The balanced accuracy and its posterior distribution"; the
-    multi-class form is the mean recall.
     """
     counts = confusion_counts(target, predicted, classes)
     n_items = counts.sum()
@@ -226,27 +176,20 @@ def score(
     Parameters
     ----------
     target, predicted : (n_items,)
-        Class names.
     probabilities : (n_items, n_classes) or None
-        Columns in the order of `classes`. Without them, or where one is not a number, log loss
-        and calibration error are None.
-    classes : n_classes names
+        Columns in the order of `classes`. Log loss and calibration error are None if
+        probabilities are missing.
 
     Returns
     -------
     dict
         ``accuracy, balanced_accuracy, macro_f1`` (0 to 1), ``log_loss`` (nats), ``ece`` (0 to 1),
         ``per_class``, ``absent_classes``; plain Python numbers, ready for JSON.
-
-    Raises
-    ------
-    ValueError
-        If there are no items, shapes disagree, a label is not one of the classes, or the
-        probabilities of an item do not sum to one.
     """
-    scores = label_scores(target, predicted, classes)
-    scores.update(_probability_scores(target, predicted, probabilities, classes))
-    return scores
+    return {
+        **label_scores(target, predicted, classes),
+        **_probability_scores(target, predicted, probabilities, classes),
+    }
 
 
 def _probability_scores(
@@ -267,8 +210,7 @@ def _probability_scores(
         return {"log_loss": None, "ece": None}
     if np.abs(values.sum(axis=1) - 1.0).max() > ROW_SUM_TOLERANCE or values.min() < 0.0:
         raise ValueError("probabilities of an item must not be negative and must sum to one")
-    # The confidence of the label that was given: calibrated SVMs and fused models may not name
-    # the class with the largest probability.
+    # Calibrated SVMs and fused models may predict another class than the most probable one.
     confidence = values[np.arange(len(guesses)), guesses]
     return {
         "log_loss": log_loss(target, values, classes),

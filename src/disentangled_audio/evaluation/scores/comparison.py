@@ -18,33 +18,24 @@ from disentangled_audio.evaluation.scores.intervals import (
 from disentangled_audio.evaluation.scores.recall import mean_recall
 from disentangled_audio.evaluation.scores.summary import class_names
 
-# With repeats, a recording is tested in several folds, once in each.
+# With repeats, a recording is tested in several folds.
 ITEM = ["recording_id", "fold"]
-# Differences of recalls carry rounding errors of about 1e-16; a tie must be one.
+# Rounding errors of about 1e-16 must not break ties between recalls.
 _DECIMALS = 12
 
 
 def mcnemar_exact(correct_a: ArrayLike, correct_b: ArrayLike) -> dict[str, float]:
-    """Exact two-sided McNemar test on items that only one of two models has right.
+    """Exact two-sided McNemar test on the items that only one of two models gets right.
 
-    Where both models are equally good, each of the discordant items falls to either with
-    probability 1/2. The test takes items as independent, so it overstates the evidence where they
-    come in groups or are tested in several repeats; the paired bootstrap does not.
-
-    Parameters
-    ----------
-    correct_a, correct_b : (n_items,) of bool
+    If both models are equally good, either wins a discordant item with probability 1/2. The test
+    assumes independent items, so it overstates the evidence if items come in groups or are tested
+    in several repeats; the paired bootstrap does not.
 
     Returns
     -------
     dict
-        ``only_a``, ``only_b`` (items that this model alone has right), ``p``; 1 without
+        ``only_a``, ``only_b`` (items that only this model gets right), and ``p``, 1 without
         discordant items.
-
-    Raises
-    ------
-    ValueError
-        If the lengths differ.
 
     References
     ----------
@@ -74,33 +65,18 @@ def paired_bootstrap(
     """Difference in balanced accuracy of two models on the same items, by group bootstrap.
 
     Both models are scored on the same resamples: groups are drawn, then items within them, as in
-    `bootstrap_intervals`. Twice the smaller number of resamples in which the difference is not
-    above, or not below, zero is how many are as extreme as none; the p-value is their share, with
-    the observed sample counted among them: (1 + 2 min) / (n_resamples + 1), at most 1. So it is
-    never below 1 / (n_resamples + 1), and below 0.05 where the interval leaves zero out. With few
-    groups it is too small, as the intervals are too narrow: where two equally good models differ
-    from group to group, 0.05 is undercut in about 11 % of cases with five groups, 8 % with eight
-    and 5 % with fifteen. Where groups do not differ it is too large (1 to 3 %).
-
-    Parameters
-    ----------
-    target, predicted_a, predicted_b : (n_items,)
-        Class names.
-    groups : (n_items,)
-    classes : n_classes names
-    rng : numpy.random.Generator
-    n_resamples : int
+    `bootstrap_intervals`. With m the smaller of the numbers of resamples whose difference is at
+    most zero, and at least zero, the p-value is (1 + 2 m) / (n_resamples + 1), at most 1: the
+    observed sample counts as one more. It is below 0.05 if the interval excludes zero. With few
+    groups p is too small: if two equally good models differ from group to group, p is below 0.05
+    in about 11 % of cases with five groups, 8 % with eight and 5 % with fifteen. If groups do not
+    differ, p is too large (1 to 3 % of cases).
 
     Returns
     -------
     dict
         ``difference`` (a minus b), ``difference_ci95`` [low, high], ``p_bootstrap``, and
         ``resampled`` (``group``, or ``row`` where there is one group).
-
-    Raises
-    ------
-    ValueError
-        If lengths differ, there are no items, or a label is not one of the classes.
 
     References
     ----------
@@ -133,7 +109,7 @@ def paired_bootstrap(
 def _difference(counts: NDArray[np.float64]) -> NDArray[np.float64]:
     """Balanced accuracy of a minus that of b, from (n, n_classes, 4) counts.
 
-    Outcomes are numbered 2 (a is right) + 1 (b is right); where both or none is, they are even.
+    The number of an outcome is 2 if a is right, plus 1 if b is right.
     """
     only_a, only_b = counts[:, :, 2], counts[:, :, 1]
     return np.round(mean_recall(counts.sum(axis=2), only_a - only_b), _DECIMALS)
@@ -147,32 +123,29 @@ def compare_models(
     n_resamples: int = 1000,
     seed: int = 0,
 ) -> list[dict[str, Any]]:
-    """Compare models in pairs on the test rows that both have.
+    """Compare models in pairs on the test rows they share.
 
     Parameters
     ----------
     predictions : DataFrame
-        The `predictions` schema, of one fold or several; only test rows are compared. Controls
-        may be among the models.
+        The `predictions` schema, of one fold or several; may contain controls.
     pairs : pairs of model names, optional
         All pairs by default.
     classes : n_classes names, optional
         By default those of the ``p_<class>`` columns.
-    n_resamples : int
-    seed : int
 
     Returns
     -------
     list of dict
         ``a, b, difference`` (of balanced accuracy, a minus b), ``difference_ci95, p_bootstrap,
-        p_holm`` (adjusted for the number of pairs), ``resampled, mcnemar, n_items`` (in common),
-        ``n_left_out`` (that only one of the two models has) and ``n_groups``.
+        p_holm`` (adjusted for the number of pairs), ``resampled, mcnemar, n_items`` (shared),
+        ``n_left_out`` (of only one of the two models) and ``n_groups``.
 
     Raises
     ------
     ValueError
-        If a model of the pairs is not there, two models have no test item in common or other
-        targets for it, or a model has several rows of one item.
+        If a model is missing or has several rows of one item, or two models share no test item or
+        have different targets for one.
 
     References
     ----------
@@ -184,7 +157,7 @@ def compare_models(
     unknown = sorted({name for pair in wanted for name in pair} - set(tables))
     if unknown:
         raise ValueError(f"No test rows of {', '.join(unknown)}; there are {', '.join(tables)}")
-    results = [_compared(tables, a, b, names, n_resamples, seed) for a, b in wanted]
+    results = [_compare_pair(tables, a, b, names, n_resamples, seed) for a, b in wanted]
     for result, p in zip(results, holm([r["p_bootstrap"] for r in results]), strict=True):
         result["p_holm"] = p
     return results
@@ -201,7 +174,7 @@ def _items_by_model(tested: pd.DataFrame) -> dict[str, pd.DataFrame]:
     return tables
 
 
-def _compared(
+def _compare_pair(
     tables: dict[str, pd.DataFrame],
     a: str,
     b: str,
@@ -215,7 +188,7 @@ def _compared(
     first, second = tables[a].loc[common], tables[b].loc[common]
     target = first["target"]
     if not target.equals(second["target"]):
-        raise ValueError(f"{a} and {b} have other targets for the same items")
+        raise ValueError(f"{a} and {b} have different targets for the same items")
     tested = paired_bootstrap(
         target,
         first["predicted"],
@@ -243,6 +216,6 @@ def holm(p_values: Sequence[float]) -> list[float]:
     order = np.argsort(p_values, kind="stable")
     steps = (n - np.arange(n)) * np.asarray(p_values, dtype=np.float64)[order]
     adjusted = np.empty(n)
-    # A larger p is never adjusted to less than a smaller one.
+    # Adjusted values keep the order of the p-values.
     adjusted[order] = np.minimum(1.0, np.maximum.accumulate(steps))
     return [float(p) for p in adjusted]

@@ -1,7 +1,7 @@
-"""Confidence of items: the probability that a model gives to the label it predicts.
+"""Confidence: the probability that a model gives to the label it predicts.
 
-Rows of several folds are taken together. A class that a fold lacks has no probability there, which
-counts as zero; an item without any probability is left out.
+Rows of several folds are pooled. Classes missing from a fold have the probability zero there;
+items without any probability are left out.
 """
 
 from collections.abc import Iterator
@@ -36,7 +36,7 @@ def is_correct(predictions: pd.DataFrame) -> NDArray[np.bool_]:
 def confident_models(
     predictions: pd.DataFrame, classes: list[str]
 ) -> Iterator[tuple[str, pd.DataFrame, NDArray[np.float64], NDArray[np.bool_]]]:
-    """Give each model's rows that have probabilities, their confidence and whether they hit."""
+    """Yield each model, its rows with probabilities, their confidence and correctness."""
     for model, rows in predictions.groupby("model", sort=False):
         confidence = confidence_of(rows, classes)
         known = np.isfinite(confidence)

@@ -36,10 +36,10 @@ def summarise_folds(  # noqa: PLR0913 - the names of the result are given one by
     Parameters
     ----------
     predictions : DataFrame
-        The `predictions` schema with the rows of several folds, all roles. A class that a fold
-        could not train on has no probability there, which counts as zero.
+        The `predictions` schema with the rows of several folds, all roles. Missing probabilities
+        of classes that a fold could not train on count as zero.
     controls : DataFrame
-        The same schema. Test rows of the same folds are used, whatever is in them is a control.
+        The same schema; only test rows of the same folds are used.
     corpus, simulated, protocol, target, n_resamples, seed, seconds
         As for `summarise`; seconds are by fold.
 
@@ -47,23 +47,17 @@ def summarise_folds(  # noqa: PLR0913 - the names of the result are given one by
     -------
     dict
         The `metrics` schema over the test rows of all folds; ``n_train`` and the like are sums
-        over the folds, so an item counts in each. Models and controls also have
-        ``mean_balanced_accuracy``, ``mean_accuracy`` and ``sd_balanced_accuracy`` (None for one
-        fold) over the folds that they are in (``n_folds``), and ``worst_fold``. ``folds`` has the
-        scores of each fold, its test groups, the classes that its test part lacks, and by how
-        much the hybrid is above the fold's best other model (``hybrid_gap``); ``comparisons``
-        compares the hybrid with each member, and each model with the ``best_control`` (by its
-        mean over the folds). Controls come best first.
-
-    Raises
-    ------
-    ValueError
-        If there are no test rows, a fold has none, or a label is not one of the classes.
+        over the folds. Models and controls also have ``mean_balanced_accuracy``,
+        ``mean_accuracy`` and ``sd_balanced_accuracy`` (None for one fold) over their folds
+        (``n_folds``), and ``worst_fold``. ``folds`` has the scores of each fold, its test groups,
+        the classes without test items, and the margin of the hybrid over the fold's best other
+        model (``hybrid_gap``); ``comparisons`` compares the hybrid with each member, and each
+        model with the ``best_control`` (by its mean over the folds). Controls come best first.
     """
-    filled = _filled(predictions)
-    # A class that the first fold lacks has the last column.
+    filled = _fill_probabilities(predictions)
+    # Classes missing from the first fold come last in the table, so sort them.
     classes = sorted(class_names(filled))
-    controls = _filled(controls[controls["role"] == "test"])
+    controls = _fill_probabilities(controls[controls["role"] == "test"])
     controls = controls[controls["fold"].isin(filled["fold"])]
     metrics = summarise(
         filled,
@@ -83,7 +77,7 @@ def summarise_folds(  # noqa: PLR0913 - the names of the result are given one by
     }
     for part in ("models", "controls"):
         for name, scores in metrics[part].items():
-            scores.update(_over_folds({fold: of[part].get(name) for fold, of in folds.items()}))
+            scores.update(_over_folds({fold: own[part].get(name) for fold, own in folds.items()}))
     best_first = sorted(
         metrics["controls"], key=lambda name: -metrics["controls"][name]["mean_balanced_accuracy"]
     )
@@ -91,8 +85,7 @@ def summarise_folds(  # noqa: PLR0913 - the names of the result are given one by
     return {
         **metrics,
         "controls": {name: metrics["controls"][name] for name in best_first},
-        # Each fold counts its items anew.
-        **{f"n_{role}": sum(of[f"n_{role}"] for of in folds.values()) for role in ROLES},
+        **{f"n_{role}": sum(fold[f"n_{role}"] for fold in folds.values()) for role in ROLES},
         "folds": folds,
         "best_control": best_first[0],
         "comparisons": compare_models(
@@ -111,10 +104,10 @@ def _pairs(models: list[str], control: str) -> list[tuple[str, str]]:
     return against_members + [(name, control) for name in models]
 
 
-def _filled(predictions: pd.DataFrame) -> pd.DataFrame:
-    """Zero for classes that a fold does not know; a row that knows none stays unknown."""
+def _fill_probabilities(predictions: pd.DataFrame) -> pd.DataFrame:
+    """Fill missing probabilities with zero, except in rows without any probability."""
     columns = [name for name in predictions if str(name).startswith(PROBABILITY_PREFIX)]
-    # An integer fold would not be that of a control in text.
+    # As text, because models may have integer folds where controls have text.
     filled = predictions.assign(fold=predictions["fold"].astype(str))
     known = filled[columns].notna().any(axis=1)
     filled.loc[known, columns] = filled.loc[known, columns].fillna(0.0)
@@ -143,14 +136,14 @@ def _fold(predictions: pd.DataFrame, controls: pd.DataFrame, classes: list[str])
 
 def _label_scores(rows: pd.DataFrame, classes: list[str]) -> dict[str, dict[str, float]]:
     scores = {}
-    for name, of in rows.groupby("model", sort=False):
-        every = label_scores(of["target"], of["predicted"], classes)
+    for name, part in rows.groupby("model", sort=False):
+        every = label_scores(part["target"], part["predicted"], classes)
         scores[str(name)] = {key: every[key] for key in ("accuracy", "balanced_accuracy")}
     return scores
 
 
 def _over_folds(folds: dict[str, dict[str, float] | None]) -> dict[str, Any]:
-    """Mean, spread and worst of the folds in which a model was there."""
+    """Mean, spread and worst score of a model over the folds that have it."""
     scored = {name: scores for name, scores in folds.items() if scores is not None}
     balanced = {name: scores["balanced_accuracy"] for name, scores in scored.items()}
     worst = min(balanced, key=balanced.__getitem__)

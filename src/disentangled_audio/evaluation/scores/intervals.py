@@ -14,7 +14,7 @@ CONFIDENCE = 0.95
 
 
 def resampling_unit(groups: ArrayLike) -> str:
-    """Say what a bootstrap of these items draws: ``group``, or ``row`` if there is one group."""
+    """Unit that a bootstrap of these items draws: ``group``, or ``row`` if there is one group."""
     return "group" if len(set(np.asarray(groups, dtype=object))) > 1 else "row"
 
 
@@ -30,38 +30,21 @@ def bootstrap_intervals(
     """Percentile bootstrap intervals of accuracy and balanced accuracy.
 
     Items of one group (a room, a speaker) resemble each other, so groups are drawn with
-    replacement, then items within them: resampling single items would count the same evidence
+    replacement, then items within them. Resampling single items would count the same evidence
     many times and give intervals that are too narrow.
 
-    With a single group nothing can be said about other groups. Rows are then resampled, and the
-    interval covers only other recordings of that same group; `resampling_unit` tells which case
-    it is. With few groups (about ten or fewer) the interval of resampled groups is too narrow as
-    well, often by far: read it as a lower bound of the uncertainty. Where no item is wrong, every
-    resample is perfect and the interval has no width.
+    With a single group (see `resampling_unit`) rows are resampled, and the interval covers only
+    other recordings of that group. With few groups (about ten or fewer) the interval is too
+    narrow, often by far: read it as a lower bound of the uncertainty. Without mistakes it has no
+    width. In a resample without items of a class, balanced accuracy is the mean over the others.
 
-    A resample in which a class has no items has its balanced accuracy taken over the others.
-
-    Parameters
-    ----------
-    target, predicted : (n_items,)
-        Class names.
-    groups : (n_items,)
-        Group of each item.
-    classes : n_classes names
-    rng : numpy.random.Generator
-        Source of the resamples. Two models are compared by `comparison.paired_bootstrap`, which
-        scores both on the same resamples; two of these intervals do not.
-    n_resamples : int
+    To compare two models, use `comparison.paired_bootstrap`, which scores both on the same
+    resamples.
 
     Returns
     -------
     dict
         ``{"accuracy": [low, high], "balanced_accuracy": [low, high]}``, 0 to 1.
-
-    Raises
-    ------
-    ValueError
-        If there are no items, lengths differ, or a label is not one of the classes.
 
     References
     ----------
@@ -99,21 +82,18 @@ def draw_outcomes(
 ) -> NDArray[np.float64]:
     """Count classes and outcomes in resamples of groups, then of items within them.
 
-    Scores of labels depend only on how many items of each class have each outcome (wrong or
-    right; for two models, which of them is right), so these counts are all of a resample that
-    is kept.
+    Label scores depend only on how many items of each class have each outcome (wrong or right;
+    for two models, which of them is right), so a resample is fully described by these counts.
 
     Parameters
     ----------
     targets : (n_items,)
         Class of each item, 0 to n_classes - 1.
     outcomes : (n_items,)
-        What was made of it, 0 to n_outcomes - 1.
+        0 to n_outcomes - 1.
     groups : (n_items,)
-        With a single one, items are resampled.
+        With a single group, items are resampled.
     shape : (n_classes, n_outcomes)
-    n_resamples : int
-    rng : numpy.random.Generator
 
     Returns
     -------
@@ -137,9 +117,9 @@ def _draw_groups(
 ) -> NDArray[np.float64]:
     """Draw groups, then rows within them, and count the cells, (n_resamples, n_cells).
 
-    The second stage matters where a class has one or two groups: whole groups alone would give
-    it next to no spread (Davison and Hinkley 1997, 3.8). Where each group holds one class, groups
-    are drawn class by class: a resample without a class would score another task.
+    The second stage matters for a class with one or two groups, to which drawing only whole
+    groups would give almost no spread (Davison and Hinkley 1997, 3.8). If each group holds one
+    class, groups are drawn class by class, because a resample without a class is another task.
     """
     n_classes, n_outcomes = shape
     n_cells = n_classes * n_outcomes
@@ -152,8 +132,8 @@ def _draw_groups(
     drawn = np.zeros((n_resamples, n_cells))
     for stratum in np.unique(strata):
         part = by_group[strata == stratum]
-        # Groups with equal counts are drawn as one: the same distribution, and where groups are
-        # single files a handful of draws in place of thousands.
+        # Groups with equal counts are drawn together: the distribution is the same, and where
+        # groups are single files, a handful of draws replaces thousands.
         kinds, first, n_alike = np.unique(part, axis=0, return_index=True, return_counts=True)
         order = np.argsort(first)
         shares = n_alike[order] / len(part)
@@ -168,7 +148,7 @@ def _draw_rows(
     cells: NDArray[np.integer], n_cells: int, n_resamples: int, rng: np.random.Generator
 ) -> NDArray[np.float64]:
     """Draw rows with replacement and count their cells, (n_resamples, n_cells)."""
-    # The counts of rows drawn with replacement are multinomial: no row needs to be drawn itself.
+    # Counts of rows drawn with replacement are multinomial, so single rows need not be drawn.
     shares = np.bincount(cells, minlength=n_cells) / len(cells)
     return rng.multinomial(len(cells), shares, size=n_resamples).astype(np.float64)
 
@@ -176,35 +156,15 @@ def _draw_rows(
 def draw_sums(
     of_units: NDArray[np.float64], *, n_resamples: int, rng: np.random.Generator
 ) -> NDArray[np.float64]:
-    """Sum over units that are drawn with replacement.
-
-    Parameters
-    ----------
-    of_units : (n_units, n_sums)
-        What each unit (a group) adds to each sum.
-    n_resamples : int
-    rng : numpy.random.Generator
-
-    Returns
-    -------
-    (n_resamples, n_sums)
-    """
+    """Sums over units (groups) drawn with replacement, (n_resamples, n_sums)."""
     n_units = len(of_units)
     return rng.multinomial(n_units, np.full(n_units, 1.0 / n_units), size=n_resamples) @ of_units
 
 
 def interval_of_mean(scores: NDArray[np.floating]) -> tuple[float, float]:
-    """Interval of the mean of a few scores, by a seeded bootstrap of them.
+    """Bootstrap interval of the mean of a few scores, such as those of folds; NaN without scores.
 
-    Parameters
-    ----------
-    scores : (n_scores,)
-        Of folds, say. With few of them the interval is too narrow.
-
-    Returns
-    -------
-    low, high : float
-        NaN where there is no score.
+    It is seeded, and too narrow for few scores.
     """
     if len(scores) == 0:
         return float("nan"), float("nan")
@@ -215,7 +175,7 @@ def interval_of_mean(scores: NDArray[np.floating]) -> tuple[float, float]:
 
 
 def percentile_interval(values: NDArray[np.floating]) -> list[float]:
-    """Quantiles that have `CONFIDENCE` of the values between them."""
+    """Quantiles that enclose `CONFIDENCE` of the values."""
     tail = (1.0 - CONFIDENCE) / 2.0
     low, high = np.quantile(values, [tail, 1.0 - tail])
     return [float(low), float(high)]

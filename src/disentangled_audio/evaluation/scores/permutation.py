@@ -1,4 +1,4 @@
-"""Do predictions know the labels, or would labels dealt out anew among groups fit as well?"""
+"""Permutation test: would labels permuted among groups fit the predictions as well?"""
 
 from collections.abc import Sequence
 from math import exp, lgamma
@@ -11,7 +11,7 @@ from disentangled_audio.evaluation.scores.classification import class_indices
 from disentangled_audio.evaluation.scores.recall import balanced_accuracy
 
 N_PERMUTATIONS = 999
-# A difference of rounding is none.
+# Smaller differences are rounding errors.
 _TOLERANCE = 1e-9
 
 
@@ -23,30 +23,27 @@ def permutation_test(
     rng: np.random.Generator,
     n_permutations: int = N_PERMUTATIONS,
 ) -> tuple[NDArray[np.float64], float]:
-    """One-sided p of balanced accuracies, from labels that are dealt out anew.
+    """One-sided p of balanced accuracies, from permuted labels of the test items.
 
-    What is fitted stays as it is; the labels of the test items change places. Items of one group
-    and class resemble each other, so they keep one label. Groups that hold one class exchange
-    labels with other such groups of their fold (or of all folds, where a fold has no two classes
-    to exchange); groups that hold several classes exchange them within the group, since what a
-    group shares cannot tell them apart. Few groups allow few arrangements: then no p is small.
+    Predictions stay as they are. Items of one group and class resemble each other, so they keep
+    one label. Groups with one class exchange labels with other such groups of their fold (or of
+    all folds, if the fold has only one class to exchange). Groups with several classes exchange
+    labels within the group, because what a group shares cannot distinguish them. Few groups allow
+    few arrangements, so that p cannot be small.
 
     Parameters
     ----------
     predicted : (n_predictors, n_items)
-        Class numbers; negative ones are wrong whatever the label.
+        Class numbers; negative ones are always wrong.
     items : DataFrame
         ``fold``, ``group`` and ``target`` of the test items.
-    classes : n_classes names
-    rng : numpy.random.Generator
-    n_permutations : int
 
     Returns
     -------
     p : (n_predictors,)
-        Share of arrangements that fit as well as the labels do, these among them.
+        Share of arrangements, including the true one, that score at least as high.
     smallest_p : float
-        What p cannot be below: 1 in the number of permutations, or of arrangements if fewer.
+        Lower bound of p: one over the number of permutations, or of arrangements if fewer.
 
     References
     ----------
@@ -61,16 +58,16 @@ def permutation_test(
     n_as_good = np.ones(len(predicted))
     by_stratum = np.argsort(strata, kind="stable")
     for _ in range(n_permutations):
-        dealt = np.empty_like(labels)
-        dealt[np.lexsort((rng.random(len(labels)), strata))] = labels[by_stratum]
-        anew = balanced_accuracy(dealt[cell_of_item], predicted)
-        n_as_good += anew >= observed - _TOLERANCE
+        permuted = np.empty_like(labels)
+        permuted[np.lexsort((rng.random(len(labels)), strata))] = labels[by_stratum]
+        scores = balanced_accuracy(permuted[cell_of_item], predicted)
+        n_as_good += scores >= observed - _TOLERANCE
     smallest = max(1.0 / (n_permutations + 1), exp(-_log_arrangements(labels, strata)))
     return np.maximum(n_as_good / (n_permutations + 1), min(1.0, smallest)), min(1.0, smallest)
 
 
 def _cells(items: pd.DataFrame, target: NDArray[np.intp]) -> tuple[pd.DataFrame, NDArray[np.intp]]:
-    """What keeps one label: a group's items of one class in one fold; and the cell of each item."""
+    """Cells that keep one label (fold, group and class), and the cell of each item."""
     keys = pd.DataFrame(
         {
             "fold": pd.factorize(items["fold"].astype(str))[0],
@@ -84,7 +81,7 @@ def _cells(items: pd.DataFrame, target: NDArray[np.intp]) -> tuple[pd.DataFrame,
 
 
 def _strata(cells: pd.DataFrame) -> NDArray[np.integer]:
-    """Number of the set in which each cell's label may go round."""
+    """Number of the set within which each cell exchanges labels."""
     group = cells.groupby(["fold", "group"])
     several = group["target"].transform("size") > 1
     within_group = -2 - group.ngroup()
@@ -95,7 +92,7 @@ def _strata(cells: pd.DataFrame) -> NDArray[np.integer]:
 
 
 def _log_arrangements(labels: NDArray[np.integer], strata: NDArray[np.integer]) -> float:
-    """Natural logarithm of the number of ways to deal out the labels."""
+    """Natural logarithm of the number of arrangements of the labels."""
     log = 0.0
     for stratum in np.unique(strata):
         counts = np.bincount(labels[strata == stratum])

@@ -1,11 +1,11 @@
-"""Pooling of probabilities: the weighted geometric mean of several members."""
+"""Weighted geometric mean of the probabilities of several members."""
 
 import numpy as np
 from numpy.typing import NDArray
 
 
 def applies(probabilities: NDArray[np.floating]) -> NDArray[np.bool_]:
-    """Whether a member has probabilities for a row: (..., n_classes) to (...)."""
+    """Whether a member has probabilities for a row, (..., n_classes) to (...)."""
     return np.logical_not(np.isnan(probabilities).any(axis=-1))
 
 
@@ -14,8 +14,8 @@ def pooled_logits(
 ) -> NDArray[np.float64]:
     """Logits of a logarithmic opinion pool of the members that apply to each row.
 
-    The others' weight is shared in proportion, or evenly where those that apply have none. Where
-    none applies, all classes are alike.
+    The weight of the other members is shared in proportion, or evenly if the members that apply
+    have no weight. If none applies, all classes are equal.
 
     Parameters
     ----------

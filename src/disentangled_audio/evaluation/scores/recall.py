@@ -1,21 +1,20 @@
-"""Recall of classes and its mean, the balanced accuracy: the only ones of the project."""
+"""Balanced accuracy, the mean recall of the classes."""
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 
 def balanced_accuracy(target: ArrayLike, predicted: ArrayLike) -> NDArray[np.float64]:
-    """Mean recall of the classes that the items have.
+    """Mean recall of the classes that occur in `target`.
 
-    scikit-learn's `recall_score` gives the same number and takes about a hundred times longer for
-    a few hundred items; probes and permutation tests ask for it thousands of times.
+    scikit-learn's `recall_score` gives the same number, but takes about a hundred times longer
+    for a few hundred items. Probes and permutation tests need it thousands of times.
 
     Parameters
     ----------
     target : (n_items,)
-        Names or numbers of classes.
     predicted : (..., n_items)
-        Of one predictor or several; what is not the target is wrong, whatever it is.
+        Of one predictor or several; may contain other labels, which are wrong.
 
     Returns
     -------
@@ -36,14 +35,12 @@ def balanced_accuracy(target: ArrayLike, predicted: ArrayLike) -> NDArray[np.flo
 
 
 def mean_recall(support: NDArray[np.number], hits: NDArray[np.number]) -> NDArray[np.float64]:
-    """Balanced accuracy from counts, over the classes that each row has.
+    """Balanced accuracy from counts, over the classes that occur in each row.
 
     Parameters
     ----------
-    support : (..., n_classes)
-        Items of each class.
-    hits : (..., n_classes)
-        Those among them that were found.
+    support, hits : (..., n_classes)
+        Items of each class, and how many of them were recognised.
 
     Returns
     -------

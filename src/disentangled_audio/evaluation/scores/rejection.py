@@ -1,4 +1,4 @@
-"""What rejecting items of low confidence buys."""
+"""Accuracy gained by rejecting items of low confidence."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -20,36 +20,25 @@ from disentangled_audio.evaluation.scores.confidence import (
 from disentangled_audio.evaluation.scores.recall import mean_recall
 from disentangled_audio.evaluation.scores.summary import class_names, tested_rows
 
-# A curve of more points looks the same.
+# A curve with more points would look the same.
 MAX_CURVE_ROWS = 200
 
-# Coverages at which a threshold is looked for: steps of 5 %. Every candidate costs certainty.
+# Candidate thresholds keep multiples of 5 % of the rows. Every candidate costs certainty.
 N_CANDIDATE_COVERAGES = 20
 
 
 def risk_coverage_table(predictions: pd.DataFrame) -> pd.DataFrame:
-    """Error rate of what each model keeps of the test rows, by threshold of confidence.
+    """Error rate of the test rows that each model keeps, by threshold of confidence.
 
     An item is kept if its confidence is at or above the threshold; items of equal confidence are
     kept or rejected together.
-
-    Parameters
-    ----------
-    predictions : DataFrame
-        The `predictions` schema; only test rows are used.
 
     Returns
     -------
     DataFrame
         ``model, threshold, coverage`` (share of items kept), ``risk`` (error rate among them),
-        ``balanced_risk`` (mean error rate of the classes that still have items, one minus
-        balanced accuracy) and ``n_classes`` (of these); coverage rising to 1, at most 200 rows a
-        model.
-
-    Raises
-    ------
-    ValueError
-        If there are no test rows.
+        ``balanced_risk`` (mean error rate of the classes that still have items) and ``n_classes``
+        (their number); coverage rises to 1, with at most 200 rows per model.
 
     References
     ----------
@@ -70,23 +59,13 @@ def risk_coverage_table(predictions: pd.DataFrame) -> pd.DataFrame:
 def aurc(predictions: pd.DataFrame) -> dict[str, float]:
     """Area under the risk–coverage curve of each model on the test rows; lower is better.
 
-    The mean over i = 1 … n of the error rate among the i most confident items. Items of equal
-    confidence are taken in the mean of all orders, so that the order of rows cannot matter.
-
-    Parameters
-    ----------
-    predictions : DataFrame
-        The `predictions` schema; only test rows are used.
+    The area is the mean over i = 1 … n of the error rate among the i most confident items. Items
+    of equal confidence count in the mean of all orders, so that the order of rows has no effect.
 
     Returns
     -------
     dict
-        Model to area, 0 to 1. A model without probabilities is not in it.
-
-    Raises
-    ------
-    ValueError
-        If there are no test rows.
+        Model to area, 0 to 1; models without probabilities are left out.
 
     References
     ----------
@@ -100,47 +79,43 @@ def aurc(predictions: pd.DataFrame) -> dict[str, float]:
 def choose_threshold(
     validation_predictions: pd.DataFrame, max_risk: float, confidence_level: float = 0.95
 ) -> float | None:
-    """Smallest confidence above which validation rows show an error rate of at most `max_risk`.
+    """Smallest threshold at which validation rows show an error rate of at most `max_risk`.
 
-    Shown means that the upper Clopper–Pearson bound of the error rate is not above it. Candidates
-    are the thresholds that keep 100 %, 95 % … 5 % of the rows, and the allowed doubt is divided
-    by their number, so that the bound holds for whichever is taken. Geifman and El-Yaniv divide it
-    likewise but search by bisection, which on a few hundred rows goes astray: so few are left in
-    the upper half that no bound holds there, and the lower half is not looked at.
+    The upper Clopper–Pearson bound of the error rate must not exceed `max_risk`. Candidates are
+    the thresholds that keep 100 %, 95 % … 5 % of the rows. The allowed doubt is divided by their
+    number, so that the bound holds for the chosen one. Geifman and El-Yaniv search by bisection
+    instead, which fails on a few hundred rows: too few rows are left in the upper half for any
+    bound to hold, and the lower half is never searched.
 
-    The bound takes rows to be independent. Rows of one group resemble each other, and a hybrid's
-    weights were chosen on the same rows, so with few groups the true error can be higher.
+    The bound assumes independent rows. Rows of one group resemble each other, and the weights of
+    a hybrid were chosen on the same rows, so with few groups the true error can be higher.
 
     Parameters
     ----------
     validation_predictions : DataFrame
         The `predictions` schema: validation rows of one model and one fold.
-    max_risk : float
-        Error rate, 0 to 1.
     confidence_level : float
         Probability with which the bound holds.
 
     Returns
     -------
     float or None
-        None if no threshold keeps rows that show it.
+        None if no threshold meets the bound.
 
     Raises
     ------
     ValueError
-        If there are rows of another role, of several models or of several folds, or none.
+        If there are no rows, or rows of another role, several models or several folds.
 
     References
     ----------
-    Geifman and El-Yaniv (2017), "Selective classification for deep neural networks", algorithm 1;
-    Clopper and Pearson (1934), "The use of confidence or fiducial limits illustrated in the case
-    of the binomial".
+    Geifman and El-Yaniv (2017), "Selective classification for deep neural networks", algorithm 1.
     """
     if validation_predictions.empty:
         raise ValueError("There are no validation rows to choose a threshold on")
     roles = set(validation_predictions["role"])
     if roles != {"validation"}:
-        raise ValueError(f"A threshold is chosen on validation rows only, not on {sorted(roles)}")
+        raise ValueError(f"Choose a threshold on validation rows only, not on {sorted(roles)}")
     _check_single(validation_predictions, "model")
     _check_single(validation_predictions, "fold")
     confidence = confidence_of(validation_predictions, class_names(validation_predictions))
@@ -192,27 +167,8 @@ def reject_thresholds(
 ) -> dict[str, float | None]:
     """Threshold of each fold: the given one, or one chosen on the fold's validation rows.
 
-    Each fold has its own, because validation rows of one fold are test rows of another.
-
-    Parameters
-    ----------
-    predictions : DataFrame
-        The `predictions` schema, one model.
-    reject_below : float, optional
-        Confidence, 0 to 1.
-    max_risk : float, optional
-        Error rate for `choose_threshold`, 0 to 1.
-
-    Returns
-    -------
-    dict
-        Fold to threshold; None where no threshold shows such a risk.
-
-    Raises
-    ------
-    ValueError
-        If not exactly one of the two is given, there are several models, or a fold without
-        validation rows needs one.
+    Each fold has its own, because validation rows of one fold are test rows of another. It is
+    None if no threshold meets `max_risk`.
     """
     _check_single(predictions, "model")
     folds = predictions.groupby("fold", sort=False)
@@ -229,31 +185,23 @@ def reject_thresholds(
 def rejection(
     predictions: pd.DataFrame, threshold: float | Mapping[str, float | None] | None
 ) -> dict[str, Any]:
-    """Score what a threshold of confidence keeps of one model's test rows.
+    """Score the test rows of one model that a threshold of confidence keeps.
 
     Parameters
     ----------
     predictions : DataFrame
         The `predictions` schema, one model; only test rows are used.
     threshold : float, None, or mapping of fold to either
-        Items with less confidence are rejected, and so are items without any. None says that no
-        threshold can be vouched for: everything is rejected.
+        Items with less or unknown confidence are rejected. None rejects everything.
 
     Returns
     -------
     dict
         Plain Python: ``threshold`` (as given), ``n, n_rejected, coverage`` (share kept),
-        ``accuracy, balanced_accuracy`` of the kept (None if nothing is), ``accuracy_of_all,
+        ``accuracy, balanced_accuracy`` of the kept rows (None without any), ``accuracy_of_all,
         balanced_accuracy_of_all``, ``rejected_by_class`` (items by true class) and
-        ``absent_classes`` (those with test items but none kept, over which the balanced accuracy
-        of the kept is no mean).
-
-    Raises
-    ------
-    ValueError
-        If there are no test rows, or several models.
-    KeyError
-        If a mapping lacks a fold.
+        ``absent_classes`` (with test items but none kept, so that the balanced accuracy of the
+        kept rows does not cover them).
     """
     _check_single(predictions, "model")
     tested = tested_rows(predictions)
@@ -264,28 +212,27 @@ def rejection(
         if isinstance(threshold, Mapping)
         else dict.fromkeys(folds, threshold)
     )
-    limits = tested["fold"].astype(str).map({f: _limit(value) for f, value in by_fold.items()})
-    # No comparison with a missing confidence is true, so such an item is rejected.
+    limits = (
+        tested["fold"]
+        .astype(str)
+        .map({fold: np.inf if limit is None else float(limit) for fold, limit in by_fold.items()})
+    )
+    # Comparisons with a missing confidence are false, so such items are rejected.
     kept = confidence_of(tested, classes) >= limits.to_numpy(dtype=np.float64)
-    of_all = label_scores(tested["target"], tested["predicted"], classes)
-    of_kept = _kept_scores(tested[kept], classes)
-    supports = {name: of_all["per_class"][name]["support"] for name in classes}
+    scores = label_scores(tested["target"], tested["predicted"], classes)
+    supports = {name: scores["per_class"][name]["support"] for name in classes}
     left = tested.loc[kept, "target"].astype(str).value_counts()
     return {
         "threshold": by_fold if isinstance(threshold, Mapping) else threshold,
         "n": len(tested),
         "n_rejected": int((~kept).sum()),
         "coverage": float(kept.mean()),
-        **of_kept,
-        "accuracy_of_all": of_all["accuracy"],
-        "balanced_accuracy_of_all": of_all["balanced_accuracy"],
+        **_kept_scores(tested[kept], classes),
+        "accuracy_of_all": scores["accuracy"],
+        "balanced_accuracy_of_all": scores["balanced_accuracy"],
         "rejected_by_class": {name: n - int(left.get(name, 0)) for name, n in supports.items()},
         "absent_classes": [name for name, n in supports.items() if n > 0 and name not in left],
     }
-
-
-def _limit(threshold: float | None) -> float:
-    return np.inf if threshold is None else float(threshold)
 
 
 def _kept_scores(kept: pd.DataFrame, classes: list[str]) -> dict[str, float | None]:
@@ -304,7 +251,7 @@ def _check_single(predictions: pd.DataFrame, column: str) -> None:
 def _selections(
     confidence: NDArray[np.float64], correct: NDArray[np.bool_]
 ) -> tuple[NDArray[np.float64], NDArray[np.int64], NDArray[np.int64]]:
-    """Distinct thresholds falling, with the items and the errors at or above each."""
+    """Distinct thresholds in falling order, with the items and errors at or above each."""
     distinct, place, counts = np.unique(confidence, return_inverse=True, return_counts=True)
     errors = np.bincount(place, weights=~correct, minlength=len(distinct)).astype(np.int64)
     return distinct[::-1], counts[::-1].cumsum(), errors[::-1].cumsum()
@@ -327,7 +274,7 @@ def _risk_coverage(
             "threshold": thresholds[drawn],
             "coverage": n_kept[drawn] / len(rows),
             "risk": n_errors[drawn] / n_kept[drawn],
-            # The mean over the classes, as of recall, of what was not found.
+            # The mean over the classes of their error rates.
             "balanced_risk": mean_recall(n_items, n_wrong),
             "n_classes": (n_items > 0).sum(axis=1),
         }
@@ -353,6 +300,6 @@ def _class_counts(
 def _area(confidence: NDArray[np.float64], correct: NDArray[np.bool_]) -> float:
     _, n_kept, n_errors = _selections(confidence, correct)
     n_first = np.arange(1, n_kept[-1] + 1)
-    # Between two thresholds errors come evenly: the mean over all orders of equal items.
+    # Linear interpolation gives the mean over all orders of equally confident items.
     errors_among = np.interp(n_first, np.append(0, n_kept), np.append(0, n_errors))
     return float(np.mean(errors_among / n_first))

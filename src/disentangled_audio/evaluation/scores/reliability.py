@@ -1,8 +1,8 @@
 """How well confidence matches accuracy, before and after calibration.
 
 The `predictions` table has two columns for this: ``temperature``, by which the model's logits were
-divided (missing for the hybrid and where unknown), and ``weight``, the member's weight in the
-hybrid of its fold (missing for what is no member).
+divided (missing for the hybrid and where unknown), and ``weight``, the weight of a member in the
+hybrid of its fold (missing for other models).
 """
 
 from collections.abc import Iterator
@@ -36,29 +36,19 @@ WEIGHT_TOLERANCE = 1e-3
 
 
 def uncalibrated(predictions: pd.DataFrame) -> pd.DataFrame:
-    """Give the predictions as they were before calibration.
+    """Undo the calibration of predictions.
 
     Calibrated probabilities p are softmax(z / temperature) of logits z, so softmax(temperature ×
-    log p) gives back softmax(z). This keeps the order of the classes, and with it what a member
-    predicts. The hybrid becomes the weighted geometric mean of its members' uncalibrated
+    log p) restores softmax(z). The order of the classes stays, and with it the predicted label of
+    a member. The hybrid becomes the weighted geometric mean of its members' uncalibrated
     probabilities.
-
-    Parameters
-    ----------
-    predictions : DataFrame
-        The `predictions` schema with ``temperature`` and ``weight``.
 
     Returns
     -------
     DataFrame
-        The same rows and columns. The temperature is 1 where it was known. Where it was not, or
-        where members of unknown temperature carry weight in the hybrid, the probabilities are
-        missing and the predicted label is left as it was.
-
-    Raises
-    ------
-    ValueError
-        If a model has several rows of one recording in a fold.
+        The same rows and columns. The temperature is 1 where it was known. If it was unknown, or
+        members of unknown temperature have weight in the hybrid, the probabilities are missing
+        and the predicted label stays.
 
     References
     ----------
@@ -91,20 +81,14 @@ def reliability_table(predictions: pd.DataFrame, n_bins: int = N_CALIBRATION_BIN
     predictions : DataFrame
         The `predictions` schema with ``temperature`` and ``weight``; only test rows are used.
     n_bins : int
-        Bins of equal width over [0, 1], each closed on the right, as in
-        `expected_calibration_error`.
+        As in `expected_calibration_error`.
 
     Returns
     -------
     DataFrame
         ``model, stage`` (before, after), ``bin_low, bin_high, confidence`` and ``accuracy``
         (means, missing in an empty bin), ``n`` (items); every bin of every model and stage. A
-        model whose probabilities before calibration are not known has the stage ``after`` only.
-
-    Raises
-    ------
-    ValueError
-        If there are no test rows.
+        model without known probabilities before calibration has only the stage ``after``.
 
     References
     ----------
@@ -137,20 +121,10 @@ def reliability_table(predictions: pd.DataFrame, n_bins: int = N_CALIBRATION_BIN
 def ece_by_stage(predictions: pd.DataFrame) -> dict[str, dict[str, float | None]]:
     """Expected calibration error of each model on the test rows, before and after calibration.
 
-    Parameters
-    ----------
-    predictions : DataFrame
-        The `predictions` schema with ``temperature`` and ``weight``; only test rows are used.
-
     Returns
     -------
     dict
-        Model to ``{before, after}``, 0 to 1; None where the probabilities are not known.
-
-    Raises
-    ------
-    ValueError
-        If there are no test rows.
+        Model to ``{before, after}``, 0 to 1; None if the probabilities are unknown.
     """
     errors: dict[str, dict[str, float | None]] = {
         str(model): dict.fromkeys(STAGES) for model in tested_rows(predictions)["model"].unique()
@@ -177,18 +151,18 @@ def _without_temperature(
 def _fused(predictions: pd.DataFrame, probabilities: NDArray[np.float64]) -> NDArray[np.float64]:
     """Weighted geometric mean of the members' probabilities for the item and fold of every row.
 
-    Missing unless members with probabilities hold all of the weight.
+    Missing unless members with probabilities have all the weight.
     """
     keys = ["fold", "model", "recording_id"]
     if (twice := predictions.duplicated(keys)).any():
         fold, model, recording = predictions.loc[twice, keys].iloc[0]
         raise ValueError(f"{model} has several rows of {recording} in fold {fold}")
     fused = np.full(probabilities.shape, np.nan)
-    has_say = ((predictions["weight"] > 0) & (predictions["model"] != HYBRID)).to_numpy()
+    is_member = ((predictions["weight"] > 0) & (predictions["model"] != HYBRID)).to_numpy()
     for rows in predictions.groupby(predictions["fold"].to_numpy()).indices.values():
         item, names = pd.factorize(predictions["recording_id"].iloc[rows])
         by_model = predictions.iloc[rows].groupby("model", sort=False).indices.values()
-        members = [places for places in by_model if has_say[rows[places[0]]]]
+        members = [places for places in by_model if is_member[rows[places[0]]]]
         weights = np.array([predictions["weight"].iloc[rows[places[0]]] for places in members])
         if abs(weights.sum() - 1.0) > WEIGHT_TOLERANCE:
             continue
@@ -205,20 +179,20 @@ def _fused(predictions: pd.DataFrame, probabilities: NDArray[np.float64]) -> NDA
 def _stages(
     predictions: pd.DataFrame,
 ) -> Iterator[tuple[str, str, NDArray[np.float64], NDArray[np.bool_]]]:
-    """Give each model's confidence and hits on test rows, before (if known) and after."""
+    """Yield the confidence and correctness of each model on test rows, by stage if known."""
     tested = tested_rows(predictions).reset_index(drop=True)
     classes = class_names(tested)
     before = uncalibrated(tested)
     for model, rows, confidence, correct in confident_models(tested, classes):
         same_rows = before.loc[rows.index]
         confidence_before = confidence_of(same_rows, classes)
-        # Some rows only would be another question than the one asked of the stage after.
+        # With only some rows, the two stages would not be comparable.
         if np.isfinite(confidence_before).all():
             yield model, "before", confidence_before, is_correct(same_rows)
         yield model, "after", confidence, correct
 
 
 def _quotient(total: NDArray[np.number], n_items: NDArray[np.integer]) -> NDArray[np.float64]:
-    """Mean of each, missing where there are no items."""
+    """Mean of each bin, missing where it is empty."""
     result = np.full(len(n_items), np.nan)
     return np.divide(total, n_items, out=result, where=n_items > 0)

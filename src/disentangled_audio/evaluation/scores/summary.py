@@ -1,4 +1,4 @@
-"""From the long table of predictions to metrics, classification report and confusion table."""
+"""Metrics, classification report and confusion table from the long table of predictions."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -16,19 +16,13 @@ from disentangled_audio.evaluation.scores.classification import (
 from disentangled_audio.evaluation.scores.intervals import bootstrap_intervals, resampling_unit
 
 PROBABILITY_PREFIX = "p_"
-# The model that fuses the others.
+# Name of the model that fuses the others.
 HYBRID = "hybrid"
 ROLES = ("train", "validation", "test")
 
 
 def class_names(predictions: pd.DataFrame) -> list[str]:
-    """Class names in the order of the table's ``p_<class>`` columns.
-
-    Raises
-    ------
-    ValueError
-        If the table has no such column.
-    """
+    """Class names in the order of the table's ``p_<class>`` columns."""
     prefix = PROBABILITY_PREFIX
     names = [str(c).removeprefix(prefix) for c in predictions if str(c).startswith(prefix)]
     if not names:
@@ -51,7 +45,7 @@ def summarise(  # noqa: PLR0913 - the names of the result are given one by one
 ) -> dict[str, Any]:
     """Score every model and control on the test rows.
 
-    Intervals of two models say little about their difference: `comparison.compare_models` does.
+    Intervals of two models say little about their difference; use `comparison.compare_models`.
 
     Parameters
     ----------
@@ -59,29 +53,16 @@ def summarise(  # noqa: PLR0913 - the names of the result are given one by one
         The `predictions` schema, all roles; only test rows are scored.
     controls : DataFrame
         The same schema, from `control_predictions`.
-    corpus, protocol, target : str
-        Names of what was analysed, how it was split, and what was asked.
-    simulated : bool
-        Whether the recordings are simulated.
     classes : n_classes names, optional
         By default those of the ``p_<class>`` columns.
-    n_resamples : int
-        Bootstrap resamples per interval.
-    seed : int
     seconds : mapping, optional
         Seconds by step, copied into the result.
 
     Returns
     -------
     dict
-        The `metrics` schema, plain Python numbers. Beside the scores it says how many test groups
-        there are (``n_test_groups``) and what the intervals resample (``resampled``: ``group``
-        or ``row``).
-
-    Raises
-    ------
-    ValueError
-        If there are no test rows, or a label is not one of the classes.
+        The `metrics` schema, plain Python numbers, with the number of test groups
+        (``n_test_groups``) and what the intervals resample (``resampled``: ``group`` or ``row``).
     """
     names = [str(name) for name in (classes or class_names(predictions))]
     counts = _role_counts(predictions)
@@ -108,30 +89,13 @@ def summarise(  # noqa: PLR0913 - the names of the result are given one by one
     }
 
 
-def classification_report_table(
-    predictions: pd.DataFrame, classes: Sequence[str] | None = None
-) -> pd.DataFrame:
+def classification_report_table(predictions: pd.DataFrame) -> pd.DataFrame:
     """Precision, recall, F1 and support on the test rows, by model and class.
 
-    Parameters
-    ----------
-    predictions : DataFrame
-        The `predictions` schema.
-    classes : n_classes names, optional
-        By default those of the ``p_<class>`` columns.
-
-    Returns
-    -------
-    DataFrame
-        Columns ``model, class, precision, recall, f1`` (0 to 1, missing where undefined) and
-        ``support`` (items); classes in their order within each model.
-
-    Raises
-    ------
-    ValueError
-        If there are no test rows, or a label is not one of the classes.
+    Columns are ``model, class, precision, recall, f1`` (0 to 1, missing where undefined) and
+    ``support`` (items).
     """
-    names = [str(name) for name in (classes or class_names(predictions))]
+    names = class_names(predictions)
     rows = []
     for model, tested in tested_rows(predictions).groupby("model", sort=False):
         counts = confusion_counts(tested["target"], tested["predicted"], names)
@@ -141,30 +105,13 @@ def classification_report_table(
     return pd.DataFrame(rows).astype(measures)
 
 
-def confusion_table(
-    predictions: pd.DataFrame, classes: Sequence[str] | None = None
-) -> pd.DataFrame:
+def confusion_table(predictions: pd.DataFrame) -> pd.DataFrame:
     """Count the test rows of each model by true and predicted class.
 
-    Parameters
-    ----------
-    predictions : DataFrame
-        The `predictions` schema.
-    classes : n_classes names, optional
-        By default those of the ``p_<class>`` columns.
-
-    Returns
-    -------
-    DataFrame
-        Columns ``model, target, predicted, count``: every pair of classes, also where the count
-        is zero, in the order of the classes.
-
-    Raises
-    ------
-    ValueError
-        If there are no test rows, or a label is not one of the classes.
+    Columns are ``model, target, predicted, count``, with every pair of classes, also those with a
+    count of zero.
     """
-    names = [str(name) for name in (classes or class_names(predictions))]
+    names = class_names(predictions)
     pairs = pd.MultiIndex.from_product([names, names], names=["target", "predicted"])
     tables = []
     for model, tested in tested_rows(predictions).groupby("model", sort=False):
@@ -177,13 +124,7 @@ def confusion_table(
 
 
 def tested_rows(predictions: pd.DataFrame) -> pd.DataFrame:
-    """Test rows of a table of predictions.
-
-    Raises
-    ------
-    ValueError
-        If there are none.
-    """
+    """Test rows of a table of predictions; a `ValueError` if there are none."""
     tested = predictions[predictions["role"] == "test"]
     if tested.empty:
         raise ValueError("There are no test rows to score")
@@ -191,7 +132,7 @@ def tested_rows(predictions: pd.DataFrame) -> pd.DataFrame:
 
 
 def _role_counts(predictions: pd.DataFrame) -> dict[str, int]:
-    """Items by role, from the model that has most rows, since each model repeats the items."""
+    """Count items by role, in the model with most rows, because each model repeats the items."""
     largest = predictions["model"].value_counts().index[0]
     roles = predictions.loc[predictions["model"] == largest, "role"].value_counts()
     return {role: int(roles.get(role, 0)) for role in ROLES}

@@ -1,4 +1,4 @@
-"""What the label can be told from beside the sound itself, in numbers."""
+"""Measure which properties beside the sound itself predict the label."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -18,10 +18,10 @@ from disentangled_audio.evaluation.shortcuts.controls import (
 
 SIGNIFICANT = 0.05
 
-# A control that is significantly but barely above chance gives nothing away.
+# A control must beat chance by this margin, not only significantly.
 LEAST_MARGIN = 0.1
 
-# Of a class that a control gives away: its recall above the share of others taken for it.
+# A control gives a class away if its recall exceeds its false positive rate by this much.
 LEAST_INFORMEDNESS = 0.5
 
 NOT_FITTED = "could not be fitted in every fold"
@@ -40,24 +40,20 @@ def audit_controls(
     n_resamples: int = 1000,
     seed: int = 0,
 ) -> dict[str, Any]:
-    """Which controls tell the label, over all folds.
+    """Find the controls that predict the label, over all folds.
 
-    A control *predicts* the label where its balanced accuracy is above that of the majority by
-    `LEAST_MARGIN` or more, and significantly so (Holm) by two tests, of which the larger p counts:
-    labels dealt out anew among the groups must fit worse (`permutation_test`), and the margin must
-    hold when groups are resampled (`compare_models`). The first alone errs where stratified folds
-    part large groups of one class, which then find each other; the second where groups are few.
+    A control *predicts* the label if its balanced accuracy exceeds that of the majority by at
+    least `LEAST_MARGIN` and significantly (Holm). The larger p of two tests counts: permuted
+    labels must score lower (`permutation_test`), and the margin must hold when groups are
+    resampled (`compare_models`). The first test alone fails where stratified folds split large
+    groups of one class, the second where groups are few.
 
     Parameters
     ----------
     controls : DataFrame
         From `control_predictions`, of all folds.
     constant : mapping
-        Controls that are the same for all items, and why they say nothing.
-    corpus, protocol, target : str
-    simulated : bool
-    n_resamples : int
-    seed : int
+        Controls that are the same for all items, and the reason.
 
     Returns
     -------
@@ -65,9 +61,9 @@ def audit_controls(
         ``corpus, simulated, protocol, target, classes, n_folds, n_groups, chance``; ``controls``
         (by name, best first: ``balanced_accuracy`` as the mean over folds, its interval over all
         of them, ``worst_fold``, ``margin`` over chance, ``p, p_holm``, ``predicts``, the classes
-        that it ``gives_away``, and ``per_kind``); ``not_applicable`` (why, by name);
-        ``shortcuts`` and ``parts_of_sound``, names of those that predict the label; and
-        ``can_be_significant``, whether there are groups enough for any to.
+        it ``gives_away``, and ``per_kind``); ``not_applicable`` (reasons by name); ``shortcuts``
+        and ``parts_of_sound``, the controls that predict the label; and ``can_be_significant``,
+        whether there are enough groups for any control to be significant.
     """
     classes = class_names(controls)
     by_name = {
@@ -80,15 +76,15 @@ def audit_controls(
     found = {name: _scores(rows, classes, n_resamples, seed) for name, rows in tables.items()}
     chance = found[MAJORITY]["balanced_accuracy"]
     tested = [name for name in tables if name != MAJORITY and name not in constant]
-    dealt, smallest_p = _permuted({name: tables[name] for name in tested}, classes, seed)
-    drawn = compare_models(
+    permuted_p, smallest_p = _permutation_p({name: tables[name] for name in tested}, classes, seed)
+    compared = compare_models(
         controls,
         [(name, MAJORITY) for name in tested],
         classes=classes,
         n_resamples=max(n_resamples, N_PERMUTATIONS),
         seed=seed,
     )
-    p = {result["a"]: max(dealt[result["a"]], result["p_bootstrap"]) for result in drawn}
+    p = {result["a"]: max(permuted_p[result["a"]], result["p_bootstrap"]) for result in compared}
     adjusted = dict(zip(p, holm(list(p.values())), strict=True))
     for name, scores in found.items():
         scores["margin"] = scores["balanced_accuracy"] - chance
@@ -116,24 +112,24 @@ def audit_controls(
     }
 
 
-def _permuted(
+def _permutation_p(
     tables: Mapping[str, pd.DataFrame], classes: list[str], seed: int
 ) -> tuple[dict[str, float], float]:
-    """p of each control by permutation, and what it cannot be below."""
+    """Permutation p of each control, and the smallest possible p."""
     if not tables:
         return {}, 1.0
     item = ["fold", "recording_id"]
     items = next(iter(tables.values()))
     order = pd.MultiIndex.from_frame(items[item])
     numbers = pd.Index(classes)
-    guesses = [rows.set_index(item).loc[order, "predicted"] for rows in tables.values()]
-    predicted = np.stack([numbers.get_indexer(of) for of in guesses])
+    labels = [rows.set_index(item).loc[order, "predicted"] for rows in tables.values()]
+    predicted = np.stack([numbers.get_indexer(row) for row in labels])
     p, smallest = permutation_test(predicted, items, classes, rng=np.random.default_rng(seed))
     return dict(zip(tables, map(float, p), strict=True)), smallest
 
 
 def _given_away(rows: pd.DataFrame, classes: list[str]) -> list[str]:
-    """Classes that are mostly found, and that others are mostly not taken for."""
+    """Classes that a control mostly recognises and seldom confuses with others."""
     is_class = {name: rows["target"] == name for name in classes}
     named = {name: rows["predicted"] == name for name in classes}
     return [
@@ -154,14 +150,14 @@ def _scores(rows: pd.DataFrame, classes: list[str], n_resamples: int, seed: int)
         rng=np.random.default_rng(seed),
         n_resamples=n_resamples,
     )
-    of_folds = [_balanced_accuracy(of_fold) for _, of_fold in rows.groupby("fold")]
+    fold_scores = [_balanced_accuracy(part) for _, part in rows.groupby("fold")]
     return {
-        "balanced_accuracy": float(np.mean(of_folds)),
+        "balanced_accuracy": float(np.mean(fold_scores)),
         "balanced_accuracy_ci95": intervals["balanced_accuracy"],
-        "worst_fold": min(of_folds),
+        "worst_fold": min(fold_scores),
         "per_kind": {
-            str(kind): {"n": len(of_kind), "balanced_accuracy": _balanced_accuracy(of_kind)}
-            for kind, of_kind in rows.groupby("kind")
+            str(kind): {"n": len(part), "balanced_accuracy": _balanced_accuracy(part)}
+            for kind, part in rows.groupby("kind")
         },
     }
 
@@ -173,24 +169,16 @@ def margins_over_controls(
     n_resamples: int = 1000,
     seed: int = 0,
 ) -> dict[str, dict[str, Any]]:
-    """How far each model is above the controls that do best on the same test items.
+    """Compare each model with the best controls on the same test items.
 
-    The best control is chosen on the test items themselves, which favours it.
-
-    Parameters
-    ----------
-    predictions : DataFrame
-        Of the models, test rows of one or more folds among them.
-    controls : DataFrame
-        Of the same folds.
-    n_resamples : int
-    seed : int
+    The best control is chosen on the test items themselves, which favours it. Both tables cover
+    the same folds.
 
     Returns
     -------
     dict
-        ``shortcut`` and ``part_of_sound``, where there are such controls: the ``best_control``
-        among them, its ``balanced_accuracy``, and ``models``: by name the comparison with it, and
+        ``shortcut`` and ``part_of_sound``, if there are such controls: the ``best_control`` among
+        them, its ``balanced_accuracy``, and ``models``: by name the comparison with it, and
         whether the margin is ``significant``.
     """
     tested = predictions[predictions["role"] == "test"]

@@ -1,4 +1,4 @@
-"""Shortcut controls: what numbers that are no room and no word already say about the label."""
+"""Shortcut controls: how well file-level metadata alone predicts the label."""
 
 import logging
 import warnings
@@ -13,28 +13,28 @@ from numpy.typing import NDArray
 logger = logging.getLogger(__name__)
 
 MAJORITY = "majority"
-# In every run's metrics, also where they can say nothing.
+# These controls are in every run's metrics, even if they are constant.
 ALWAYS = ("duration", "byte_size")
 ALL_METADATA = "all_metadata"
-# Each of many trees sees as many rows at most; more change little and take minutes.
-_MOST_TREE_ROWS = 4096
+# Each tree of a forest sees at most this many rows; more change little and take minutes.
+_MAX_TREE_ROWS = 4096
 
 
 @dataclass(frozen=True)
 class Control:
-    """What a control sees.
+    """Input of a control.
 
     Attributes
     ----------
     says : str
-        What it is, for sentences.
+        Name for use in sentences.
     columns : tuple of str
-        Of the table of items; a prefix that ends in ``*`` is all columns that begin so.
+        Columns of the table of items; ``*`` at the end matches all columns with that prefix.
     is_sound : bool
-        Whether it is a part of the spectrum. A target may lie in the spectrum itself (a vowel):
-        then such a control is no shortcut, but the answer.
+        Whether it is a part of the spectrum. Such a control is not a shortcut, because the
+        spectrum may be what defines the target (a vowel).
     is_shape : bool
-        Whether the columns are one shape, which a linear classifier reads best.
+        Whether the columns form one curve, which a linear classifier reads best.
     """
 
     says: str
@@ -67,24 +67,24 @@ CONTROLS = {
 
 
 def is_shortcut(name: str) -> bool:
-    """Whether what a control sees is beside the sound: no answer to any question about it."""
+    """Whether a control sees only metadata, which cannot legitimately predict the label."""
     return name == ALL_METADATA or (name in CONTROLS and not CONTROLS[name].is_sound)
 
 
 def control_items(recordings: pd.DataFrame, shortcuts: pd.DataFrame) -> pd.DataFrame:
-    """Everything that controls may see of each item.
+    """Collect the inputs of all controls.
 
     Parameters
     ----------
     recordings : DataFrame
         One row per item.
     shortcuts : DataFrame
-        One row per item: `recording_id` and what was measured of its clip.
+        One row per item: `recording_id` and the measures of its clip.
 
     Returns
     -------
     DataFrame
-        `recording_id` and the columns of `CONTROLS` that there are; names of kinds as numbers.
+        `recording_id` and the available columns of `CONTROLS`; kinds as numbers.
 
     Raises
     ------
@@ -107,7 +107,7 @@ def control_items(recordings: pd.DataFrame, shortcuts: pd.DataFrame) -> pd.DataF
 
 
 def constant_controls(items: pd.DataFrame) -> dict[str, str]:
-    """Controls that can say nothing of these items, and why."""
+    """Controls that are the same for all items, and the reason."""
     return {
         name: "the same for all items"
         for name, control in CONTROLS.items()
@@ -120,10 +120,10 @@ def control_predictions(
 ) -> pd.DataFrame:
     """Predict the test rows of a fold from each control.
 
-    Each control is fitted on training and validation rows, which is all that a final model may
-    see, and never looks at a test row's label. A control that is constant is left out, unless it
-    is one of `ALWAYS`, and so is one that cannot be fitted, with a warning. Missing numbers are a
-    value of their own: what is missing may tell the label too.
+    Each control is fitted on training and validation rows, like the final models, and never sees
+    the label of a test row. Constant controls are left out, unless they are in `ALWAYS`; so are
+    those that cannot be fitted, with a warning. Missing numbers count as a value of their own,
+    because what is missing may reveal the label too.
 
     Parameters
     ----------
@@ -138,7 +138,7 @@ def control_predictions(
     -------
     DataFrame
         The `predictions` schema, test rows only. Models are ``majority``, those of `CONTROLS`,
-        and ``all_metadata``: all that is beside the sound together.
+        and ``all_metadata``: all shortcuts together.
 
     Raises
     ------
@@ -160,10 +160,10 @@ def control_predictions(
     seen, test = rows[is_fitted], rows[is_test]
     classes = sorted(rows.loc[is_test | is_fitted, "target"].unique())
     tables = [_as_predictions(test, MAJORITY, _majority(seen, len(test), classes), classes)]
-    for name, values in _seen_by_controls(items).items():
-        fitted, asked = values[order[is_fitted]], values[order[is_test]]
+    for name, values in _control_inputs(items).items():
+        fitted, unseen = values[order[is_fitted]], values[order[is_test]]
         try:
-            probabilities = _predicted(name, fitted, seen["target"], asked, classes)
+            probabilities = _predict(name, fitted, seen["target"], unseen, classes)
         except ValueError as error:
             logger.warning("control '%s' is left out: %s", name, error)
             continue
@@ -171,8 +171,8 @@ def control_predictions(
     return pd.concat(tables, ignore_index=True)
 
 
-def _seen_by_controls(items: pd.DataFrame) -> dict[str, NDArray[np.float64]]:
-    """What each control that is not constant sees, (n_items, n_columns)."""
+def _control_inputs(items: pd.DataFrame) -> dict[str, NDArray[np.float64]]:
+    """Input of each control that is not constant, (n_items, n_columns)."""
     constant = constant_controls(items)
     seen = {
         name: _values(items, control)
@@ -196,18 +196,18 @@ def _values(items: pd.DataFrame, control: Control) -> NDArray[np.float64]:
 
 
 def _positions(fitted: NDArray[np.float64], values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Place of each value on the scale of the distinct fitted ones, -1 where it is missing.
+    """Rank of each value among the distinct fitted values, -1 for missing values.
 
-    scikit-learn's float32 would merge neighbouring large file sizes.
+    Ranks stay distinct where scikit-learn's float32 would merge neighbouring large file sizes.
     """
     places = np.full(values.shape, -1.0)
     for column in range(values.shape[1]):
         known = fitted[:, column][~np.isnan(fitted[:, column])]
-        there = ~np.isnan(values[:, column])
+        present = ~np.isnan(values[:, column])
         distinct = np.unique(known)
         if len(distinct):
             scale = np.arange(len(distinct), dtype=np.float64)
-            places[there, column] = np.interp(values[there, column], distinct, scale)
+            places[present, column] = np.interp(values[present, column], distinct, scale)
     return places
 
 
@@ -215,18 +215,18 @@ def _is_constant(values: NDArray[np.float64]) -> bool:
     return all(len(np.unique(column)) <= 1 for column in values.T)
 
 
-def _predicted(
+def _predict(
     name: str,
     fitted: NDArray[np.float64],
     target: pd.Series,
-    asked: NDArray[np.float64],
+    unseen: NDArray[np.float64],
     classes: Sequence[str],
 ) -> NDArray[np.float64]:
-    """Class probabilities of the asked rows, (n_asked, n_classes)."""
+    """Class probabilities of the unseen rows, (n_unseen, n_classes)."""
     is_shape = name in CONTROLS and CONTROLS[name].is_shape
     if not is_shape:
-        fitted, asked = _positions(fitted, fitted), _positions(fitted, asked)
-    # scikit-learn takes names that are digits for numbers in one place and not in another.
+        fitted, unseen = _positions(fitted, fitted), _positions(fitted, unseen)
+    # Numbers, because scikit-learn treats class names of digits inconsistently.
     numbers = pd.Index(classes).get_indexer(target)
     model = (
         _shape_model(len(np.unique(numbers)))
@@ -234,16 +234,16 @@ def _predicted(
         else _number_model(fitted.shape[1], len(fitted))
     )
     with warnings.catch_warnings():
-        # A class with one member says nothing of its spread; the shrinkage stands in for it.
+        # A class with one member has no spread of its own; shrinkage replaces it.
         warnings.filterwarnings("ignore", message="Only one sample available")
         model.fit(fitted, numbers)
-    probabilities = np.zeros((len(asked), len(classes)))
-    probabilities[:, model.classes_] = model.predict_proba(asked)
+    probabilities = np.zeros((len(unseen), len(classes)))
+    probabilities[:, model.classes_] = model.predict_proba(unseen)
     return probabilities
 
 
 def _shape_model(n_classes: int) -> Any:
-    """Linear discriminants on the shape of a spectrum; each class counts the same."""
+    """Linear discriminants on the shape of a spectrum, with equal priors."""
     from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
@@ -254,10 +254,10 @@ def _shape_model(n_classes: int) -> Any:
 
 
 def _number_model(n_columns: int, n_rows: int) -> Any:
-    """A tree on one number, many on several.
+    """One tree for one number, a forest for several.
 
-    A tree can cut out a single exact value, which is how file sizes give a label away, and a
-    limited number of leaves keeps it from memorising continuous values.
+    A tree can isolate a single exact value, which is how file sizes give a label away. A limited
+    number of leaves keeps it from memorising continuous values.
     """
     from sklearn.ensemble import ExtraTreesClassifier
     from sklearn.tree import DecisionTreeClassifier
@@ -268,8 +268,8 @@ def _number_model(n_columns: int, n_rows: int) -> Any:
     return ExtraTreesClassifier(
         100,
         **limits,
-        bootstrap=n_rows > _MOST_TREE_ROWS,
-        max_samples=_MOST_TREE_ROWS if n_rows > _MOST_TREE_ROWS else None,
+        bootstrap=n_rows > _MAX_TREE_ROWS,
+        max_samples=_MAX_TREE_ROWS if n_rows > _MAX_TREE_ROWS else None,
         random_state=0,
     )
 

@@ -1,4 +1,4 @@
-"""How much of the test part was in the training part under another name."""
+"""Measure how much the test items share with the training items."""
 
 from collections.abc import Callable
 from typing import Any
@@ -7,18 +7,18 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-# Columns that name what a recording shares with others, wherever they occur.
+# Columns that leak wherever they occur.
 SHARED = ("room", "session", "speaker")
-# Noise at 30 dB leaves 0.9995 of the correlation; the cut of a response that is shifted by 5 ms
-# up to 0.98. Other sounds reach this only if they are a single click or tone.
+# Noise at 30 dB leaves a correlation of 0.9995, a shift of 5 ms up to 0.98. Different sounds reach
+# this only if they are a single click or tone.
 SAME_SOUND = 0.99
-# Bounds the memory that pairs of clips, and products with all training items, take.
+# Bounds the memory of pairs of clips and of products with all training items.
 _BLOCK = 256
 _SHOWN = 5
 
 
 def shared_columns(recordings: pd.DataFrame, named: list[str], target: str) -> list[str]:
-    """Columns whose values test and training items may share: not the target, nor the kind."""
+    """Columns that test and training items may share, except the target and the kind."""
     wanted = dict.fromkeys([*named, *SHARED])
     return [name for name in wanted if name in recordings and name not in (target, "kind")]
 
@@ -26,18 +26,18 @@ def shared_columns(recordings: pd.DataFrame, named: list[str], target: str) -> l
 def shares_in_training(
     recordings: pd.DataFrame, splits: pd.DataFrame, columns: list[str]
 ) -> dict[str, float]:
-    """Share of test items whose value of a column, whose group and whose file is in training.
+    """Share of test items whose group, file or value of a column also occurs in training.
 
     Parameters
     ----------
     recordings : DataFrame
         `path` and the columns, in the order of `splits`.
     splits : DataFrame
-        ``target``, ``group`` and ``role``. Validation rows count as training rows: the final
-        models are refitted with them.
+        ``target``, ``group`` and ``role``. Validation rows count as training rows, because the
+        final models are refitted with them.
     columns : list of str
-        A value counts within its class: a speaker who says the other digits in training does
-        not tell this one.
+        A value counts only within its class: a speaker who says other digits in training does
+        not reveal this digit.
 
     Returns
     -------
@@ -52,14 +52,14 @@ def shares_in_training(
     shares = {}
     for name, values in keys.items():
         within = (target.to_numpy() + "/" + values.to_numpy()).astype(str)
-        # What nobody knows is not shared.
+        # Missing values are not shared.
         known = values.to_numpy() != ""
         shares[name] = float((np.isin(within[test], within[training]) & known[test]).mean())
     return shares
 
 
 def _texts(values: pd.Series) -> pd.Series:
-    """As text; what is missing (the label of an unlabelled row) is empty."""
+    """Values as text; missing ones, such as labels of unlabelled rows, are empty."""
     return values.astype("string").fillna("").astype(object)
 
 
@@ -68,16 +68,16 @@ def near_duplicates(
     role: NDArray[Any],
     correlation: Callable[[NDArray[np.intp], NDArray[np.intp]], NDArray[np.float64]],
 ) -> dict[str, Any]:
-    """Test items that are the same sound as a training item.
+    """Find test items that are the same sound as a training item.
 
     Parameters
     ----------
     fingerprints : (n_items, n_features)
-        Of length one.
+        Unit vectors.
     role : (n_items,)
     correlation : callable
-        Of the waveforms of items by their numbers: how much alike pairs are, 0 to 1. Asked for
-        each test item and the training item with the nearest fingerprint.
+        Takes the numbers of two items per pair and gives the correlation of their waveforms, 0 to
+        1. Called for each test item and the training item with the nearest fingerprint.
 
     Returns
     -------

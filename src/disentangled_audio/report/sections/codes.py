@@ -109,7 +109,10 @@ def _swaps(
     views: ViewParameters,
     summary: str,
 ) -> list[blocks.Block]:
-    from disentangled_audio.evaluation.representation.swap_examples import shown_swaps, told_change
+    from disentangled_audio.evaluation.representation.swap_examples import (
+        describe_change,
+        shown_swaps,
+    )
 
     if examples.empty:
         return [blocks.text(f"There is no example: {examples.attrs['reason']}.")]
@@ -118,7 +121,7 @@ def _swaps(
     n_named: Counter[str] = Counter()
     for name, panels in shown_swaps(examples)[:MOST_SWAPS]:
         n_named[name] += 1
-        change = told_change(examples, panels)
+        change = describe_change(examples, panels)
         swaps.append(
             {
                 "kind": "swap",
