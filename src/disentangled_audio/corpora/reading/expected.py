@@ -7,7 +7,6 @@ import pandas as pd
 import soundfile
 
 from disentangled_audio.corpora.describe import NameGrammar
-from disentangled_audio.corpora.sources.archive import ZippedFile
 from disentangled_audio.corpora.sources.folder import Located, RejectedError
 from disentangled_audio.corpora.sources.generated import generated_files
 from disentangled_audio.corpora.sources.places import (
@@ -17,6 +16,7 @@ from disentangled_audio.corpora.sources.places import (
     recordings_of,
     thinned,
 )
+from disentangled_audio.corpora.sources.zip_in_place import ZippedFile
 from disentangled_audio.parameters import GENERATORS, AnySource, Corpus
 
 

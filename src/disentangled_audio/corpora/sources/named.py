@@ -5,8 +5,9 @@ import zipfile
 from collections.abc import Sequence
 from pathlib import Path, PurePath
 
-from disentangled_audio.corpora.sources.archive import Limits, files_in_zip
+from disentangled_audio.corpora.sources.archive import Limits
 from disentangled_audio.corpora.sources.folder import File, files_in_folder
+from disentangled_audio.corpora.sources.zip_in_place import files_in_zip
 from disentangled_audio.errors import UserError
 from disentangled_audio.parameters import AUDIO_FILES, AUDIO_PATTERNS, ArchiveSource
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from disentangled_audio.corpora.sources.archive import Limits, extract_members, files_in_zip
+from disentangled_audio.corpora.sources.archive import Limits, extract_members
 from disentangled_audio.corpora.sources.download import (
     UnavailableError,
     check_hash,
@@ -19,6 +19,7 @@ from disentangled_audio.corpora.sources.download import (
 )
 from disentangled_audio.corpora.sources.folder import File, Located, files_in_folder
 from disentangled_audio.corpora.sources.generated import generate, generated_folder
+from disentangled_audio.corpora.sources.zip_in_place import files_in_zip
 from disentangled_audio.errors import UserError
 from disentangled_audio.parameters import (
     GENERATORS,
