@@ -61,7 +61,7 @@ def test_stored_chunks_are_used_again_even_if_they_are_zeros(
         _, calls = _stored(folder)
     assert calls == []
     assert _chunk_times(folder) == before
-    assert "square, zero: 4 of 4 stored chunks are used again" in caplog.text
+    assert "square, zero: 4 of 4 stored chunks are reused" in caplog.text
 
 
 def test_a_missing_chunk_of_one_array_alone_is_computed(tmp_path: Path) -> None:

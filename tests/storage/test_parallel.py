@@ -20,7 +20,7 @@ TWO = ParallelParameters(n_jobs=2)
 @pytest.fixture
 def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Workers are worth their start however little remains."""
-    monkeypatch.setattr(parallel, "_START_UP_S", -1.0)
+    monkeypatch.setattr(parallel, "_START_UP_S", 0.0)
 
 
 def _process_of(chunk: int) -> tuple[int, int]:
