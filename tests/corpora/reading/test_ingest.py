@@ -11,7 +11,7 @@ import pytest
 import soundfile
 
 from disentangled_audio.corpora.generators import twin_table
-from disentangled_audio.corpora.reading.expected import listed
+from disentangled_audio.corpora.reading.expected import expected_recordings
 from disentangled_audio.corpora.reading.ingest import Ingested
 from disentangled_audio.corpora.sources.generated import TWIN_VERSION
 from disentangled_audio.corpora.sources.places import locate
@@ -387,4 +387,4 @@ def test_the_twin_is_counted_without_being_made(files_per_group: int | None) -> 
     source = TwinSource(generator="twin", files_per_group=files_per_group)
 
     expected = 417 if files_per_group is None else len(twin_table.twin_files(1))
-    assert len(listed(_corpus(sources=[source.model_dump()]), [])) == expected
+    assert len(expected_recordings(_corpus(sources=[source.model_dump()]), [])) == expected

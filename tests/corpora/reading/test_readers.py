@@ -64,14 +64,14 @@ def test_any_bytes_are_samples_or_rejected(content: bytes) -> None:
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
-        (b"not MATLAB", "not a MATLAB file of level 5 that can be read"),
+        (b"not MATLAB", "not a readable MATLAB file of level 5"),
         (_mat(g=[1.0, 2.0], info={"fs": 8000}), "has no variable 'h'; it has g, info"),
         (_mat(h=[1.0, 2.0], info=8000), "variable 'info.fs' has no field 'fs'"),
-        (_mat(h=[[1.0, 2.0], [3.0, 4.0]], info={"fs": 8000}), "is no single signal: shape"),
-        (_mat(h="text", info={"fs": 8000}), "is no single signal"),
-        (_mat(h=[1.0, 2.0], info={"fs": [1, 2]}), "is no sampling rate in hertz"),
-        (_mat(h=[1.0, 2.0], info={"fs": 0.5}), "is no sampling rate in hertz"),
-        (_mat(h=[1.0, 2.0], info={"fs": float("nan")}), "is no sampling rate in hertz"),
+        (_mat(h=[[1.0, 2.0], [3.0, 4.0]], info={"fs": 8000}), "is not a single signal: shape"),
+        (_mat(h="text", info={"fs": 8000}), "is not a single signal"),
+        (_mat(h=[1.0, 2.0], info={"fs": [1, 2]}), "is not a sampling rate in hertz"),
+        (_mat(h=[1.0, 2.0], info={"fs": 0.5}), "is not a sampling rate in hertz"),
+        (_mat(h=[1.0, 2.0], info={"fs": float("nan")}), "is not a sampling rate in hertz"),
     ],
 )
 def test_what_is_wrong_with_a_matlab_file(content: bytes, reason: str) -> None:
@@ -81,7 +81,7 @@ def test_what_is_wrong_with_a_matlab_file(content: bytes, reason: str) -> None:
 
 
 def test_raw_bytes_that_are_no_whole_number_of_samples_are_rejected() -> None:
-    with pytest.raises(RejectedError, match="7 bytes are no whole number of float32 samples"):
+    with pytest.raises(RejectedError, match="7 bytes are not a whole number of float32 samples"):
         read_samples(b"1234567", _raw("float32"))
 
 

@@ -103,7 +103,7 @@ BYTES: dict[str, tuple[bytes, str]] = {
     "0 bits.wav": (wav(bits=0, align=2), "not audio that can be decoded"),
     "unknown codec.wav": (wav(tag=0x1234), "not audio that can be decoded"),
     "0 Hz.wav": (wav(rate_hz=0), "not audio that can be decoded"),
-    "1 Hz.wav": (wav(rate_hz=1), "its sampling rate is 1 Hz, which is none of audio"),
+    "1 Hz.wav": (wav(rate_hz=1), "its sampling rate is 1 Hz, which is not plausible"),
     "2 GHz.wav": (wav(rate_hz=2**31 - 1), "its sampling rate is 2147483647 Hz"),
     "text.wav": (b"this is a note\n" * 100, "not audio that can be decoded"),
     "page.wav": (b"<!DOCTYPE html><title>404</title>", "not audio that can be decoded"),
@@ -114,11 +114,14 @@ BYTES: dict[str, tuple[bytes, str]] = {
     "minus infinity.wav": (_with_value(-np.inf, subtype="DOUBLE"), "holds NaN or infinity"),
     "beyond float32.wav": (_with_value(1e300, subtype="DOUBLE"), "holds NaN or infinity"),
     "silent.wav": (wav(bytes(3200)), "silent: every sample is zero"),
-    "direct current.wav": (wav(b"\x00\x20" * N_SAMPLES), "holds no sound: each channel has one"),
+    "direct current.wav": (
+        wav(b"\x00\x20" * N_SAMPLES),
+        "holds no sound: each channel is constant",
+    ),
     "too short.wav": (wav(pcm_16(sound(399))), "too short: 0.04988 s, the minimum is 0.05 s"),
     "begins late.wav": (wav(bytes(3200) + pcm_16(sound())), "silent in the first 0.1 s"),
-    "promises 256 GB.flac": (_flac(2**36 - 1), "its header tells no true length: 68719476735"),
-    "streamed.flac": (_flac(0), "its header tells no true length: 9223372036854775807 samples"),
+    "promises 256 GB.flac": (_flac(2**36 - 1), "its header has a wrong length: 68719476735"),
+    "streamed.flac": (_flac(0), "its header has a wrong length: 9223372036854775807 samples"),
 }
 
 
@@ -172,7 +175,7 @@ ENTRIES: dict[str, tuple[Make, str]] = {
     "other of two.wav": (_link("one of two.wav"), "is a link to one of two.wav, which"),
     "loop": (_link("."), "leads to "),
     "loop.wav": (_link(".."), "leads to "),
-    "root": (_link("/"), "leads to /, which is read already or holds this folder"),
+    "root": (_link("/"), "leads to /, which has been read or contains this folder"),
     "again": (_link("real.wav"), "leads to "),
     "pipe.wav": (_fifo, "is a pipe, not a file"),
     "link to a pipe.wav": (_link("pipe.wav"), "is a pipe, not a file"),

@@ -175,9 +175,9 @@ def test_an_archive_made_on_windows_has_its_folders(tmp_path: Path) -> None:
 
 OUTSIDE = "would lie outside of the folder"
 LEADS_OUT = "links out of the folder"
-NO_FILE = "which is no file in the archive"
+NO_FILE = "which is not in the archive"
 SPECIAL = "is a device, a pipe"
-TWICE = "is there more than once"
+TWICE = "occurs more than once"
 EVIL_NAMES = [
     *("../evil.wav", "top/../../evil.wav", "top/../evil.wav", "top/..", "..\\evil.wav"),
     *("/etc/evil.wav", "\\evil.wav", "C:evil.wav", "c:\\evil.wav", "//host/share/evil.wav"),
@@ -299,7 +299,7 @@ def test_a_decompression_bomb_is_refused(tmp_path: Path, kind: str, limits: Limi
 def test_a_bomb_in_a_tar_is_not_even_passed(tmp_path: Path) -> None:
     archive = _tar(tmp_path / "some.tgz", ("bomb", bytes(1_000_000)), ("good.wav", b"good"))
 
-    with pytest.raises(UserError, match="member 'bomb' makes it 1000000 bytes"):
+    with pytest.raises(UserError, match="member 'bomb' makes 1000000 bytes"):
         list_members(archive, ["good.wav"], Limits(max_bytes=1000))
 
 
@@ -307,7 +307,7 @@ def test_many_links_to_one_file_count_each(tmp_path: Path) -> None:
     links = [(_special(f"{i}.wav", tarfile.SYMTYPE, "big.wav"), b"") for i in range(10)]
     archive = _tar(tmp_path / "some.tar", ("big.wav", bytes(1000)), *links)
 
-    _assert_refused(archive, "big.wav", "makes it 6000 bytes", Limits(max_bytes=5000))
+    _assert_refused(archive, "big.wav", "makes 6000 bytes", Limits(max_bytes=5000))
 
 
 def test_too_many_members_are_refused(tmp_path: Path) -> None:
@@ -347,7 +347,7 @@ def test_a_truncated_archive_is_refused(tmp_path: Path, kind: str, share: float)
     content = archive.read_bytes()[:52_000]
     archive.write_bytes(content[: int(share * len(content))])
 
-    with pytest.raises(UserError, match="to have it downloaded again") as caught:
+    with pytest.raises(UserError, match="to download it again") as caught:
         extract_members(archive, WAVS, tmp_path / "out")
     assert str(archive) in str(caught.value)
     assert not (tmp_path / "out").exists()
@@ -362,7 +362,7 @@ def test_a_tar_that_ends_or_is_damaged_between_members_is_refused(
     content = archive.read_bytes()
     archive.write_bytes(content[:at] if cut else content[:at] + b"??" + content[at + 2 :])
 
-    with pytest.raises(UserError, match="it is cut off or damaged at byte 1024"):
+    with pytest.raises(UserError, match="it is truncated or damaged at byte 1024"):
         list_members(archive, WAVS)
 
 

@@ -462,7 +462,7 @@ def test_only_a_zip_can_be_read_in_place(archives: Path, tmp_path: Path) -> None
     for source in described["sources"]:
         source["extract"] = False
 
-    with pytest.raises(UserError, match=r"tgz is no zip archive.*extract: true"):
+    with pytest.raises(UserError, match=r"tgz is not a zip archive.*extract: true"):
         locate(Corpus.model_validate(described), [archives, tmp_path])
 
 

@@ -107,7 +107,7 @@ FAILED: dict[str, tuple[Answer, list[str], int]] = {
     ),
     "more than declared": (
         Answer(CONTENT, declared=HALF),
-        [f"{_md5(CONTENT[:HALF])}, expected is {_md5(CONTENT)}"],
+        [f"{_md5(CONTENT[:HALF])} instead of {_md5(CONTENT)}"],
         1,
     ),
     "another file": (
@@ -257,7 +257,7 @@ def test_a_file_that_is_there_is_checked_and_never_replaced(tmp_path: Path, reco
     if recorded:
         (tmp_path / "file.zip.sha256").write_text(_sha256(CONTENT)[7:], encoding="utf-8")
 
-    with pytest.raises(UserError, match="Delete it to have it downloaded again") as caught:
+    with pytest.raises(UserError, match="Delete it to download it again") as caught:
         _fetch(tmp_path, NOWHERE, known_hash=None if recorded else _md5(CONTENT))
     assert str(tmp_path / "file.zip") in str(caught.value)
     assert (tmp_path / "file.zip").read_bytes() == OTHER

@@ -21,7 +21,7 @@ class ZippedFile(File):
         modified_ns = self.path.stat().st_mtime_ns
         try:
             return _opened_zip(self.path, modified_ns).read(self.member)
-        # A bzip2 stream that is damaged is an OSError.
+        # A damaged bzip2 stream raises an OSError.
         except (*DAMAGED, OSError) as error:
             raise RejectedError(
                 f"damaged in its archive: {error}", "get the archive again"
@@ -33,51 +33,50 @@ class ZippedFile(File):
 
 @functools.lru_cache(maxsize=2)
 def _opened_zip(archive: Path, modified_ns: int) -> zipfile.ZipFile:
-    # Opening reads the whole directory of the archive, far more than one member.
+    # Cached, because opening reads the archive's whole directory.
     return zipfile.ZipFile(archive)
 
 
 def files_in_zip(
     archive: Path, subfolders: list[str], members: list[str], patterns: list[str], limits: Limits
 ) -> list[File]:
-    """Members of a zip below one of its folders that match one of the glob patterns.
+    """List the members of a zip below one of its folders that match one of the glob patterns.
 
     Parameters
     ----------
     archive : Path
     subfolders : list of str
-        Folder in the archive, as a glob pattern; empty for all of it. The first counts that has
-        members.
+        Folder in the archive, as glob patterns, of which the first that matches is used; empty
+        for the whole archive.
     members : list of str
         Shell patterns for whole paths in the archive, as for extraction.
     patterns : list of str
         Glob patterns below the subfolder.
     limits : Limits
-        What the archive may hold.
 
     Raises
     ------
     UserError
-        If the archive is no zip, is damaged or unsafe, or a pattern is none.
+        If the archive is not a zip, is damaged or unsafe, or a pattern is invalid.
     """
     if not zipfile.is_zipfile(archive):
         raise UserError(
-            f"{archive} is no zip archive, and only a zip can be read in place; set extract: true"
+            f"{archive} is not a zip archive, and only zips can be read in place; set extract: true"
         )
     chosen = list_members(archive, members, limits)
-    above = _first_above(subfolders, list(chosen))
-    if above is None:
+    prefix = _first_prefix(subfolders, list(chosen))
+    if prefix is None:
         return []
     wanted = Patterns(patterns)
     return [
-        ZippedFile(archive, path.removeprefix(above), too_large(member.n_bytes), member.name)
+        ZippedFile(archive, path.removeprefix(prefix), too_large(member.n_bytes), member.name)
         for path, member in chosen.items()
-        if path.startswith(above) and wanted.matches(path.removeprefix(above))
+        if path.startswith(prefix) and wanted.matches(path.removeprefix(prefix))
     ]
 
 
-def _first_above(subfolders: list[str], paths: list[str]) -> str | None:
-    """What paths in the first folder that is there begin with."""
+def _first_prefix(subfolders: list[str], paths: list[str]) -> str | None:
+    """Find the first subfolder that has members, as the prefix of their paths."""
     for pattern in subfolders:
         parts = PurePosixPath(pattern.strip("/")).parts
         tops = {PurePosixPath(path).parts[: len(parts)] for path in paths}
