@@ -235,7 +235,7 @@ def test_a_table_completes_a_pattern_and_its_empty_cells_change_nothing(tmp_path
     assert grammar.columns == ["take", "room", "folder", "kind", "licence", "citation"]
 
 
-def test_cells_are_text_and_labels_that_look_like_nothing_are_kept(tmp_path: Path) -> None:
+def test_cells_are_text_and_labels_like_none_are_kept(tmp_path: Path) -> None:
     (tmp_path / "m.csv").write_text("file,label\na,None\nb,NA\nc,007\n", encoding="utf-8")
     grammar = _grammar(tmp_path, metadata="m.csv")
 
@@ -269,7 +269,7 @@ def test_the_first_folder_that_has_the_table_is_used(tmp_path: Path) -> None:
         ('path\n"', "is not a CSV file in UTF-8"),
     ],
 )
-def test_a_table_that_cannot_be_used_is_named(tmp_path: Path, text: str, message: str) -> None:
+def test_an_unusable_table_is_named(tmp_path: Path, text: str, message: str) -> None:
     (tmp_path / "m.csv").write_text(text, encoding="utf-8")
 
     with pytest.raises(UserError, match=message) as caught:
@@ -284,7 +284,7 @@ def test_a_table_in_another_encoding_is_refused(tmp_path: Path) -> None:
         _grammar(tmp_path, metadata="m.csv")
 
 
-def test_a_missing_table_names_every_place_looked_at(tmp_path: Path) -> None:
+def test_a_missing_table_names_every_searched_place(tmp_path: Path) -> None:
     corpus = Corpus.model_validate(
         {"sources": [{"folder": "x"}], "metadata": "m.csv", "analysis": ANALYSIS}
     )
@@ -302,7 +302,7 @@ def test_an_invalid_regular_expression_is_shown_as_written() -> None:
 
 
 @pytest.mark.parametrize("column", MEASURED_COLUMNS)
-def test_a_pattern_may_not_set_what_is_measured(column: str) -> None:
+def test_a_pattern_may_not_set_measured_columns(column: str) -> None:
     with pytest.raises(UserError, match=rf"reserved column: \['{column}'\]"):
         _grammar(name_patterns=[rf"(?P<{column}>\w+)\.wav"])
 

@@ -189,12 +189,12 @@ def _deadly(chunk: int) -> int:
     raise distributed.KilledWorker("chunk", SimpleNamespace(address="tcp://127.0.0.1:1"), 3)
 
 
-def test_a_chunk_of_which_workers_die_is_told(cluster: Cluster) -> None:
-    with pytest.raises(UserError, match="its workers died, one after the other"):
+def test_a_chunk_that_kills_workers_is_reported(cluster: Cluster) -> None:
+    with pytest.raises(UserError, match="several workers died while working on the same chunk"):
         list(in_parallel(_deadly, [1, 2], cluster.parallel))
 
 
-def test_an_address_where_nobody_answers_is_named() -> None:
+def test_an_unreachable_scheduler_is_named() -> None:
     parallel = ParallelParameters(backend="dask", scheduler_address="nonsense://x")
-    with pytest.raises(UserError, match="no dask scheduler answers"):
+    with pytest.raises(UserError, match=r"scheduler answers at .*scheduler_address=nonsense://x"):
         list(in_parallel(abs, [1], parallel))

@@ -93,7 +93,7 @@ def _expected_groups(name: str, patterns: list[str]) -> dict[str, str] | None:
 
 @fuzzed
 @given(NAMES)
-def test_any_name_gives_the_groups_of_the_first_pattern_that_it_fits(name: str) -> None:
+def test_any_name_gives_the_groups_of_the_first_matching_pattern(name: str) -> None:
     for grammar, corpus, source, patterns in GRAMMARS:
         row = grammar.parse(name, "label", source)
 

@@ -68,7 +68,7 @@ def test_a_file_with_another_hash_is_rejected_and_the_others_are_kept(
     assert "0" * 64 in row["reason"]
 
 
-def test_a_wrong_table_of_hashes_is_one_reason_with_its_count(data: Path) -> None:
+def test_wrong_hashes_are_counted_as_one_reason(data: Path) -> None:
     (data / "known").write_text(_table(dict.fromkeys(NAMES[:2], "0" * 64), "csv"), encoding="utf-8")
 
     with pytest.raises(UserError, match=r"\(2 × not the expected file\)"):
@@ -162,7 +162,7 @@ def test_found_and_expected_counts_are_by_class_and_kind() -> None:
     ]
 
 
-def test_an_expected_column_that_is_not_there_is_named() -> None:
+def test_a_missing_expected_column_is_named() -> None:
     recordings, splits = _rows(("a1", "rir", "1", "a", "train"))
     corpus = _corpus(expected=[{"where": {"colour": "red"}, "recordings": 1}])
 

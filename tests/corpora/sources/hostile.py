@@ -116,7 +116,7 @@ BYTES: dict[str, tuple[bytes, str]] = {
     "silent.wav": (wav(bytes(3200)), "silent: every sample is zero"),
     "direct current.wav": (
         wav(b"\x00\x20" * N_SAMPLES),
-        "holds no sound: each channel is constant",
+        "holds no sound: each channel is",
     ),
     "too short.wav": (wav(pcm_16(sound(399))), "too short: 0.04988 s, the minimum is 0.05 s"),
     "begins late.wav": (wav(bytes(3200) + pcm_16(sound())), "silent in the first 0.1 s"),

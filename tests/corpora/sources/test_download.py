@@ -78,7 +78,7 @@ WHOLE: dict[str, tuple[list[Answer], bool, list[str | None]]] = {
 
 
 @pytest.mark.parametrize("name", WHOLE)
-def test_a_file_comes_whole_and_once_and_nothing_else_is_left(
+def test_a_file_is_downloaded_completely_and_once_without_leftovers(
     server: Server, tmp_path: Path, name: str
 ) -> None:
     answers, known, ranges = WHOLE[name]
@@ -127,7 +127,7 @@ FAILED: dict[str, tuple[Answer, list[str], int]] = {
 
 
 @pytest.mark.parametrize("name", FAILED)
-def test_what_cannot_be_had_is_told_with_its_address(
+def test_a_failed_download_names_its_address_and_reason(
     server: Server, tmp_path: Path, name: str
 ) -> None:
     answer, texts, n_requests = FAILED[name]
@@ -172,7 +172,7 @@ def test_an_interrupted_download_is_continued_by_the_next_run(
         (CONTENT + b"more", "", [f"bytes={len(CONTENT) + 4}-", None]),
     ],
 )
-def test_a_part_that_is_not_of_this_file_is_dropped(
+def test_a_part_of_another_file_is_discarded(
     server: Server, tmp_path: Path, part: bytes, note: str, ranges: list[str | None]
 ) -> None:
     url = server.url("file.zip", Answer(CONTENT))
@@ -185,7 +185,7 @@ def test_a_part_that_is_not_of_this_file_is_dropped(
 
 
 @pytest.mark.parametrize(("known", "continued"), [(_md5(CONTENT), REST), (None, None)])
-def test_a_part_is_continued_from_another_mirror_if_a_hash_vouches(
+def test_a_part_is_resumed_from_another_mirror_only_with_a_known_hash(
     server: Server, tmp_path: Path, known: str | None, continued: str | None
 ) -> None:
     first = server.url("one/file.zip", Answer(CONTENT, sent=HALF), Answer(status=404))
@@ -195,7 +195,7 @@ def test_a_part_is_continued_from_another_mirror_if_a_hash_vouches(
     assert server.ranges()[-1] == continued
 
 
-def test_mirrors_are_tried_in_turn_and_waited_for_only_at_the_last(
+def test_mirrors_are_tried_in_turn_and_only_the_last_is_retried(
     server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pauses: list[float] = []
@@ -218,9 +218,7 @@ def test_mirrors_are_tried_in_turn_and_waited_for_only_at_the_last(
     assert pauses == [0.01, 0.02]
 
 
-def test_a_file_whose_hash_is_then_accepted_is_not_downloaded_again(
-    server: Server, tmp_path: Path
-) -> None:
+def test_accepting_a_hash_does_not_download_the_file_again(server: Server, tmp_path: Path) -> None:
     url = server.url("file.zip", Answer(OTHER))
     with pytest.raises(UserError):
         _fetch(tmp_path, url)
@@ -284,7 +282,7 @@ def _no_folder(folder: Path, _: pytest.MonkeyPatch) -> None:
         (_no_folder, r"file\.zip from http.* cannot be written to"),
     ],
 )
-def test_a_folder_that_cannot_take_it_is_named(
+def test_an_unusable_folder_is_named(
     server: Server,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -309,12 +307,12 @@ def test_a_folder_that_cannot_take_it_is_named(
         ("http://[bad/x.zip", "could not be downloaded"),
     ],
 )
-def test_only_web_addresses_are_asked(tmp_path: Path, url: str, message: str) -> None:
+def test_only_http_and_https_are_allowed(tmp_path: Path, url: str, message: str) -> None:
     with pytest.raises(UserError, match=message):
         _fetch(tmp_path, url)
 
 
-def test_two_runs_at_once_download_once(server: Server, tmp_path: Path) -> None:
+def test_two_simultaneous_runs_download_once(server: Server, tmp_path: Path) -> None:
     url = server.url("file.zip", Answer(CONTENT, stall_s=0.1))
 
     with ThreadPoolExecutor(2) as pool:
@@ -335,7 +333,7 @@ def test_a_proxy_is_taken_from_the_environment(
     assert _fetch(tmp_path, "http://example.invalid/file.zip") == CONTENT
 
 
-def test_a_terminal_is_shown_progress_and_a_log_is_not(
+def test_progress_is_shown_in_a_terminal_but_not_in_a_log(
     server: Server,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
