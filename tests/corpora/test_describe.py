@@ -1,4 +1,4 @@
-"""Columns from names and tables: SLR28's grammar on every name, and what is refused."""
+"""Columns from names and tables: every name of SLR28, and refused patterns and tables."""
 
 from collections import Counter
 from functools import cache

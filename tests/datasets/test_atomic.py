@@ -1,4 +1,4 @@
-"""Every format of the catalog: whole versions or none, on disks, in stores, and when killed."""
+"""Every format of the catalog saves complete versions or none: on disks, in stores, when killed."""
 
 import json
 import logging
@@ -357,7 +357,7 @@ def test_chunks_on_disk_are_linked_and_not_read(
 
 def test_reused_chunks_are_logged(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     array = _on_disk(tmp_path / "store")
-    said = []
+    messages = []
     for version, given in [
         (FIRST, array),
         (SECOND, array),
@@ -366,8 +366,8 @@ def test_reused_chunks_are_logged(tmp_path: Path, caplog: pytest.LogCaptureFixtu
         caplog.clear()
         with caplog.at_level(logging.INFO, "disentangled_audio"):
             _dataset(tmp_path, "a.zarr", Version(None, version)).save(given)
-        said.append([record.message for record in caplog.records])
-    assert said == [
+        messages.append([record.message for record in caplog.records])
+    assert messages == [
         [],
         ["a.zarr: all 142 stored chunks of the newest version are reused"],
         [],

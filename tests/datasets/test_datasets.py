@@ -1,4 +1,4 @@
-"""Round trips through versions, what loading refuses, and what Kedro-Viz is shown."""
+"""Round trips through versions, refused content, and previews for Kedro-Viz."""
 
 import base64
 import io
@@ -38,7 +38,7 @@ FIRST, SECOND = "2001-01-01T00.00.00.000Z", "2002-02-02T00.00.00.000Z"
 
 
 class _Text(AtomicDataset):
-    """The smallest dataset there is."""
+    """A minimal dataset."""
 
     def _write(self, data: Any, path: Path) -> None:
         path.write_text(data[: len(data) // 2], encoding="utf-8")
@@ -265,7 +265,7 @@ def test_folder_previews_have_description_and_path(tmp_path: Path) -> None:
 
 
 class Foreign(LogisticRegression):
-    """A type that this project does not know."""
+    """A type that is not trusted."""
 
 
 @pytest.mark.parametrize(

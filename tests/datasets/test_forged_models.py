@@ -1,4 +1,4 @@
-"""Files that a stranger forged: loading them runs nothing, allocates nothing, and names the file.
+"""Loading a forged file runs nothing, allocates nothing, and raises an error that names the file.
 
 A marker file stands for the command that a forged file would run.
 """
@@ -347,7 +347,7 @@ def test_there_is_a_forged_file_for_each_kind_of_node() -> None:
 
 
 def test_the_forged_file_runs_its_command_if_its_names_are_trusted(tmp_path: Path) -> None:
-    """Whoever trusts all names that begin like the package's runs the command."""
+    """Trusting every name in the package would run the command."""
     marker = tmp_path / "ran"
     _write_skops(tmp_path / "forged.skops", _runs(f"touch '{marker}'"))
 

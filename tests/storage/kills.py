@@ -1,4 +1,4 @@
-"""Kills of real runs at moments that are seen in their files, and what must be left of them."""
+"""Kills real runs at chosen moments, and checks what they leave behind."""
 
 import os
 import re

@@ -1,4 +1,4 @@
-"""Chunks that are stored are never computed again, and only whole ones count."""
+"""Stored chunks are never computed again, and only complete ones count."""
 
 import logging
 import os

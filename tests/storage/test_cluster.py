@@ -1,4 +1,4 @@
-"""A real cluster of two worker processes gives the bytes that one process gives."""
+"""A cluster of two worker processes gives the same bytes as one process."""
 
 import json
 import os
@@ -185,7 +185,7 @@ def test_a_worker_that_is_killed_among_features_loses_nothing(
 
 
 def _deadly(chunk: int) -> int:
-    # As the scheduler does when several workers have died of a chunk.
+    # The scheduler raises this after a chunk has killed several workers.
     raise distributed.KilledWorker("chunk", SimpleNamespace(address="tcp://127.0.0.1:1"), 3)
 
 

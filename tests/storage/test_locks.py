@@ -1,4 +1,4 @@
-"""One run at a time on one corpus and protocol; a killed run holds nobody up."""
+"""Only one run at a time uses a corpus and protocol, and a killed run blocks nobody."""
 
 import errno
 import json
@@ -189,7 +189,7 @@ def _fails(number: int) -> Callable[..., Any]:
     return fail
 
 
-def test_jobs_that_train_folds_run_beside_a_run_of_their_protocol(tmp_path: Path) -> None:
+def test_jobs_that_train_folds_need_no_run_lock(tmp_path: Path) -> None:
     manifest = JSONDataset(filepath=str(tmp_path / "run_manifest.json"))
     names = {name: MemoryDataset("x") for name in ("params:corpus_name", "params:protocol_name")}
     catalog = DataCatalog({"run_manifest": manifest, **names})

@@ -1,4 +1,4 @@
-"""Chunks on several workers: all are done once, and a mistake in one is told."""
+"""Chunks on several workers are each done once, and errors are raised."""
 
 import os
 import time

@@ -1,4 +1,4 @@
-"""Bars appear in a terminal where work takes longer, and leave nothing behind."""
+"""Bars appear in a terminal for longer work, and leave nothing behind."""
 
 import io
 import time

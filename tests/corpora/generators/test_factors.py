@@ -1,4 +1,4 @@
-"""The clips of known content, rhythm and pitch: what was planted is measured back."""
+"""Measurements on the synthesised clips recover their content, rhythm and pitch."""
 
 from collections import Counter
 from itertools import product
@@ -209,11 +209,11 @@ def test_files_are_mono_with_the_configured_durations(tmp_path: Path) -> None:
         min_duration_s=0.5,
         max_duration_s=2.0,
     )
-    told: list[tuple[int, int]] = []
+    reports: list[tuple[int, int]] = []
 
-    generate_factors(tmp_path / "clips", source, lambda done, total: told.append((done, total)))
+    generate_factors(tmp_path / "clips", source, lambda done, total: reports.append((done, total)))
 
-    assert told == [(n, 8) for n in range(1, 9)]
+    assert reports == [(n, 8) for n in range(1, 9)]
     for path in (tmp_path / "clips").iterdir():
         info = soundfile.info(path)
         assert (info.channels, info.samplerate, info.subtype) == (1, RATE_HZ, "PCM_16")

@@ -1,4 +1,4 @@
-"""The simulated twin: its names, its files, and what was planted in them."""
+"""The simulated twin: its names, its files and its planted shortcuts."""
 
 import csv
 import os

@@ -1,4 +1,4 @@
-"""Formats, channels, resampling and alignment of one file, and each way to be rejected."""
+"""Decoding, channels, resampling and alignment of one file, and its possible rejections."""
 
 import hashlib
 import re

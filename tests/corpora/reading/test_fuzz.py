@@ -1,4 +1,4 @@
-"""Names and headers that nobody thought of: 10,000 of each, or FUZZ_EXAMPLES (`make fuzz`)."""
+"""Random names and headers: 10,000 of each, or FUZZ_EXAMPLES (`make fuzz`)."""
 
 import os
 import re

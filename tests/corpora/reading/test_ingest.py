@@ -1,4 +1,4 @@
-"""A folder of recordings in, rows and clips out; every unusable file has its reason."""
+"""Ingestion turns folders of recordings into rows and clips, and names rejected files."""
 
 from collections.abc import Callable
 from pathlib import Path

@@ -117,7 +117,7 @@ def test_duplicates_are_found_within_and_across_classes_and_roles() -> None:
     report = integrity_report(recordings, splits, pd.DataFrame(), _corpus())
 
     duplicates = report["duplicates"]
-    # The channels of a file are no duplicates.
+    # The channels of a file do not count as duplicates.
     assert duplicates["groups"] == 2
     assert (duplicates["within_class"], duplicates["across_classes"]) == (1, 1)
     assert duplicates["in_training_and_test"] == 1

@@ -1,4 +1,4 @@
-"""Formats without and with a header, recordings of several files, and what is wrong with them."""
+"""Formats with and without a header, recordings in several files, and their errors."""
 
 import io
 from pathlib import Path

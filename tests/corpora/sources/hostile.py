@@ -1,4 +1,4 @@
-"""A tree of files that are damaged, lie, or merely look as if they did."""
+"""Files that are damaged, have wrong headers, or merely look dangerous."""
 
 import io
 import os
@@ -37,7 +37,7 @@ def wav(
     before: bytes = b"",
     after: bytes = b"",
 ) -> bytes:
-    """A wav whose header says what it is told to; right where it is told nothing."""
+    """A wav with the given header fields, which are correct by default."""
     data = pcm_16(sound()) if data is None else data
     align = n_channels * bits // 8 % 2**16 if align is None else align
     fmt = struct.pack("<HHIIHH", tag, n_channels, rate_hz, rate_hz * align % 2**32, align, bits)
@@ -69,7 +69,7 @@ def _with_value(value: float, **how: str) -> bytes:
 
 
 def _flac(n_frames: int) -> bytes:
-    """A flac whose header tells another number of samples; none stands for a stream."""
+    """A flac whose header claims another number of samples; 0 stands for a stream."""
     content = bytearray(encoded(format="FLAC"))
     content[21] = (content[21] & 0xF0) | (n_frames >> 32)
     content[22:26] = (n_frames & 0xFFFFFFFF).to_bytes(4, "big")
@@ -283,7 +283,7 @@ GOOD = ["good 1.wav", "good 2.flac", "real.wav/inside.wav", "sub/deep/good 4.wav
 
 
 def build_good(folder: Path) -> None:
-    """Write recordings that must come out the same whatever lies beside them."""
+    """Write recordings whose result must not depend on the other files."""
     for seed, name in enumerate(GOOD):
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -292,7 +292,7 @@ def build_good(folder: Path) -> None:
 
 
 def build_hostile(folder: Path) -> None:
-    """Write everything else beside them."""
+    """Write all other files into the same folder."""
     for name, (content, _) in BYTES.items():
         (folder / name).write_bytes(content)
     for name, (make, _) in ENTRIES.items():

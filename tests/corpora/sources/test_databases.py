@@ -1,4 +1,4 @@
-"""The real databases, from archives built in their documented formats to `recordings`."""
+"""The real databases, read from archives built in their documented formats."""
 
 import csv
 import io
@@ -29,12 +29,12 @@ from disentangled_audio.corpora.sources.download import hash_of
 from disentangled_audio.corpora.sources.places import locate, source_records
 from disentangled_audio.errors import UserError
 from disentangled_audio.evaluation.splits import make_splits
-from disentangled_audio.parameters import Corpus, Protocol
+from disentangled_audio.parameters import Corpus, FourierParameters, Protocol
 from tests.conftest import REPOSITORY, load_catalog, make_project, run_kedro
 from tests.corpora.conftest import Answer, Server
 from tests.corpora.reading.reading import ingest
 
-# Whole files, sample by sample.
+# Clips that keep every sample of the files.
 UNTOUCHED = {
     "channel": "each",
     "duration_s": 0.05,
@@ -59,7 +59,7 @@ def _configuration() -> Any:
 def _described(name: str) -> dict[str, Any]:
     described = OmegaConf.to_container(_configuration()._corpora[name], resolve=True)
     for source in described["sources"]:
-        # The archives of the tests are others than the published one.
+        # The archives of the tests differ from the published ones.
         source.pop("hash", None)
     return described
 
@@ -649,7 +649,7 @@ def test_no_physical_room_is_ever_on_two_sides(
     try:
         rows, splits = _split_by_room(case, seed, fold, kept)
     except UserError as error:
-        # A class of which no room is left to train on cannot be split, and is refused by name.
+        # A class without a room for training cannot be split, and is refused by name.
         if "no training row of class" not in str(error):
             raise
         return
@@ -716,10 +716,9 @@ def test_the_protocols_split_the_complete_databases(environment: str, name: str,
 
 
 def _n_components(environment: str) -> int:
-    conf = REPOSITORY / "conf"
-    base = OmegaConf.load(conf / "base" / "feature_engineering" / "parameters.yml")
-    own = conf / environment / "parameters.yml"
-    return OmegaConf.merge(base, OmegaConf.load(own) if own.is_file() else {}).fourier.n_components
+    file = REPOSITORY / "conf" / environment / "parameters.yml"
+    own = OmegaConf.load(file).get("fourier", {}) if file.is_file() else {}
+    return FourierParameters.model_validate(dict(own)).n_components
 
 
 def test_an_environment_reads_its_archives_and_its_manifest_has_their_hashes(

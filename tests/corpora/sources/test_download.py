@@ -1,4 +1,4 @@
-"""A download is whole and right, or its failure says what to do."""
+"""A download is complete and correct, or its error says what to do."""
 
 import hashlib
 import json
@@ -55,12 +55,16 @@ def _answers(first: bytes = CONTENT, then: bytes = CONTENT, **how: bool) -> list
 
 
 WHOLE: dict[str, tuple[list[Answer], bool, list[str | None]]] = {
-    # What the server answers, whether the hash is known, and what it was asked for.
+    # The answers of the server, whether the hash is known, and the requested ranges.
     "at once": ([Answer(CONTENT)], True, [None]),
-    "continued": (_answers(), True, [None, REST]),
-    "continued as the hash vouches": (_answers(validator=False), True, [None, REST]),
-    "continued as the server vouches": (_answers(), False, [None, REST]),
-    "not continued as nobody vouches": (_answers(OTHER, validator=False), False, [None, None]),
+    "resumed": (_answers(), True, [None, REST]),
+    "resumed because of the hash": (_answers(validator=False), True, [None, REST]),
+    "resumed because of the validator": (_answers(), False, [None, REST]),
+    "not resumed without either": (
+        _answers(OTHER, validator=False),
+        False,
+        [None, None],
+    ),
     "no ranges": (
         [Answer(CONTENT, sent=HALF), Answer(CONTENT, ranges=False)],
         True,
@@ -69,9 +73,9 @@ WHOLE: dict[str, tuple[list[Answer], bool, list[str | None]]] = {
     "changed meanwhile": (_answers(OTHER), False, [None, REST]),
     "changed, If-Range ignored": (_answers(OTHER, if_range=False), False, [None, REST, None]),
     "changed, only the hash shows": (_answers(OTHER, validator=False), True, [None, REST, None]),
-    "gets on, if slowly": ([*[Answer(CONTENT, sent=50_000)] * 7, Answer(CONTENT)], True, []),
+    "many short transfers": ([*[Answer(CONTENT, sent=50_000)] * 7, Answer(CONTENT)], True, []),
     "unknown length": ([Answer(CONTENT, headers={"Content-Length": ""})], True, [None]),
-    "called gzip": ([Answer(CONTENT, headers={"Content-Encoding": "gzip"})], True, [None]),
+    "declared as gzip": ([Answer(CONTENT, headers={"Content-Encoding": "gzip"})], True, [None]),
     "stalls": ([Answer(CONTENT, stall_s=10), Answer(CONTENT)], True, []),
     "fails for a while": ([Answer(status=503), Answer(status=429), Answer(CONTENT)], True, []),
 }
@@ -96,7 +100,7 @@ def test_a_file_is_downloaded_completely_and_once_without_leftovers(
 
 
 FAILED: dict[str, tuple[Answer, list[str], int]] = {
-    # What the server always answers, what the user is told, and how often it is asked.
+    # The answer of the server, texts in the message, and the number of requests.
     "not there": (Answer(status=404), ["404 Not Found", "Check the address", "HTTPS_PROXY"], 1),
     "broken": (Answer(status=500), ["500 Internal Server Error", "(3 attempts)"], 3),
     "stalls": (Answer(CONTENT, ranges=False, stall_s=10), ["in time", "(3 attempts)"], 3),
@@ -184,7 +188,7 @@ def test_a_part_of_another_file_is_discarded(
     assert server.ranges() == ranges
 
 
-@pytest.mark.parametrize(("known", "continued"), [(_md5(CONTENT), REST), (None, None)])
+@pytest.mark.parametrize(("known", "resumed"), [(_md5(CONTENT), REST), (None, None)])
 def test_a_part_is_resumed_from_another_mirror_only_with_a_known_hash(
     server: Server, tmp_path: Path, known: str | None, continued: str | None
 ) -> None:
@@ -231,7 +235,7 @@ def test_the_first_downloads_hash_is_recorded_and_checked_from_then_on(
     server: Server, tmp_path: Path
 ) -> None:
     url = server.url("file.zip", Answer(CONTENT), Answer(OTHER))
-    # Under a known hash nothing has to be recorded, until it is no longer asked for.
+    # With a known hash nothing is recorded; without it, the hash is.
     _fetch(tmp_path, url)
     assert recorded_hash(tmp_path / "file.zip") is None
     _fetch(tmp_path, url, known_hash=None)

@@ -1,4 +1,4 @@
-"""Hostile files: each has its reason or its right values, and none changes the good ones."""
+"""Hostile files are rejected with their reason or read correctly, and do not affect others."""
 
 import os
 import sys
@@ -64,9 +64,9 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def mixed(data: Path) -> Iterator[Ingested]:
-    """All files, some of which cannot be read or shrink meanwhile."""
+    """All files, with one unreadable and one that shrinks while it is read."""
     with pytest.MonkeyPatch.context() as patch:
-        # Whoever runs the tests may read everything.
+        # Patched, because the user who runs the tests may be root.
         patch.setattr(Path, "read_bytes", _read_bytes(Path.read_bytes))
         patch.setattr(os, "scandir", _scandir(os.scandir))
         yield ingest(_corpus(), [data])
