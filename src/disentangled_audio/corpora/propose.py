@@ -236,7 +236,7 @@ def _target(
         raise UserError(
             "no class can be found in sub-folders or names; put each class into a folder of its "
             "own, give the number of the name part that is the class with --class-part"
-            f"{seen}, or write the corpus file by hand (README, 'Your own recordings')"
+            f"{seen}, or write the corpus file by hand (docs/recordings.md)"
         )
     return candidates[0]
 

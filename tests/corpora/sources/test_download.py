@@ -190,13 +190,13 @@ def test_a_part_of_another_file_is_discarded(
 
 @pytest.mark.parametrize(("known", "resumed"), [(_md5(CONTENT), REST), (None, None)])
 def test_a_part_is_resumed_from_another_mirror_only_with_a_known_hash(
-    server: Server, tmp_path: Path, known: str | None, continued: str | None
+    server: Server, tmp_path: Path, known: str | None, resumed: str | None
 ) -> None:
     first = server.url("one/file.zip", Answer(CONTENT, sent=HALF), Answer(status=404))
     second = server.url("two/file.zip", Answer(CONTENT))
 
     assert _fetch(tmp_path, first, second, known_hash=known) == CONTENT
-    assert server.ranges()[-1] == continued
+    assert server.ranges()[-1] == resumed
 
 
 def test_mirrors_are_tried_in_turn_and_only_the_last_is_retried(
