@@ -264,7 +264,7 @@ def test_the_first_folder_that_has_the_table_is_used(tmp_path: Path) -> None:
     [
         ("name,speaker\na.wav,anna\n", r"needs a column 'path' or 'file'; it has \['name'"),
         ("path,speaker\na.wav,anna\nb.wav,b\na.wav,c\n", "names 'a.wav' more than once"),
-        ("path,sha256\na.wav,1\n", r"reserved column: \['sha256'\]"),
+        ("path,sha256\na.wav,1\n", r"column names \['sha256'\] are reserved"),
         ("", "is not a CSV file in UTF-8"),
         ('path\n"', "is not a CSV file in UTF-8"),
     ],
@@ -303,7 +303,7 @@ def test_an_invalid_regular_expression_is_shown_as_written() -> None:
 
 @pytest.mark.parametrize("column", MEASURED_COLUMNS)
 def test_a_pattern_may_not_set_measured_columns(column: str) -> None:
-    with pytest.raises(UserError, match=rf"reserved column: \['{column}'\]"):
+    with pytest.raises(UserError, match=rf"column names \['{column}'\] are reserved"):
         _grammar(name_patterns=[rf"(?P<{column}>\w+)\.wav"])
 
 
