@@ -203,7 +203,7 @@ def test_names_do_not_break_the_table_and_are_no_markup(
         (["classify"], 2, "Missing argument"),
         (["classify", "empty"], 1, "no recording"),
         (["classify", "bad.wav"], 1, "none of the files can be used"),
-        (["classify", "bad.zip"], 1, "bad.zip is no zip archive"),
+        (["classify", "bad.zip"], 1, "bad.zip is not a zip archive"),
         (["classify", "bad.wav", "--model", "2020"], 1, "no trained run 2020"),
         (["classify", "bad.wav", "--model", "no.zip"], 1, "neither a project's folder nor"),
         (["classify", "bad.wav", "--model", "bad.zip"], 1, "bad.zip is damaged"),

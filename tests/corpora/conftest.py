@@ -1,4 +1,4 @@
-"""A server on this machine that misbehaves as it is told."""
+"""A local HTTP server that can misbehave on demand."""
 
 import hashlib
 import threading
@@ -11,26 +11,26 @@ import pytest
 
 @dataclass
 class Answer:
-    """One answer; what is not said is as a good server does it."""
+    """One answer; the defaults are those of a well-behaved server."""
 
     content: bytes = b""
     status: int = 200
     declared: int | None = None
-    """Content-Length, where it is not the truth."""
+    """Content-Length, if it is to be wrong."""
     sent: int | None = None
-    """Bytes after which the connection is closed."""
+    """Number of bytes after which the connection is closed."""
     stall_s: float = 0.0
-    """Silence before the rest."""
+    """Pause after half of the content."""
     ranges: bool = True
     if_range: bool = True
-    """Whether a changed file is noticed."""
+    """Whether the server honours If-Range."""
     validator: bool = True
     headers: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass
 class Server:
-    """Answers each path by its list; the last answer is given again and again."""
+    """Answers each path from its list, repeating the last answer."""
 
     address: str
     answers: dict[str, list[Answer]] = field(default_factory=dict)

@@ -1,4 +1,4 @@
-"""Columns from names and tables: SLR28's grammar on every name, and what is refused."""
+"""Columns from names and tables: every name of SLR28, and refused patterns and tables."""
 
 from collections import Counter
 from functools import cache
@@ -235,7 +235,7 @@ def test_a_table_completes_a_pattern_and_its_empty_cells_change_nothing(tmp_path
     assert grammar.columns == ["take", "room", "folder", "kind", "licence", "citation"]
 
 
-def test_cells_are_text_and_labels_that_look_like_nothing_are_kept(tmp_path: Path) -> None:
+def test_cells_are_text_and_labels_like_none_are_kept(tmp_path: Path) -> None:
     (tmp_path / "m.csv").write_text("file,label\na,None\nb,NA\nc,007\n", encoding="utf-8")
     grammar = _grammar(tmp_path, metadata="m.csv")
 
@@ -264,12 +264,12 @@ def test_the_first_folder_that_has_the_table_is_used(tmp_path: Path) -> None:
     [
         ("name,speaker\na.wav,anna\n", r"needs a column 'path' or 'file'; it has \['name'"),
         ("path,speaker\na.wav,anna\nb.wav,b\na.wav,c\n", "names 'a.wav' more than once"),
-        ("path,sha256\na.wav,1\n", r"reserved column: \['sha256'\]"),
+        ("path,sha256\na.wav,1\n", r"column names \['sha256'\] are reserved"),
         ("", "is not a CSV file in UTF-8"),
         ('path\n"', "is not a CSV file in UTF-8"),
     ],
 )
-def test_a_table_that_cannot_be_used_is_named(tmp_path: Path, text: str, message: str) -> None:
+def test_an_unusable_table_is_named(tmp_path: Path, text: str, message: str) -> None:
     (tmp_path / "m.csv").write_text(text, encoding="utf-8")
 
     with pytest.raises(UserError, match=message) as caught:
@@ -284,7 +284,7 @@ def test_a_table_in_another_encoding_is_refused(tmp_path: Path) -> None:
         _grammar(tmp_path, metadata="m.csv")
 
 
-def test_a_missing_table_names_every_place_looked_at(tmp_path: Path) -> None:
+def test_a_missing_table_names_every_searched_place(tmp_path: Path) -> None:
     corpus = Corpus.model_validate(
         {"sources": [{"folder": "x"}], "metadata": "m.csv", "analysis": ANALYSIS}
     )
@@ -302,8 +302,8 @@ def test_an_invalid_regular_expression_is_shown_as_written() -> None:
 
 
 @pytest.mark.parametrize("column", MEASURED_COLUMNS)
-def test_a_pattern_may_not_set_what_is_measured(column: str) -> None:
-    with pytest.raises(UserError, match=rf"reserved column: \['{column}'\]"):
+def test_a_pattern_may_not_set_measured_columns(column: str) -> None:
+    with pytest.raises(UserError, match=rf"column names \['{column}'\] are reserved"):
         _grammar(name_patterns=[rf"(?P<{column}>\w+)\.wav"])
 
 

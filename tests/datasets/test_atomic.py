@@ -1,4 +1,4 @@
-"""Every format of the catalog: whole versions or none, on disks, in stores, and when killed."""
+"""Every format of the catalog saves complete versions or none: on disks, in stores, when killed."""
 
 import json
 import logging
@@ -107,7 +107,7 @@ def _names(folder: Path) -> set[str]:
 
 @every_format
 @pytest.mark.parametrize("scheme", ["memory", "file"])
-def test_urls_are_taken_like_paths(name: str, scheme: str, tmp_path: Path) -> None:
+def test_urls_work_like_paths(name: str, scheme: str, tmp_path: Path) -> None:
     folder = f"memory:///{uuid.uuid4().hex}" if scheme == "memory" else tmp_path.as_uri()
     assert not _dataset(folder, name, Version(None, None)).exists()
     _dataset(folder, name, Version(None, FIRST)).save(_content(name, 20))
@@ -136,7 +136,7 @@ def test_a_stores_options_reach_it_and_previews_come_from_it(tmp_path: Path) -> 
     assert len(_dataset(folder, "a.parquet", Version(None, None)).preview(nrows=3)["data"]) == 3
 
 
-def test_a_half_uploaded_array_is_no_version(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_partly_uploaded_array_is_not_a_version(monkeypatch: pytest.MonkeyPatch) -> None:
     folder = f"memory:///{uuid.uuid4().hex}"
     _dataset(folder, "a.zarr", Version(None, FIRST)).save(_content("a.zarr"))
     memory = fsspec.filesystem("memory")
@@ -355,11 +355,9 @@ def test_chunks_on_disk_are_linked_and_not_read(
     assert dict(dataset.load().attrs) == {"rate_hz": 8000}
 
 
-def test_reuse_of_stored_chunks_is_said_where_it_is_so(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_reused_chunks_are_logged(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     array = _on_disk(tmp_path / "store")
-    said = []
+    messages = []
     for version, given in [
         (FIRST, array),
         (SECOND, array),
@@ -368,8 +366,8 @@ def test_reuse_of_stored_chunks_is_said_where_it_is_so(
         caplog.clear()
         with caplog.at_level(logging.INFO, "disentangled_audio"):
             _dataset(tmp_path, "a.zarr", Version(None, version)).save(given)
-        said.append([record.message for record in caplog.records])
-    assert said == [
+        messages.append([record.message for record in caplog.records])
+    assert messages == [
         [],
         ["a.zarr: all 142 stored chunks of the newest version are reused"],
         [],

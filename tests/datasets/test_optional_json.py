@@ -1,4 +1,4 @@
-"""A dataset that nobody has to have saved."""
+"""A JSON dataset that may be missing."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Kills of real runs at moments that are seen in their files, and what must be left of them."""
+"""Kills real runs at chosen moments, and checks what they leave behind."""
 
 import os
 import re
@@ -186,16 +186,16 @@ def _is_below_datasets(part: str) -> bool:
 def check_finish(
     project: Path, corpus: Path, expected: dict[str, bytes], moment: Moment
 ) -> list[str]:
-    """Finish a killed run; gives what of it was used again."""
+    """Finish a killed run; gives what of it was reused."""
     check_versions(project)
     before, saved = chunk_times(project), epoch(project)
     output = finish(project, corpus)
     after = chunk_times(project)
     assert before.items() <= after.items(), "a stored chunk was computed again"
-    used = re.findall(r"\d+ of \d+ (?:stored )?chunks [a-z ]*used again", output)
+    used = re.findall(r"\d+ of \d+ (?:stored )?chunks [a-z ]*reused", output)
     used += re.findall(r"training is resumed from epoch \d+|training had finished", output)
     if any(path.suffix == ".json" for path in before):
-        assert "are used again" in output, output
+        assert "are reused" in output, output
     if saved:
         resumed = f"training is resumed from epoch {saved}"
         assert resumed in output or "training had finished" in output, output

@@ -1,4 +1,4 @@
-"""Chunks that are stored are never computed again, and only whole ones count."""
+"""Stored chunks are never computed again, and only complete ones count."""
 
 import logging
 import os
@@ -39,7 +39,7 @@ def _chunk_times(folder: Path) -> dict[Path, int]:
     return {path: path.stat().st_mtime_ns for path in folder.glob("*/c/**/*") if path.is_file()}
 
 
-def test_rows_are_those_of_one_computation(tmp_path: Path) -> None:
+def test_rows_equal_those_of_one_computation(tmp_path: Path) -> None:
     arrays, calls = _stored(tmp_path / "arrays")
     expected = _squares(slice(0, N_ITEMS), [])
     assert set(arrays) == set(expected)
@@ -50,7 +50,7 @@ def test_rows_are_those_of_one_computation(tmp_path: Path) -> None:
     assert is_complete(tmp_path / "arrays")
 
 
-def test_stored_chunks_are_used_again_even_if_they_are_zeros(
+def test_stored_chunks_are_reused_even_if_they_are_zeros(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     folder = tmp_path / "arrays"
@@ -61,20 +61,10 @@ def test_stored_chunks_are_used_again_even_if_they_are_zeros(
         _, calls = _stored(folder)
     assert calls == []
     assert _chunk_times(folder) == before
-    assert "square, zero: 4 of 4 stored chunks are used again" in caplog.text
+    assert "square, zero: 4 of 4 stored chunks are reused" in caplog.text
 
 
-def test_a_missing_chunk_of_one_array_alone_is_computed(tmp_path: Path) -> None:
-    folder = tmp_path / "arrays"
-    _stored(folder)
-    (folder / "zero" / "c" / "2").unlink()
-    assert not is_complete(folder)
-    _, calls = _stored(folder)
-    assert calls == [6]
-    assert is_complete(folder)
-
-
-def test_a_mistake_leaves_the_chunks_that_were_done(tmp_path: Path) -> None:
+def test_an_error_leaves_the_finished_chunks(tmp_path: Path) -> None:
     folder = tmp_path / "arrays"
     with pytest.raises(LookupError):
         _stored(folder, fail_at=6)
@@ -85,7 +75,7 @@ def test_a_mistake_leaves_the_chunks_that_were_done(tmp_path: Path) -> None:
     assert before.items() <= _chunk_times(folder).items()
 
 
-def test_a_folder_that_is_not_there_is_not_complete(tmp_path: Path) -> None:
+def test_a_missing_folder_is_not_complete(tmp_path: Path) -> None:
     assert not is_complete(tmp_path / "nothing")
 
 
@@ -168,12 +158,13 @@ def test_a_full_disk_keeps_whole_chunks_and_more_room_lets_it_go_on(tmp_path: Pa
         subprocess.run(["umount", "-l", str(disk)], check=True)
 
 
-def test_of_a_chunk_that_some_arrays_have_only_the_others_are_written(tmp_path: Path) -> None:
+def test_a_chunk_is_written_only_for_the_arrays_that_lack_it(tmp_path: Path) -> None:
     folder = tmp_path / "arrays"
     _stored(folder)
     before = _chunk_times(folder)
     lost = folder / "square" / "c" / "1" / "0"
     lost.unlink()
+    assert not is_complete(folder)
 
     arrays, calls = _stored(folder)
 

@@ -1,4 +1,4 @@
-"""A result is made anew when the code that computes it has changed."""
+"""A result is computed again when the code that computes it has changed, and only then."""
 
 import ast
 from pathlib import Path
@@ -11,32 +11,45 @@ from tests.conftest import REPOSITORY
 PACKAGE = REPOSITORY / "src" / "disentangled_audio"
 
 
-def _modules(file: Path) -> set[Path]:
-    """Files of the same package that a file imports, when it is imported or later."""
+def _listed(stage: str) -> set[Path]:
+    return {path for pattern in _SOURCES[stage] for path in PACKAGE.glob(pattern)}
+
+
+def _imports(file: Path, folder: Path) -> set[Path]:
+    """Files in `folder` that a file imports, at its top or inside a function."""
     found = set()
     for node in ast.walk(ast.parse(file.read_text())):
         if isinstance(node, ast.ImportFrom) and node.module:
             names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
             found |= {PACKAGE.parent / f"{name.replace('.', '/')}.py" for name in names}
-    return {path for path in found if path.parent == file.parent and path.is_file()}
+    return {path for path in found if path.parent == folder and path.is_file()}
 
 
-def _reached(file: Path) -> set[Path]:
-    reached, new = set(), {file}
+def _reached(files: set[Path], folder: Path) -> set[Path]:
+    reached, new = set(files), set(files)
     while new:
+        new = set().union(*(_imports(file, folder) for file in new)) - reached
         reached |= new
-        new = set().union(*map(_modules, new)) - reached
     return reached
 
 
 @pytest.mark.parametrize("stage", _SOURCES)
-def test_the_sources_of_a_stage_are_there(stage: str) -> None:
+def test_every_source_pattern_matches_a_file(stage: str) -> None:
     for pattern in _SOURCES[stage]:
         assert list(PACKAGE.glob(pattern)), pattern
 
 
-def test_all_that_training_is_made_of_decides_whether_it_goes_on() -> None:
-    needed = _reached(PACKAGE / "models" / "training.py")
+def test_every_module_that_training_imports_decides_whether_it_is_resumed() -> None:
+    needed = _reached({PACKAGE / "models" / "training.py"}, PACKAGE / "models")
     assert PACKAGE / "models" / "augmentation.py" in needed
-    listed = {path for pattern in _SOURCES["training"] for path in PACKAGE.glob(pattern)}
-    assert needed <= listed, sorted(path.name for path in needed - listed)
+    assert needed <= _listed("training")
+
+
+@pytest.mark.parametrize("stage", ["clips", "features"])
+def test_a_stage_depends_on_exactly_the_signal_code_that_it_imports(stage: str) -> None:
+    signal = PACKAGE / "signal"
+    others = {path for path in _listed(stage) if path.parent != signal}
+    assert _reached(others, signal) - others == _listed(stage) - others
+    synthesis = {signal / name for name in ("room_sound.py", "equipment.py", "tones.py")}
+    assert all(path.is_file() for path in synthesis)
+    assert not synthesis & _listed(stage)

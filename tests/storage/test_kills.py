@@ -1,4 +1,4 @@
-"""A run that is killed five times ends as one that nobody disturbs."""
+"""A run that is killed five times gives the same results as an undisturbed run."""
 
 from pathlib import Path
 

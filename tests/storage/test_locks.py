@@ -1,4 +1,4 @@
-"""One run at a time on one corpus and protocol; a killed run holds nobody up."""
+"""Only one run at a time uses a corpus and protocol, and a killed run blocks nobody."""
 
 import errno
 import json
@@ -129,7 +129,7 @@ def test_a_forked_child_does_not_keep_the_lock_of_its_dead_parent(tmp_path: Path
             os.kill(child, signal.SIGKILL)
 
 
-def test_a_lock_that_is_another_users_says_whose_it_is(
+def test_the_lock_of_another_user_names_its_owner(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lock = tmp_path / RUN_LOCK
@@ -142,7 +142,7 @@ def test_a_lock_that_is_another_users_says_whose_it_is(
 
 
 @pytest.mark.parametrize("number", [errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS])
-def test_a_disk_without_locks_is_warned_of_and_used(
+def test_a_disk_without_locks_is_used_with_a_warning(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, number: int
 ) -> None:
     left = tmp_path / f"{TEMPORARY}killed"
@@ -169,7 +169,7 @@ def test_the_mode_of_a_lock_file_follows_the_umask(tmp_path: Path) -> None:
         os.umask(before)
 
 
-def test_a_lock_may_be_given_back_by_another_thread(tmp_path: Path) -> None:
+def test_a_lock_may_be_released_by_another_thread(tmp_path: Path) -> None:
     lock = RunLock(tmp_path / RUN_LOCK, "the test")
     lock.acquire()
     with ThreadPoolExecutor(1) as pool:
@@ -189,7 +189,7 @@ def _fails(number: int) -> Callable[..., Any]:
     return fail
 
 
-def test_jobs_that_train_folds_run_beside_a_run_of_their_protocol(tmp_path: Path) -> None:
+def test_jobs_that_train_folds_need_no_run_lock(tmp_path: Path) -> None:
     manifest = JSONDataset(filepath=str(tmp_path / "run_manifest.json"))
     names = {name: MemoryDataset("x") for name in ("params:corpus_name", "params:protocol_name")}
     catalog = DataCatalog({"run_manifest": manifest, **names})

@@ -1,4 +1,4 @@
-"""Bars appear in a terminal where work takes longer, and leave nothing behind."""
+"""Bars appear in a terminal for longer work, and leave nothing behind."""
 
 import io
 import time
@@ -23,7 +23,7 @@ def test_short_work_shows_nothing(terminal: io.StringIO) -> None:
     assert terminal.getvalue() == ""
 
 
-def test_what_a_step_counts_is_in_its_bar(
+def test_a_steps_bar_shows_its_counts(
     terminal: io.StringIO, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(progress, "DELAY_S", 0.01)
@@ -40,7 +40,7 @@ def test_what_a_step_counts_is_in_its_bar(
     assert "training" in terminal.getvalue()
 
 
-def test_where_the_output_is_no_terminal_nothing_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nothing_is_shown_outside_of_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(progress, "DELAY_S", 0.01)
     written = io.StringIO()
     monkeypatch.setattr(progress, "get_console", lambda: Console(file=written))

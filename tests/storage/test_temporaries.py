@@ -1,4 +1,4 @@
-"""What killed runs left of generated files, archives and chunks is removed by the next run."""
+"""A run removes the temporary files that killed runs left behind."""
 
 import zipfile
 from collections.abc import Callable

@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 from disentangled_audio.errors import UserError
 from disentangled_audio.parameters import AnySource, Corpus
 
-# Columns that ingestion itself writes; a pattern may set `kind`, the others are reserved.
+# Columns that ingestion measures; names and tables must not use them.
 MEASURED_COLUMNS = (
     "recording_id",
     "path",
@@ -32,16 +32,16 @@ MEASURED_COLUMNS = (
 
 
 class NameGrammar:
-    """Turns a file's name into columns; built once a corpus.
+    """Turns file names into columns; built once per corpus.
 
     Parameters
     ----------
     corpus : Corpus
-        Its `name_patterns`, or those of a source, are searched in the path below the source's
-        folder, in order, and must match to the path's end; its `metadata` table is looked up by
-        path, from whichever folder on, down to the bare file name.
+        Its `name_patterns`, or those of a source, are tried in order on the path below the
+        source's folder and must match up to its end. Its `metadata` table is searched for the
+        path, then for the path without its first folders, down to the bare file name.
     folders : list of Path
-        Where a relative `metadata` path is looked for.
+        Folders that are searched for the `metadata` table.
 
     Raises
     ------
@@ -59,7 +59,7 @@ class NameGrammar:
 
     @cached_property
     def columns(self) -> list[str]:
-        """Every column that a matching name can give, in a stable order."""
+        """List every column that a name can give, in a stable order."""
         names = []
         for source in self._corpus.sources:
             names += [n for pattern in self._patterns(source) for n in pattern.groupindex]
@@ -71,16 +71,16 @@ class NameGrammar:
     def parse(
         self, name: str, label: str = ".", source: AnySource | None = None
     ) -> dict[str, str | None] | None:
-        """Columns of one file, or None if it matches no pattern and no row of the table.
+        """Give the columns of one file, or None if it matches no pattern and no row of the table.
 
         Parameters
         ----------
         name : str
             Path below the source's folder.
         label : str
-            The source's own name: the `folder` of files that lie directly in it.
+            Label of the source: the value of `folder` for files directly in it.
         source : Source, optional
-            The corpus's first one otherwise.
+            The first source of the corpus by default.
         """
         source = source or self._corpus.sources[0]
         columns = dict.fromkeys(self.columns)
@@ -119,17 +119,17 @@ class NameGrammar:
 
 @dataclass(frozen=True)
 class _Metadata:
-    """Columns of a table, and the values of each file that has any, by its path or name."""
+    """Columns of a metadata table, and its rows by the path or name of the file."""
 
     columns: list[str]
-    # A row of a data frame takes a hundred times as long to get as one of a dictionary.
+    # A dictionary is a hundred times as fast as a data frame.
     rows: dict[str, dict[str, str]]
 
 
 def _check_reserved(columns: Iterable[str], what: str) -> None:
     reserved = sorted(set(columns) & set(MEASURED_COLUMNS))
     if reserved:
-        raise UserError(f"{what} uses a reserved column: {reserved}; rename it")
+        raise UserError(f"{what}: the column names {reserved} are reserved; rename them")
 
 
 @cache
@@ -144,7 +144,7 @@ def _compile(pattern: str) -> re.Pattern[str]:
 
 
 def _table(metadata: str, folders: list[Path]) -> _Metadata:
-    # Workers that know no such table do without.
+    # Imported here, because workers without such a table do not need it.
     import pandas as pd
 
     candidates = [folder / metadata for folder in folders]

@@ -1,4 +1,4 @@
-"""A corpus file for a folder of recordings that nobody has described yet."""
+"""Propose a corpus file for a folder of recordings, from names and headers."""
 
 import itertools
 import math
@@ -22,21 +22,21 @@ from disentangled_audio.parameters.names import is_name
 _SEPARATORS = re.compile(r"[_\-. ]")
 # A field with more values than this share of the files is a number, not a class.
 _MAX_SHARE = 0.25
-# How much better than chance a property must tell the class to be worth a warning.
-_TELLS = 0.15
+# A property that predicts the class this much better than chance is worth a warning.
+_WARNING_MARGIN = 0.15
 _LONGEST_CLIP_S = 10.0
 _SHORTEST_CLIP_S = 0.1
 _LEAST_GROUPS = 4
-# Letters of a folder's name that its corpus is called by; the protocol's name adds the target.
+# Longest name of a corpus that is taken from a folder; the protocol's name adds the target.
 _MAX_NAME = 40
-# As a protocol has them that says nothing else, of validation too.
+# A protocol's default number of folds, for testing and for validation.
 _MOST_FOLDS = 4
 # One in test, one in validation, two in training; folds are whole rows.
 _LEAST_ROWS = 5
-# What `--env=folder` asks for, and the share of rows beside test and validation that is sure.
+# Fourier components of `--env=folder`, and the share of the expected training rows to rely on.
 _COMPONENTS = 20
 _SURE_SHARE = 0.8
-# Folders of these names alone are parts of somebody's split, whatever is in them.
+# Folders with only these names are the parts of a ready-made split, not classes.
 _PARTS_OF_SPLITS = frozenset(
     {"train", "training", "test", "testing", "val", "valid", "validation", "dev", "eval"}
 )
@@ -44,15 +44,15 @@ _PARTS_OF_SPLITS = frozenset(
 
 @dataclass(frozen=True)
 class Proposal:
-    """What was found.
+    """A proposed corpus file and what to know about it.
 
     Attributes
     ----------
-    text : the corpus file, YAML.
-    counts : recordings by class.
-    reason : what the classes and groups were taken from.
-    warnings : what tells the class beside the sound, and what could not be read.
-    options : parameters that so few recordings need, as they are typed.
+    text : the corpus file as YAML.
+    counts : number of recordings by class.
+    reason : where the classes and groups come from.
+    warnings : shortcuts to the class other than its sound, and unreadable files.
+    options : parameters to type because there are so few recordings.
     """
 
     text: str
@@ -65,26 +65,26 @@ class Proposal:
 def propose_corpus(
     folder: Path, class_part: int | None = None, taken: Collection[str] = ()
 ) -> Proposal:
-    """Look at names, sub-folders and headers.
+    """Propose a corpus file for the recordings in a folder.
 
     Parameters
     ----------
     folder : Path
     class_part : int, optional
-        Part of the names that is the class, from 1; without it, sub-folders are (of nested ones
-        the level with the fewest), or else the first part that may be one.
+        Number of the name part that is the class, from 1. By default the class is the sub-folder
+        (of nested ones, the level with the fewest), or else the first suitable name part.
     taken : collection of str, optional
         Names of other corpora.
 
     Raises
     ------
     UserError
-        If it is no folder, has no readable recording, no class can be told from its names, or
-        some recordings lie in sub-folders and others beside these.
+        If it is not a folder, has no readable recording, no class can be found in its names, or
+        only some of the recordings lie in sub-folders.
     """
     if not folder.is_dir():
-        raise UserError(f"{folder} is no folder")
-    found = sorted(files_in_folder(folder, AUDIO_PATTERNS), key=lambda file: file.relative)
+        raise UserError(f"{folder} is not a folder; name a folder of recordings")
+    found = files_in_folder(folder, AUDIO_PATTERNS)
     if not found:
         raise UserError(f"{folder} has no recordings (wav, flac, ogg, mp3)")
     facts, unreadable = _headers([(file.relative, file.path) for file in found])
@@ -109,7 +109,7 @@ def _headers(files: list[tuple[str, Path]]) -> tuple[pd.DataFrame, list[str]]:
     for relative, path in files:
         try:
             info = soundfile.info(path)
-        # Names that are not UTF-8 are rejected by ingestion too.
+        # Ingestion rejects names that are not UTF-8, too.
         except (soundfile.LibsndfileError, OSError, UnicodeEncodeError):
             unreadable.append(relative)
             continue
@@ -130,42 +130,42 @@ def _headers(files: list[tuple[str, Path]]) -> tuple[pd.DataFrame, list[str]]:
 def _columns(
     facts: pd.DataFrame, class_part: int | None
 ) -> tuple[str, str | None, str | None, str]:
-    """Target, group, name pattern and why; adds the columns of names to the table."""
+    """Choose target, group and name pattern, with a reason; adds name columns to the table."""
     levels = _add_levels(facts)
     fields, are_all = _add_fields(facts)
     pattern = _pattern(levels, fields, are_all)
-    kinds = _without_counter(facts, [name for name in fields if _is_class(facts[name])])
+    candidates = _without_counter(facts, [name for name in fields if _is_class(facts[name])])
     places = [name for name in levels if facts[name].nunique() > 1]
     splits = [name for name in places if _is_split(facts[name])]
     places = [name for name in places if name not in splits]
-    ready = "".join(_of_split(facts, name) for name in splits)
+    split_hint = "".join(_split_hint(facts, name) for name in splits)
     if class_part is None and places:
         target = min(places, key=lambda name: facts[name].nunique())
-        group = _group(facts, target, [*places, *kinds])
+        group = _group(facts, target, [*places, *candidates])
         others = " or ".join(name for name in places if name != target)
         also = f" ({target}; target: {others} is possible too)" if others else ""
-        reason = f"Classes are the sub-folders{also}{_by(group)}.{ready}"
+        reason = f"Classes are the sub-folders{also}{_grouping(group)}.{split_hint}"
         return target, group, None if target == "folder" and not group else pattern, reason
-    target = _target(facts, fields, kinds, class_part)
-    group = _group(facts, target, [*places, *kinds])
-    others = [_number(name) for name in kinds if name != target]
+    target = _target(facts, fields, candidates, class_part)
+    group = _group(facts, target, [*places, *candidates])
+    others = [_number(name) for name in candidates if name != target]
     also = f" (--class-part {' or '.join(others)} is possible too)" if others else ""
-    reason = f"Classes are part {_number(target)} of the names{also}{_by(group)}.{ready}"
+    reason = f"Classes are part {_number(target)} of the names{also}{_grouping(group)}.{split_hint}"
     return target, group, pattern, reason
 
 
 def _check_layout(folder: Path, folders: pd.Series) -> None:
-    n_beside = int((folders == ".").sum())
-    if 0 < n_beside < len(folders):
+    n_direct = int((folders == ".").sum())
+    if 0 < n_direct < len(folders):
         raise UserError(
-            f"{n_beside} recordings lie in {folder} itself, and {len(folders) - n_beside} in "
-            f"sub-folders, such as {folders[folders != '.'].iloc[0]}: what the classes are cannot "
-            "be told. Move either out of the folder, or name the sub-folder that is meant"
+            f"{n_direct} recordings lie in {folder} itself, and {len(folders) - n_direct} in "
+            f"sub-folders, such as {folders[folders != '.'].iloc[0]}, so the classes are unclear. "
+            "Move one of the two out of the folder, or name a sub-folder"
         )
 
 
 def _add_levels(facts: pd.DataFrame) -> list[str]:
-    """Columns of the levels of folders that all files have; of a single one it is `folder`."""
+    """Add a column for each folder level that all files have; a single level is `folder`."""
     parents = facts["folder"].map(lambda folder: PurePosixPath(folder).parts)
     n_levels = parents.map(len)
     if n_levels.max() < 2:
@@ -180,7 +180,7 @@ def _is_split(values: pd.Series) -> bool:
     return set(values.str.lower()) <= _PARTS_OF_SPLITS
 
 
-def _of_split(facts: pd.DataFrame, name: str) -> str:
+def _split_hint(facts: pd.DataFrame, name: str) -> str:
     return (
         f" {name} ({', '.join(sorted(set(facts[name])))}) names parts of a split, not classes; "
         f"to use it: split: {{strategy: column, column: {name}, test: …}}."
@@ -188,7 +188,7 @@ def _of_split(facts: pd.DataFrame, name: str) -> str:
 
 
 def _add_fields(facts: pd.DataFrame) -> tuple[list[str], bool]:
-    """Parts that all names have, as columns, and whether these are all parts of all names."""
+    """Add a column for each part that all names have; tell if no name has more parts."""
     stems = facts["relative"].map(lambda name: _SEPARATORS.split(Path(name).stem))
     n_fields = stems.map(len)
     if n_fields.max() == 1:
@@ -204,7 +204,7 @@ def _number(field: str) -> str:
 
 
 def _without_counter(facts: pd.DataFrame, kinds: list[str]) -> list[str]:
-    """Candidates without the one that numbers the takes of each combination of the others."""
+    """Drop the candidate that numbers the takes of each combination of the others."""
     digits = [name for name in kinds if facts[name].str.isdigit().all()]
     if not digits or len(kinds) == 1:
         return kinds
@@ -216,27 +216,29 @@ def _without_counter(facts: pd.DataFrame, kinds: list[str]) -> list[str]:
 
 
 def _target(
-    facts: pd.DataFrame, fields: list[str], kinds: list[str], class_part: int | None
+    facts: pd.DataFrame, fields: list[str], candidates: list[str], class_part: int | None
 ) -> str:
     if class_part is not None:
         if class_part > len(fields):
             raise UserError(
-                f"--class-part {class_part}: not all names have so many parts, such as "
+                f"--class-part {class_part}: some names have fewer parts, such as "
                 f"{min(facts['relative'], key=lambda name: len(_SEPARATORS.split(name)))}"
             )
         name = fields[class_part - 1]
         if facts[name].nunique() < 2:
-            raise UserError(f"--class-part {class_part} is {facts[name].iloc[0]} in all names")
+            raise UserError(
+                f"--class-part {class_part} is {facts[name].iloc[0]} in all names; choose another"
+            )
         return name
-    if not kinds:
+    if not candidates:
         parts = [f"{n}: {_examples(facts[name])}" for n, name in enumerate(fields, start=1)]
         seen = f" (the parts are {'; '.join(parts)})" if parts else ""
         raise UserError(
-            "no class can be told from sub-folders or names; put each class into a folder of its "
-            "own, name the part of the names that is the class by --class-part and its number"
+            "no class can be found in sub-folders or names; put each class into a folder of its "
+            "own, give the number of the name part that is the class with --class-part"
             f"{seen}, or write the corpus file by hand (docs/recordings.md)"
         )
-    return kinds[0]
+    return candidates[0]
 
 
 def _examples(values: pd.Series) -> str:
@@ -244,7 +246,7 @@ def _examples(values: pd.Series) -> str:
     return ", ".join(names[:3]) + (", …" if len(names) > 3 else "")
 
 
-def _by(group: str | None) -> str:
+def _grouping(group: str | None) -> str:
     return f"; {group} stays on one side of the split" if group else "; rows are split at random"
 
 
@@ -255,7 +257,7 @@ def _is_class(values: pd.Series) -> bool:
 
 
 def _group(facts: pd.DataFrame, target: str, kinds: list[str]) -> str | None:
-    """A field with several values in which every class occurs more than once."""
+    """Find a field with several values, in more than two of which every class occurs."""
     for name in kinds:
         enough = facts[name].nunique() >= _LEAST_GROUPS
         if name != target and enough and facts.groupby(target)[name].nunique().min() > 2:
@@ -264,7 +266,7 @@ def _group(facts: pd.DataFrame, target: str, kinds: list[str]) -> str | None:
 
 
 def _pattern(levels: list[str], fields: list[str], are_all: bool) -> str | None:
-    """Of the path, if folders are nested, or of the name; None if neither has parts."""
+    """Build the name pattern for nested folders and name parts; None if there are neither."""
     above = "" if levels == ["folder"] else _above(levels)
     if not fields:
         return rf"{above}[^/]+" if above else None
@@ -281,8 +283,8 @@ def _shortcuts(facts: pd.DataFrame, target: str) -> list[str]:
     warnings = []
     for name in ("sampling rate", "format", "number of channels"):
         table = pd.crosstab(facts[target], facts[name], normalize="index")
-        told = float(table.max(axis=0).sum()) / len(table)
-        if told > 1 / len(table) + _TELLS:
+        accuracy = float(table.max(axis=0).sum()) / len(table)
+        if accuracy > 1 / len(table) + _WARNING_MARGIN:
             values = "; ".join(f"{c}: {table.loc[c].idxmax()}" for c in table.index[:4])
             warnings.append(
                 f"{name} differs by class ({values}): a model may learn it instead of the sound"
@@ -291,7 +293,7 @@ def _shortcuts(facts: pd.DataFrame, target: str) -> list[str]:
     if facts["duration_s"].nunique() > 1 and len(facts) > len(parts):
         statistic = kruskal(*parts).statistic
         # Epsilon squared: the share of the ranks' variance that lies between classes.
-        if statistic / (len(facts) - 1) > _TELLS:
+        if statistic / (len(facts) - 1) > _WARNING_MARGIN:
             medians = facts.groupby(target)["duration_s"].median()
             values = "; ".join(f"{c}: {medians[c]:.3g} s" for c in medians.index[:4])
             warnings.append(
@@ -302,9 +304,9 @@ def _shortcuts(facts: pd.DataFrame, target: str) -> list[str]:
 
 
 def _n_folds(counts: dict[str, int]) -> int:
-    """As many as leave each class a row in test and in validation, and two in training.
+    """Give the most folds that leave each class one row for test and validation, two for training.
 
-    Two where none do, for which `_few` warns.
+    Without enough rows it gives two, and `_few` warns.
     """
     fewest = min(counts.values())
     for n_folds in range(_MOST_FOLDS, 1, -1):
@@ -324,10 +326,10 @@ def _few(counts: dict[str, int]) -> list[str]:
 
 
 def _name(folder: Path, target: str, taken: Collection[str]) -> str:
-    """Of the folder, with those above it where another corpus is called so, or a number."""
+    """Name the corpus after its folder, with parent folders or a number if the name is taken."""
     parts = [re.sub(r"\W+", "_", part).strip("_").lower() for part in folder.resolve().parts]
     parts = [part[:_MAX_NAME] for part in parts]
-    # Of a folder called `con` or in letters that nobody sees only a number helps, or nothing.
+    # Reserved names such as `con` are usable with a number; names without letters are not.
     parts = [part for part in parts if is_name(f"{part}_2")] or ["own"]
     names = ["_".join(parts[first:]) for first in range(len(parts) - 1, -1, -1)]
     numbered = (f"{names[0]}_{number}" for number in itertools.count(2))

@@ -1,1 +1,1 @@
-"""Datasets that kedro-datasets lacks, and those it has with versions that appear whole."""
+"""Datasets of the catalog, whose versions appear complete or not at all."""

@@ -1,4 +1,4 @@
-"""Datasets whose versions appear whole or not at all, on a disk or in a store behind a URL."""
+"""Datasets whose versions appear complete or not at all, on a disk or in a remote store."""
 
 import copy
 import tempfile
@@ -17,14 +17,14 @@ from disentangled_audio.storage.temporaries import TEMPORARY, temporary_neighbou
 
 
 class AtomicSave:
-    """Saving in terms of `_write`: into a temporary place first, then as a whole.
+    """Mix-in that saves with `_write` to a temporary place and publishes the finished result.
 
-    A mix-in for versioned datasets with `_fs` and `_protocol`, as those of kedro-datasets.
-    On a local disk the finished version is renamed; to a store it is uploaded, a file under
-    another name first, a folder with its `_MARKER` last.
+    It is for versioned datasets with `_fs` and `_protocol`, such as those of kedro-datasets.
+    On a local disk the finished version is renamed. In a remote store, a file is uploaded under
+    a temporary name and renamed, and a folder is uploaded with its `_MARKER` last.
     """
 
-    # The file without which a version in the form of a folder is not complete.
+    # A version that is a folder is complete once this file exists.
     _MARKER = ""
 
     @abstractmethod
@@ -32,7 +32,7 @@ class AtomicSave:
         """Write `data` to a local path that does not exist yet."""
 
     def save(self, data: Any) -> None:
-        """Write a new version, whole or not at all."""
+        """Write a new version, complete or not at all."""
         path = self._get_save_path()
         try:
             if self._protocol == "file":
@@ -46,17 +46,17 @@ class AtomicSave:
             raise trouble from error
         self._fs.invalidate_cache(str(self._filepath))
         if self._version and not self._version.load:
-            # What this run goes on with, even if another run has saved a newer one meanwhile.
+            # This run goes on with its own version, even if another run has saved a newer one.
             self._cached_load_version = self.resolve_save_version()
 
     def _save_on_disk(self, data: Any, path: Path) -> None:
         folder = Path(self._filepath) if self._version else path.parent
         if folder.is_file():
-            # Kedro's words for a dataset that had no versions before.
+            # Kedro explains this error: the dataset had no versions before.
             raise NotADirectoryError(folder)
         with temporary_neighbour(folder) as temporary:
             if self._version:
-                # The folder of the version is renamed, so it never exists without its content.
+                # Renaming the version's folder means that it never exists without its content.
                 staged = temporary / path.parent.name
                 staged.mkdir()
                 self._write(data, staged / path.name)
@@ -86,7 +86,7 @@ class AtomicSave:
 
 
 class AtomicFile(AtomicSave):
-    """Mix-in that makes a file dataset of kedro-datasets save whole files or none."""
+    """Mix-in that makes saving atomic for a file dataset of kedro-datasets."""
 
     def _write(self, data: Any, path: Path) -> None:
         local = copy.copy(self)
@@ -97,18 +97,16 @@ class AtomicFile(AtomicSave):
 
 
 class AtomicDataset(AtomicSave, AbstractVersionedDataset[Any, Any]):
-    """A dataset of the project's own: how to `_write` and `_read` it on a local disk.
+    """Base of the project's own datasets, which `_write` and `_read` on a local disk.
 
     Parameters
     ----------
     filepath
-        Where the dataset is kept: a path, or a URL that fsspec knows (`s3://…`).
+        A path, or a URL that fsspec knows (`s3://…`).
     version
         Kedro's load and save version.
-    credentials
-        What the store asks for, as in kedro-datasets.
-    fs_args
-        Further arguments of the store's fsspec class.
+    credentials, fs_args
+        Arguments of the store's fsspec class, as in kedro-datasets.
     metadata
         Free-form description, as used by Kedro-Viz.
     """
@@ -138,7 +136,7 @@ class AtomicDataset(AtomicSave, AbstractVersionedDataset[Any, Any]):
         """Read what `_write` wrote, from a local path."""
 
     def load(self) -> Any:
-        """Read the newest version, or the one asked for."""
+        """Read the newest version, or the requested one."""
         path = self._get_load_path()
         if self._protocol == "file":
             return self._read(Path(path))

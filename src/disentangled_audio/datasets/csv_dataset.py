@@ -12,19 +12,19 @@ from disentangled_audio.datasets.atomic import AtomicFile, AtomicSave
 
 class _Previewed(pandas.CSVDataset):
     def preview(self, nrows: int = 5) -> TablePreview:
-        """The first rows and columns, for Kedro-Viz."""
+        """Show the first rows and columns in Kedro-Viz."""
         split = super().preview(nrows)
         return previews.table(split, len(split["columns"]))
 
 
 class CSVDataset(AtomicFile, _Previewed):
-    """The dataset of kedro-datasets; a version appears whole or not at all."""
+    """The dataset of kedro-datasets with atomic saving."""
 
 
 class LongCSVDataset(AtomicSave, _Previewed):
-    """The same for many rows and columns: written by Arrow in a sixth of the time of pandas.
+    """A CSV file for large tables, which Arrow writes six times as fast as pandas.
 
-    The index is left out, text is quoted, and whole numbers have no decimal point.
+    The index is omitted, text is quoted, and whole numbers have no decimal point.
     """
 
     def _write(self, data: Any, path: Path) -> None:

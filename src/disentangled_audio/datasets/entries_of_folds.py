@@ -1,4 +1,4 @@
-"""One result of all folds of a cross-validation."""
+"""One result from all folds of a cross-validation."""
 
 from collections.abc import Callable
 from typing import Any
@@ -7,23 +7,23 @@ from kedro_datasets.partitions import PartitionedDataset
 
 
 class EntriesOfFolds(PartitionedDataset):
-    """The dataset of kedro-datasets, of which folds and their versions are the partitions.
+    """Versions of one catalog entry in the folders of all folds, as Kedro partitions.
 
-    Loading gives functions that load, by `partition_name`; none while no fold has the result.
+    Loading gives a loading function for each `partition_name`; none before a fold has saved one.
     """
 
-    # A fold's folder, the entry's, the version's, and the file.
+    # The folders of fold, entry and version, and the file.
     _DEPTH = 4
 
     def __init__(self, **arguments: Any) -> None:
         super().__init__(**arguments, load_args={"maxdepth": self._DEPTH})
 
     def load(self) -> dict[str, Callable[[], Any]]:
-        """What loads each version, by fold and version."""
+        """Give a loading function for each fold and version."""
         self._invalidate_caches()
         return super().load() if self._exists() else {}
 
 
 def partition_name(folder: str, file: str, version: str) -> str:
-    """Name under which a version of a fold's result is found."""
+    """Give the name of the partition that holds a version of a fold's result."""
     return f"{folder}/{file}/{version}"

@@ -10,10 +10,10 @@ from disentangled_audio.datasets.atomic import AtomicFile
 
 
 class HtmlDataset(AtomicFile, TextDataset):
-    """A text file that a browser shows, and of which Kedro-Viz tells where it is."""
+    """An HTML page, saved atomically."""
 
     def preview(self) -> HTMLPreview:
-        """Where the page is: inside the graph's own page it would change the graph's looks."""
+        """Show the page's location in Kedro-Viz; the page itself would restyle the whole graph."""
         path = get_filepath_str(self._get_load_path(), self._protocol)
         n_bytes = self._fs.size(path)
         place = html.escape(str(path))

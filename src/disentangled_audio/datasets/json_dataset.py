@@ -1,4 +1,4 @@
-"""Plain values as JSON."""
+"""JSON files."""
 
 from json import loads
 
@@ -10,10 +10,10 @@ from disentangled_audio.datasets.atomic import AtomicFile
 
 
 class JSONDataset(AtomicFile, json.JSONDataset):
-    """The dataset of kedro-datasets; a version appears whole or not at all."""
+    """The dataset of kedro-datasets with atomic saving."""
 
     def preview(self) -> JSONPreview:
-        """The values after their description, for Kedro-Viz."""
+        """Show the description and the values in Kedro-Viz."""
         values = loads(super().preview())
         facts = values if isinstance(values, dict) else {"values": values}
         return previews.described(self.metadata, facts)

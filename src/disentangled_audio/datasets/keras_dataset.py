@@ -3,7 +3,6 @@
 from pathlib import Path
 from typing import Any
 
-from kedro.io import Version
 from kedro_datasets._typing import JSONPreview
 
 from disentangled_audio.datasets import previews
@@ -13,42 +12,19 @@ from disentangled_audio.storage.limits import json_member, opened_zip
 
 
 class KerasDataset(AtomicDataset):
-    """A model in `.keras` format, loaded with `safe_mode=True`.
+    """A model in `.keras` format, checked and loaded with `safe_mode=True`.
 
     Parameters
     ----------
-    filepath
-        Where the model is kept, a path or a URL; ends in `.keras`.
     custom_layers
-        Module that registers the model's own layers; imported before loading, so that a
-        fresh process (a notebook, say) can load the model.
-    version
-        Kedro's load and save version.
-    credentials
-        What the store asks for, as in kedro-datasets.
-    fs_args
-        Further arguments of the store's fsspec class.
-    metadata
-        Free-form description, as used by Kedro-Viz.
+        Module that registers the model's own layers. It is imported before loading, so that a
+        fresh process such as a notebook can load the model.
+    arguments
+        As for `AtomicDataset`.
     """
 
-    def __init__(
-        self,
-        *,
-        filepath: str,
-        custom_layers: str,
-        version: Version | None = None,
-        credentials: dict[str, Any] | None = None,
-        fs_args: dict[str, Any] | None = None,
-        metadata: dict[str, Any] | None = None,
-    ) -> None:
-        super().__init__(
-            filepath=filepath,
-            version=version,
-            credentials=credentials,
-            fs_args=fs_args,
-            metadata=metadata,
-        )
+    def __init__(self, *, custom_layers: str, **arguments: Any) -> None:
+        super().__init__(**arguments)
         self._custom_layers = custom_layers
 
     def _write(self, data: Any, path: Path) -> None:
@@ -58,7 +34,7 @@ class KerasDataset(AtomicDataset):
         return read_keras(path.read_bytes(), path, self._custom_layers)
 
     def preview(self) -> JSONPreview:
-        """Layers and their classes for Kedro-Viz, read without Keras."""
+        """Show layers and their classes in Kedro-Viz, read without Keras."""
         path = str(self._get_load_path())
         with self._fs.open(path, mode="rb") as file, opened_zip(file, path) as archive:
             config = json_member(archive, CONFIG, path)["config"]

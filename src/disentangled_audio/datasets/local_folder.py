@@ -1,4 +1,4 @@
-"""Folders on the local disk that a node itself writes to."""
+"""Folders on the local disk that nodes write to directly."""
 
 from pathlib import Path
 from typing import Any
@@ -10,14 +10,14 @@ from disentangled_audio.datasets import previews
 
 
 class LocalFolder(AbstractDataset[None, Path]):
-    """A folder for unfinished work: chunks of arrays, the checkpoint of a training.
+    """A folder for unfinished work: chunks of arrays, or the checkpoint of a training.
 
-    Loading gives its path. What is in it can be made again, and has no versions.
+    Loading gives its path. Its content has no versions, since it can be computed again.
 
     Parameters
     ----------
     filepath
-        The folder; made when it is first needed. Workers on other machines must see it.
+        The folder, created when it is first used. Workers on other machines must see it.
     metadata
         Free-form description, as used by Kedro-Viz.
     """
@@ -27,15 +27,15 @@ class LocalFolder(AbstractDataset[None, Path]):
         self.metadata = metadata
 
     def load(self) -> Path:
-        """Absolute path of the folder, for workers that run elsewhere."""
+        """Give the absolute path of the folder, for workers with another working directory."""
         return self._folder.absolute()
 
     def save(self, data: None) -> None:
-        """Refuse: nodes write to the folder themselves."""
+        """Refuse, because nodes write to the folder directly."""
         raise DatasetError("a folder for unfinished work is not written through the catalog")
 
     def preview(self) -> JSONPreview:
-        """What the folder is for, for Kedro-Viz."""
+        """Show the description and the path of the folder in Kedro-Viz."""
         return previews.described(self.metadata, {"folder": str(self._folder)})
 
     def _exists(self) -> bool:

@@ -6,4 +6,4 @@ from disentangled_audio.datasets.atomic import AtomicFile
 
 
 class MatplotlibDataset(AtomicFile, matplotlib.MatplotlibDataset):
-    """The dataset of kedro-datasets; a version appears whole or not at all."""
+    """The dataset of kedro-datasets with atomic saving."""

@@ -1,4 +1,4 @@
-"""Plain values as JSON, which nobody has to have saved."""
+"""JSON files that may be missing."""
 
 from typing import Any
 
@@ -8,18 +8,17 @@ from kedro_datasets._typing import JSONPreview
 from disentangled_audio.datasets import previews
 from disentangled_audio.datasets.json_dataset import JSONDataset
 
-LONGEST_TEXT = 200
+_MAX_TEXT = 200
 
 
 class OptionalJSONDataset(JSONDataset):
-    """As JSONDataset, but an empty mapping is loaded where nothing has been saved.
+    """A JSONDataset that loads an empty mapping if nothing has been saved.
 
-    For what one pipeline gives to another that can do without it. A version that is asked for by
-    name has to be there.
+    It is for the optional input of a pipeline. A version requested by name must exist.
     """
 
     def load(self) -> Any:
-        """The newest version, or the one asked for; empty if there is none at all."""
+        """Load the newest or the requested version; an empty mapping if there are no versions."""
         try:
             return super().load()
         except VersionNotFoundError:
@@ -28,7 +27,7 @@ class OptionalJSONDataset(JSONDataset):
             return {}
 
     def preview(self) -> JSONPreview:
-        """The values without what is long, such as a picture in base64."""
+        """Show the values in Kedro-Viz without long texts, such as pictures in base64."""
         return previews.described(self.metadata, _shortened(self.load()))
 
 
@@ -37,6 +36,6 @@ def _shortened(value: Any) -> Any:
         return {name: _shortened(part) for name, part in value.items()}
     if isinstance(value, list):
         return [_shortened(part) for part in value]
-    if isinstance(value, str) and len(value) > LONGEST_TEXT:
+    if isinstance(value, str) and len(value) > _MAX_TEXT:
         return f"… {len(value):,} characters"
     return value

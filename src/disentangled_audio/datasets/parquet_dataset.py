@@ -13,10 +13,10 @@ from disentangled_audio.storage.parquet_files import check
 
 
 class ParquetDataset(AtomicFile, pandas.ParquetDataset):
-    """The dataset of kedro-datasets; a version appears whole or not at all."""
+    """The dataset of kedro-datasets with atomic saving and checked loading."""
 
     def load(self) -> Any:
-        """The table, if it is one file of plain columns and of a size that can be meant."""
+        """Load the table if it is one file with plain columns and a plausible size."""
         path = get_filepath_str(self._get_load_path(), self._protocol)
         if self._fs.isdir(path):
             raise refused(path, "is a folder")
@@ -26,7 +26,7 @@ class ParquetDataset(AtomicFile, pandas.ParquetDataset):
         return super().load()
 
     def preview(self, nrows: int = 5) -> TablePreview:
-        """The first rows and columns, for Kedro-Viz; the original reads the whole table."""
+        """Show the first rows and columns in Kedro-Viz, without reading the whole table."""
         from pyarrow import Table
         from pyarrow.parquet import ParquetFile
 

@@ -1,4 +1,4 @@
-"""What Kedro-Viz shows of a dataset: small, and read without loading all of it."""
+"""Small previews for Kedro-Viz, made without loading the whole dataset."""
 
 import base64
 import io
@@ -12,20 +12,20 @@ if TYPE_CHECKING:
     import numpy as np
 
 MAX_COLUMNS = 24
-# An item of more values than this is shown from its start.
+# Only the first values of a longer item are shown.
 MAX_VALUES = 100_000
-_ITEMS_A_ROW = 2
+_ITEMS_PER_ROW = 2
 
 
 def described(metadata: dict[str, Any] | None, facts: dict[str, Any]) -> JSONPreview:
-    """Facts as JSON, after the catalog's description, for which Kedro-Viz has no place."""
+    """Give facts as JSON after the catalog's description, which Kedro-Viz does not show itself."""
     description = (metadata or {}).get("description")
     first = {"description": description} if description else {}
     return JSONPreview(json.dumps({**first, **facts}))
 
 
 def table(split: dict[str, Any], n_columns: int) -> TablePreview:
-    """A table in pandas's `split` form that says how many of its columns are left out."""
+    """Convert a table in pandas's `split` form, noting how many of its columns are hidden."""
     n_shown = min(len(split["columns"]), MAX_COLUMNS)
     note = f"… {n_columns - n_shown} more columns"
     hidden = [note] if n_columns > n_shown else []
@@ -41,29 +41,29 @@ def table(split: dict[str, Any], n_columns: int) -> TablePreview:
 def picture(
     items: "Sequence[np.ndarray]", places: Sequence[int], *, axes: Sequence[str], title: str
 ) -> ImagePreview:
-    """Some items of an array, two a row, as a PNG in base64.
+    """Draw some items of an array, two per row, as a PNG in base64.
 
     Parameters
     ----------
     items : each (n_values,) or (n_frames, n_bands)
-        Drawn as a line or as an image; none leaves the title alone.
+        Drawn as lines or as images; without items only the title is drawn.
     places
-        Where the items are in the whole array.
+        Indices of the items in the whole array.
     axes
-        What the axes are: along the values and of the values, or frame and band.
+        Labels of the horizontal and the vertical axis.
     title
-        Stands above all of them.
+        Title of the whole picture.
     """
     from matplotlib.figure import Figure
 
-    n_rows = max(1, -(-len(items) // _ITEMS_A_ROW))
+    n_rows = max(1, -(-len(items) // _ITEMS_PER_ROW))
     figure = Figure(figsize=(6.4, 0.6 + 2.2 * n_rows), layout="constrained")
-    # A title's `_` and `$` are letters.
+    # `_` and `$` in a title are plain characters, not mathematics.
     figure.suptitle(title, fontsize=9, parse_math=False, wrap=True)
     first = None
     for number, (place, item) in enumerate(zip(places, items, strict=True)):
         # One scale for all, so that items can be compared.
-        panel = figure.add_subplot(n_rows, _ITEMS_A_ROW, number + 1, sharey=first)
+        panel = figure.add_subplot(n_rows, _ITEMS_PER_ROW, number + 1, sharey=first)
         first = first or panel
         panel.set_title(f"item {place}", fontsize=9)
         panel.set_xlabel(axes[0])

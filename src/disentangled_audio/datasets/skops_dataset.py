@@ -1,4 +1,4 @@
-"""scikit-learn estimators without pickle."""
+"""scikit-learn estimators, stored without pickle."""
 
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ from disentangled_audio.storage.skops_files import SCHEMA, read_skops, write_sko
 
 
 class SkopsDataset(AtomicDataset):
-    """An estimator in skops format; loading makes none but the types of `skops_files`."""
+    """An estimator in skops format; loading creates only the types that `skops_files` lists."""
 
     def _write(self, data: Any, path: Path) -> None:
         write_skops(data, path)
@@ -21,7 +21,7 @@ class SkopsDataset(AtomicDataset):
         return read_skops(path.read_bytes(), path)
 
     def preview(self) -> JSONPreview:
-        """Class of the estimator for Kedro-Viz, read without making one."""
+        """Show the class of the estimator in Kedro-Viz, without creating an estimator."""
         path = str(self._get_load_path())
         with self._fs.open(path, mode="rb") as file, opened_zip(file, path) as archive:
             schema = json_member(archive, SCHEMA, path)

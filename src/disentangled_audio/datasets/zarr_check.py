@@ -1,4 +1,4 @@
-"""What an array in zarr format may claim to be, checked before zarr opens it."""
+"""Checks of an array in zarr format before zarr opens it."""
 
 import json
 import math
@@ -12,17 +12,17 @@ from typing import Any
 from disentangled_audio.storage.limits import json_mappings, refused
 
 METADATA = "zarr.json"
-# The attributes of a view name a clip for each of its rows: ten million rows fit.
+# The attributes of a view name a clip for each row: enough for ten million rows.
 MAX_METADATA_BYTES = 2**27
 MAX_DIMENSIONS = 8
 # Chunks are about 4 MB; an array made in memory is one chunk.
 MAX_CHUNK_BYTES = 2**31
 # 60,000 clips are about a thousand chunks.
 MAX_CHUNKS = 2**20
-# zarr gives the fill value for chunks that are not there. The chunk store writes all of them, so
-# an array larger than this has them all.
+# zarr returns the fill value for missing chunks. The chunk store writes every chunk, so an array
+# larger than this must have all of them.
 MAX_UNWRITTEN_BYTES = 2**32
-# How much longer than its values a chunk file may be: checksums, and what does not compress.
+# A chunk file may be this much longer than its values: checksums, incompressible data.
 _SLACK_BYTES = 2**16
 ITEM_BYTES = {
     **{"bool": 1, "int8": 1, "uint8": 1, "int16": 2, "uint16": 2, "float16": 2},
@@ -40,7 +40,7 @@ _ZSTD_HEADER_BYTES = 18
 
 @dataclass(frozen=True)
 class Claim:
-    """What an array says of itself: bytes of all values, of a chunk's, chunks, and its codecs."""
+    """The sizes and codecs that the metadata of an array claim."""
 
     n_bytes: int
     chunk_bytes: int
@@ -49,19 +49,12 @@ class Claim:
 
 
 def check_metadata(content: bytes, path: Any) -> Claim:
-    """Refuse metadata of anything but one array of numbers, of a size that can be meant.
-
-    Parameters
-    ----------
-    content
-        Of `zarr.json`.
-    path
-        Of the array, for the message.
+    """Refuse the content of a `zarr.json` unless it is a numeric array of plausible size.
 
     Raises
     ------
-    DatasetError
-        It names the array and what is wrong with it.
+    UserError
+        Names the array, `path`, and what is wrong with it.
     """
     if len(content) > MAX_METADATA_BYTES:
         raise refused(path, f"has more than {MAX_METADATA_BYTES:,} bytes of {METADATA}")
@@ -77,11 +70,11 @@ def check_metadata(content: bytes, path: Any) -> Claim:
 
 def _claim(facts: Any, path: Any) -> Claim:
     if facts["zarr_format"] != 3 or facts["node_type"] != "array" or not set(facts) <= KEYS:
-        raise refused(path, "is no zarr array of format 3")
+        raise refused(path, "is not a zarr array of format 3")
     if facts.get("storage_transformers") or facts["chunk_key_encoding"] != _KEY_ENCODING:
-        raise refused(path, "has chunks under other names than c/0/0")
+        raise refused(path, "has chunks that are not named like c/0/0")
     if facts["data_type"] not in ITEM_BYTES:
-        raise refused(path, f"holds {facts['data_type']}, which are no numbers")
+        raise refused(path, f"holds {facts['data_type']}, which is not numeric")
     item_bytes = ITEM_BYTES[facts["data_type"]]
     shape = _lengths(facts["shape"], 0, path)
     chunks = _lengths(facts["chunk_grid"]["configuration"]["chunk_shape"], 1, path)
@@ -104,7 +97,7 @@ def _lengths(values: Any, lowest: int, path: Any) -> list[int]:
 
 
 def _codecs(codecs: list[dict[str, Any]], outer: list[int], path: Any) -> Iterator[str]:
-    """Names of the codecs; those inside a shard after it."""
+    """Yield the names of the codecs, including those inside shards."""
     for codec in codecs:
         name = codec["name"]
         if name not in CODECS:
@@ -122,15 +115,15 @@ def _codecs(codecs: list[dict[str, Any]], outer: list[int], path: Any) -> Iterat
 
 
 def check_on_disk(path: Path) -> None:
-    """Refuse an array whose metadata, chunks or links are not those that this project writes.
+    """Refuse an array whose metadata, chunks or links this project would not write.
 
     Raises
     ------
-    DatasetError
-        It names the array and what is wrong with it.
+    UserError
+        Names the array and what is wrong with it.
     """
     if not path.exists():
-        # zarr names what is missing.
+        # zarr reports the missing array.
         return
     file = path / METADATA
     if file.is_symlink() or not file.is_file():
@@ -141,17 +134,14 @@ def check_on_disk(path: Path) -> None:
     for entry in _entries(path):
         _check_chunk(entry, claim, path)
         n_files += 1
-    # The metadata is a file as well.
+    # One of the files is the metadata.
     if claim.n_bytes > MAX_UNWRITTEN_BYTES and n_files - 1 < claim.n_chunks:
-        raise refused(
-            path,
-            f"claims {claim.n_bytes:,} bytes in {claim.n_chunks:,} chunks, of which it has "
-            f"{n_files - 1:,}",
-        )
+        problem = f"claims {claim.n_bytes:,} bytes in {claim.n_chunks:,} chunks, but has"
+        raise refused(path, f"{problem} {n_files - 1:,}")
 
 
 def _entries(path: Path) -> Iterator[os.DirEntry[str]]:
-    """Everything below a folder but the folders themselves; links are not followed."""
+    """Yield everything below a folder except folders, without following links."""
     waiting = [str(path)]
     while waiting:
         with os.scandir(waiting.pop()) as entries:
@@ -165,12 +155,12 @@ def _entries(path: Path) -> Iterator[os.DirEntry[str]]:
 def _check_chunk(entry: os.DirEntry[str], claim: Claim, path: Path) -> None:
     found = entry.stat(follow_symlinks=False)
     if not stat.S_ISREG(found.st_mode):
-        raise refused(path, f"has {entry.path}, which is a link or no file")
+        raise refused(path, f"has {entry.path}, which is a link or not a file")
     if entry.name == METADATA:
         return
     longest = claim.chunk_bytes + claim.chunk_bytes // 64 + _SLACK_BYTES
     if "sharding_indexed" in claim.codecs:
-        # The index has two numbers a chunk.
+        # The index has two 8-byte numbers per chunk.
         longest += 16 * MAX_CHUNKS
     if found.st_size > longest:
         raise refused(path, f"has {entry.path} of {found.st_size:,} bytes")
@@ -182,7 +172,7 @@ def _check_chunk(entry: os.DirEntry[str], claim: Claim, path: Path) -> None:
 
 
 def _unpacked_bytes(header: bytes) -> int | None:
-    """Size that a zstd frame says it unpacks to; None if it does not say so.
+    """Give the unpacked size that a zstd frame declares; None if it declares none.
 
     References
     ----------

@@ -14,6 +14,7 @@ from disentangled_audio.datasets import previews
 from disentangled_audio.datasets.atomic import AtomicDataset
 from disentangled_audio.datasets.zarr_check import (
     MAX_METADATA_BYTES,
+    METADATA,
     check_metadata,
     check_on_disk,
 )
@@ -23,15 +24,13 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-METADATA = "zarr.json"
-
 
 class ZarrDataset(AtomicDataset):
-    """One chunked array with its attributes; loaded lazily and read-only.
+    """One chunked array with its attributes, loaded lazily and read-only.
 
-    Save takes a `zarr.Array` (in memory or on disk), load gives one: slice it to get NumPy
-    arrays. The chunk files of an array that lies on the same disk are linked, not copied:
-    whoever hands it over must never change a chunk file that has been written.
+    Saving takes a `zarr.Array` in memory or on disk, and loading gives one; slice it to get NumPy
+    arrays. Chunk files on the same disk are hard-linked, not copied, so the code that wrote them
+    must never change them.
     """
 
     _MARKER = METADATA
@@ -43,7 +42,7 @@ class ZarrDataset(AtomicDataset):
             return
         chunks = {key: folder / key for key in _chunk_keys(data) if (folder / key).exists()}
         _link_chunks(chunks, path)
-        # Not linked: attributes may be added to the one without the other.
+        # Copied, because attributes may later be added to only one of the two.
         shutil.copyfile(folder / METADATA, path / METADATA)
         if self._newest_version_has(chunks):
             logger.info(
@@ -66,7 +65,7 @@ class ZarrDataset(AtomicDataset):
         import zarr
 
         check_on_disk(path)
-        # The older format names codecs that unpickle.
+        # Format 2 has codecs that unpickle.
         return zarr.open_array(store=str(path), mode="r", zarr_format=3)
 
     def _read_from_store(self, path: PurePosixPath) -> Any:
@@ -74,7 +73,7 @@ class ZarrDataset(AtomicDataset):
 
         file = str(path / METADATA)
         if self._fs.exists(file):
-            # A byte more than is allowed tells what is too large.
+            # One byte more than allowed is enough to recognise a file that is too large.
             check_metadata(self._fs.cat_file(file, start=0, end=MAX_METADATA_BYTES + 1), path)
         store = zarr.storage.FsspecStore.from_url(
             f"{self._protocol}://{path}", storage_options=self._storage_options, read_only=True
@@ -82,14 +81,14 @@ class ZarrDataset(AtomicDataset):
         return zarr.open_array(store=store, mode="r", zarr_format=3)
 
     def preview(self, n_items: int = 4, axes: Sequence[str] = ("place", "value")) -> ImagePreview:
-        """Some items from the first to the last as a picture, for Kedro-Viz.
+        """Show evenly spaced items as a picture in Kedro-Viz.
 
         Parameters
         ----------
         n_items
-            Each is read with the chunk that holds it.
+            Number of items; each is read with the chunk that holds it.
         axes
-            What the two axes of the picture are, with their units.
+            Labels of the two axes, with units.
         """
         import numpy as np
 
@@ -107,7 +106,7 @@ class ZarrDataset(AtomicDataset):
 
 
 def _folder(data: Any) -> Path | None:
-    """Where the files of an array lie; None if it is not on a disk."""
+    """Find the folder of an array; None if it is not on a disk."""
     import zarr
 
     if not isinstance(data, zarr.Array) or data.metadata.zarr_format != 3:
@@ -118,7 +117,7 @@ def _folder(data: Any) -> Path | None:
 
 
 def _chunk_keys(data: "zarr.Array") -> Iterator[str]:
-    """Names of the chunk files; with shards, one file is a shard."""
+    """Yield the names of the chunk files, or of the shard files if there are shards."""
     for index in _grid(data):
         yield data.metadata.encode_chunk_key(index)
 
@@ -142,12 +141,12 @@ def _link_chunks(chunks: dict[str, Path], path: Path) -> None:
         try:
             os.link(file, target)
         except OSError:
-            # Another disk, a file system without links, or too many of them.
+            # Another disk, a file system without hard links, or too many links to one file.
             shutil.copyfile(file, target)
 
 
 def _write_chunks(data: Any, path: Path) -> None:
-    """Write an array without ever holding more than one of its chunks."""
+    """Write an array while holding only one of its chunks in memory."""
     import zarr
 
     array = zarr.create_array(

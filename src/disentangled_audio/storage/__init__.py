@@ -1,1 +1,1 @@
-"""Files that appear whole, locks, chunks, processes: what keeps results safe on disk."""
+"""Safe storage of results: atomic writes, locks, chunked arrays, checked files, workers."""

@@ -1,4 +1,4 @@
-"""Several arrays of numbers in one file (`.npz`), written the same for the same numbers."""
+"""Several arrays in one `.npz` file, whose bytes depend on nothing but the arrays."""
 
 import io
 from typing import Any
@@ -8,25 +8,16 @@ from numpy.typing import NDArray
 
 from disentangled_audio.storage.limits import check_npy, opened_zip, stored_members
 
-_SUFFIX = ".npy"
-
 
 def write_arrays(arrays: dict[str, NDArray[Any]]) -> bytes:
-    """The bytes of an `.npz` file."""
+    """Give the bytes of an `.npz` file with these arrays."""
     file = io.BytesIO()
     np.savez(file, allow_pickle=False, **arrays)
     return file.getvalue()
 
 
 def read_arrays(content: bytes, path: Any) -> dict[str, NDArray[Any]]:
-    """Arrays from the bytes of their file, by name.
-
-    Parameters
-    ----------
-    content : bytes
-        The whole file.
-    path
-        Where it lies, for messages.
+    """Read named arrays from the bytes of their file; messages name `path`.
 
     Raises
     ------
@@ -39,5 +30,5 @@ def read_arrays(content: bytes, path: Any) -> dict[str, NDArray[Any]]:
             member = archive.read(name)
             check_npy(member, path, name)
             array = np.lib.format.read_array(io.BytesIO(member), allow_pickle=False)
-            arrays[name.removesuffix(_SUFFIX)] = array
+            arrays[name.removesuffix(".npy")] = array
     return arrays

@@ -1,7 +1,7 @@
-"""Arrays that are computed chunk by chunk and kept, so that no chunk is ever computed twice.
+"""Arrays that are computed and stored chunk by chunk, each chunk only once.
 
-A chunk is a file of its own that is written whole or not at all. A run that is killed leaves the
-chunks that were done; the next one with the same key computes the others.
+Each chunk is a file that appears complete or not at all. A killed run leaves its finished chunks;
+the next run on the same folder computes the missing ones.
 """
 
 import logging
@@ -30,21 +30,21 @@ CHUNK_BYTES = 2**22
 
 
 def no_files(rows: Rows) -> dict[str, Path]:
-    """No file holds rows as they are stored."""
+    """Offer no file to link as a chunk: the default for `files`."""
     return {}
 
 
 def unseen(n_done: int, n_all: int) -> None:
-    """No progress is shown."""
+    """Show no progress: the default for `progress`."""
 
 
 def rows_per_chunk(item_bytes: int) -> int:
-    """Items of one chunk of about `CHUNK_BYTES`."""
+    """Count the items that fill one chunk of about `CHUNK_BYTES`."""
     return max(1, CHUNK_BYTES // max(item_bytes, 1))
 
 
 def is_complete(folder: Path) -> bool:
-    """Whether every chunk of the arrays in a folder is there."""
+    """Tell whether a folder has arrays and none of their chunks is missing."""
     arrays = _opened(folder)
     return bool(arrays) and all(
         _is_stored(folder, arrays, slice(start, None))
@@ -61,31 +61,28 @@ def stored_arrays(
     progress: Progress = unseen,
     files: Files = no_files,
 ) -> dict[str, zarr.Array]:
-    """Compute arrays that share their rows, or find them already computed.
+    """Compute the missing chunks of arrays that have the same number of rows.
 
     Parameters
     ----------
     folder : Path
-        Of these arrays alone; its name tells them from those of other data or parameters. All
-        workers must see it.
-    n_items : int
-        Rows of each array.
-    chunk_rows : int
-        Rows of each chunk.
+        Folder for these arrays alone, named after what they are computed from. All workers must
+        see it.
+    n_items, chunk_rows : int
+        Number of rows of each array and of each chunk.
     compute : callable
-        Gives the named arrays of some rows; each row must depend on nothing but itself.
+        Gives the named arrays for some rows; each row must depend on nothing but itself.
     parallel : ParallelParameters
-        Where chunks are computed.
     progress : callable
-        Called with the number of rows that are done, and of all.
+        Called with the number of finished rows and of all rows.
     files : callable
-        Gives, by the name of the array, files that hold just the values of some rows, if there
-        are any. They become the chunk, under a second name, where they are as long as one.
+        Gives, by array name, files with exactly the values of some rows. A full chunk is
+        hard-linked to such a file instead of being computed.
 
     Returns
     -------
     dict of zarr.Array
-        On the disk, uncompressed, (n_items, ...).
+        Uncompressed arrays on the disk, each (n_items, ...).
     """
     chunk_rows = min(chunk_rows, n_items)
     arrays = _created(folder, n_items, chunk_rows, compute)
@@ -93,7 +90,7 @@ def stored_arrays(
     missing = [rows for rows in chunks if not _is_stored(folder, arrays, rows)]
     if len(missing) < len(chunks):
         logger.info(
-            "%s: %d of %d stored chunks are used again",
+            "%s: %d of %d stored chunks are reused",
             ", ".join(arrays),
             len(chunks) - len(missing),
             len(chunks),
@@ -112,18 +109,18 @@ def stored_arrays(
 
 @dataclass(frozen=True)
 class _ChunkWriter:
-    """Computes some rows and writes them; travels to the workers."""
+    """Computes some rows and writes them; it is pickled for the workers."""
 
     folder: Path
     compute: Compute
 
     def __call__(self, rows: Rows) -> int:
         made = self.compute(rows)
-        # A chunk of zeros is a file as well, or it would seem to be missing. Opening an array
-        # heeds this setting alone, not the argument of the same name.
+        # A chunk of zeros must become a file too, or it would seem to be missing. An array that
+        # is opened obeys only this setting, not the argument of the same name.
         with zarr.config.set({"array.write_empty_chunks": True}):
             for name, array in _opened(self.folder).items():
-                # A run that was killed may have stored the chunk of some of the arrays.
+                # A killed run may have stored this chunk for some of the arrays.
                 if not _chunk_file(self.folder, name, array, rows).is_file():
                     array[rows] = made[name]
         return rows.stop - rows.start
@@ -132,16 +129,16 @@ class _ChunkWriter:
 def _created(
     folder: Path, n_items: int, chunk_rows: int, compute: Compute
 ) -> dict[str, zarr.Array]:
-    """The arrays as they were left, or new ones without chunks."""
+    """Open the arrays of an earlier run, or create empty ones."""
     if not folder.is_dir():
         with temporary_neighbour(folder.parent) as temporary:
             unfinished = temporary / folder.name
             for name, values in compute(slice(0, 1)).items():
                 _create(unfinished / name, n_items, chunk_rows, values)
-            # Another run may have been quicker; its arrays are the same.
+            # Another run may have created the same arrays first.
             with suppress(OSError):
                 unfinished.replace(folder)
-    # What is in use is told by its time from what nobody has asked for since.
+    # Pruning removes folders by their age, so each use renews it.
     os.utime(folder)
     return _opened(folder)
 
@@ -169,7 +166,7 @@ def _link(folder: Path, arrays: dict[str, zarr.Array], rows: Rows, files: dict[s
     for name, file in files.items():
         target = _chunk_file(folder, name, arrays[name], rows)
         target.parent.mkdir(parents=True, exist_ok=True)
-        # Some file systems know no links; the chunk is then computed.
+        # Not every file system has hard links; without one the chunk is computed.
         with suppress(OSError):
             os.link(file, target)
 

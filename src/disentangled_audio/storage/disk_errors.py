@@ -1,4 +1,4 @@
-"""What a disk can do to a run, in words a person can act on."""
+"""Messages for disk errors that say what to do."""
 
 import errno
 import os
@@ -12,47 +12,35 @@ from disentangled_audio.errors import UserError
 FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 READ_ONLY = frozenset({errno.EROFS})
 FORBIDDEN = frozenset({errno.EACCES, errno.EPERM})
-# Libraries in C raise without setting `errno`: HDF5 gives its number, TensorFlow its text.
+# C libraries do not set `errno`: HDF5 puts the number into its message, TensorFlow the text.
 NAMED_ERRNO = re.compile(r"\berrno\W{1,4}(\d+)", re.IGNORECASE)
 NAMED_TEXT = {os.strerror(number): number for number in FULL | READ_ONLY}
-# All that libsndfile says of a write that the operating system refused.
+# libsndfile's whole message when the operating system refuses a write.
 SNDFILE_WRITE = "System error."
 
 
 def require_free(folder: Path, n_bytes: int, what: str) -> None:
-    """Stop before a disk is filled.
+    """Raise a UserError if the disk of an existing folder has less than `n_bytes` free.
 
-    Parameters
-    ----------
-    folder : Path
-        An existing folder on the disk to be written to.
-    n_bytes : int
-        How much will be written.
-    what : str
-        What needs the room, for the message.
-
-    Raises
-    ------
-    UserError
-        If less is free; names the folder, what is needed and what is free.
+    The message begins with `what`, the thing that needs the space.
     """
     free = shutil.disk_usage(folder).free
     if n_bytes > free:
         raise UserError(
             f"{what} needs {n_bytes / 1e6:.1f} MB in {folder}, where {free / 1e6:.1f} MB are free; "
-            "make room there, or keep the recordings elsewhere and set DISENTANGLED_AUDIO_DATA"
+            "free some space, or move the recordings elsewhere and set DISENTANGLED_AUDIO_DATA"
         )
 
 
 def disk_trouble(error: BaseException, path: PurePath | str = "") -> UserError | None:
-    """A full disk, or one that refuses, as a message; None for any other error.
+    """Explain a full, read-only or forbidden disk; None for any other error.
 
     Parameters
     ----------
     error
-        Whatever was raised; what it was raised from is looked at too.
+        The exception that was raised; its causes are searched too.
     path
-        What was being read or written; empty if only the error can know.
+        File that was being read or written; empty to take it from the exception.
     """
     for cause in _chain(error):
         text = _explanation(cause, str(path or getattr(cause, "filename", None) or "a file"))
@@ -62,7 +50,7 @@ def disk_trouble(error: BaseException, path: PurePath | str = "") -> UserError |
 
 
 def explain(error: OSError) -> str:
-    """What went wrong with which file, and where it is known, what to do."""
+    """Describe an OSError: the file, what went wrong and, if known, what to do."""
     trouble = disk_trouble(error)
     if trouble is not None:
         return str(trouble)
@@ -90,13 +78,13 @@ def _explanation(error: BaseException, subject: str) -> str:
         )
     if number in FORBIDDEN:
         return (
-            f"{subject}: permission denied. Give yourself the right to it (chmod, chown), or "
-            "choose another folder; earlier versions are intact."
+            f"{subject}: permission denied. Change its permissions (chmod, chown), or choose "
+            "another folder; earlier versions are intact."
         )
     if str(error) == SNDFILE_WRITE:
         return (
-            "a recording cannot be written: the disk is full, or refuses. Free some space "
-            "(`make prune` removes old versions), or see to it that data/01_raw can be written."
+            "a recording cannot be written: the disk is full or not writable. Free some space "
+            "(`make prune` removes old versions), or make data/01_raw writable."
         )
     return ""
 

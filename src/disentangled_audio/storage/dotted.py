@@ -1,13 +1,13 @@
-"""Nested values by dotted names."""
+"""Nested mappings as flat mappings with dotted keys."""
 
 from collections.abc import Mapping
 from typing import Any
 
 
 def dotted(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Nested values as one mapping, such as ``{"a": {"b": 1}}`` as ``{"a.b": 1}``.
+    """Flatten nested mappings: ``{"a": {"b": 1}}`` becomes ``{"a.b": 1}``.
 
-    An empty mapping is a value like any other.
+    An empty mapping is kept as a value.
     """
     named: dict[str, Any] = {}
     for key, value in values.items():

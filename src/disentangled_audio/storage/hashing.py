@@ -1,4 +1,4 @@
-"""What stored results depend on, as hashes: values, files, and the code that computes them."""
+"""Hashes of what stored results depend on: values, files, and the code that computes them."""
 
 import hashlib
 import json
@@ -8,13 +8,15 @@ from pathlib import Path, PurePath
 from typing import Any
 
 _LIBRARIES = ("numpy", "scipy", "soundfile", "soxr")
-# Source files, below the package, that decide what a stage of the work computes. A file that is
-# added to a stage belongs here, and nowhere else.
-_CLIPS = ("signal/*.py", "corpora/reading/*.py")
+# Source files, relative to the package, that decide what a stage computes. A test holds that each
+# stage lists every file of `signal` that its other files import.
+_CLIPS = ("signal/clip.py", "signal/shortcuts.py", "corpora/reading/*.py")
 _SOURCES = {
     "clips": _CLIPS,
     "features": (
         *_CLIPS,
+        *("signal/acoustics.py", "signal/augment.py", "signal/blocks.py", "signal/decay.py"),
+        *("signal/fingerprint.py", "signal/fourier.py", "signal/mel.py", "signal/pitch.py"),
         *("models/views.py", "models/windows.py", "models/mel_features.py"),
         *("models/feature_values.py", "models/arrays.py"),
         *("pipelines/feature_engineering/nodes.py", "pipelines/audit/nodes.py"),
@@ -29,24 +31,22 @@ _SOURCES = {
 
 
 def short_hash(content: Any) -> str:
-    """Part of the SHA-256 of anything that JSON can hold; tells what a folder was made from."""
+    """First 16 hexadecimal digits of the SHA-256 of a value, written as JSON."""
     text = json.dumps(content, sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def file_hash(path: PurePath | str, algorithm: str = "sha256", fs: Any = None) -> str:
-    """Hash of a file's bytes, hexadecimal; on the local disk, or on fsspec's file system `fs`."""
+    """Hexadecimal hash of a file on the local disk, or on the fsspec file system `fs`."""
     with open(path, "rb") if fs is None else fs.open(str(path), "rb") as file:
         return hashlib.file_digest(file, algorithm).hexdigest()
 
 
 @cache
 def code_hash(stage: str) -> str:
-    """What a result depends on beside its inputs: the code of its stage and the libraries'.
+    """Hash of a stage's source files and of the versions of the libraries that they use.
 
-    Parameters
-    ----------
-    stage : {"clips", "features", "training"}
+    `stage` is "clips", "features" or "training".
     """
     package = Path(__file__).parents[1]
     files = sorted({path for pattern in _SOURCES[stage] for path in package.glob(pattern)})

@@ -1,4 +1,4 @@
-"""Files of Keras models: no code, and no class but those named here."""
+"""Files of Keras models, which may hold no code and only the classes listed here."""
 
 import io
 import json
@@ -13,6 +13,7 @@ from disentangled_audio.errors import UserError
 from disentangled_audio.storage.limits import (
     json_mappings,
     json_member,
+    not_loaded,
     opened_zip,
     refused,
     stored_members,
@@ -23,7 +24,7 @@ CONFIG, METADATA, WEIGHTS = "config.json", "metadata.json", "model.weights.h5"
 MEMBERS = {CONFIG, METADATA, WEIGHTS, STAMP_MEMBER}
 OWN_LAYERS = "disentangled_audio.models.layers"
 OWN_AUGMENTATION = "disentangled_audio.models.augmentation"
-# Module, class and registered name of all that a network of this project consists of.
+# Module, class and registered name of everything that a network of this project consists of.
 TRUSTED = frozenset(
     {
         *((None, name, None) for name in ("__keras_tensor__", "__slice__")),
@@ -63,42 +64,42 @@ WITH_WEIGHTS = frozenset(
         *("GaussianCode", "Standardise"),
     }
 )
-# More than any axis, layer or number of filters has; a flattened view has some 100,000 values.
+# Larger than any axis, layer or number of filters; a flattened view has about 100,000 values.
 MAX_NUMBER = 2**24
-# Numbers that size nothing.
+# Numbers that do not determine the size of anything.
 _UNBOUNDED = {"seed", "shared_object_id"}
 _WEIGHT_BYTES = 4
 
 
 def write_keras(model: Any, path: Path) -> None:
-    """Write a model with its stamp to a new file."""
+    """Write a model and its stamp to a new file."""
     model.save(path)
-    # Keras keeps no attributes of a functional model, so the stamp travels beside it.
+    # Keras does not save attributes of a functional model, so the stamp is a member of its own.
     with zipfile.ZipFile(path, "a") as archive:
         archive.writestr(STAMP_MEMBER, json.dumps(getattr(model, "stamp_", {})))
 
 
 def read_keras(content: bytes, path: Any, custom_layers: str = OWN_LAYERS) -> Any:
-    """A model from the bytes of its file.
+    """Check and load a model from the bytes of its file.
 
     Parameters
     ----------
     content : bytes
-        The whole file. It is checked and loaded from the same bytes.
+        The whole file.
     path
-        Where it lies, for messages.
+        Named in messages.
     custom_layers : str
         Module that registers the model's own layers.
 
     Raises
     ------
     UserError
-        If TensorFlow is missing, or the file holds anything that this project does not write, or
-        is damaged.
+        If TensorFlow is missing, the file is damaged, or it holds anything that this project
+        does not write.
     """
     try:
         import_module(custom_layers)
-        # The public function takes a path alone, and passes it to this one, which takes bytes too.
+        # The public function takes only a path; this one, which it calls, also takes bytes.
         from keras.src.saving.saving_lib import load_model
     except ModuleNotFoundError as error:
         raise UserError(
@@ -108,37 +109,23 @@ def read_keras(content: bytes, path: Any, custom_layers: str = OWN_LAYERS) -> An
     stamp = check(content, path)
     try:
         model = load_model(io.BytesIO(content), safe_mode=True)
-    except Exception as error:
-        # Whatever else a forged file may provoke in Keras and TensorFlow.
-        raise UserError(
-            f"{path} cannot be loaded ({type(error).__name__}: {error}). It is damaged, or of "
-            "another version of the project; delete this version."
-        ) from error
+    except Exception as error:  # a forged file can provoke any error in Keras and TensorFlow
+        raise not_loaded(path, error) from error
     model.stamp_ = stamp
     return model
 
 
 def check(content: bytes, path: Any) -> dict[str, Any]:
-    """Refuse a file with other members, classes or weights than this project writes.
+    """Return the stamp of a file; refuse members, classes or weights this project does not write.
 
-    Keras's safe mode refuses lambdas, but makes any class that Keras exports; some of them read
-    files. It also makes a layer of any size.
-
-    Returns
-    -------
-    dict
-        The stamp beside the model.
-
-    Raises
-    ------
-    UserError
-        It names the file and what is wrong with it.
+    Keras's safe mode refuses lambdas, but instantiates any class that Keras exports, some of which
+    read files, and layers of any size.
     """
     with opened_zip(io.BytesIO(content), path) as archive:
         sizes = stored_members(archive, len(content), path)
         if set(sizes) != MEMBERS:
             wrong = ", ".join(sorted(set(sizes) ^ MEMBERS))
-            raise refused(path, f"has too many or too few members ({wrong})")
+            raise refused(path, f"has missing or unexpected members ({wrong})")
         config = json_member(archive, CONFIG, path)
         json_member(archive, METADATA, path)
         _check_classes(config, path)
@@ -148,7 +135,7 @@ def check(content: bytes, path: Any) -> dict[str, Any]:
         _check_weights(archive.read(WEIGHTS), path)
         stamp = json_member(archive, STAMP_MEMBER, path)
     if not isinstance(stamp, dict):
-        raise refused(path, f"has no stamp in {STAMP_MEMBER}")
+        raise refused(path, f"has no mapping in {STAMP_MEMBER}")
     return stamp
 
 
@@ -159,7 +146,7 @@ def _check_classes(config: Any, path: Any) -> None:
     for mapping in json_mappings(config, path):
         if mapping.keys() & {"class_name", "module", "registered_name", "spec_name"}:
             named = tuple(mapping.get(key) for key in ("module", "class_name", "registered_name"))
-            # A name may be a list in a forged file.
+            # In a forged file a name may be a list.
             if any(not isinstance(name, str | None) for name in named) or named not in TRUSTED:
                 foreign.add(f"{named[0]}.{named[1]}")
     if foreign:
@@ -174,7 +161,7 @@ def _check_numbers(config: Any, path: Any) -> None:
 
 
 def _whole(value: Any) -> Iterator[int]:
-    """Whole numbers of a value and of the lists in it."""
+    """Yield the integers in a value and in the lists that it contains."""
     if isinstance(value, list):
         for part in value:
             yield from _whole(part)
@@ -183,9 +170,9 @@ def _whole(value: Any) -> Iterator[int]:
 
 
 def _weight_bytes(config: Any, path: Any) -> int:
-    """Bytes of the largest weight of each layer together: Keras allocates them all.
+    """Sum up the bytes of each layer's largest weight, all of which Keras allocates.
 
-    A layer is built for the shape that its `build_config` names, whatever it is applied to.
+    Keras builds a layer for the shape in its `build_config`, not for its actual input.
     """
     return _WEIGHT_BYTES * sum(
         _largest_weight(layer, path)
@@ -209,7 +196,7 @@ def _largest_weight(layer: dict[str, Any], path: Any) -> int:
 
 
 def _check_weights(content: bytes, path: Any) -> None:
-    """Refuse HDF5 weights that lead out of the file, or that are larger than it."""
+    """Refuse HDF5 weights that refer to other files or claim more bytes than the file has."""
     import h5py
 
     try:
@@ -222,7 +209,7 @@ def _check_weights(content: bytes, path: Any) -> None:
 
 
 def _wrong_weights(file: Any, n_bytes: int) -> str:
-    """What is wrong with the objects of an HDF5 file; empty if nothing is."""
+    """Describe what is wrong with the objects in an HDF5 file; empty if nothing is."""
     import h5py
 
     waiting, seen, total = [file], {h5py.h5o.get_info(file.id).addr}, 0
@@ -239,7 +226,7 @@ def _wrong_weights(file: Any, n_bytes: int) -> str:
             if isinstance(item, h5py.Group):
                 waiting.append(item)
             elif not _is_plain(item):
-                return f"{item.name}, which is stored elsewhere, compressed or no numbers"
+                return f"{item.name}, which is stored elsewhere, compressed or not numeric"
             else:
                 total += item.nbytes
     return f"more than its {n_bytes:,} bytes" if total > n_bytes else ""

@@ -1,4 +1,4 @@
-"""Limits for files that a stranger may have written: checked before anything is allocated."""
+"""Limits for untrusted files, checked before any memory is allocated."""
 
 import io
 import json
@@ -18,34 +18,28 @@ MAX_JSON_DEPTH = 100
 
 
 def refused(path: Any, what: str) -> UserError:
-    """The error for a file that this project has not written."""
+    """Make the error for a file that this project did not write."""
     return UserError(f"{path} {what}. It was not written by this project; delete this version.")
 
 
+def not_loaded(path: Any, error: Exception) -> UserError:
+    """Make the error for a file that passed the checks and still cannot be loaded."""
+    return UserError(
+        f"{path} cannot be loaded ({type(error).__name__}: {error}). It is damaged, or comes from "
+        "another version of the project; delete this version."
+    )
+
+
 def stored_members(archive: ZipFile, n_bytes: int, path: Any) -> dict[str, int]:
-    """Sizes of the members of an archive whose members are stored without compression.
+    """Give the size in bytes of each member, all of which must be stored uncompressed.
 
-    This project compresses neither `.skops` nor `.keras`, so the members are together no larger
-    than the file. That leaves no room for a file that grows when it is read.
-
-    Parameters
-    ----------
-    archive : ZipFile
-        Open for reading.
-    n_bytes : int
-        Size of the whole file.
-    path
-        Of the file, for the message.
-
-    Returns
-    -------
-    dict of int
-        Size in bytes by name.
+    This project compresses neither `.skops` nor `.keras`, so the members together are no larger
+    than the `n_bytes` of the file. A file that grows when it is read is therefore refused.
 
     Raises
     ------
     UserError
-        If a member is compressed, encrypted or there twice, or all are larger than the file.
+        If a member is compressed, encrypted or duplicated, or they exceed the file's size.
     """
     members = archive.infolist()
     sizes = {member.filename: member.file_size for member in members}
@@ -61,7 +55,7 @@ def stored_members(archive: ZipFile, n_bytes: int, path: Any) -> dict[str, int]:
 
 
 def opened_zip(file: Any, path: Any) -> ZipFile:
-    """A ZIP archive, or an error that names the file."""
+    """Open a zip archive, or raise an error that names the file."""
     try:
         return ZipFile(file)
     except (BadZipFile, ValueError, NotImplementedError) as error:
@@ -69,7 +63,7 @@ def opened_zip(file: Any, path: Any) -> ZipFile:
 
 
 def json_member(archive: ZipFile, name: str, path: Any) -> Any:
-    """Content of a JSON member that is neither large nor deep."""
+    """Read a JSON member, and refuse one that is too large or nested too deeply."""
     if name not in archive.namelist():
         raise refused(path, f"has no member {name!r}")
     size = archive.getinfo(name).file_size
@@ -85,7 +79,7 @@ def json_member(archive: ZipFile, name: str, path: Any) -> Any:
 
 
 def json_mappings(content: Any, path: Any) -> Iterator[dict[str, Any]]:
-    """Every mapping in JSON values, the outermost first, without recursion.
+    """Yield every mapping in JSON values, the outermost first, without recursion.
 
     Raises
     ------
@@ -116,10 +110,10 @@ def check_npy(content: bytes, path: Any, name: str) -> None:
     try:
         shape, _, dtype = read_header[npy.read_magic(stream)](stream)
     except Exception as error:
-        # NumPy reads the header as Python's literals, which fail in many ways.
+        # NumPy parses the header as Python literals, which can fail in many ways.
         raise refused(path, f"has an unreadable array {name!r} ({error})") from error
     if dtype.kind not in "biuf":
-        raise refused(path, f"has an array {name!r} of {dtype}, which are no numbers")
+        raise refused(path, f"has an array {name!r} of {dtype}, which is not numeric")
     n_bytes = math.prod(shape) * dtype.itemsize
     if min(shape, default=0) < 0 or stream.tell() + n_bytes != len(content):
         raise refused(path, f"has an array {name!r} whose shape {shape} does not fit its size")

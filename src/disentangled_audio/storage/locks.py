@@ -1,6 +1,7 @@
-"""Locks that the operating system releases when their process ends, however it ends.
+"""File locks that the operating system releases when their process ends, even if it is killed.
 
-They are filelock's: it also knows Windows, and a forked child does not keep its parent's locks.
+They come from filelock, which supports Windows and does not let a forked child keep the locks of
+its parent.
 """
 
 import errno
@@ -21,31 +22,24 @@ from disentangled_audio.errors import UserError
 logger = logging.getLogger(__name__)
 
 RUN_LOCK = ".lock"
-# What file systems answer that cannot lock.
+# Errors of file systems that cannot lock.
 NO_LOCKS = frozenset({errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS})
 
 
 def try_lock(path: Path, *, wait: bool = False) -> FileLock | None:
-    """Lock a file, which is made if need be.
-
-    Parameters
-    ----------
-    path : Path
-        Its folder must exist.
-    wait : bool
-        Until another process has released it.
+    """Lock a file in an existing folder; `wait` waits until another process releases it.
 
     Returns
     -------
     FileLock or None
-        The lock, held, with its `release`; None if another process holds it.
+        The held lock; None if another process holds it.
 
     Raises
     ------
     OSError
         If the file cannot be opened, or the file system has no locks.
     """
-    # A marker file in place of a lock would outlive a killed run, so there is no falling back.
+    # No fallback to a marker file, which would outlive a killed run.
     lock = FileLock(path, thread_local=False, fallback_to_soft=False)
     try:
         lock.acquire(blocking=wait)
@@ -56,20 +50,13 @@ def try_lock(path: Path, *, wait: bool = False) -> FileLock | None:
 
 @contextmanager
 def locked(path: Path, *, wait: bool = False) -> Iterator[bool]:
-    """Hold a lock whose file goes when it is released.
-
-    Parameters
-    ----------
-    path : Path
-        The file; nothing else may be kept in it.
-    wait : bool
-        Until another process has released it.
+    """Hold a lock on a file that serves no other purpose and is deleted at the end.
 
     Yields
     ------
     bool
-        Whether the lock is held: False if another process holds it, the file cannot be opened, or
-        the disk has no locks (as some network disks).
+        Whether the lock is held: False if another process holds it and `wait` is false, the file
+        cannot be opened, or the disk has no locks (as some network disks).
     """
     lock = None
     with suppress(OSError):
@@ -81,8 +68,8 @@ def locked(path: Path, *, wait: bool = False) -> Iterator[bool]:
         yield lock is not None
     finally:
         if lock is not None:
-            # Whoever waits for a file that goes notices, and makes it anew. Windows keeps an open
-            # file until it is released.
+            # A process that waits for a deleted file notices and creates it again. Windows
+            # deletes an open file only when it is released.
             with suppress(OSError):
                 path.unlink()
             lock.release()
@@ -94,9 +81,9 @@ class RunLock:
     Parameters
     ----------
     path
-        The lock file; it stays, and says who holds the lock.
+        The lock file, which is kept and names the holder of the lock.
     purpose
-        What the holder does, for the message that others get.
+        What the holder does; others read it in their message.
     """
 
     def __init__(self, path: Path, purpose: str) -> None:
@@ -110,7 +97,7 @@ class RunLock:
         Raises
         ------
         UserError
-            If another process holds it, or the file is another user's; says who that is.
+            If another process holds the lock, or another user owns the file; the message says who.
         """
         self._path.parent.mkdir(parents=True, exist_ok=True)
         try:
@@ -118,7 +105,7 @@ class RunLock:
         except PermissionError as error:
             if not self._path.exists():
                 raise
-            raise UserError(_foreign(self._path)) from error
+            raise UserError(_not_writable(self._path)) from error
         except OSError as error:
             if error.errno == errno.ELOOP:
                 raise UserError(f"{self._path} is a link, not a lock file; remove it") from error
@@ -130,7 +117,7 @@ class RunLock:
             )
             return
         if self._lock is None:
-            raise UserError(_refusal(self._path))
+            raise UserError(_in_progress(self._path))
         holder = {
             "process": os.getpid(),
             "computer": platform.node(),
@@ -140,7 +127,7 @@ class RunLock:
         self._write(json.dumps(holder))
 
     def release(self) -> None:
-        """Give the lock back, if it is held."""
+        """Release the lock, if it is held."""
         if self._lock is None:
             return
         self._write("")
@@ -155,7 +142,7 @@ class RunLock:
         self.release()
 
     def _write(self, text: str) -> None:
-        # The lock also holds without a name in it, as on a full disk that is about to be pruned.
+        # The lock works without a holder in it, as on a full disk that is about to be pruned.
         with suppress(OSError), open(self._path, "w", encoding="utf-8", opener=_no_link) as file:
             file.write(text)
 
@@ -164,10 +151,10 @@ def _no_link(path: str, flags: int) -> int:
     return os.open(path, flags | getattr(os, "O_NOFOLLOW", 0))
 
 
-def _refusal(path: Path) -> str:
+def _in_progress(path: Path) -> str:
     holder = _holder(path)
     if not holder:
-        return f"another process is at work here ({path} is locked); wait for it, or stop it"
+        return f"another process is running here ({path} is locked); wait for it, or stop it"
     elsewhere = holder["computer"] != platform.node()
     where = f" on {holder['computer']}" if elsewhere else ""
     return (
@@ -176,7 +163,7 @@ def _refusal(path: Path) -> str:
     )
 
 
-def _foreign(path: Path) -> str:
+def _not_writable(path: Path) -> str:
     try:
         owner = path.owner()
     except (KeyError, NotImplementedError, OSError):
@@ -184,9 +171,8 @@ def _foreign(path: Path) -> str:
     holder = _holder(path)
     doing = f", where {holder['purpose']} is in progress since {holder['since']}" if holder else ""
     return (
-        f"{path} belongs to {owner}{doing}, and cannot be opened to be locked. Wait for that run, "
-        "and ask its owner for the right to write this file (chmod a+w), or work in a project of "
-        "your own"
+        f"{path} belongs to {owner}{doing}, and you may not write to it. Wait for that run, and "
+        "ask its owner for write permission (chmod a+w), or work in a project of your own"
     )
 
 

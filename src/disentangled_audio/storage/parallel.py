@@ -1,4 +1,4 @@
-"""Chunks of work on several processes, threads or machines, with one BLAS thread each."""
+"""Work on chunks in several processes, threads or machines, with one BLAS thread each."""
 
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -14,39 +14,28 @@ from disentangled_audio.parameters import ParallelParameters
 
 Chunk = TypeVar("Chunk")
 Result = TypeVar("Result")
-# Processes take about so long to start; less work than that is done sooner without them.
+# Processes take about this long to start; less work is finished sooner without them.
 _START_UP_S = 3.0
 
 
 def in_parallel(
     work: Callable[[Chunk], Result], chunks: Sequence[Chunk], parallel: ParallelParameters
 ) -> Iterator[Result]:
-    """Do some work on every chunk.
+    """Yield the result of `work` for every chunk, in the order in which they finish.
 
-    Parameters
-    ----------
-    work : callable
-        Of one chunk; it and the chunks travel to other processes, so both can be pickled.
-    chunks : sequence
-    parallel : ParallelParameters
-        Where the work is done.
-
-    Yields
-    ------
-    Result
-        In the order in which the chunks are done.
+    `work` and the chunks are pickled for other processes.
 
     Raises
     ------
     UserError
-        If the scheduler of a cluster cannot be reached, its packages are missing, or several of
-        its workers died of a chunk.
+        If the scheduler of a cluster cannot be reached, its packages are missing, or a chunk
+        killed several of its workers.
     """
     here, last = 0, []
     if parallel.backend != "dask":
-        for result, others_pay in _first_chunks(work, chunks, parallel):
+        for result, workers_pay_off in _first_chunks(work, chunks, parallel):
             here += 1
-            if others_pay:
+            if workers_pay_off:
                 last = [result]
                 break
             yield result
@@ -54,11 +43,11 @@ def in_parallel(
         return
     jobs = (delayed(_with_one_thread)(work, chunk) for chunk in chunks[here:])
     with _cluster(parallel) as options:
-        # The configuration must not reach whoever takes the results, so it ends before them.
+        # The configuration must not affect the caller, so it ends before the results.
         with parallel_config(parallel.backend, n_jobs=_n_jobs(parallel), **options):
             workers = Parallel(return_as="generator_unordered")
         results = _started(workers, jobs, parallel)
-        # Not before: while it is used here, the others start.
+        # Yielded only now, so that the workers start while the caller uses it.
         yield from last
         yield from results if parallel.backend != "dask" else _from_cluster(results)
 
@@ -82,42 +71,42 @@ def _from_cluster(results: Iterator[Any]) -> Iterator[Any]:
         yield from results
     except KilledWorker as error:
         raise UserError(
-            f"a chunk was given up because its workers died, one after the other ({error}). They "
-            "may have too little memory: start them with more, or fewer on each machine"
+            f"several workers died while working on the same chunk ({error}). They may have too "
+            "little memory: give them more, or start fewer on each machine"
         ) from error
 
 
 def _first_chunks(
     work: Callable[[Chunk], Result], chunks: Sequence[Chunk], parallel: ParallelParameters
 ) -> Iterator[tuple[Result, bool]]:
-    """Work in this process, and whether so much remains by then that others earn their start."""
+    """Work in this process; also yield whether the remaining work justifies starting workers."""
     begin = time.monotonic()
     for done, chunk in enumerate(chunks, start=1):
         result = _with_one_thread(work, chunk)
         remaining_s = (time.monotonic() - begin) / done * (len(chunks) - done)
-        yield result, parallel.n_jobs > 1 and remaining_s > max(_START_UP_S, 0.0)
+        yield result, parallel.n_jobs > 1 and remaining_s > _START_UP_S
 
 
 def _with_one_thread(work: Callable[[Chunk], Result], chunk: Chunk) -> Result:
-    # BLAS threads on top of the workers oversubscribe the cores: ten times slower on two.
+    # BLAS threads in every worker oversubscribe the cores: ten times slower on two cores.
     with _thread_pools().limit(limits=1):
         return work(chunk)
 
 
 @cache
 def _thread_pools() -> ThreadpoolController:
-    # Looking for the libraries takes as long as reading some ten recordings.
+    # Searching for the libraries takes as long as reading about ten recordings.
     return ThreadpoolController()
 
 
 def _n_jobs(parallel: ParallelParameters) -> int:
-    # A cluster's own workers decide.
+    # A cluster uses all its workers.
     return -1 if parallel.backend == "dask" else parallel.n_jobs
 
 
 @contextmanager
 def _cluster(parallel: ParallelParameters) -> Iterator[dict[str, Any]]:
-    """A connection to the cluster, if one is asked for, as options of joblib's backend."""
+    """Connect to the cluster, if one is configured; yields options for joblib's backend."""
     if parallel.backend != "dask":
         yield {}
         return

@@ -1,4 +1,4 @@
-"""Tables in Parquet format: plain columns of a size that can be meant."""
+"""Tables in Parquet format, limited to plain columns and a plausible size."""
 
 import io
 from typing import Any
@@ -8,12 +8,12 @@ from disentangled_audio.storage.limits import refused
 
 # 60,000 recordings with 10,000 features are 6e8 values, 5 GB in pandas.
 MAX_VALUES = 2**30
-# What the columns are before decompression is undone; repeated values take next to nothing.
+# Size of the encoded columns after decompression; repeated values take almost nothing.
 MAX_BYTES = 2**33
 
 
 def read_parquet(content: bytes, path: Any) -> Any:
-    """A table (DataFrame) from the bytes of its file, checked first; `path` is for messages."""
+    """Check and read a table (DataFrame) from the bytes of its file; messages name `path`."""
     import pandas as pd
 
     check(io.BytesIO(content), path)
@@ -21,21 +21,10 @@ def read_parquet(content: bytes, path: Any) -> Any:
 
 
 def check(file: Any, path: Any) -> None:
-    """Refuse a table of other columns than numbers, texts and lists of them, or a huge one.
+    """Refuse an open table that is huge or has columns other than numbers, texts and their lists.
 
-    Arrow reads no pickle, but leaves it to a registered extension type what a column becomes.
-
-    Parameters
-    ----------
-    file
-        Open for reading; only the end of it is read.
-    path
-        Where it lies, for the message.
-
-    Raises
-    ------
-    UserError
-        It names the file and what is wrong with it.
+    Arrow reads no pickle, but a registered extension type may run code. Only the end of the file
+    is read; messages name `path`.
     """
     from pyarrow import ArrowException
     from pyarrow.parquet import ParquetFile

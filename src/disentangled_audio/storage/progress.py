@@ -1,4 +1,4 @@
-"""Progress of reading and training in the terminal."""
+"""Progress bars for reading and training in the terminal."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -19,17 +19,14 @@ from rich.progress import (
 )
 
 DELAY_S = 2.0
-# Name, bar, count, time and figures together fit 80 columns.
+# Narrow enough for name, bar, count, time and figures to fit into 80 columns.
 BAR_WIDTH = 10
-# The step of a run that is in progress: what is counted within it is shown in its bar.
+# The bar of the current step of a run, which also shows the counts within the step.
 _step: "Bar | None" = None
 
 
 class Bar:
-    """A bar that appears in a terminal where work takes longer than two seconds.
-
-    It leaves nothing behind. Where the output is no terminal nothing is shown.
-    """
+    """A bar that appears after two seconds and disappears at the end, only in a terminal."""
 
     def __init__(self, what: str, console: Console | None = None) -> None:
         console = console or get_console()
@@ -42,7 +39,7 @@ class Bar:
             console=console,
             transient=True,
             disable=not console.is_terminal,
-            # What is piped must not end up in the terminal.
+            # Piped output must not end up in the terminal.
             redirect_stdout=not console.stderr,
         )
         self._task = self._progress.add_task(what, total=None, count="", figures="")
@@ -64,11 +61,11 @@ class Bar:
 
     @property
     def elapsed_s(self) -> float:
-        """Seconds since the start; never zero."""
+        """Seconds since the start, at least a millisecond."""
         return max(self._progress.tasks[self._task].elapsed or 0.0, 1e-3)
 
     def update(self, done: int, total: int, figures: str) -> None:
-        """Show how much is done, and what goes with it."""
+        """Show the count and the figures that belong to it."""
         self._progress.update(
             self._task, completed=done, total=total, count=f"{done}/{total}", figures=figures
         )
@@ -81,7 +78,7 @@ class Bar:
 
 @contextmanager
 def step_progress(name: str) -> Iterator[None]:
-    """The bar of a step of a run; shows what the step counts."""
+    """Show a bar for a step of a run, which also shows the counts within the step."""
     global _step  # noqa: PLW0603
     with Bar(name) as bar:
         before, _step = _step, bar
@@ -95,9 +92,9 @@ def step_progress(name: str) -> Iterator[None]:
 def epoch_progress(
     n_epochs: int, what: str = "training"
 ) -> Iterator[Callable[[int, dict[str, float]], None]]:
-    """A bar over epochs with the validation figures; gives the function to call per epoch.
+    """Show a bar over epochs with the validation figures; yields the function to call per epoch.
 
-    Where nothing is validated, with the loss of training.
+    Without validation, the figures are those of training.
     """
     with _counted(what) as bar:
 
@@ -113,9 +110,9 @@ def epoch_progress(
 def chunk_progress(
     what: str, unit: str, *, passing: bool = False
 ) -> Iterator[Callable[[int, int], None]]:
-    """A bar over files or items with their rate; gives the function to call per chunk.
+    """Show a bar over files or items with their rate; yields the function to call per chunk.
 
-    A `passing` bar is on the error output, whatever step it belongs to.
+    A `passing` bar goes to the error output and is never part of a step's bar.
     """
     with Bar(what, Console(stderr=True)) if passing else _counted(what) as bar:
 
@@ -126,19 +123,21 @@ def chunk_progress(
 
 
 @contextmanager
-def byte_progress(name: str, n_had: int, total: int | None) -> Iterator[Callable[[float], None]]:
-    """A bar on a terminal, nothing in a log; gives the function to call with bytes received."""
+def byte_progress(
+    name: str, n_present: int, total: int | None
+) -> Iterator[Callable[[float], None]]:
+    """Show the progress of a download; yields the function to call with the bytes received."""
     columns = (BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
     console = Console(stderr=True)
     with Progress(
         TextColumn(name, markup=False), *columns, console=console, disable=not console.is_terminal
     ) as bar:
-        yield partial(bar.advance, bar.add_task("", total=total, completed=n_had))
+        yield partial(bar.advance, bar.add_task("", total=total, completed=n_present))
 
 
 @contextmanager
 def _counted(what: str) -> Iterator[Bar]:
-    """The bar of the step in progress, or one of its own where there is none."""
+    """Yield the bar of the current step, or a new one outside of steps."""
     if _step is not None:
         yield _step
         return

@@ -1,28 +1,28 @@
-"""Files of scikit-learn estimators in skops format: no pickle, and no type but those named here."""
+"""Files of scikit-learn estimators in skops format, without pickle and limited to listed types."""
 
 import io
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from disentangled_audio.errors import UserError
 from disentangled_audio.storage.limits import (
     check_npy,
     json_mappings,
     json_member,
+    not_loaded,
     opened_zip,
     refused,
     stored_members,
 )
 
 SCHEMA = "schema.json"
-# The project's own estimators, each by its exact name. When one moves, a test prints the new list.
+# The project's own estimators by exact name. When one moves, a test prints the new list.
 TRUSTED = (
     "disentangled_audio.models.absent.AbsentMember",
     "disentangled_audio.models.fusion.ProbabilityFusion",
     "disentangled_audio.models.svm.CalibratedSvm",
 )
-# scikit-learn's parts of them. A notebook may save a plain baseline too.
+# Their parts from scikit-learn, which a notebook may also save alone as a baseline.
 SCIKIT_LEARN = (
     "sklearn.decomposition._pca.PCA",
     "sklearn.kernel_approximation.Nystroem",
@@ -33,8 +33,8 @@ SCIKIT_LEARN = (
     "sklearn.svm._classes.SVC",
 )
 NUMBERS = ("numpy.float32", "numpy.float64", "numpy.int32", "numpy.int64")
-# The kinds of nodes in files of this project, and what each may make. skops knows others, which
-# import or call what a file names.
+# Kinds of nodes in files of this project, and the types that each may create. skops has other
+# kinds, which import or call whatever a file names.
 NODES = {
     "ObjectNode": frozenset(TRUSTED + SCIKIT_LEARN),
     "DictNode": frozenset({"builtins.dict"}),
@@ -44,7 +44,7 @@ NODES = {
     "TypeNode": frozenset({"builtins.str", "builtins.int"}),
     "NdArrayNode": frozenset({"numpy.ndarray", *NUMBERS}),
 }
-# Two attributes may share an array, as those of an SVC do.
+# Attributes may share an array, as those of an SVC do.
 MAX_READS = 4
 
 
@@ -56,19 +56,12 @@ def write_skops(estimator: Any, path: Path) -> None:
 
 
 def read_skops(content: bytes, path: Any) -> Any:
-    """An estimator from the bytes of its file.
-
-    Parameters
-    ----------
-    content : bytes
-        The whole file. It is checked and loaded from the same bytes.
-    path
-        Where it lies, for messages.
+    """Check and load an estimator from the bytes of its file; messages name `path`.
 
     Raises
     ------
     UserError
-        If the file holds anything that this project does not write, or is damaged.
+        If the file is damaged, or holds anything that this project does not write.
     """
     from skops import io as skops
 
@@ -76,36 +69,25 @@ def read_skops(content: bytes, path: Any) -> Any:
     try:
         loaded = skops.loads(content, trusted=list(TRUSTED))
         machines_fit = all(map(_fits, _machines(loaded)))
-    except Exception as error:
-        # Whatever else a forged file may provoke in skops, NumPy or scikit-learn.
-        raise UserError(
-            f"{path} cannot be loaded ({type(error).__name__}: {error}). It is damaged, or of "
-            "another version of the project; delete this version."
-        ) from error
+    except Exception as error:  # a forged file can provoke any error in skops and scikit-learn
+        raise not_loaded(path, error) from error
     if not machines_fit:
         raise refused(path, "holds a support vector machine whose arrays do not fit together")
     return loaded
 
 
 def check(content: bytes, path: Any) -> None:
-    """Refuse a file with other nodes, types or members than this project writes.
-
-    Parameters
-    ----------
-    content
-        The whole file.
-    path
-        Where it lies, for the message.
-
-    Raises
-    ------
-    UserError
-        It names the file and what is wrong with it.
-    """
+    """Refuse a file with nodes, types or members that this project does not write."""
     with opened_zip(io.BytesIO(content), path) as archive:
         sizes = stored_members(archive, len(content), path)
         nodes = _nodes(json_member(archive, SCHEMA, path), path)
-        foreign = sorted({_named(node) for node in nodes if not _is_known(node)})
+        foreign = sorted(
+            {
+                f"{_type_name(node)} ({node.get('__loader__')})"
+                for node in nodes
+                if not _is_known(node)
+            }
+        )
         if foreign:
             raise refused(path, f"holds types that are not trusted: {', '.join(foreign)}")
         files = [node["file"] for node in nodes if "file" in node]
@@ -115,14 +97,11 @@ def check(content: bytes, path: Any) -> None:
 
 
 def _nodes(schema: Any, path: Any) -> list[dict[str, Any]]:
-    """Every mapping of a schema that skops may take for a node."""
+    """List every mapping in a schema that skops may interpret as a node."""
     if not isinstance(schema, dict) or "__loader__" not in schema:
         raise refused(path, f"has a {SCHEMA} that describes no estimator")
-    return [mapping for mapping in json_mappings(schema, path) if _is_node(mapping)]
-
-
-def _is_node(mapping: dict[str, Any]) -> bool:
-    return bool(mapping.keys() & {"__loader__", "__class__", "__module__", "__reduce__"})
+    keys = {"__loader__", "__class__", "__module__", "__reduce__"}
+    return [mapping for mapping in json_mappings(schema, path) if mapping.keys() & keys]
 
 
 def _is_known(node: dict[str, Any]) -> bool:
@@ -134,20 +113,16 @@ def _type_name(node: dict[str, Any]) -> str:
     return f"{node.get('__module__')}.{node.get('__class__')}"
 
 
-def _named(node: dict[str, Any]) -> str:
-    return f"{_type_name(node)} ({node.get('__loader__')})"
-
-
 def _check_files(names: list[Any], sizes: dict[str, int], path: Any) -> None:
-    """Refuse an array that is named so often that reading it each time would fill the memory."""
+    """Refuse a file that names an array so often that reading it each time would fill memory."""
     if not all(isinstance(name, str) and name in sizes for name in names):
         raise refused(path, "names an array that it does not hold")
     if sum(sizes[name] for name in names) > MAX_READS * sum(sizes.values()):
-        raise refused(path, "names the same array many times")
+        raise refused(path, "names the same array too many times")
 
 
 def _machines(loaded: Any) -> Iterator[Any]:
-    """Every SVC among the attributes of an estimator."""
+    """Yield every SVC among the attributes of an estimator."""
     waiting, seen = [loaded], set()
     while waiting:
         value = waiting.pop()
@@ -165,13 +140,13 @@ def _machines(loaded: Any) -> Iterator[Any]:
 
 
 def _fits(svc: Any) -> bool:
-    """Whether the arrays of an SVC are as long as libsvm takes them to be: it does not look."""
+    """Tell whether the arrays of an SVC have the lengths that libsvm assumes without checking."""
     if "support_vectors_" not in vars(svc):
         return True
     n_vectors, n_features = svc.support_vectors_.shape
     n_classes = len(svc.classes_)
     n_pairs = n_classes * (n_classes - 1) // 2
-    # scikit-learn turns the sign of two classes round in copies of these.
+    # For two classes, scikit-learn keeps copies with the opposite sign.
     lengths = {
         "support_": (n_vectors,),
         "_n_support": (n_classes,),
@@ -186,6 +161,6 @@ def _fits(svc: Any) -> bool:
         and svc._n_support.min() >= 0
         and svc._n_support.sum() == n_vectors
         and (svc.n_features_in_, svc.kernel, svc._sparse) == (n_features, "rbf", False)
-        # Names another of libsvm's machines, with other arrays.
+        # `_impl` would select another of libsvm's machines, with other arrays.
         and "_impl" not in vars(svc)
     )

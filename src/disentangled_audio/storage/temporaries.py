@@ -1,4 +1,4 @@
-"""Temporary folders beside the place where a result belongs, and what killed runs left of them."""
+"""Temporary folders next to their results, and the removal of those that killed runs left."""
 
 import shutil
 import uuid
@@ -15,23 +15,16 @@ _LOCK = ".lock"
 
 @contextmanager
 def temporary_neighbour(folder: Path, *, tidy: bool = True) -> Iterator[Path]:
-    """A folder to write into beside the place where the result belongs.
+    """Make a temporary folder in `folder`, which is created if it is missing.
 
-    A lock file of its name, beside it, is held while it is in use, so that what killed runs left
-    can be told from it.
-
-    Parameters
-    ----------
-    folder
-        Where the result belongs; made if need be.
-    tidy
-        Clear it of what killed runs left.
+    A lock file next to it is held while it is in use, so that leftovers of killed runs can be
+    recognised; `tidy` removes those first.
     """
     folder.mkdir(parents=True, exist_ok=True)
     if tidy:
         remove_leftovers(folder)
     temporary = folder / f"{TEMPORARY}{uuid.uuid4().hex[:12]}"
-    # Locked before it is there: nobody can find it unlocked.
+    # Locked before it is created, so that nobody finds it unlocked.
     with locked(_lock_of(temporary), wait=True):
         temporary.mkdir(mode=0o700)
         try:
@@ -42,22 +35,12 @@ def temporary_neighbour(folder: Path, *, tidy: bool = True) -> Iterator[Path]:
 
 @contextmanager
 def complete_folder(folder: Path) -> Iterator[Path]:
-    """A folder to fill beside the wanted one, which takes its place at the end.
-
-    Parameters
-    ----------
-    folder : Path
-        Must not exist, or be empty.
-
-    Yields
-    ------
-    Path
-        Where to write. An exception removes it.
+    """Yield a temporary folder that becomes `folder` at the end, unless an exception is raised.
 
     Raises
     ------
     FileExistsError
-        If the folder has something in it.
+        If the folder exists and is not empty.
     """
     if folder.exists() and any(folder.iterdir()):
         raise FileExistsError(f"{folder} is not empty; remove it to generate its files again")
@@ -68,23 +51,17 @@ def complete_folder(folder: Path) -> Iterator[Path]:
         try:
             unfinished.replace(folder)
         except OSError:
-            # Another run may have been first; its files are the same.
+            # Another run may have made the same files first.
             if not folder.is_dir():
                 raise
 
 
 def write_whole(path: Path, write: Callable[[Path], Any]) -> None:
-    """Write a file that appears whole or not at all.
+    """Write a file so that it appears complete or not at all; replaces an existing one.
 
-    What killed runs left beside it stays: looking for it at each of many files in a folder would
-    take longer the more there are. `remove_leftovers` does so once.
-
-    Parameters
-    ----------
-    path : Path
-        Replaced if it is there.
-    write : callable
-        Writes the path that it is given, which has the same suffix.
+    `write` writes to the path it is given, which has the same name in another folder. Leftovers
+    of killed runs stay, since looking for them before each of many files would be slow; call
+    `remove_leftovers` once.
     """
     with temporary_neighbour(path.parent, tidy=False) as folder:
         unfinished = folder / path.name
@@ -93,13 +70,13 @@ def write_whole(path: Path, write: Callable[[Path], Any]) -> None:
 
 
 def remove_leftovers(folder: Path) -> None:
-    """Remove temporary folders in `folder` that no process uses any more."""
+    """Remove temporary folders in `folder` that no process uses."""
     for left in folder.glob(f"{TEMPORARY}*"):
         remove_if_unused(left)
 
 
 def remove_if_unused(left: Path) -> bool:
-    """Remove a temporary folder, or its lock file, that no process uses any more; gives whether."""
+    """Remove a temporary folder or its lock file unless a process uses it; tell if it is gone."""
     with locked(_lock_of(left)) as free:
         if free:
             shutil.rmtree(left, ignore_errors=True)
@@ -107,11 +84,11 @@ def remove_if_unused(left: Path) -> bool:
 
 
 def is_unused(temporary: Path) -> bool:
-    """Whether a temporary folder is nobody's."""
+    """Tell whether no process uses a temporary folder."""
     with locked(_lock_of(temporary)) as free:
         return free
 
 
 def _lock_of(temporary: Path) -> Path:
-    # A lock file that a killed run left is its own.
+    # For a lock file that a killed run left, the lock is the file itself.
     return temporary if temporary.suffix == _LOCK else temporary.with_name(temporary.name + _LOCK)

@@ -1,4 +1,4 @@
-"""Ingestion as most tests need it: in this process, with clips in memory."""
+"""Ingestion for tests: in this process, with clips in memory."""
 
 import tempfile
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""Names and headers that nobody thought of: 10,000 of each, or FUZZ_EXAMPLES (`make fuzz`)."""
+"""Random names and headers: 10,000 of each, or FUZZ_EXAMPLES (`make fuzz`)."""
 
 import os
 import re
@@ -93,7 +93,7 @@ def _expected_groups(name: str, patterns: list[str]) -> dict[str, str] | None:
 
 @fuzzed
 @given(NAMES)
-def test_any_name_gives_the_groups_of_the_first_pattern_that_it_fits(name: str) -> None:
+def test_any_name_gives_the_groups_of_the_first_matching_pattern(name: str) -> None:
     for grammar, corpus, source, patterns in GRAMMARS:
         row = grammar.parse(name, "label", source)
 

@@ -68,10 +68,10 @@ def test_a_file_with_another_hash_is_rejected_and_the_others_are_kept(
     assert "0" * 64 in row["reason"]
 
 
-def test_a_wrong_table_of_hashes_is_one_reason_with_its_count(data: Path) -> None:
+def test_wrong_hashes_are_counted_as_one_reason(data: Path) -> None:
     (data / "known").write_text(_table(dict.fromkeys(NAMES[:2], "0" * 64), "csv"), encoding="utf-8")
 
-    with pytest.raises(UserError, match=r"\(2 × not the file that is expected\)"):
+    with pytest.raises(UserError, match=r"\(2 × not the expected file\)"):
         ingest(_corpus(hashes="known", max_rejected_share=0.1), [data])
 
 
@@ -117,7 +117,7 @@ def test_duplicates_are_found_within_and_across_classes_and_roles() -> None:
     report = integrity_report(recordings, splits, pd.DataFrame(), _corpus())
 
     duplicates = report["duplicates"]
-    # The channels of a file are no duplicates.
+    # The channels of a file do not count as duplicates.
     assert duplicates["groups"] == 2
     assert (duplicates["within_class"], duplicates["across_classes"]) == (1, 1)
     assert duplicates["in_training_and_test"] == 1
@@ -126,7 +126,7 @@ def test_duplicates_are_found_within_and_across_classes_and_roles() -> None:
         {"paths": ["a3", "b1"], "classes": ["a", "b"]},
     ]
     (finding,) = report["findings"]
-    assert "2 recordings are there more than once" in finding
+    assert "2 recordings occur more than once" in finding
     assert "a1, a2" in finding
 
 
@@ -158,11 +158,11 @@ def test_found_and_expected_counts_are_by_class_and_kind() -> None:
     assert not report["complete"]
     assert report["findings"] == [
         "2 of 5 expected recordings were found (rir).",
-        "1 files were rejected; rejected_recordings says why.",
+        "1 files were rejected; rejected_recordings has the reasons.",
     ]
 
 
-def test_an_expected_column_that_is_not_there_is_named() -> None:
+def test_a_missing_expected_column_is_named() -> None:
     recordings, splits = _rows(("a1", "rir", "1", "a", "train"))
     corpus = _corpus(expected=[{"where": {"colour": "red"}, "recordings": 1}])
 

@@ -1,4 +1,4 @@
-"""Formats without and with a header, recordings of several files, and what is wrong with them."""
+"""Formats with and without a header, recordings in several files, and their errors."""
 
 import io
 from pathlib import Path
@@ -64,29 +64,29 @@ def test_any_bytes_are_samples_or_rejected(content: bytes) -> None:
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
-        (b"not MATLAB", "not a MATLAB file of level 5 that can be read"),
+        (b"not MATLAB", "not a readable MATLAB file of level 5"),
         (_mat(g=[1.0, 2.0], info={"fs": 8000}), "has no variable 'h'; it has g, info"),
         (_mat(h=[1.0, 2.0], info=8000), "variable 'info.fs' has no field 'fs'"),
-        (_mat(h=[[1.0, 2.0], [3.0, 4.0]], info={"fs": 8000}), "is no single signal: shape"),
-        (_mat(h="text", info={"fs": 8000}), "is no single signal"),
-        (_mat(h=[1.0, 2.0], info={"fs": [1, 2]}), "is no sampling rate in hertz"),
-        (_mat(h=[1.0, 2.0], info={"fs": 0.5}), "is no sampling rate in hertz"),
-        (_mat(h=[1.0, 2.0], info={"fs": float("nan")}), "is no sampling rate in hertz"),
+        (_mat(h=[[1.0, 2.0], [3.0, 4.0]], info={"fs": 8000}), "is not a single signal: shape"),
+        (_mat(h="text", info={"fs": 8000}), "is not a single signal"),
+        (_mat(h=[1.0, 2.0], info={"fs": [1, 2]}), "is not a sampling rate in hertz"),
+        (_mat(h=[1.0, 2.0], info={"fs": 0.5}), "is not a sampling rate in hertz"),
+        (_mat(h=[1.0, 2.0], info={"fs": float("nan")}), "is not a sampling rate in hertz"),
     ],
 )
-def test_what_is_wrong_with_a_matlab_file(content: bytes, reason: str) -> None:
+def test_an_unusable_matlab_file_is_rejected_with_its_reason(content: bytes, reason: str) -> None:
     with pytest.raises(RejectedError, match=reason) as caught:
         read_samples(content, MAT)
     assert caught.value.what_to_do
 
 
-def test_raw_bytes_that_are_no_whole_number_of_samples_are_rejected() -> None:
-    with pytest.raises(RejectedError, match="7 bytes are no whole number of float32 samples"):
+def test_raw_bytes_with_a_partial_sample_are_rejected() -> None:
+    with pytest.raises(RejectedError, match="7 bytes are not a whole number of float32 samples"):
         read_samples(b"1234567", _raw("float32"))
 
 
 @pytest.mark.parametrize("suffix", ["ogg", "mp3", "flac", "WAV"])
-def test_common_formats_are_found_and_read_without_being_named(tmp_path: Path, suffix: str) -> None:
+def test_common_formats_are_found_by_default(tmp_path: Path, suffix: str) -> None:
     (tmp_path / "mine").mkdir()
     tone = 0.5 * np.sin(2 * np.pi * 440 * np.arange(16000) / 16000)
     soundfile.write(tmp_path / "mine" / f"a.{suffix}", tone, 16000)
@@ -164,7 +164,7 @@ def test_channels_that_differ_in_rate_are_rejected(tmp_path: Path) -> None:
     ("channel_files", "message"),
     [("(", "is not a regular expression"), (r"\d", r"needs a group \(\?P<channel>")],
 )
-def test_a_pattern_for_channels_that_cannot_be_used_is_named(
+def test_an_invalid_channel_pattern_is_named(
     tmp_path: Path, channel_files: str, message: str
 ) -> None:
     _write_channels(tmp_path / "mine", "a", {1: 800})
@@ -207,7 +207,7 @@ def test_a_source_has_its_own_label_columns_patterns_and_rights(tmp_path: Path) 
     ]
 
 
-def test_max_files_takes_recordings_from_all_over(tmp_path: Path) -> None:
+def test_max_files_takes_evenly_spaced_recordings(tmp_path: Path) -> None:
     (tmp_path / "mine").mkdir()
     for number in range(10):
         soundfile.write(tmp_path / "mine" / f"{number}.wav", np.sin(np.arange(2000)), 8000)
@@ -240,7 +240,7 @@ def test_a_recording_that_lacks_a_channel_is_rejected(
     assert (row["path"], row["reason"]) == ("mine/a", f"channel {missing} is missing")
 
 
-def test_a_stray_file_makes_no_other_recording_lack_a_channel(tmp_path: Path) -> None:
+def test_a_stray_file_does_not_change_the_channels_of_others(tmp_path: Path) -> None:
     for name in ("a", "b"):
         _write_channels(tmp_path / "mine", name, dict.fromkeys((1, 2), 800))
     (tmp_path / "mine" / "a.1.bak").write_bytes(np.arange(800, dtype="<f4").tobytes())

@@ -1,4 +1,4 @@
-"""A tree of files that are damaged, lie, or merely look as if they did."""
+"""Files that are damaged, have wrong headers, or merely look dangerous."""
 
 import io
 import os
@@ -37,7 +37,7 @@ def wav(
     before: bytes = b"",
     after: bytes = b"",
 ) -> bytes:
-    """A wav whose header says what it is told to; right where it is told nothing."""
+    """A wav with the given header fields, which are correct by default."""
     data = pcm_16(sound()) if data is None else data
     align = n_channels * bits // 8 % 2**16 if align is None else align
     fmt = struct.pack("<HHIIHH", tag, n_channels, rate_hz, rate_hz * align % 2**32, align, bits)
@@ -69,7 +69,7 @@ def _with_value(value: float, **how: str) -> bytes:
 
 
 def _flac(n_frames: int) -> bytes:
-    """A flac whose header tells another number of samples; none stands for a stream."""
+    """A flac whose header claims another number of samples; 0 stands for a stream."""
     content = bytearray(encoded(format="FLAC"))
     content[21] = (content[21] & 0xF0) | (n_frames >> 32)
     content[22:26] = (n_frames & 0xFFFFFFFF).to_bytes(4, "big")
@@ -103,7 +103,7 @@ BYTES: dict[str, tuple[bytes, str]] = {
     "0 bits.wav": (wav(bits=0, align=2), "not audio that can be decoded"),
     "unknown codec.wav": (wav(tag=0x1234), "not audio that can be decoded"),
     "0 Hz.wav": (wav(rate_hz=0), "not audio that can be decoded"),
-    "1 Hz.wav": (wav(rate_hz=1), "its sampling rate is 1 Hz, which is none of audio"),
+    "1 Hz.wav": (wav(rate_hz=1), "its sampling rate is 1 Hz, which is not plausible"),
     "2 GHz.wav": (wav(rate_hz=2**31 - 1), "its sampling rate is 2147483647 Hz"),
     "text.wav": (b"this is a note\n" * 100, "not audio that can be decoded"),
     "page.wav": (b"<!DOCTYPE html><title>404</title>", "not audio that can be decoded"),
@@ -114,11 +114,14 @@ BYTES: dict[str, tuple[bytes, str]] = {
     "minus infinity.wav": (_with_value(-np.inf, subtype="DOUBLE"), "holds NaN or infinity"),
     "beyond float32.wav": (_with_value(1e300, subtype="DOUBLE"), "holds NaN or infinity"),
     "silent.wav": (wav(bytes(3200)), "silent: every sample is zero"),
-    "direct current.wav": (wav(b"\x00\x20" * N_SAMPLES), "holds no sound: each channel has one"),
+    "direct current.wav": (
+        wav(b"\x00\x20" * N_SAMPLES),
+        "holds no sound: each channel is",
+    ),
     "too short.wav": (wav(pcm_16(sound(399))), "too short: 0.04988 s, the minimum is 0.05 s"),
     "begins late.wav": (wav(bytes(3200) + pcm_16(sound())), "silent in the first 0.1 s"),
-    "promises 256 GB.flac": (_flac(2**36 - 1), "its header tells no true length: 68719476735"),
-    "streamed.flac": (_flac(0), "its header tells no true length: 9223372036854775807 samples"),
+    "promises 256 GB.flac": (_flac(2**36 - 1), "its header has a wrong length: 68719476735"),
+    "streamed.flac": (_flac(0), "its header has a wrong length: 9223372036854775807 samples"),
 }
 
 
@@ -172,7 +175,7 @@ ENTRIES: dict[str, tuple[Make, str]] = {
     "other of two.wav": (_link("one of two.wav"), "is a link to one of two.wav, which"),
     "loop": (_link("."), "leads to "),
     "loop.wav": (_link(".."), "leads to "),
-    "root": (_link("/"), "leads to /, which is read already or holds this folder"),
+    "root": (_link("/"), "leads to /, which has been read or contains this folder"),
     "again": (_link("real.wav"), "leads to "),
     "pipe.wav": (_fifo, "is a pipe, not a file"),
     "link to a pipe.wav": (_link("pipe.wav"), "is a pipe, not a file"),
@@ -280,7 +283,7 @@ GOOD = ["good 1.wav", "good 2.flac", "real.wav/inside.wav", "sub/deep/good 4.wav
 
 
 def build_good(folder: Path) -> None:
-    """Write recordings that must come out the same whatever lies beside them."""
+    """Write recordings whose result must not depend on the other files."""
     for seed, name in enumerate(GOOD):
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -289,7 +292,7 @@ def build_good(folder: Path) -> None:
 
 
 def build_hostile(folder: Path) -> None:
-    """Write everything else beside them."""
+    """Write all other files into the same folder."""
     for name, (content, _) in BYTES.items():
         (folder / name).write_bytes(content)
     for name, (make, _) in ENTRIES.items():

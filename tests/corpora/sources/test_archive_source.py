@@ -91,7 +91,7 @@ def test_url_local_archive_and_extracted_folder_are_interchangeable(
     assert not (tmp_path / "none").exists()
 
 
-def test_what_was_extracted_serves_without_the_archive(
+def test_extracted_files_are_used_without_the_archive(
     made: Path, server: Server, tmp_path: Path
 ) -> None:
     for known in (hash_of(made / "some.zip"), None):
@@ -137,7 +137,7 @@ def test_a_local_archive_with_another_hash_is_refused_and_kept(made: Path, tmp_p
     assert not (tmp_path / "own").exists()
 
 
-def test_an_archive_that_is_nowhere_names_the_places(tmp_path: Path) -> None:
+def test_a_missing_archive_names_the_searched_places(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="archive not found") as caught:
         locate(_corpus(archive="some.zip"), [tmp_path / "one", tmp_path / "two"])
 
@@ -153,7 +153,7 @@ def test_a_subfolder_that_the_archive_lacks_is_named(made: Path, tmp_path: Path)
         locate(corpus, [tmp_path])
 
 
-def test_without_a_subfolder_the_archives_name_is_the_sources(made: Path, tmp_path: Path) -> None:
+def test_without_a_subfolder_the_label_is_the_archives_name(made: Path, tmp_path: Path) -> None:
     corpus = _corpus(archive=str(made / "some.tar.gz"), subfolder="")
     corpus = corpus.model_copy(update={"files": ["**/*.wav"]})
 
@@ -178,7 +178,7 @@ def test_without_a_subfolder_the_archives_name_is_the_sources(made: Path, tmp_pa
         ({"archive": "a.zip", "mirror": "b"}, "unknown key mirror"),
     ],
 )
-def test_a_source_that_makes_no_sense_is_refused(source: dict[str, Any], message: str) -> None:
+def test_an_invalid_source_is_refused(source: dict[str, Any], message: str) -> None:
     with pytest.raises(ValidationError, match=message):
         ArchiveSource.model_validate(source)
 

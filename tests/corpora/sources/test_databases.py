@@ -1,4 +1,4 @@
-"""The real databases, from archives built in their documented formats to `recordings`."""
+"""The real databases, read from archives built in their documented formats."""
 
 import csv
 import io
@@ -29,12 +29,12 @@ from disentangled_audio.corpora.sources.download import hash_of
 from disentangled_audio.corpora.sources.places import locate, source_records
 from disentangled_audio.errors import UserError
 from disentangled_audio.evaluation.splits import make_splits
-from disentangled_audio.parameters import Corpus, Protocol
+from disentangled_audio.parameters import Corpus, FourierParameters, Protocol
 from tests.conftest import REPOSITORY, load_catalog, make_project, run_kedro
 from tests.corpora.conftest import Answer, Server
 from tests.corpora.reading.reading import ingest
 
-# Whole files, sample by sample.
+# Clips that keep every sample of the files.
 UNTOUCHED = {
     "channel": "each",
     "duration_s": 0.05,
@@ -59,7 +59,7 @@ def _configuration() -> Any:
 def _described(name: str) -> dict[str, Any]:
     described = OmegaConf.to_container(_configuration()._corpora[name], resolve=True)
     for source in described["sources"]:
-        # The archives of the tests are others than the published one.
+        # The archives of the tests differ from the published ones.
         source.pop("hash", None)
     return described
 
@@ -229,7 +229,7 @@ def _columns_of(table: pd.DataFrame) -> Counter:
     return Counter(map(tuple, columns.to_numpy().tolist()))
 
 
-def test_air_comes_back_sample_by_sample(archives: Path, tmp_path: Path) -> None:
+def test_air_is_read_sample_by_sample(archives: Path, tmp_path: Path) -> None:
     ingested = _ingested(archives, tmp_path, _corpus("air", 48000))
 
     recordings = _by_path(ingested)
@@ -244,7 +244,7 @@ def test_air_comes_back_sample_by_sample(archives: Path, tmp_path: Path) -> None
     assert set(ingested.recordings["n_channels"]) == {2}
 
 
-def test_rwcp_comes_back_sample_by_sample(archives: Path, tmp_path: Path) -> None:
+def test_rwcp_is_read_sample_by_sample(archives: Path, tmp_path: Path) -> None:
     ingested = _ingested(archives, tmp_path, _corpus("rwcp", 48000))
 
     recordings = _by_path(ingested)
@@ -261,7 +261,7 @@ def test_rwcp_comes_back_sample_by_sample(archives: Path, tmp_path: Path) -> Non
         np.testing.assert_array_equal(found[number], written.astype(np.float32), err_msg=path)
 
 
-def test_reverb2014_comes_back_sample_by_sample(archives: Path, tmp_path: Path) -> None:
+def test_reverb2014_is_read_sample_by_sample(archives: Path, tmp_path: Path) -> None:
     ingested = _ingested(archives, tmp_path, _corpus("reverb2014", 16000))
 
     recordings = _by_path(ingested)
@@ -317,9 +317,7 @@ def test_the_archives_of_openslr_are_read(
         np.testing.assert_array_equal(ingested.waveforms[row.name], written, err_msg=own)
 
 
-def test_simulated_rooms_of_one_number_and_several_sizes_are_several(
-    archives: Path, tmp_path: Path
-) -> None:
+def test_simulated_rooms_of_the_same_number_differ_by_size(archives: Path, tmp_path: Path) -> None:
     ingested = _ingested(archives, tmp_path, _corpus("sim_rir", 16000))
 
     assert ingested.recordings["room"].nunique() == 12
@@ -410,7 +408,7 @@ def test_a_database_is_one_corpus_from_its_urls_its_archives_and_its_folders(
         np.testing.assert_array_equal(other.waveforms, first.waveforms)
 
 
-def test_an_archive_that_is_nowhere_names_all_its_urls(server: Server, tmp_path: Path) -> None:
+def test_a_missing_archive_names_all_its_urls(server: Server, tmp_path: Path) -> None:
     (source,) = _corpus("sim_rir", 16000).sources
     urls = [f"{server.address}/{name}" for name in source.mirrors]
     corpus = _corpus("sim_rir", 16000).model_copy(
@@ -462,11 +460,11 @@ def test_only_a_zip_can_be_read_in_place(archives: Path, tmp_path: Path) -> None
     for source in described["sources"]:
         source["extract"] = False
 
-    with pytest.raises(UserError, match=r"tgz is no zip archive.*extract: true"):
+    with pytest.raises(UserError, match=r"tgz is not a zip archive.*extract: true"):
         locate(Corpus.model_validate(described), [archives, tmp_path])
 
 
-def test_a_database_is_had_from_its_url_and_its_hash_is_told(
+def test_a_database_is_downloaded_and_its_hash_is_recorded(
     archives: Path, server: Server, tmp_path: Path
 ) -> None:
     content = (archives / "air_database_release_1_4.zip").read_bytes()
@@ -486,7 +484,7 @@ def test_a_database_is_had_from_its_url_and_its_hash_is_told(
     assert record["archive"] == str(tmp_path / "downloads" / archive.name)
 
 
-def test_what_is_missing_is_counted_by_class_and_kind(archives: Path, tmp_path: Path) -> None:
+def test_missing_recordings_are_counted_by_class_and_kind(archives: Path, tmp_path: Path) -> None:
     corpus = _corpus("databases", 16000)
     ingested = _ingested(archives, tmp_path, corpus)
     target = ingested.recordings["database"].astype("string")
@@ -651,7 +649,7 @@ def test_no_physical_room_is_ever_on_two_sides(
     try:
         rows, splits = _split_by_room(case, seed, fold, kept)
     except UserError as error:
-        # A class of which no room is left to train on cannot be split, and is refused by name.
+        # A class without a room for training cannot be split, and is refused by name.
         if "no training row of class" not in str(error):
             raise
         return
@@ -664,7 +662,7 @@ def test_no_physical_room_is_ever_on_two_sides(
         assert len(roles) == 1, sides
 
 
-def test_a_zip_read_in_place_may_write_its_names_otherwise(tmp_path: Path) -> None:
+def test_a_zip_read_in_place_may_have_unnormalised_names(tmp_path: Path) -> None:
     names = list(twin_files())[:3]
     real = {
         f"./RIRS_NOISES//real_rirs_isotropic_noises/{name}": _wav(_samples(name, 16000))
@@ -718,13 +716,12 @@ def test_the_protocols_split_the_complete_databases(environment: str, name: str,
 
 
 def _n_components(environment: str) -> int:
-    conf = REPOSITORY / "conf"
-    base = OmegaConf.load(conf / "base" / "feature_engineering" / "parameters.yml")
-    own = conf / environment / "parameters.yml"
-    return OmegaConf.merge(base, OmegaConf.load(own) if own.is_file() else {}).fourier.n_components
+    file = REPOSITORY / "conf" / environment / "parameters.yml"
+    own = OmegaConf.load(file).get("fourier", {}) if file.is_file() else {}
+    return FourierParameters.model_validate(dict(own)).n_components
 
 
-def test_an_environment_reads_its_archives_and_its_manifest_tells_their_hashes(
+def test_an_environment_reads_its_archives_and_its_manifest_has_their_hashes(
     archives: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("DISENTANGLED_AUDIO_DATA", str(archives))

@@ -1,4 +1,4 @@
-"""A download is whole and right, or its failure says what to do."""
+"""A download is complete and correct, or its error says what to do."""
 
 import hashlib
 import json
@@ -55,12 +55,16 @@ def _answers(first: bytes = CONTENT, then: bytes = CONTENT, **how: bool) -> list
 
 
 WHOLE: dict[str, tuple[list[Answer], bool, list[str | None]]] = {
-    # What the server answers, whether the hash is known, and what it was asked for.
+    # The answers of the server, whether the hash is known, and the requested ranges.
     "at once": ([Answer(CONTENT)], True, [None]),
-    "continued": (_answers(), True, [None, REST]),
-    "continued as the hash vouches": (_answers(validator=False), True, [None, REST]),
-    "continued as the server vouches": (_answers(), False, [None, REST]),
-    "not continued as nobody vouches": (_answers(OTHER, validator=False), False, [None, None]),
+    "resumed": (_answers(), True, [None, REST]),
+    "resumed because of the hash": (_answers(validator=False), True, [None, REST]),
+    "resumed because of the validator": (_answers(), False, [None, REST]),
+    "not resumed without either": (
+        _answers(OTHER, validator=False),
+        False,
+        [None, None],
+    ),
     "no ranges": (
         [Answer(CONTENT, sent=HALF), Answer(CONTENT, ranges=False)],
         True,
@@ -69,16 +73,16 @@ WHOLE: dict[str, tuple[list[Answer], bool, list[str | None]]] = {
     "changed meanwhile": (_answers(OTHER), False, [None, REST]),
     "changed, If-Range ignored": (_answers(OTHER, if_range=False), False, [None, REST, None]),
     "changed, only the hash shows": (_answers(OTHER, validator=False), True, [None, REST, None]),
-    "gets on, if slowly": ([*[Answer(CONTENT, sent=50_000)] * 7, Answer(CONTENT)], True, []),
+    "many short transfers": ([*[Answer(CONTENT, sent=50_000)] * 7, Answer(CONTENT)], True, []),
     "unknown length": ([Answer(CONTENT, headers={"Content-Length": ""})], True, [None]),
-    "called gzip": ([Answer(CONTENT, headers={"Content-Encoding": "gzip"})], True, [None]),
+    "declared as gzip": ([Answer(CONTENT, headers={"Content-Encoding": "gzip"})], True, [None]),
     "stalls": ([Answer(CONTENT, stall_s=10), Answer(CONTENT)], True, []),
     "fails for a while": ([Answer(status=503), Answer(status=429), Answer(CONTENT)], True, []),
 }
 
 
 @pytest.mark.parametrize("name", WHOLE)
-def test_a_file_comes_whole_and_once_and_nothing_else_is_left(
+def test_a_file_is_downloaded_completely_and_once_without_leftovers(
     server: Server, tmp_path: Path, name: str
 ) -> None:
     answers, known, ranges = WHOLE[name]
@@ -96,7 +100,7 @@ def test_a_file_comes_whole_and_once_and_nothing_else_is_left(
 
 
 FAILED: dict[str, tuple[Answer, list[str], int]] = {
-    # What the server always answers, what the user is told, and how often it is asked.
+    # The answer of the server, texts in the message, and the number of requests.
     "not there": (Answer(status=404), ["404 Not Found", "Check the address", "HTTPS_PROXY"], 1),
     "broken": (Answer(status=500), ["500 Internal Server Error", "(3 attempts)"], 3),
     "stalls": (Answer(CONTENT, ranges=False, stall_s=10), ["in time", "(3 attempts)"], 3),
@@ -107,7 +111,7 @@ FAILED: dict[str, tuple[Answer, list[str], int]] = {
     ),
     "more than declared": (
         Answer(CONTENT, declared=HALF),
-        [f"{_md5(CONTENT[:HALF])}, expected is {_md5(CONTENT)}"],
+        [f"{_md5(CONTENT[:HALF])} instead of {_md5(CONTENT)}"],
         1,
     ),
     "another file": (
@@ -127,7 +131,7 @@ FAILED: dict[str, tuple[Answer, list[str], int]] = {
 
 
 @pytest.mark.parametrize("name", FAILED)
-def test_what_cannot_be_had_is_told_with_its_address(
+def test_a_failed_download_names_its_address_and_reason(
     server: Server, tmp_path: Path, name: str
 ) -> None:
     answer, texts, n_requests = FAILED[name]
@@ -172,7 +176,7 @@ def test_an_interrupted_download_is_continued_by_the_next_run(
         (CONTENT + b"more", "", [f"bytes={len(CONTENT) + 4}-", None]),
     ],
 )
-def test_a_part_that_is_not_of_this_file_is_dropped(
+def test_a_part_of_another_file_is_discarded(
     server: Server, tmp_path: Path, part: bytes, note: str, ranges: list[str | None]
 ) -> None:
     url = server.url("file.zip", Answer(CONTENT))
@@ -184,18 +188,18 @@ def test_a_part_that_is_not_of_this_file_is_dropped(
     assert server.ranges() == ranges
 
 
-@pytest.mark.parametrize(("known", "continued"), [(_md5(CONTENT), REST), (None, None)])
-def test_a_part_is_continued_from_another_mirror_if_a_hash_vouches(
-    server: Server, tmp_path: Path, known: str | None, continued: str | None
+@pytest.mark.parametrize(("known", "resumed"), [(_md5(CONTENT), REST), (None, None)])
+def test_a_part_is_resumed_from_another_mirror_only_with_a_known_hash(
+    server: Server, tmp_path: Path, known: str | None, resumed: str | None
 ) -> None:
     first = server.url("one/file.zip", Answer(CONTENT, sent=HALF), Answer(status=404))
     second = server.url("two/file.zip", Answer(CONTENT))
 
     assert _fetch(tmp_path, first, second, known_hash=known) == CONTENT
-    assert server.ranges()[-1] == continued
+    assert server.ranges()[-1] == resumed
 
 
-def test_mirrors_are_tried_in_turn_and_waited_for_only_at_the_last(
+def test_mirrors_are_tried_in_turn_and_only_the_last_is_retried(
     server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pauses: list[float] = []
@@ -218,9 +222,7 @@ def test_mirrors_are_tried_in_turn_and_waited_for_only_at_the_last(
     assert pauses == [0.01, 0.02]
 
 
-def test_a_file_whose_hash_is_then_accepted_is_not_downloaded_again(
-    server: Server, tmp_path: Path
-) -> None:
+def test_accepting_a_hash_does_not_download_the_file_again(server: Server, tmp_path: Path) -> None:
     url = server.url("file.zip", Answer(OTHER))
     with pytest.raises(UserError):
         _fetch(tmp_path, url)
@@ -233,7 +235,7 @@ def test_the_first_downloads_hash_is_recorded_and_checked_from_then_on(
     server: Server, tmp_path: Path
 ) -> None:
     url = server.url("file.zip", Answer(CONTENT), Answer(OTHER))
-    # Under a known hash nothing has to be recorded, until it is no longer asked for.
+    # With a known hash nothing is recorded; without it, the hash is.
     _fetch(tmp_path, url)
     assert recorded_hash(tmp_path / "file.zip") is None
     _fetch(tmp_path, url, known_hash=None)
@@ -257,7 +259,7 @@ def test_a_file_that_is_there_is_checked_and_never_replaced(tmp_path: Path, reco
     if recorded:
         (tmp_path / "file.zip.sha256").write_text(_sha256(CONTENT)[7:], encoding="utf-8")
 
-    with pytest.raises(UserError, match="Delete it to have it downloaded again") as caught:
+    with pytest.raises(UserError, match="Delete it to download it again") as caught:
         _fetch(tmp_path, NOWHERE, known_hash=None if recorded else _md5(CONTENT))
     assert str(tmp_path / "file.zip") in str(caught.value)
     assert (tmp_path / "file.zip").read_bytes() == OTHER
@@ -284,7 +286,7 @@ def _no_folder(folder: Path, _: pytest.MonkeyPatch) -> None:
         (_no_folder, r"file\.zip from http.* cannot be written to"),
     ],
 )
-def test_a_folder_that_cannot_take_it_is_named(
+def test_an_unusable_folder_is_named(
     server: Server,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -309,12 +311,12 @@ def test_a_folder_that_cannot_take_it_is_named(
         ("http://[bad/x.zip", "could not be downloaded"),
     ],
 )
-def test_only_web_addresses_are_asked(tmp_path: Path, url: str, message: str) -> None:
+def test_only_http_and_https_are_allowed(tmp_path: Path, url: str, message: str) -> None:
     with pytest.raises(UserError, match=message):
         _fetch(tmp_path, url)
 
 
-def test_two_runs_at_once_download_once(server: Server, tmp_path: Path) -> None:
+def test_two_simultaneous_runs_download_once(server: Server, tmp_path: Path) -> None:
     url = server.url("file.zip", Answer(CONTENT, stall_s=0.1))
 
     with ThreadPoolExecutor(2) as pool:
@@ -335,7 +337,7 @@ def test_a_proxy_is_taken_from_the_environment(
     assert _fetch(tmp_path, "http://example.invalid/file.zip") == CONTENT
 
 
-def test_a_terminal_is_shown_progress_and_a_log_is_not(
+def test_progress_is_shown_in_a_terminal_but_not_in_a_log(
     server: Server,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,

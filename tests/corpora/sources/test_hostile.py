@@ -1,4 +1,4 @@
-"""Hostile files: each has its reason or its right values, and none changes the good ones."""
+"""Hostile files are rejected with their reason or read correctly, and do not affect others."""
 
 import os
 import sys
@@ -64,9 +64,9 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def mixed(data: Path) -> Iterator[Ingested]:
-    """All files, some of which cannot be read or shrink meanwhile."""
+    """All files, with one unreadable and one that shrinks while it is read."""
     with pytest.MonkeyPatch.context() as patch:
-        # Whoever runs the tests may read everything.
+        # Patched, because the user who runs the tests may be root.
         patch.setattr(Path, "read_bytes", _read_bytes(Path.read_bytes))
         patch.setattr(os, "scandir", _scandir(os.scandir))
         yield ingest(_corpus(), [data])
@@ -91,12 +91,12 @@ def _scandir(listed: Callable[..., Any]) -> Callable[..., Any]:
     return scan
 
 
-def test_there_are_enough_of_them() -> None:
+def test_there_are_a_hundred_hostile_files() -> None:
     assert len(REASONS) >= 50
     assert len(REASONS) + len(hostile.FORMATS) + len(hostile.NAMES) >= 100
 
 
-def test_nothing_is_lost_and_every_reason_says_what_to_do(mixed: Ingested) -> None:
+def test_every_file_is_accepted_or_rejected_with_advice(mixed: Ingested) -> None:
     accepted = [*hostile.GOOD, *hostile.FORMATS, *hostile.NAMES]
 
     assert set(mixed.recordings["path"]) == {f"mine/{name}" for name in accepted}
@@ -155,7 +155,7 @@ def test_the_tables_can_be_written_and_read(mixed: Ingested, tmp_path: Path) -> 
         assert read["path"].tolist() == table["path"].tolist()
 
 
-def test_a_folder_that_no_pattern_enters_is_not_even_told(tmp_path: Path) -> None:
+def test_entries_that_no_pattern_can_match_are_ignored(tmp_path: Path) -> None:
     hostile.build_good(tmp_path)
     (tmp_path / "loop").symlink_to(".")
     (tmp_path / "note.txt").symlink_to("nowhere")
@@ -195,9 +195,7 @@ def test_a_file_that_fails_when_it_is_read_is_rejected() -> None:
 
 
 @pytest.mark.parametrize("pattern", ["**.wav", "/x/*.wav", "", "../*.wav", "."])
-def test_a_pattern_that_leads_nowhere_is_named_for_archives_too(
-    tmp_path: Path, pattern: str
-) -> None:
+def test_an_invalid_pattern_is_named_for_archives_too(tmp_path: Path, pattern: str) -> None:
     archive = _zip(tmp_path, ("good.wav", hostile.wav()))
 
     with pytest.raises(UserError, match=r"corpus\.files .*write a pattern"):
@@ -305,7 +303,7 @@ def test_an_encrypted_member_is_named_and_can_be_left_out(tmp_path: Path, extrac
     assert ingested.recordings["path"].tolist() == ["some/a/good.wav"]
 
 
-def test_a_zip_in_a_zip_is_no_recording(tmp_path: Path) -> None:
+def test_a_zip_in_a_zip_is_rejected(tmp_path: Path) -> None:
     (tmp_path / "inner").mkdir()
     inner = _zip(tmp_path / "inner", ("unseen.wav", hostile.wav()))
     archive = _zip(tmp_path, ("good.wav", hostile.wav()), ("in.zip", inner.read_bytes()))

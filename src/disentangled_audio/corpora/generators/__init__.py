@@ -1,1 +1,1 @@
-"""Synthesised corpora: the twin of SLR28 and the factors corpus."""
+"""Generators of simulated corpora: the twin of SLR28 and the factors corpus."""

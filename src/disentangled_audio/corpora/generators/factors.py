@@ -1,10 +1,10 @@
-"""Synthesised clips whose content, rhythm and pitch are known, and independent by construction.
+"""Synthesised clips with known and independent content, rhythm and pitch.
 
 Content is a spectral envelope (the formants of a vowel), rhythm a pattern of onsets with its rate,
-pitch a fundamental frequency. Every combination of their levels occurs equally often. What a clip
-has besides (duration, level, noise, moment of the first onset, detuning, shifts of the formants) is
-drawn from the same distributions whatever the levels, so that nothing but a factor tells its level.
-All notes of a clip sound alike, and all rhythms sound equally long in total: energy is no cue.
+pitch a fundamental frequency. Every combination of their levels occurs equally often. Everything
+else (duration, level, noise, time of the first onset, detuning, shifts of the formants) is drawn
+from distributions that do not depend on the levels, so only a factor itself reveals its level.
+All notes of a clip are equal, and all rhythms sound equally long in total, so energy is no cue.
 """
 
 import zlib
@@ -22,11 +22,11 @@ from disentangled_audio.signal.tones import harmonic_tone, onset_gates
 from disentangled_audio.storage.disk_errors import require_free
 from disentangled_audio.storage.temporaries import complete_folder
 
-# Names of levels are all equally long, so that the length of a file's name tells none, and differ
-# in more than case, which some file systems do not see.
+# Names of levels are equally long, so that the length of a file name reveals nothing, and differ
+# in more than case, which some file systems ignore.
 # Formants 1 to 3 in Hz, means over men: Peterson and Barney (1952), "Control methods used in a
-# study of the vowels", J. Acoust. Soc. Am. 24, table II; called by their ARPAbet symbols. In an
-# order in which neighbours differ.
+# study of the vowels", J. Acoust. Soc. Am. 24, table II; named by their ARPAbet symbols and
+# ordered so that neighbours differ.
 VOWELS_HZ = {
     "iy": (270, 2290, 3010),
     "aa": (730, 1090, 2440),
@@ -37,9 +37,8 @@ VOWELS_HZ = {
     "eh": (530, 1840, 2480),
     "ih": (390, 1990, 2550),
 }
-# Onsets as shares of the time that a pattern takes: even, and uneven in distinct ways (a lilt is
-# long and two short, a snap has the long one between short ones). The number of onsets with it
-# gives the rate.
+# Onsets as shares of the pattern's duration, which their number turns into a rate. Patterns are
+# even or uneven (a lilt is one long and two short, a snap has the long one in the middle).
 RHYTHMS = {
     "pair": (0.0, 0.5),
     "trio": (0.0, 1 / 3, 2 / 3),
@@ -63,7 +62,7 @@ _SNR_DB = (30.0, 45.0)
 
 @dataclass(frozen=True)
 class Levels:
-    """Which level of each factor a clip has; numbers from 0."""
+    """Level of each factor of a clip, counted from 0."""
 
     content: int
     rhythm: int
@@ -72,20 +71,20 @@ class Levels:
 
 @dataclass(frozen=True)
 class Planted:
-    """What was put into a clip.
+    """Parameters from which a clip is synthesised.
 
     Attributes
     ----------
     f0_hz : float
-        Fundamental in Hz.
+        Fundamental frequency.
     formants_hz : (3,)
-        Resonances in Hz.
+        Resonance frequencies.
     onsets_s : (n_onsets,)
-        Where notes begin, in seconds from the start of the clip.
+        Starts of the notes, from the start of the clip.
     note_s : float
-        Length of each, in seconds.
+        Duration of each note.
     duration_s, level_dbfs, snr_db : float
-        Length of the clip, root mean square of its notes, and that over the noise.
+        Duration of the clip, RMS level of its notes, and that level above the noise.
     """
 
     f0_hz: float
@@ -98,13 +97,13 @@ class Planted:
 
 
 def level_f0_hz(level: int, n_levels: int) -> float:
-    """Fundamental of a pitch level in Hz; levels are equally spaced in log frequency."""
+    """Give the fundamental of a pitch level; levels are equally spaced in log frequency."""
     low, high = _F0_RANGE_HZ
     return low * (high / low) ** (level / max(n_levels - 1, 1))
 
 
 def factors_files(source: FactorsSource) -> dict[str, Levels]:
-    """Levels of every clip, by file name: each combination equally often."""
+    """List the levels of every clip by file name; each combination occurs equally often."""
     combinations = product(
         range(source.content_levels),
         range(source.rhythm_levels),
@@ -121,14 +120,15 @@ def factors_files(source: FactorsSource) -> dict[str, Levels]:
 
 
 def draw_clip(name: str, levels: Levels, source: FactorsSource) -> Planted:
-    """What a clip is made of; depends on the seed and the name alone."""
+    """Draw the parameters of a clip, which depend only on its name, its levels and the source."""
     rng = _generator(name, source.seed)
     formants_hz = np.array(list(VOWELS_HZ.values())[levels.content], dtype=float)
     pattern = np.array(list(RHYTHMS.values())[levels.rhythm])
     first_s = rng.uniform(*_FIRST_ONSET_S)
     jitter_s = rng.uniform(-_ONSET_JITTER_S, _ONSET_JITTER_S, len(pattern))
     return Planted(
-        f0_hz=level_f0_hz(levels.pitch, source.pitch_levels) * (1 + _spread(rng, _F0_JITTER)),
+        f0_hz=level_f0_hz(levels.pitch, source.pitch_levels)
+        * (1 + rng.uniform(-_F0_JITTER, _F0_JITTER)),
         formants_hz=formants_hz * (1 + rng.uniform(-1, 1, 3) * _FORMANT_JITTER),
         onsets_s=first_s + pattern * _PATTERN_S + jitter_s,
         note_s=_SOUNDING_SHARE * _PATTERN_S / len(pattern),
@@ -139,9 +139,9 @@ def draw_clip(name: str, levels: Levels, source: FactorsSource) -> Planted:
 
 
 def synthesise_clip(name: str, levels: Levels, source: FactorsSource) -> NDArray[np.float64]:
-    """Samples of a clip, (n_samples,), full scale 1."""
+    """Synthesise the samples of a clip, (n_samples,), full scale 1."""
     planted = draw_clip(name, levels, source)
-    # Another stream than the one that drew what is planted.
+    # A different random stream from the one that drew the parameters.
     rng = _generator(name, source.seed + 1)
     rate_hz = source.sample_rate_hz
     n_samples = round(planted.duration_s * rate_hz)
@@ -161,19 +161,12 @@ def generate_factors(
 ) -> None:
     """Write all clips as mono 16-bit wav files; the folder appears complete or not at all.
 
-    Parameters
-    ----------
-    folder : Path
-        Where the files go; must not exist, or be empty.
-    source : FactorsSource
-        Numbers of levels and takes, durations, seed.
-    progress : callable, optional
-        Called with the files written so far and their total number.
+    `progress` is called with the number of files written so far and their total number.
 
     Raises
     ------
     FileExistsError
-        If the folder exists and has something in it.
+        If the folder exists and is not empty.
     """
     clips = factors_files(source)
     n_bytes = round(2 * len(clips) * source.max_duration_s * source.sample_rate_hz)
@@ -188,7 +181,3 @@ def generate_factors(
 
 def _generator(name: str, seed: int) -> np.random.Generator:
     return np.random.default_rng([seed, zlib.crc32(name.encode())])
-
-
-def _spread(rng: np.random.Generator, share: float) -> float:
-    return rng.uniform(-share, share)

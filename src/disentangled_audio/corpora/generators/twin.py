@@ -9,9 +9,8 @@ reverberation time, source distance and array; its column `basis` names for each
 mid-frequency one, the mean of the octaves of 500 Hz and 1 kHz (ISO 3382-1), and that of an
 acoustic state: RWCP's `e1a`, `e1b` and `e1c` are one room with three of them.
 
-Nothing here says anything about accuracy on real recordings. The twin exists to test the
-audit, because what gives the database away is known. It was planted, per database and on
-purpose:
+Results on the twin do not predict accuracy on real recordings. The twin exists to test the
+audit, because its shortcuts to the database are known. They were planted on purpose:
 
 1. **Channel count, array and length**, hence byte size and duration: those of the real files.
    The mean over channels thins out the tail more, the more microphones there are, and clips
@@ -30,14 +29,14 @@ purpose:
    at -9 dB with a standard deviation of 3 dB.
 7. **Kind**: 90 of the 92 noises are RVB2014.
 
-Each number of this chain says where it is from: "derived" means measured in the real files of
+Each number of this chain states its source: "derived" means measured in the real files of
 SLR28 in `slr28_real` (36 RVB2014, 2 RWCP, 1 AIR), "assumed" that no source was found.
 
 The level of the noises has the same distribution everywhere. Room facts (reverberation time,
-volume, source distance) differ between databases because the real rooms do; they follow from
-`twin_groups.csv` and are no chain. Neither are the room's private properties (bass and treble
-reverberation time, wall absorption, noise spectrum), which are drawn for each physical room
-from the same distribution in every database.
+volume, source distance) differ between databases because the real rooms do; they come from
+`twin_groups.csv` and are not part of the chain. Neither are the room's private properties (bass
+and treble reverberation time, wall absorption, noise spectrum), which are drawn for each physical
+room from the same distribution in every database.
 
 Known differences from the real recordings: loudspeaker and microphones are omnidirectional
 (heads and handsets too), so that the direct sound is some 4 dB weaker against the tail;
@@ -77,7 +76,7 @@ from disentangled_audio.storage.temporaries import complete_folder
 
 @dataclass(frozen=True)
 class Chain:
-    """What a database's equipment does to a recording, before each file's own scatter.
+    """Effect of a database's equipment on a recording, before the scatter of each file.
 
     Attributes
     ----------
@@ -149,27 +148,26 @@ def generate_twin(
 ) -> None:
     """Write the simulated twin as 16 kHz, 16-bit wav files.
 
-    The files are made in a temporary folder beside the final one and moved at the end, so
-    that an interrupted run leaves no half-filled folder. Every file depends only on the seed
-    and its name, not on the order, on `files_per_group` or on `n_jobs`.
+    The folder appears complete or not at all. Every file depends only on the seed and its name,
+    not on the order, on `files_per_group` or on `n_jobs`.
 
     Parameters
     ----------
     folder
-        Where the files go; must not exist, or be empty.
+        Must not exist, or be empty.
     seed
         Not negative; another seed gives another twin.
     files_per_group
-        Keep only the first so many files of each database, kind and room.
+        Number of files to keep of each database, kind and room; all if None.
     progress
-        Called with the files written so far and their total number.
+        Called with the number of files written so far and their total number.
     n_jobs
-        Threads; the transforms and random numbers run without Python's lock.
+        Threads; transforms and random numbers do not hold Python's global lock.
 
     Raises
     ------
     FileExistsError
-        If the folder exists and has something in it.
+        If the folder exists and is not empty.
     ValueError
         If the seed is negative or `files_per_group` is below 1.
     """
@@ -182,7 +180,7 @@ def generate_twin(
         done = Parallel(n_jobs=n_jobs, backend="threading", return_as="generator_unordered")(
             delayed(_write_file)(unfinished / name, group, seed) for name, group in tasks.items()
         )
-        # Closing stops the threads before the folder goes, also after an exception.
+        # Closing stops the threads before the folder is removed after an exception.
         with closing(done):
             for count, _ in enumerate(done, start=1):
                 if progress is not None:
@@ -191,28 +189,13 @@ def generate_twin(
 
 def _write_file(path: Path, group: NameGroup, seed: int) -> None:
     samples = synthesise_file(path.name, group, seed)
-    # SLR28's own files carry the extensible header when they have more than two channels.
+    # SLR28's files have the extensible header if they have more than two channels.
     container = "WAVEX" if group.n_channels > 2 else "WAV"
     soundfile.write(path, samples.T, SAMPLE_RATE_HZ, subtype="PCM_16", format=container)
 
 
 def synthesise_file(name: str, group: NameGroup, seed: int) -> NDArray[np.int16]:
-    """One file of the twin.
-
-    Parameters
-    ----------
-    name
-        File name, part of the random seed.
-    group
-        The group that the name belongs to.
-    seed
-        Not negative.
-
-    Returns
-    -------
-    (n_channels, n_frames)
-        16-bit samples.
-    """
+    """Synthesise one file of the twin, (n_channels, n_frames), from its name, group and seed."""
     rng = np.random.default_rng([seed, zlib.crc32(name.encode())])
     room = draw_room(group, seed)
     if group.kind == "noise":
@@ -225,7 +208,7 @@ def synthesise_file(name: str, group: NameGroup, seed: int) -> NDArray[np.int16]
 def _synthesise_noise(
     group: NameGroup, room: Room, rng: np.random.Generator
 ) -> NDArray[np.float32]:
-    """Stationary isotropic noise with the room's spectrum, seen by the recorder."""
+    """Synthesise stationary isotropic noise with the room's spectrum, after the recorder."""
     n_fft = fft.next_fast_len(group.n_frames, real=True)
     frequency_hz = fft.rfftfreq(n_fft, 1 / SAMPLE_RATE_HZ)
     _, recorder = _draw_chain(CHAINS[group.database], rng)
@@ -243,12 +226,12 @@ def _synthesise_noise(
 
 
 def _synthesise_rir(group: NameGroup, room: Room, rng: np.random.Generator) -> NDArray[np.float32]:
-    """Room response, then loudspeaker and recorder, noise floor and level."""
+    """Synthesise a room response and apply loudspeaker, recorder, noise floor and level."""
     source_m, microphones_m = place(group, room, rng)
     flight = group.source_distance_m / room_sound.SPEED_OF_SOUND_M_S * SAMPLE_RATE_HZ
     chain = CHAINS[group.database]
     delay = _draw_delay(group, flight, rng)
-    # Sounding starts `delay` samples into the file, before it if the file was trimmed.
+    # The source sounds `delay` samples into the file; before it starts, if it was trimmed.
     response = room_response(group, room, source_m, microphones_m, group.n_frames - delay, rng)
     shifted = np.zeros((group.n_channels, group.n_frames), dtype=np.float32)
     shifted[:, max(delay, 0) :] = response[:, max(-delay, 0) :]
@@ -270,7 +253,7 @@ def _draw_peak_db(group: NameGroup, rng: np.random.Generator) -> float:
 
 
 def _draw_delay(group: NameGroup, flight: float, rng: np.random.Generator) -> int:
-    """Samples from the file's start to the moment the source sounds."""
+    """Draw the number of samples from the file's start to the moment the source sounds."""
     if CHAINS[group.database].trimmed:
         return round(rng.normal(_TRIMMED_ARRIVAL, _TRIMMED_ARRIVAL_SCATTER) - flight)
     return round(rng.normal(*(_SHORT_DELAY if group.room in _SHORT_DELAY_ROOMS else _LONG_DELAY)))
@@ -279,7 +262,7 @@ def _draw_delay(group: NameGroup, flight: float, rng: np.random.Generator) -> in
 def _draw_chain(
     chain: Chain, rng: np.random.Generator
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Second-order sections of the loudspeaker and of the recorder, with the file's scatter."""
+    """Draw the second-order sections of a file's loudspeaker and recorder."""
     low_hz = chain.low_cut_hz * 2 ** rng.normal(0, _LOW_CUT_SCATTER_OCTAVES)
     high_hz = chain.high_cut_hz * 2 ** rng.normal(0, _HIGH_CUT_SCATTER_OCTAVES)
     centre_hz = np.array([chain.speaker_hz, chain.recorder_hz], dtype=float)

@@ -1,4 +1,4 @@
-"""The twin's rooms: where source and microphones are, and what arrives from the walls."""
+"""Rooms of the twin: positions of source and microphones, and the room response."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from disentangled_audio.signal import room_sound
 
 SAMPLE_RATE_HZ = 16_000
 
-# Assumed: enough for the reflections up to the mixing time, from which the diffuse tail takes over.
+# Assumed: enough for the reflections up to the mixing time, after which the diffuse tail follows.
 _MAX_IMAGE_ORDER = 3
-# Assumed: as many as lie apart in the spectrum of a small room; the tail begins above the last.
+# Assumed: the modes that are separate in the spectrum of a small room; the tail lies above them.
 _N_MODES = 40
 _WALL_MARGIN_M = 0.3  # assumed
 
 
 @dataclass(frozen=True)
 class Room:
-    """What all files of a physical room share."""
+    """Private properties of a physical room, shared by all its files."""
 
     wall_exponents: NDArray[np.float64]
     band_ratios: NDArray[np.float64]
@@ -33,13 +33,13 @@ class Room:
 
 
 def draw_room(group: NameGroup, seed: int) -> Room:
-    """A physical room's private properties, from the same distribution in every database."""
+    """Draw a physical room's private properties, with the same distribution in every database."""
     rng = np.random.default_rng([seed, zlib.crc32(f"{group.database}/{group.room}".encode())])
-    # Assumed, every number below: they spread rooms, and are the same for all databases.
-    # Bass lingers or not, treble always dies earlier: walls and air (ISO 9613-1) absorb it.
+    # Every number below is assumed: they vary the rooms, and are the same for all databases.
+    # Bass may decay slower or faster; treble decays faster: walls and air (ISO 9613-1) absorb it.
     anchors = [rng.uniform(0.8, 1.4), 1.0, 1.0, rng.uniform(0.5, 0.9)]
     ratios = np.interp(np.arange(7), [0, 2, 3, 6], anchors) * rng.normal(1, 0.04, 7)
-    # 500 Hz and 1 kHz have the table's value: it is the mid-frequency reverberation time.
+    # 500 Hz and 1 kHz have the table's value, which is the mid-frequency reverberation time.
     ratios[2:4] = 1.0
     return Room(
         wall_exponents=rng.uniform(0.7, 1.3, 6),
@@ -53,10 +53,10 @@ def draw_room(group: NameGroup, seed: int) -> Room:
 def place(
     group: NameGroup, room: Room, rng: np.random.Generator
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Source (3,) and microphones (n_channels, 3) in metres from the room's corner.
+    """Place the source (3,) and the microphones (n_channels, 3), in metres from a corner.
 
-    They lie on either side of a point near the room's middle, at ear height, in a random
-    direction among those that fit.
+    They lie on opposite sides of a point near the room's centre, at ear height, in a random
+    direction that fits into the room.
     """
     size = np.asarray(group.dimensions_m)
     middle = size / 2 + room.centre_offset_m * np.array([1, 1, 0])
@@ -68,18 +68,17 @@ def place(
     space = np.minimum(middle, size - middle)[:2] - _WALL_MARGIN_M
     fitting = np.flatnonzero((reach <= space).all(axis=1))
     if len(fitting) == 0:
-        raise ValueError(f"{group.names}: the source does not fit into the room")
+        raise ValueError(f"{group.names}: no position of the source fits into the room")
     step = steps[fitting[0]]
     return middle + step, middle - step + _array_offsets_m(group.n_channels)
 
 
 def _array_offsets_m(n_channels: int) -> NDArray[np.float64]:
-    """Microphones (n_channels, 3) in metres around the array's centre.
+    """Give the microphones (n_channels, 3) in metres from the array's centre.
 
-    A single one; a pair 17 cm apart, which is assumed for AIR's heads and handsets; a circle of
-    10 cm radius, which is documented for REVERB and assumed for RWCP; or RWCP's line of 14
-    microphones 2.83 cm apart beside its circle of 16. `twin_references.csv` says how each is
-    known.
+    One microphone; a pair 17 cm apart (assumed for AIR's heads and handsets); a circle of 10 cm
+    radius (documented for REVERB, assumed for RWCP); or RWCP's line of 14 microphones 2.83 cm
+    apart next to its circle of 16. `twin_references.csv` has the sources.
     """
     if n_channels == 1:
         return np.zeros((1, 3))
@@ -97,7 +96,7 @@ def _array_offsets_m(n_channels: int) -> NDArray[np.float64]:
 
 @lru_cache(maxsize=8)
 def mixing_of(n_channels: int) -> NDArray[np.complex64]:
-    """What makes a diffuse field of independent channels, for the array of so many microphones."""
+    """Give the matrix that mixes independent channels into a diffuse field at the array."""
     return room_sound.diffuse_mixing(_array_offsets_m(n_channels), SAMPLE_RATE_HZ)
 
 
@@ -109,7 +108,7 @@ def room_response(
     n_samples: int,
     rng: np.random.Generator,
 ) -> NDArray[np.float32]:
-    """Response (n_channels, n_samples) from the moment the source sounds."""
+    """Compute the response (n_channels, n_samples) from the moment the source sounds."""
     early = _early_response(group, room, source_m, microphones_m, n_samples)
     if group.rt60_s == 0:
         return early
@@ -149,8 +148,8 @@ def _early_response(
     microphones_m: NDArray[np.float64],
     n_samples: int,
 ) -> NDArray[np.float32]:
-    """Direct sound and low-order image sources (n_channels, n_samples), after Allen and Berkley."""
-    import pyroomacoustics  # a second to import, and only the generator needs it
+    """Compute direct sound and low-order image sources (n_channels, n_samples)."""
+    import pyroomacoustics  # takes a second to import, and only the generator needs it
 
     order, absorption = 0, np.ones(6)
     if group.rt60_s > 0:
@@ -167,7 +166,7 @@ def _early_response(
         },
         max_order=order,
     )
-    # One thread, or the order of summation, and with it the last bit, would depend on the machine.
+    # With more threads the order of summation, and so the last bit, would depend on the machine.
     pyroomacoustics.constants.set("num_threads", 1)
     box.add_source(source_m)
     box.add_microphone_array(microphones_m.T)

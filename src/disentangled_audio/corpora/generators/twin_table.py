@@ -1,4 +1,4 @@
-"""Names, shapes and rooms of the twin's files: what `twin_groups.csv` says."""
+"""Names, shapes and rooms of the twin's files, from `twin_groups.csv`."""
 
 from __future__ import annotations
 
@@ -47,21 +47,11 @@ class NameGroup:
 
 
 def expand_names(pattern: str) -> list[str]:
-    """All names of a pattern, the last field varying fastest.
+    """Expand a pattern into all its names, the last field varying fastest.
 
-    A field in braces lists what may stand in its place, separated by commas: text, or a range
+    A field in braces lists its possible values, separated by commas: text, or a range
     `first..last` or `first..last..step` of whole numbers. A range is padded with zeros to the
     width of its first number if that begins with a zero. Fields cannot be nested.
-
-    Parameters
-    ----------
-    pattern
-        For example `imp{000..350..10}{l,r}.wav`.
-
-    Returns
-    -------
-    list of str
-        Every combination.
 
     Raises
     ------
@@ -104,18 +94,6 @@ def read_groups() -> list[NameGroup]:
     return [_parse_group(row) for row in csv.DictReader(table.splitlines())]
 
 
-def read_references() -> dict[str, dict[str, str]]:
-    """Read `twin_references.csv`: how each fact of `twin_groups.csv` is known.
-
-    Returns
-    -------
-    dict
-        Key to a row with `kind` (`cited`, `derived` or `assumed`) and `reference`.
-    """
-    table = files(__package__).joinpath("twin_references.csv").read_text(encoding="utf-8")
-    return {row.pop("key"): row for row in csv.DictReader(table.splitlines())}
-
-
 def _parse_group(row: dict[str, str]) -> NameGroup:
     distance = row["source_distance_m"]
     return NameGroup(
@@ -133,17 +111,9 @@ def _parse_group(row: dict[str, str]) -> NameGroup:
 
 
 def twin_files(files_per_group: int | None = None) -> dict[str, NameGroup]:
-    """Name and group of every file of the twin.
+    """Give the group of every file of the twin by file name, in the order of the table.
 
-    Parameters
-    ----------
-    files_per_group
-        Keep only the first so many names of each database, kind and room; all if None.
-
-    Returns
-    -------
-    dict
-        File names in the order of the table.
+    `files_per_group` limits the number of files of each database, kind and room.
 
     Raises
     ------

@@ -1,1 +1,1 @@
-"""From files to samples: decoding, chunks, rejected files, integrity."""
+"""Reading of a corpus: decoding, clips, rejected files and integrity."""

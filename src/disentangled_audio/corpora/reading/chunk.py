@@ -1,4 +1,4 @@
-"""Reads some recordings of a corpus; what they were read to is kept, so it is done once."""
+"""Reads the recordings of one chunk and stores their rows and clips, so it happens only once."""
 
 import json
 from collections.abc import Iterator
@@ -17,27 +17,27 @@ from disentangled_audio.parameters import Analysis
 from disentangled_audio.storage.hashing import code_hash, short_hash
 from disentangled_audio.storage.temporaries import write_whole
 
-# Of the files of a chunk; larger ones are read a second time instead.
+# Bytes of a chunk's files to keep in memory; further files are read a second time instead.
 _MAX_HELD_BYTES = 2**26
 
 
 @dataclass(frozen=True)
 class ReadChunk:
-    """What was read.
+    """Rows and clips of one chunk.
 
     Attributes
     ----------
     position : int
-        Which of the corpus's chunks it is.
+        Index of the chunk in the corpus.
     n_files : int
-        How many recordings it was to read.
+        Number of recordings, including rejected ones.
     rows : list of dict
-        One per item, a row of `recordings`.
+        One row of `recordings` per item.
     rejected : list of (path, reason, what to do)
     clips : Path
         float32 (n_items, n_samples) in the order of `rows`, without a header.
     stored : bool
-        Whether an earlier run had read it.
+        Whether an earlier run has read it.
     """
 
     position: int
@@ -50,16 +50,16 @@ class ReadChunk:
 
 @dataclass(frozen=True)
 class ChunkReader:
-    """Reads chunks into a folder; travels to the workers.
+    """Reads chunks into a folder; it is pickled for the workers.
 
     Attributes
     ----------
     folder : Path
-        Where chunks are kept, by what their files hold and how they are read.
+        Chunks are named after the content of their files and how they are read.
     analysis : Analysis
         With a duration in seconds.
     clips_needed : bool
-        Whether a chunk whose rows alone are kept must be read again.
+        Whether to read a chunk again if only its rows are stored.
     """
 
     folder: Path
@@ -67,7 +67,7 @@ class ChunkReader:
     clips_needed: bool = False
 
     def __call__(self, chunk: tuple[int, list[Task]]) -> ReadChunk:
-        """Read a chunk, given as its position and tasks, unless that was done before."""
+        """Read a chunk, given as its position and tasks, unless it is stored."""
         position, tasks = chunk
         contents = list(_read_all(tasks))
         fingerprints = [fingerprint for fingerprint, _ in contents]
@@ -97,13 +97,13 @@ class ChunkReader:
             except RejectedError as error:
                 rejected.append((as_utf8(task.recording.name), str(error), error.what_to_do))
         write_whole(clips, partial(_write_clips, signals))
-        # Last: a chunk is there if its rows are.
+        # Written last, because a chunk counts as stored if its rows exist.
         known = json.dumps({"rows": rows, "rejected": rejected})
         write_whole(table, lambda path: path.write_text(known))
 
 
 def _write_clips(clips: list[NDArray[np.float32]], path: Path) -> None:
-    # One after the other: an array of all would be made anew, and cleared, for every chunk.
+    # One by one, which saves allocating and clearing an array for every chunk.
     with path.open("wb") as file:
         file.writelines(clips)
 
@@ -120,9 +120,9 @@ def _facts(task: Task) -> list[Any]:
 
 
 def _read_all(tasks: list[Task]) -> Iterator[tuple[str, Content | None]]:
-    """What each recording holds: its SHA-256, or why it has none, and its bytes.
+    """Yield the SHA-256 of each recording, or why it cannot be read, and its bytes.
 
-    Bytes are left out where so many are held already that they had better be read again.
+    The bytes are None once the limit on bytes in memory is reached; they are read again later.
     """
     held = 0
     for task in tasks:

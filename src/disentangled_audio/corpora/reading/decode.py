@@ -1,4 +1,4 @@
-"""Decodes one recording, or says why it cannot be used."""
+"""Decodes one recording, or explains why it cannot be used."""
 
 import hashlib
 import io
@@ -16,27 +16,27 @@ from disentangled_audio.parameters import AudioFormat, Format, MatFormat, RawFor
 
 Signal = tuple[NDArray[np.float32], int]
 
-# Silence of many channels in flac has nearly a thousand samples a byte; more is a lie.
+# Multichannel silence in flac has almost a thousand samples per byte; more is not plausible.
 _MAX_SAMPLES_PER_BYTE = 2000
-# More chunks before its samples no wav has.
+# No real wav has more chunks before its samples.
 _MAX_RIFF_CHUNKS = 1000
-# Hydrophones and bats have less and more than people hear; a lying header has anything.
+# From hydrophones to bat detectors; a wrong header can claim any rate.
 _MIN_RATE_HZ = 1_000
 _MAX_RATE_HZ = 10_000_000
 
 
 @dataclass(frozen=True)
 class Content:
-    """Bytes of a recording's files, in their order.
+    """Bytes of a recording's files, in order.
 
     Attributes
     ----------
     parts : tuple of bytes
-        One a file.
+        Content of each file.
     sha256 : str
-        Hash of all, one after the other.
+        Hash of the concatenated files.
     file_sha256 : tuple of str
-        Hash of each.
+        Hash of each file.
     """
 
     parts: tuple[bytes, ...]
@@ -45,25 +45,21 @@ class Content:
 
     @property
     def n_bytes(self) -> int:
-        """Of all files."""
+        """Total number of bytes."""
         return sum(map(len, self.parts))
 
 
 @dataclass(frozen=True)
 class Decoded:
-    """Samples of one file and the facts of its container.
+    """Samples of one recording and facts about its files.
 
     Attributes
     ----------
     samples : (n_samples, n_channels)
         float32, linear amplitude as stored.
     sample_rate_hz : int
-    n_bytes : int
-        Of all its files.
-    sha256 : str
-        Hash of their bytes, one after the other.
-    file_sha256 : tuple of str
-        Hash of each.
+    n_bytes, sha256, file_sha256
+        As in `Content`.
     """
 
     samples: NDArray[np.float32]
@@ -74,34 +70,34 @@ class Decoded:
 
     @property
     def duration_s(self) -> float:
-        """Length as stored."""
+        """Duration as stored."""
         return len(self.samples) / self.sample_rate_hz
 
 
 def decode(files: Sequence[File], file_format: Format, min_duration_s: float) -> Decoded:
-    """Read a recording.
+    """Read and decode a recording.
 
     Parameters
     ----------
     files : sequence of File
-        One file; or one a channel, in their order.
+        One file, or one file per channel in order.
     file_format : Format
-        How each is stored.
+        Storage format of each file.
     min_duration_s : float
-        Less is rejected, in seconds.
+        Shorter recordings are rejected.
 
     Raises
     ------
     RejectedError
-        If a file is unreadable, empty, not of the format, truncated, too short, holds values
-        that are not finite or do not change; if the channels differ in length or rate, or the
-        rate is none of audio.
+        If a file is unreadable, empty, of another format, truncated or too short; if its values
+        are not finite or constant; if the channels differ in length or rate, or the rate is
+        implausible.
     """
     return decode_content(read_content(files), file_format, min_duration_s)
 
 
 def decode_content(content: Content, file_format: Format, min_duration_s: float) -> Decoded:
-    """Decode a recording that has been read; else as `decode`."""
+    """Decode a recording whose bytes have been read; otherwise like `decode`."""
     signals = [read_samples(part, file_format) for part in content.parts]
     decoded = Decoded(
         samples=_joined([samples for samples, _ in signals]),
@@ -115,12 +111,12 @@ def decode_content(content: Content, file_format: Format, min_duration_s: float)
 
 
 def read_content(files: Sequence[File]) -> Content:
-    """All bytes of a recording's files, with their hashes.
+    """Read all bytes of a recording's files and hash them.
 
     Raises
     ------
     RejectedError
-        If a file has none, or cannot be read.
+        If a file is empty or cannot be read.
     """
     parts = tuple(file.read() for file in files)
     if not all(parts):
@@ -152,7 +148,7 @@ def _same_rate(rates_hz: list[int]) -> int:
         )
     if not _MIN_RATE_HZ <= rates_hz[0] <= _MAX_RATE_HZ:
         raise RejectedError(
-            f"its sampling rate is {rates_hz[0]} Hz, which is none of audio",
+            f"its sampling rate is {rates_hz[0]} Hz, which is not plausible for audio",
             "correct its header, or convert it with the right rate",
         )
     return rates_hz[0]
@@ -171,30 +167,23 @@ def _check_samples(decoded: Decoded, min_duration_s: float) -> None:
         raise RejectedError("silent: every sample is zero", "record it again, or leave it out")
     if is_constant(decoded.samples):
         raise RejectedError(
-            "holds no sound: each channel has one value throughout",
+            "holds no sound: each channel is constant",
             "record it again, or leave it out",
         )
 
 
 def is_constant(samples: NDArray[np.float32]) -> bool:
-    """Whether nothing changes from sample to sample."""
+    """Tell whether every channel is constant."""
     return bool((samples == samples[0]).all())
 
 
 def read_samples(content: bytes, file_format: Format) -> Signal:
-    """Decode a file.
-
-    Parameters
-    ----------
-    content : bytes
-        The whole file.
-    file_format : Format
-        How it is stored.
+    """Decode the content of a file.
 
     Returns
     -------
     samples : (n_samples, n_channels)
-        float32; linear amplitude, whole numbers scaled to -1 up to 1.
+        float32; linear amplitude, integers scaled to between -1 and 1.
     sample_rate_hz : int
 
     Raises
@@ -210,14 +199,14 @@ def read_samples(content: bytes, file_format: Format) -> Signal:
 
 
 class _InMemory(io.BytesIO):
-    """Content that libsndfile reads as a file."""
+    """Bytes that libsndfile reads as a file."""
 
     def seek(self, offset: int, whence: int = 0) -> int:
-        """Go to a position, or stay if it is none, as a file does."""
+        """Go to a position; like a file, ignore an invalid one."""
         try:
             return super().seek(offset, whence)
         except ValueError:
-            # Raised where no code of this project can catch it, and printed.
+            # An error here would be raised in libsndfile's callback, which can only print it.
             return self.tell()
 
 
@@ -238,34 +227,34 @@ def _read_audio(content: bytes) -> Signal:
 
 
 def _check_length(file: soundfile.SoundFile, n_bytes: int) -> None:
-    # Memory is taken for what the header promises, before anything is decoded.
+    # Memory for the length in the header is allocated before anything is decoded.
     if file.frames * file.channels > _MAX_SAMPLES_PER_BYTE * n_bytes:
         raise RejectedError(
-            f"its header tells no true length: {file.frames} samples in {n_bytes} bytes",
-            "convert it to wav; what comes out of a pipe may not know its length",
+            f"its header has a wrong length: {file.frames} samples in {n_bytes} bytes",
+            "convert it to wav; a streaming program may not have known the length",
         )
 
 
 def _read_frames(file: soundfile.SoundFile) -> NDArray[np.float32]:
     try:
         if file.subtype == "PCM_16":
-            # libsndfile itself takes longer for the same numbers.
+            # Faster than libsndfile's own conversion, with the same result.
             whole = file.read(file.frames, dtype="int16", always_2d=True)
             return np.multiply(whole, np.float32(2.0**-15), dtype=np.float32)
         return file.read(file.frames, dtype="float32", always_2d=True)
     except soundfile.LibsndfileError as error:
-        # The header is good, what follows it is not: so ends a flac that was cut off.
+        # A truncated flac has a good header and fails here.
         raise _truncated(f" or damaged: {error.error_string}") from error
 
 
 def _check_riff_sizes(content: bytes) -> None:
-    """Reject a wav that ends before its header says; libsndfile reads it as far as it goes."""
+    """Reject a wav that is shorter than its header says, which libsndfile would accept."""
     order = {b"RIFF": "<", b"RIFX": ">"}.get(content[:4])
     if order is None or len(content) < 12:
         return
     (declared,) = struct.unpack_from(f"{order}I", content, 4)
-    # The last byte may be the padding of an odd chunk, which some programs leave out.
-    if not _is_open(declared) and declared + 8 > len(content) + 1:
+    # Some programs omit the last byte, the padding of an odd chunk.
+    if not _is_unknown(declared) and declared + 8 > len(content) + 1:
         raise _truncated(f": {len(content)} of {declared + 8} bytes")
     start = 12
     for _ in range(_MAX_RIFF_CHUNKS):
@@ -276,13 +265,13 @@ def _check_riff_sizes(content: bytes) -> None:
         if name != b"data":
             start += size + size % 2
             continue
-        if not _is_open(size) and start + size > len(content):
+        if not _is_unknown(size) and start + size > len(content):
             raise _truncated(f": {len(content) - start} of {size} bytes of samples")
         return
 
 
-def _is_open(n_bytes: int) -> bool:
-    """Whether a size says that the writer did not know it, as in what comes out of a pipe."""
+def _is_unknown(n_bytes: int) -> bool:
+    """Tell whether a size is a placeholder, as streaming programs write it."""
     return n_bytes == 0 or n_bytes >= 0x7FFFF000
 
 
@@ -295,24 +284,24 @@ def _read_mat(content: bytes, file_format: MatFormat) -> Signal:
 
     try:
         variables = loadmat(io.BytesIO(content), squeeze_me=True, struct_as_record=False)
-    # SciPy's reader raises whatever it stumbles over.
+    # SciPy's reader can raise any error on a damaged file.
     except Exception as error:
         raise RejectedError(
-            f"not a MATLAB file of level 5 that can be read: {error}",
+            f"not a readable MATLAB file of level 5: {error}",
             "copy it again from its source, or save it with -v6 or -v7",
         ) from error
-    # SciPy gives a signal of one sample as a number.
+    # SciPy returns a signal of one sample as a scalar.
     samples = np.atleast_1d(_variable(variables, file_format.samples))
     rate_hz = np.asarray(_variable(variables, file_format.sample_rate))
     if samples.ndim != 1 or samples.dtype.kind not in "fiu":
         raise RejectedError(
-            f"variable {file_format.samples!r} is no single signal: shape {samples.shape}, "
+            f"variable {file_format.samples!r} is not a single signal: shape {samples.shape}, "
             f"type {samples.dtype}",
             "correct format.samples of the source",
         )
     if rate_hz.ndim or rate_hz.dtype.kind not in "fiu" or not (rate_hz >= 1 and rate_hz % 1 == 0):
         raise RejectedError(
-            f"variable {file_format.sample_rate!r} is no sampling rate in hertz: {rate_hz}",
+            f"variable {file_format.sample_rate!r} is not a sampling rate in hertz: {rate_hz}",
             "correct format.sample_rate of the source",
         )
     return _column(samples), int(rate_hz)
@@ -339,15 +328,15 @@ def _read_raw(content: bytes, file_format: RawFormat) -> Signal:
     sample_type = np.dtype(file_format.encoding).newbyteorder("<")
     if len(content) % sample_type.itemsize:
         raise RejectedError(
-            f"{len(content)} bytes are no whole number of {file_format.encoding} samples",
+            f"{len(content)} bytes are not a whole number of {file_format.encoding} samples",
             "copy it again from its source, or correct format.encoding of the source",
         )
     return _column(np.frombuffer(content, sample_type)), file_format.sample_rate_hz
 
 
 def _column(samples: NDArray[Any]) -> NDArray[np.float32]:
-    """(n_samples, 1) in float32; whole numbers scaled as libsndfile does."""
+    """Convert to float32 (n_samples, 1), scaling integers as libsndfile does."""
     scale = 1.0 if samples.dtype.kind == "f" else 2.0 ** (8 * samples.dtype.itemsize - 1)
-    # What float32 cannot hold becomes infinite, and is rejected as such.
+    # Values beyond float32 become infinite, and are rejected later.
     with np.errstate(over="ignore"):
         return (samples / scale).astype(np.float32)[:, np.newaxis]

@@ -1,4 +1,4 @@
-"""What ingestion will find, as far as the disk tells before anything is fetched or decoded."""
+"""Predicts the items of ingestion from the files on disk, without fetching or decoding any."""
 
 import io
 from pathlib import Path
@@ -7,7 +7,6 @@ import pandas as pd
 import soundfile
 
 from disentangled_audio.corpora.describe import NameGrammar
-from disentangled_audio.corpora.sources.archive import ZippedFile
 from disentangled_audio.corpora.sources.folder import Located, RejectedError
 from disentangled_audio.corpora.sources.generated import generated_files
 from disentangled_audio.corpora.sources.places import (
@@ -17,30 +16,31 @@ from disentangled_audio.corpora.sources.places import (
     recordings_of,
     thinned,
 )
+from disentangled_audio.corpora.sources.zip_in_place import ZippedFile
 from disentangled_audio.parameters import GENERATORS, AnySource, Corpus
 
 
 def expected_columns(corpus: Corpus, folders: list[Path]) -> list[str]:
-    """Columns that every item of a corpus has before it is decoded."""
+    """List the columns that every item of a corpus has before it is decoded."""
     return ["recording_id", "path", *NameGrammar(corpus, folders).columns]
 
 
 def expected_items(corpus: Corpus, folders: list[Path]) -> pd.DataFrame | None:
-    """Items that ingestion gives if no file is rejected, from names and headers alone.
+    """Predict the items of ingestion, if no file is rejected, from names and headers alone.
 
     Nothing is downloaded, extracted, generated or decoded.
 
     Returns
     -------
     DataFrame or None
-        The columns of `expected_columns`; None if an archive has to be fetched or extracted first.
+        The columns of `expected_columns`; None if an archive must be fetched or extracted first.
 
     Raises
     ------
     UserError
-        If a source is missing and cannot be had, or no file matches.
+        If a source is missing and cannot be obtained, or no file matches.
     """
-    recordings = listed(corpus, folders)
+    recordings = expected_recordings(corpus, folders)
     if recordings is None:
         return None
     grammar = NameGrammar(corpus, folders)
@@ -56,13 +56,13 @@ def expected_items(corpus: Corpus, folders: list[Path]) -> pd.DataFrame | None:
     return pd.DataFrame(rows, columns=expected_columns(corpus, folders))
 
 
-def listed(corpus: Corpus, folders: list[Path]) -> list[tuple[Located, int]] | None:
-    """Every recording and its channels; None if one of the sources is not on the disk yet.
+def expected_recordings(corpus: Corpus, folders: list[Path]) -> list[tuple[Located, int]] | None:
+    """List recordings and channel counts; None if a source is not on the disk yet.
 
-    A header is read only where the channels are items; a file without a readable one counts as
-    having one channel.
+    A header is read only if channels are items; a file without a readable header counts as one
+    channel.
     """
-    parts = [_of_source(source, corpus, folders) for source in corpus.sources]
+    parts = [_recordings_of_source(source, corpus, folders) for source in corpus.sources]
     if None in parts:
         return None
     n_channels = {recording.name: n for part in parts for recording, n in part}
@@ -70,7 +70,7 @@ def listed(corpus: Corpus, folders: list[Path]) -> list[tuple[Located, int]] | N
     return [(recording, n_channels[recording.name]) for recording in recordings]
 
 
-def _of_source(
+def _recordings_of_source(
     source: AnySource, corpus: Corpus, folders: list[Path]
 ) -> list[tuple[Located, int]] | None:
     if isinstance(source, GENERATORS):
@@ -90,7 +90,7 @@ def _n_channels(recording: Located) -> int:
         return len(recording.files)
     file = recording.files[0]
     if file.fault is not None:
-        # A pipe would wait for its writer.
+        # Opening a pipe would wait for its writer.
         return 1
     try:
         header = io.BytesIO(file.read()) if isinstance(file, ZippedFile) else file.path

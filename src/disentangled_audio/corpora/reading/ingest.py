@@ -1,4 +1,4 @@
-"""Reads a corpus: one row and one clip per analysed item, one row per rejected file."""
+"""Reads a corpus into one row and one clip per item, and one row per rejected file."""
 
 import logging
 import os
@@ -36,15 +36,14 @@ logger = logging.getLogger(__name__)
 
 REJECTED_COLUMNS = ["path", "reason", "what_to_do"]
 WAVEFORMS = "waveforms"
-# Enough for a worker to be busy with, few enough to lose when a run is killed.
+# Enough to keep a worker busy, few enough to lose when a run is killed.
 _MAX_CHUNK_FILES = 128
-# Reasons for rejection in a message.
-_SHOWN = 5
+_MAX_REASONS_SHOWN = 5
 
 
 @dataclass(frozen=True)
 class Ingested:
-    """What was read.
+    """Tables and clips of a corpus.
 
     Attributes
     ----------
@@ -68,32 +67,32 @@ def ingest(
     parallel: ParallelParameters,
     progress: Progress = unseen,
 ) -> Ingested:
-    """Read every file of a corpus, a chunk of files at a time.
+    """Read every file of a corpus in chunks.
 
-    However many there are, only a few chunks and the table's rows are held in memory. Chunks of
-    files that an earlier run has read in the same way are not decoded again.
+    Only a few chunks and the rows of the table are held in memory. Chunks that an earlier run has
+    read in the same way are reused.
 
     Parameters
     ----------
     corpus : Corpus
     folders : list of Path
-        Where recordings are looked for; the last one takes what is made or downloaded.
+        Folders that are searched for recordings; the last one takes generated and downloaded ones.
     store : Path
-        Folder for chunks that were read; all workers must see it.
+        Folder for the chunks, which all workers must see.
     parallel : ParallelParameters
     progress : callable
-        Called with the number of files that were read so far, and of all.
+        Called with the number of files read so far and their total number.
 
     Raises
     ------
     UserError
-        If the corpus is not there, nothing usable remains, or more than
-        `max_rejected_share` of the files is rejected.
+        If the corpus is missing, no usable file remains, or more than `max_rejected_share` of the
+        files are rejected.
     """
     grammar = NameGrammar(corpus, folders)
     known = KnownHashes(corpus.hashes, folders)
     located = locate(corpus, folders)
-    analysis = _timed(corpus.analysis, located, parallel)
+    analysis = _with_duration(corpus.analysis, located, parallel)
     parts = _parts([_task(recording, grammar, known) for recording in located], analysis)
     reader = ChunkReader(store / "files", analysis)
     chunks = _read(reader, list(enumerate(parts)), parallel, progress)
@@ -106,12 +105,14 @@ def ingest(
     def read_again(numbers: list[int]) -> None:
         _read(replace(reader, clips_needed=True), [(k, parts[k]) for k in numbers], parallel)
 
-    waveforms = _gathered(store, chunks, analysis, read_again)
+    waveforms = _combine_clips(store, chunks, analysis, read_again)
     return Ingested(recordings, waveforms, rejected)
 
 
-def _timed(analysis: Analysis, located: list[Located], parallel: ParallelParameters) -> Analysis:
-    """The analysis with a duration in seconds; `longest` takes reading everything twice."""
+def _with_duration(
+    analysis: Analysis, located: list[Located], parallel: ParallelParameters
+) -> Analysis:
+    """Replace a duration of `longest` by seconds, which requires reading everything twice."""
     if analysis.duration_s != "longest":
         return analysis
     parts = [located[k : k + _MAX_CHUNK_FILES] for k in range(0, len(located), _MAX_CHUNK_FILES)]
@@ -142,7 +143,7 @@ def _parts(tasks: list[Task], analysis: Analysis) -> list[list[Task]]:
 
 
 def _n_files(analysis: Analysis) -> int:
-    """Recordings of a chunk; mostly the chunks of the array have the same rows."""
+    """Give the number of recordings per chunk, so that it usually matches a chunk of the array."""
     clip_bytes = 4 * round(analysis.duration_s * analysis.clip_rate_hz)
     return min(_MAX_CHUNK_FILES, rows_per_chunk(clip_bytes))
 
@@ -155,7 +156,7 @@ def _read(
 ) -> list[ReadChunk]:
     reader.folder.mkdir(parents=True, exist_ok=True)
     remove_leftovers(reader.folder)
-    # What is in use is told by its time from what nobody has asked for since.
+    # Pruning removes folders by their age, so each use renews it.
     os.utime(reader.folder)
     n_files = sum(len(tasks) for _, tasks in parts)
     n_done, chunks = 0, []
@@ -166,25 +167,25 @@ def _read(
     n_stored = sum(chunk.stored for chunk in chunks)
     if n_stored:
         logger.info(
-            "%d of %d chunks of files were read before and are used again", n_stored, len(chunks)
+            "%d of %d chunks of files were read before and are reused", n_stored, len(chunks)
         )
     return sorted(chunks, key=lambda chunk: chunk.position)
 
 
-def _gathered(
+def _combine_clips(
     store: Path,
     chunks: list[ReadChunk],
     analysis: Analysis,
     read_again: Callable[[list[int]], None],
 ) -> zarr.Array:
-    """Clips of all chunks as one array, which takes the place of the chunks' own."""
-    # A chunk is called by all that its clips depend on.
+    """Combine the clips of all chunks into one array, and delete the chunks' own clips."""
+    # The name of a chunk is a hash of everything that its clips depend on.
     folder = store / f"{WAVEFORMS}-{short_hash([chunk.clips.stem for chunk in chunks])}"
     if not is_complete(folder):
         read_again([chunk.position for chunk in chunks if not chunk.clips.is_file()])
-    holding = [chunk for chunk in chunks if chunk.rows]
-    ends = np.cumsum([len(chunk.rows) for chunk in holding])
-    clips = _Clips([chunk.clips for chunk in holding], ends)
+    used = [chunk for chunk in chunks if chunk.rows]
+    ends = np.cumsum([len(chunk.rows) for chunk in used])
+    clips = _Clips([chunk.clips for chunk in used], ends)
     in_this_process = ParallelParameters(n_jobs=1)
     arrays = stored_arrays(
         folder, int(ends[-1]), _n_files(analysis), clips, in_this_process, files=clips.files
@@ -196,14 +197,14 @@ def _gathered(
 
 @dataclass(frozen=True)
 class _Clips:
-    """Clips of some rows, from the chunks that hold them.
+    """Reads the clips of some rows from the files of the chunks.
 
     Attributes
     ----------
     paths : list of Path
-        Of the chunks that have any.
+        Files of the chunks with clips.
     ends : (n_chunks,)
-        How many rows there are up to the end of each.
+        Number of rows up to the end of each chunk.
     """
 
     paths: list[Path]
@@ -221,7 +222,7 @@ class _Clips:
         return {WAVEFORMS: clips[rows.start - start : rows.stop - start]}
 
     def files(self, rows: slice) -> dict[str, Path]:
-        """The file that holds just these rows, if one does."""
+        """Give the file that holds exactly these rows, if there is one."""
         k = int(np.searchsorted(self.ends, rows.stop))
         whole = self.ends[k] == rows.stop and self._start(k) == rows.start
         return {WAVEFORMS: self.paths[k]} if whole else {}
@@ -235,14 +236,14 @@ def _check_rejected(rejected: pd.DataFrame, n_files: int, max_share: float) -> N
     if len(rejected) < n_files and share <= max_share:
         return
     reasons = rejected["reason"].str.partition(":")[0].value_counts()
-    listed = "; ".join(f"{count} × {reason}" for reason, count in reasons[:_SHOWN].items())
-    listed += f"; and {len(reasons) - _SHOWN} more reasons" if len(reasons) > _SHOWN else ""
-    first = rejected.iloc[0]
-    raise UserError(
+    shown = [f"{count} × {reason}" for reason, count in reasons[:_MAX_REASONS_SHOWN].items()]
+    n_more = len(reasons) - len(shown)
+    listed = "; ".join([*shown, *([f"and {n_more} more reasons"] if n_more else [])])
+    problem = (
         f"{len(rejected)} of {n_files} files are rejected ({listed}), more than "
-        f"corpus.max_rejected_share={max_share:g} allows. First: {first['path']}: "
-        f"{first['reason']} ({first['what_to_do']})"
+        f"corpus.max_rejected_share={max_share:g} allows"
         if len(rejected) < n_files
-        else f"no usable recording remains: all {n_files} files are rejected ({listed}). "
-        f"First: {first['path']}: {first['reason']} ({first['what_to_do']})"
+        else f"no usable recording remains: all {n_files} files are rejected ({listed})"
     )
+    path, reason, what_to_do = rejected.iloc[0][REJECTED_COLUMNS]
+    raise UserError(f"{problem}. First: {path}: {reason} ({what_to_do})")

@@ -1,4 +1,4 @@
-"""Whether a corpus is what it should be: counts, duplicates, hashes, links between its parts."""
+"""Checks of a corpus: expected counts, duplicates, hashes and links between recordings."""
 
 import csv
 import re
@@ -11,32 +11,34 @@ from disentangled_audio.corpora.sources.folder import File
 from disentangled_audio.errors import UserError
 from disentangled_audio.parameters import Corpus, ExpectedFiles, Link
 
-_SHOWN = 20
+_MAX_SHOWN = 20
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+_SHA256SUM = re.compile(r"([0-9a-f]{64}) [ *](?:\./)?(.+)")
 
 
 class KnownHashes:
-    """SHA-256 of files by name, from a table.
+    """Expected SHA-256 of files, from a table.
 
     Parameters
     ----------
     table : str or None
-        Lines of `sha256sum`, or a comma- or tab-separated table with columns `name` and
-        `sha256`; None knows no hash.
+        File with lines of `sha256sum`, or a comma- or tab-separated table with the columns `name`
+        and `sha256`; None for no hashes.
     folders : list of Path
-        Where a relative path is looked for.
+        Folders that are searched for a relative path.
 
     Raises
     ------
     UserError
-        If the table is missing, has neither form, or gives a file two hashes.
+        If the table is missing, has another form, or gives a file two hashes.
     """
 
     def __init__(self, table: str | None, folders: list[Path]) -> None:
         self._known = {} if table is None else _read_hashes(table, folders)
 
     def expected(self, file: File) -> str | None:
-        """Hash that a file must have; None for one that the table does not name."""
-        # By its whole path, or as tables of a flat folder name it.
+        """Give the expected hash of a file; None if the table does not name it."""
+        # By its whole path, or by its name alone, as in tables for a flat folder.
         return self._known.get(file.relative) or self._known.get(PurePosixPath(file.relative).name)
 
 
@@ -61,14 +63,10 @@ def _read_hashes(table: str, folders: list[Path]) -> dict[str, str]:
     return known
 
 
-_SHA256 = re.compile(r"[0-9a-f]{64}")
-_SHA256SUM = re.compile(r"([0-9a-f]{64}) [ *](?:\./)?(.+)")
-
-
 def integrity_report(
     recordings: pd.DataFrame, splits: pd.DataFrame, rejected: pd.DataFrame, corpus: Corpus
 ) -> dict[str, Any]:
-    """Counts, duplicates and what is missing, as plain numbers and text.
+    """Report counts, duplicates and missing recordings, as plain numbers and text.
 
     Parameters
     ----------
@@ -77,18 +75,17 @@ def integrity_report(
     splits : DataFrame
         `recording_id`, `target` and `role` of the same items.
     rejected : DataFrame
-        One row per file that could not be used.
+        One row per rejected file.
     corpus : Corpus
-        Its `expected` and `hashes`.
+        With its `expected` counts.
 
     Returns
     -------
     dict
-        `recordings`, `rejected`; `found` (class, kind, recordings); `expected` (where, expected,
-        found); `duplicates` (groups of equal content: how many, within a class, across classes,
-        across roles, and the first of them); `without_target`, recordings that are unused for
-        having none; `complete`, whether every expected count is found;
-        `findings`, what to know, in sentences.
+        `recordings` and `rejected`, their numbers; `found` (class, kind, recordings); `expected`
+        (where, expected, found); `duplicates`, the groups of files with equal content;
+        `without_target`, the number of recordings unused for lack of a target; `complete`,
+        whether every expected count is right; `findings`, sentences.
     """
     files = recordings.merge(
         splits[["recording_id", "target", "role"]], on="recording_id", validate="one_to_one"
@@ -127,7 +124,7 @@ def _counted(entry: ExpectedFiles, files: pd.DataFrame) -> dict[str, Any]:
 
 
 def _duplicates(files: pd.DataFrame) -> dict[str, Any]:
-    """Groups of recordings with the same bytes."""
+    """Count the groups of recordings with the same bytes, and list the first ones."""
     repeated = files[files["sha256"].duplicated(keep=False)]
     groups = [group for _, group in repeated.groupby("sha256", sort=False)]
     n_classes = [group["target"].dropna().nunique() for group in groups]
@@ -142,7 +139,7 @@ def _duplicates(files: pd.DataFrame) -> dict[str, Any]:
                 "paths": group["path"].tolist(),
                 "classes": sorted(group["target"].dropna().astype(str).unique()),
             }
-            for group in groups[:_SHOWN]
+            for group in groups[:_MAX_SHOWN]
         ],
     }
 
@@ -161,13 +158,13 @@ def _findings(
                 f"{entry['found']} of {entry['expected']} expected recordings were found ({what})."
             )
     if n_rejected:
-        findings.append(f"{n_rejected} files were rejected; rejected_recordings says why.")
+        findings.append(f"{n_rejected} files were rejected; rejected_recordings has the reasons.")
     if without_target:
         findings.append(f"{without_target} recordings have no target and are not used.")
     if duplicates["groups"]:
         paths = ", ".join(duplicates["first"][0]["paths"])
         findings.append(
-            f"{duplicates['groups']} recordings are there more than once with the same bytes, "
+            f"{duplicates['groups']} recordings occur more than once with the same bytes, "
             f"{duplicates['across_classes']} of them in several classes and "
             f"{duplicates['in_training_and_test']} in training and test; the first are {paths}."
         )
@@ -175,24 +172,17 @@ def _findings(
 
 
 def linked_recordings(recordings: pd.DataFrame, link: Link | None) -> pd.DataFrame:
-    """Pairs of items that belong together, such as a room's noises and its impulse responses.
-
-    Parameters
-    ----------
-    recordings : DataFrame
-        `recording_id`, `kind` and the columns that `link` names.
-    link : Link or None
-        None links nothing.
+    """Pair items that belong together, such as a room's noises and its impulse responses.
 
     Returns
     -------
     DataFrame
-        `recording_id` and `linked_id`, one row a pair.
+        `recording_id` and `linked_id`, one row per pair; empty without a link.
 
     Raises
     ------
     UserError
-        If a column is missing.
+        If a column that `link` names is missing.
     """
     if link is None:
         return pd.DataFrame({"recording_id": [], "linked_id": []}, dtype=str)

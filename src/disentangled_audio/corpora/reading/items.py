@@ -1,4 +1,4 @@
-"""Items of one recording: what is told of it in the table, and its analysis clips."""
+"""Turns one recording into items: rows of the table and their analysis clips."""
 
 import zlib
 from collections.abc import Iterator
@@ -31,18 +31,18 @@ from disentangled_audio.signal.shortcuts import recording_facts
 
 @dataclass(frozen=True)
 class Task:
-    """One recording that is to be read.
+    """One recording to be read.
 
     Attributes
     ----------
     recording : Located
     columns : dict or None
-        What its name says; None if it fits no pattern.
+        Columns from its name; None if it matches no pattern.
     sha256 : tuple of (str or None)
-        Hash that each of its files must have, where one is known.
+        Expected hash of each of its files, if known.
     noise_seed : int or None
-        CRC-32 of the name that the noise behind a short clip is drawn from; None takes the
-        recording's own name.
+        CRC-32 of the name that seeds the noise after a short clip; None for the recording's own
+        name.
     """
 
     recording: Located
@@ -54,16 +54,15 @@ class Task:
 def read_items(
     task: Task, content: Content, analysis: Analysis
 ) -> list[tuple[dict[str, Any], NDArray[np.float32]]]:
-    """Items of one recording whose bytes are read: its rows and clips, as ingestion makes them.
+    """Make the rows and clips of one recording for inference, as ingestion does.
 
-    The rows are without levels and `recording_facts`, which nothing but the table and the audit of
-    a corpus asks for, and have `clipped_run`, which only those who send recordings of their own
-    are told.
+    The rows lack levels and `recording_facts`, which only a corpus's table and audit need, and
+    have `clipped_run`, which only inference reports.
 
     Raises
     ------
     RejectedError
-        If it cannot be used.
+        If the recording cannot be used.
     """
     return list(items_of(task, content.sha256, content, analysis, with_facts=False))
 
@@ -76,18 +75,18 @@ def items_of(
     *,
     with_facts: bool = True,
 ) -> Iterator[tuple[dict[str, Any], NDArray[np.float32]]]:
-    """Rows and clips of one recording, whose bytes have a known SHA-256 and may have to be read.
+    """Yield the rows and clips of one recording; its files are read if `content` is None.
 
     Raises
     ------
     RejectedError
-        If it cannot be used.
+        If the recording cannot be used, or its SHA-256 is not the `fingerprint`.
     """
     recording = task.recording
     if as_utf8(recording.name) != recording.name:
         raise RejectedError("the file's name is not valid UTF-8", "rename it")
     for file in recording.files:
-        # Before its name is: a folder that cannot be read need not fit a pattern.
+        # Checked before the name, since an unreadable folder need not match a pattern.
         if file.fault is not None:
             raise RejectedError(file.fault.reason, file.fault.what_to_do)
     if recording.missing_channels:
@@ -102,7 +101,7 @@ def items_of(
     decoded = decode_content(content, recording.format, analysis.min_duration_s)
     if decoded.sha256 != fingerprint:
         raise RejectedError(
-            "the file changed while it was read", "wait until it is written, and run again"
+            "the file changed while it was read", "wait until it is complete, and run again"
         )
     _check_hashes(task, decoded.file_sha256)
     for channel, signal in channels(decoded, analysis.channel):
@@ -113,15 +112,15 @@ def _check_hashes(task: Task, found: tuple[str, ...]) -> None:
     for file, expected, own in zip(task.recording.files, task.sha256, found, strict=True):
         if expected not in (None, own):
             raise RejectedError(
-                # Reasons are counted by what stands before the colon.
-                f"not the file that is expected: the SHA-256 of {file.relative} is {own}, "
+                # Reasons are counted by the text before the colon.
+                f"not the expected file: the SHA-256 of {file.relative} is {own}, "
                 f"corpus.hashes has {expected}",
                 "copy it again from its source, or correct the table",
             )
 
 
 def as_utf8(name: str) -> str:
-    """A name as it can be written to a table, also where it is not UTF-8."""
+    """Replace the characters of a name that are not valid UTF-8, so it fits into a table."""
     return name.encode("utf-8", "replace").decode("utf-8")
 
 
@@ -144,11 +143,11 @@ def _item(
         decoded.sample_rate_hz,
         analysis,
         aligned=analysis.align == "direct_sound" and columns["kind"] == "rir",
-        # The CRC-32 of the name with its suffix.
+        # Continues the CRC-32 of the name over the suffix.
         rng=np.random.default_rng([zlib.crc32(suffix.encode(), seed)]),
     )
     arrival = direct_sound_index(signal)
-    # A mean of channels was never stored; the first channel was.
+    # Facts are about stored samples; a mean of channels was never stored.
     stored = decoded.samples[:, 0] if channel is None else signal
     if with_facts:
         facts = {
@@ -185,7 +184,7 @@ def _finished(clip: NDArray[np.float32], analysis: Analysis) -> NDArray[np.float
 
 
 def channels(decoded: Decoded, policy: str) -> list[tuple[int | None, NDArray[np.float32]]]:
-    """Signals to analyse, by the channel policy.
+    """Select the signals to analyse, by the channel policy.
 
     Returns
     -------
@@ -214,7 +213,6 @@ def to_clip(
     ----------
     signal : (n_samples,)
     sample_rate_hz : int
-        Sampling rate of `signal`.
     analysis : Analysis
         With a duration in seconds.
     aligned : bool
@@ -230,13 +228,13 @@ def to_clip(
     Raises
     ------
     RejectedError
-        If nothing but silence is left in the clip, or its values are beyond float32.
+        If the clip is silent, or its values exceed float32.
     """
     if is_constant(signal):
         raise RejectedError(
             "the analysed channel is silent",
             "choose another channel policy",
-            "bring the sound to the channel that the model listens to, the first or the mean",
+            "put the sound on the channel that the model uses: the first, or the mean",
         )
     if sample_rate_hz != analysis.sample_rate_hz:
         signal = soxr.resample(signal, sample_rate_hz, analysis.sample_rate_hz)
@@ -245,7 +243,7 @@ def to_clip(
         raise RejectedError(
             f"nothing is left of it at {analysis.clip_rate_hz} Hz",
             "raise corpus.analysis.sample_rate_hz or min_duration_s",
-            "leave the file out; the model listens to lower frequencies alone",
+            "leave the file out; the model uses only lower frequencies",
         )
     start = 0
     if aligned:
@@ -258,7 +256,7 @@ def to_clip(
             "trim the leading silence, or raise corpus.analysis.duration_s",
             "trim the leading silence",
         )
-    # The mean of two channels or a filter can overflow where no sample of the file does.
+    # The mean of two channels or a filter can overflow even if no sample of the file does.
     if not np.isfinite(clip).all():
         raise RejectedError("its values are too large", "export it again from its source")
     return clip

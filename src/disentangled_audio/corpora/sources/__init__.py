@@ -1,1 +1,1 @@
-"""From configuration to files on disk: folders, archives, downloads, generated recordings."""
+"""Sources of recordings: folders, archives, downloads and generators."""

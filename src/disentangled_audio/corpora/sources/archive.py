@@ -1,4 +1,4 @@
-"""Zip and tar archives of unknown origin: what is asked for is extracted, or read in place."""
+"""Lists and extracts members of untrusted zip and tar archives."""
 
 import fnmatch
 import functools
@@ -16,10 +16,9 @@ import zlib
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import IO, Literal
 
-from disentangled_audio.corpora.sources.folder import File, Patterns, RejectedError, too_large
 from disentangled_audio.errors import UserError
 from disentangled_audio.parameters import ArchiveSource
 from disentangled_audio.storage.disk_errors import require_free
@@ -27,26 +26,26 @@ from disentangled_audio.storage.temporaries import complete_folder
 
 logger = logging.getLogger(__name__)
 
-# What the readers raise on content that is not what it should be.
-_DAMAGED = (
+# Errors of the readers on damaged content.
+DAMAGED = (
     *(zipfile.BadZipFile, tarfile.TarError, gzip.BadGzipFile, zlib.error, lzma.LZMAError),
     *(struct.error, EOFError, KeyError, OverflowError, RuntimeError, ValueError),
 )
-# What a header may make the reader hold in memory at once.
+# The most that a header may make the reader hold in memory at once.
 _MAX_HEADER_BYTES = 1 << 24
 _COPY_BYTES = 1 << 20
 
 
 @dataclass(frozen=True)
 class Limits:
-    """What an archive may hold; more is taken for a decompression bomb.
+    """Limits beyond which an archive is refused as a decompression bomb.
 
     Attributes
     ----------
     max_bytes : float
-        Sum of the members' sizes, extracted, in bytes.
+        Total size of the extracted members.
     max_ratio : float
-        That sum over the size of the archive.
+        That size divided by the size of the archive.
     max_members : int
         Number of members.
     """
@@ -57,28 +56,28 @@ class Limits:
 
     @classmethod
     def of(cls, source: ArchiveSource) -> "Limits":
-        """What a source's archive may hold."""
+        """Give the limits of a source."""
         return cls(source.max_extracted_gb * 1e9, source.max_ratio)
 
 
 @dataclass(frozen=True)
 class Member:
-    """Something in an archive.
+    """An entry of an archive.
 
     Attributes
     ----------
     name : str
-        What the archive itself calls it.
+        Name in the archive.
     n_bytes : int
-        Its size when extracted.
+        Size when extracted.
     kind : str
     open : callable
-        Gives its content.
+        Opens its content.
     target : str or None
-        Where a link leads, below the archive's root.
+        Target of a link, below the archive's root.
     encrypted : bool
-    passed : bool
-        Whether its content has to be unpacked to get at the next member.
+    sequential : bool
+        Whether it must be unpacked to reach the next member.
     """
 
     name: str
@@ -87,48 +86,19 @@ class Member:
     open: Callable[[], IO[bytes] | None]
     target: str | None = None
     encrypted: bool = False
-    passed: bool = False
-
-
-@dataclass(frozen=True)
-class ZippedFile(File):
-    """A member of a zip archive, `path`, that is read in place by its `member` name."""
-
-    member: str = ""
-
-    def _content(self) -> bytes:
-        modified_ns = self.path.stat().st_mtime_ns
-        try:
-            return _opened_zip(self.path, modified_ns).read(self.member)
-        # A bzip2 stream that is damaged is an OSError.
-        except (*_DAMAGED, OSError) as error:
-            raise RejectedError(
-                f"damaged in its archive: {error}", "get the archive again"
-            ) from error
-
-    def __str__(self) -> str:
-        return f"{self.path}:{self.member}"
-
-
-@functools.lru_cache(maxsize=2)
-def _opened_zip(archive: Path, modified_ns: int) -> zipfile.ZipFile:
-    # Opening reads the whole directory of the archive, far more than one member.
-    return zipfile.ZipFile(archive)
+    sequential: bool = False
 
 
 class _RefusedError(Exception):
-    """The member's name and what is wrong with it."""
+    """Carries a member's name and what is wrong with it."""
 
 
 def list_members(
     archive: Path, patterns: list[str], limits: Limits | None = None
 ) -> dict[str, Member]:
-    """Files in an archive that match one of the patterns, by their path, in the archive's order.
+    """List the files in an archive that match a pattern, by path, in the archive's order.
 
-    Raises
-    ------
-    UserError
-        As `extract_members`.
+    Parameters and errors are those of `extract_members`.
     """
     with _members(archive) as members:
         return _chosen(archive, members, patterns, limits or Limits())
@@ -137,16 +107,16 @@ def list_members(
 def extract_members(
     archive: Path, patterns: list[str], target: Path, limits: Limits | None = None
 ) -> Path:
-    """Extract the files that match one of the patterns; does nothing if it was done before.
+    """Extract the files that match one of the patterns, unless the target exists.
 
     Parameters
     ----------
     archive : Path
-        A zip, tar or tar.gz file, told by its content.
+        A zip, tar or tar.gz file, recognised by its content.
     patterns : list of str
-        Shell patterns for whole paths in the archive; `*` stands for any characters, also `/`.
+        Shell patterns for whole paths in the archive; `*` matches any characters, also `/`.
     target : Path
-        The folder to make; it appears complete or not at all.
+        The folder to create, which appears complete or not at all.
     limits : Limits, optional
 
     Returns
@@ -157,10 +127,9 @@ def extract_members(
     Raises
     ------
     UserError
-        If the archive is not one or is damaged, nothing matches, the disk is too full, or the
-        archive is unsafe: a member that would lie outside of the folder, links out of it, is a
-        device, is there twice or is encrypted, or more than the limits allow. Names the archive
-        and the member.
+        If the archive cannot be read, nothing matches, the disk is too full, or the archive is
+        unsafe: a member would lie outside of the folder, links out of it, is a device, encrypted
+        or duplicated, or the archive exceeds the limits. Names the archive and the member.
     """
     if target.is_dir():
         return target
@@ -169,72 +138,18 @@ def extract_members(
         with complete_folder(target) as folder:
             n_bytes = sum(member.n_bytes for member in chosen.values())
             require_free(folder, n_bytes, f"extracting {archive}")
-            logger.info("Extracting %d files of %s to %s, this once", len(chosen), archive, target)
+            logger.info("Extracting %d files of %s to %s (only once)", len(chosen), archive, target)
             for path, member in chosen.items():
                 _write(member, folder / path)
     return target
 
 
-def files_in_zip(
-    archive: Path, subfolders: list[str], members: list[str], patterns: list[str], limits: Limits
-) -> list[File]:
-    """Members of a zip below one of its folders that match one of the glob patterns.
-
-    Parameters
-    ----------
-    archive : Path
-    subfolders : list of str
-        Folder in the archive, as a glob pattern; empty for all of it. The first counts that has
-        members.
-    members : list of str
-        Shell patterns for whole paths in the archive, as for extraction.
-    patterns : list of str
-        Glob patterns below the subfolder.
-    limits : Limits
-        What the archive may hold.
-
-    Raises
-    ------
-    UserError
-        If the archive is no zip, is damaged or unsafe, or a pattern is none.
-    """
-    if not zipfile.is_zipfile(archive):
-        raise UserError(
-            f"{archive} is no zip archive, and only a zip can be read in place; set extract: true"
-        )
-    chosen = list_members(archive, members, limits)
-    above = _first_above(subfolders, list(chosen))
-    if above is None:
-        return []
-    wanted = Patterns(patterns)
-    return [
-        ZippedFile(archive, path.removeprefix(above), too_large(member.n_bytes), member.name)
-        for path, member in chosen.items()
-        if path.startswith(above) and wanted.matches(path.removeprefix(above))
-    ]
-
-
-def _first_above(subfolders: list[str], paths: list[str]) -> str | None:
-    """What paths in the first folder that is there begin with."""
-    for pattern in subfolders:
-        parts = PurePosixPath(pattern.strip("/")).parts
-        tops = {PurePosixPath(path).parts[: len(parts)] for path in paths}
-        matching = sorted(
-            top
-            for top in tops
-            if len(top) == len(parts) and all(map(fnmatch.fnmatchcase, top, parts))
-        )
-        if matching:
-            return "".join(f"{part}/" for part in matching[0])
-    return None
-
-
 @contextmanager
 def _members(archive: Path) -> Iterator[Iterator[Member]]:
-    """What is in an archive; whatever fails in it is told with the archive's name."""
+    """Open an archive and yield its members; errors name the archive."""
     try:
         with archive.open("rb") as file, ExitStack() as stack:
-            # By the content: a tar may end like a zip, but not begin like one.
+            # Recognised by its start: a tar may end like a zip, but not begin like one.
             head = file.read(4)
             file.seek(0)
             if head in (b"PK\x03\x04", b"PK\x05\x06"):
@@ -249,11 +164,10 @@ def _members(archive: Path) -> Iterator[Iterator[Member]]:
         raise UserError(f"archive {archive} is refused: member {name!r} {reason}") from error
     except UserError:
         raise
-    except _DAMAGED as error:
+    except DAMAGED as error:
         raise UserError(
             f"{archive} cannot be read as a zip, tar or tar.gz archive: {error or 'it is damaged'}."
-            " Delete it (and the .sha256 beside it, if any) to have it downloaded again, or "
-            "replace it"
+            " Delete it (and its .sha256 file, if there is one) to download it again, or replace it"
         ) from error
     except OSError as error:
         raise UserError(
@@ -264,7 +178,7 @@ def _members(archive: Path) -> Iterator[Iterator[Member]]:
 
 def _zip_members(archive: zipfile.ZipFile) -> Iterator[Member]:
     for info in archive.infolist():
-        # Only archives made on Unix say more; zero is a plain file.
+        # Only archives made on Unix have a mode; without one it is a plain file.
         mode = stat.S_IFMT(info.external_attr >> 16)
         plain = "file" if mode in (0, stat.S_IFREG) else "link" if stat.S_ISLNK(mode) else "other"
         kind = "folder" if info.is_dir() else plain
@@ -272,33 +186,33 @@ def _zip_members(archive: zipfile.ZipFile) -> Iterator[Member]:
         target = None
         if kind == "link" and not encrypted:
             with archive.open(info) as content:
-                target = _leads_to(info.filename, content.read(4096).decode("utf-8", "replace"))
+                target = _joined(info.filename, content.read(4096).decode("utf-8", "replace"))
         content_of = functools.partial(archive.open, info)
         yield Member(info.filename, info.file_size, kind, content_of, target, encrypted)
 
 
 def _tar_members(archive: tarfile.TarFile) -> Iterator[Member]:
-    # Not getmembers(): limits have to hold before the next member is looked for.
+    # Not getmembers(), because the limits must be checked before the next member is searched.
     while (info := archive.next()) is not None:
         linked = info.islnk() or info.issym()
         plain = "file" if info.isreg() else "link" if linked else "other"
         kind = "folder" if info.isdir() else plain
-        target = _leads_to(info.name, info.linkname) if info.issym() else info.linkname
+        target = _joined(info.name, info.linkname) if info.issym() else info.linkname
         content_of = functools.partial(archive.extractfile, info)
         target = target if linked else None
-        yield Member(info.name, info.size, kind, content_of, target, passed=True)
-    # tarfile takes a damaged header for the end, and would leave the rest out in silence.
+        yield Member(info.name, info.size, kind, content_of, target, sequential=True)
+    # tarfile mistakes a damaged header for the end and would silently ignore the rest.
     archive.fileobj.seek(archive.offset)
     if archive.fileobj.read(tarfile.BLOCKSIZE) != bytes(tarfile.BLOCKSIZE):
-        raise tarfile.ReadError(f"it is cut off or damaged at byte {archive.offset}")
+        raise tarfile.ReadError(f"it is truncated or damaged at byte {archive.offset}")
 
 
-def _leads_to(link: str, target: str) -> str:
+def _joined(link: str, target: str) -> str:
     return posixpath.join(posixpath.dirname(link), target)
 
 
 class _Bounded:
-    """A file for tarfile, whose headers say how much it reads at once."""
+    """Limits how much tarfile reads at once, which the archive's headers decide."""
 
     def __init__(self, file: IO[bytes]) -> None:
         self._file = file
@@ -313,7 +227,7 @@ class _Bounded:
 def _chosen(
     archive: Path, members: Iterator[Member], patterns: list[str], limits: Limits
 ) -> dict[str, Member]:
-    """Files to extract, by their path; the whole archive is checked."""
+    """Choose the files to extract, by path, and check the whole archive."""
     files: dict[str, Member] = {}
     wanted: dict[str, Member] = {}
     allowed = _Allowance(archive, limits)
@@ -323,12 +237,12 @@ def _chosen(
             raise _RefusedError(member.name, f"is beyond the {limits.max_members} that are allowed")
         if member.kind == "file":
             files[path] = member
-        if member.passed:
+        if member.sequential:
             allowed.take(member)
         if member.kind == "folder" or not any(fnmatch.fnmatchcase(path, p) for p in patterns):
             continue
         if path in wanted:
-            raise _RefusedError(member.name, "is there more than once")
+            raise _RefusedError(member.name, "occurs more than once")
         if member.encrypted:
             raise _RefusedError(member.name, "is encrypted; extract it into a folder by hand")
         wanted[path] = member
@@ -347,7 +261,7 @@ def _chosen(
 
 
 class _Allowance:
-    """How many bytes an archive may still hold."""
+    """Counts the bytes of members and refuses the one that exceeds the limits."""
 
     def __init__(self, archive: Path, limits: Limits) -> None:
         self._n_bytes = archive.stat().st_size
@@ -359,14 +273,13 @@ class _Allowance:
         if self._total > self._most:
             raise _RefusedError(
                 member.name,
-                f"makes it {self._total} bytes from an archive of {self._n_bytes}, as a "
-                "decompression bomb does; if it is right, raise the source's max_extracted_gb or "
-                "max_ratio",
+                f"makes {self._total} bytes from an archive of {self._n_bytes}, which looks like a "
+                "decompression bomb; otherwise raise the source's max_extracted_gb or max_ratio",
             )
 
 
 def _checked_path(member: Member) -> str:
-    """A member's path below the folder; one that no honest archive has is refused."""
+    """Give a member's path below the folder, and refuse unsafe members."""
     path = _safe_path(member.name, member)
     if member.kind == "other":
         raise _RefusedError(member.name, "is a device, a pipe or of another special kind")
@@ -378,12 +291,12 @@ def _checked_path(member: Member) -> str:
 
 
 def _safe_path(name: str, member: Member) -> str:
-    """A path of a member or of a link's target below the folder, with forward slashes."""
+    """Normalise the path of a member or of a link's target; refuse one outside of the folder."""
     own = name == member.name
-    # Windows reads both as separators, and its tools write either.
+    # On Windows both are separators, and its tools write either.
     path = name.replace("\\", "/")
     absolute = path.startswith("/") or re.match(r"[A-Za-z]:", path) or "\0" in path
-    # Written names may not go up at all, not even to come back; a link's target may.
+    # A member's own name must not contain `..` at all; a link's target may, if it stays inside.
     if absolute or ".." in (path if own else posixpath.normpath(path)).split("/"):
         reason = "would lie outside of the folder" if own else "links out of the folder"
         raise _RefusedError(member.name, reason)
@@ -391,10 +304,10 @@ def _safe_path(name: str, member: Member) -> str:
 
 
 def _linked(link: Member, files: dict[str, Member]) -> Member:
-    """The file that a link means."""
+    """Find the file that a link refers to."""
     file = files.get(_safe_path(link.target or "", link))
     if file is None:
-        raise _RefusedError(link.name, f"links to {link.target!r}, which is no file in the archive")
+        raise _RefusedError(link.name, f"links to {link.target!r}, which is not in the archive")
     return file
 
 
@@ -404,7 +317,7 @@ def _write(member: Member, path: Path) -> None:
         with member.open() as content, path.open("xb") as file:
             shutil.copyfileobj(content, file, _COPY_BYTES)
             n_bytes = file.tell()
-    except (*_DAMAGED, OSError) as error:
+    except (*DAMAGED, OSError) as error:
         raise _RefusedError(member.name, f"cannot be extracted: {error}") from error
     if n_bytes != member.n_bytes:
         raise _RefusedError(member.name, f"has {n_bytes} bytes instead of {member.n_bytes}")

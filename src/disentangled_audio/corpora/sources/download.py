@@ -1,4 +1,4 @@
-"""Downloads one file, whole and checked, or says why it cannot be had."""
+"""Downloads one file completely and checks it, or explains why it cannot."""
 
 import errno
 import json
@@ -21,23 +21,23 @@ from disentangled_audio.storage.progress import byte_progress
 
 logger = logging.getLogger(__name__)
 
-# What a stalled transfer loses at most.
+# The most that a stalled transfer loses.
 _CHUNK_BYTES = 1 << 16
 
 
 @dataclass(frozen=True)
 class Transfer:
-    """How patient a download is.
+    """Retries and timeouts of a download.
 
     Attributes
     ----------
     retries : int
-        Further attempts at one URL after a broken transfer, a timeout or a server error; those
-        that bring bytes are not counted.
+        Further attempts at one URL after a broken transfer, a timeout or a server error; attempts
+        that receive new bytes do not count.
     backoff_s : float
-        Pause before the first of them, in seconds; each later pause is twice as long.
+        Pause before the first retry; each further pause is twice as long.
     connect_timeout_s, read_timeout_s : float
-        How long a server may take to answer, and to send the next bytes, in seconds.
+        Time for the server to answer, and to send the next bytes.
     """
 
     retries: int = 4
@@ -51,19 +51,19 @@ class UnavailableError(UserError):
 
 
 class _FailedError(Exception):
-    """This URL does not give the file."""
+    """The file cannot be downloaded from this URL."""
 
 
 class _BrokenError(_FailedError):
-    """It may at another attempt."""
+    """The transfer failed, but another attempt may succeed."""
 
 
 class _UnreachableError(_BrokenError):
-    """Its server cannot be reached now; another mirror's may."""
+    """The server cannot be reached now, but another mirror may be."""
 
 
 class _MismatchError(_FailedError):
-    """It gave a file with another hash, the second argument."""
+    """The downloaded file has another hash, which is the second argument."""
 
 
 def fetch(
@@ -73,20 +73,17 @@ def fetch(
     known_hash: str | None = None,
     transfer: Transfer | None = None,
 ) -> Path:
-    """A file from the first of its mirrors that has it; downloaded once.
+    """Download a file from the first mirror that has it, unless it exists.
 
-    Proxies are those of the environment variables HTTP_PROXY, HTTPS_PROXY and NO_PROXY. A
-    download that was interrupted is continued from `NAME.part` if the server can tell that the
-    file is still the same.
+    The environment variables HTTP_PROXY, HTTPS_PROXY and NO_PROXY set the proxies. An interrupted
+    download is resumed from `NAME.part` if the server confirms that the file is the same.
 
     Parameters
     ----------
     urls : list of str
         Mirrors of one file, http or https.
-    folder : Path
-        Where it is kept; made if needed.
-    name : str
-        What it is called there.
+    folder, name
+        Folder of the file, which is created if it is missing, and its name there.
     known_hash : str, optional
         `algorithm:hexadecimal`. Without it the SHA-256 of the first download is written to
         `NAME.sha256`, which later downloads and uses must match.
@@ -100,8 +97,8 @@ def fetch(
     Raises
     ------
     UserError
-        If no mirror gives the file, its hash is another, a URL is not http(s), or the disk is
-        full; says what to do.
+        If no mirror has the file, its hash is wrong, a URL is not http(s), or it cannot be
+        written.
     """
     path = folder / name
     try:
@@ -118,7 +115,7 @@ def fetch(
     except OSError as error:
         raise UserError(
             f"{name} from {urls[0]} cannot be written to {folder}: {error.strerror or error}; "
-            + ("make room there" if error.errno == errno.ENOSPC else "check its permissions")
+            + ("free some space" if error.errno == errno.ENOSPC else "check its permissions")
         ) from error
     return path
 
@@ -135,21 +132,21 @@ def _from_mirrors(urls: list[str], path: Path, expected: str | None, transfer: T
         except _FailedError as error:
             failures.append((url, error))
     reasons = "\n".join(f"  {url}: {error.args[0]}" for url, error in failures)
-    told = f"{path.name} could not be downloaded:\n{reasons}\n"
+    problem = f"{path.name} could not be downloaded:\n{reasons}\n"
     for _, error in failures:
         if isinstance(error, _MismatchError):
-            raise UserError(told + _how_to_accept(path, error.args[1])) from error
+            raise UserError(problem + _how_to_accept(path, error.args[1])) from error
     raise UnavailableError(
-        f"{told}Check the address, the network and the proxy (HTTP_PROXY, HTTPS_PROXY), and run "
-        f"again; or download it by other means and put it at {path}."
+        f"{problem}Check the address, the network and the proxy (HTTP_PROXY, HTTPS_PROXY), and run "
+        f"again; or download it by other means and save it as {path}."
     ) from failures[-1][1]
 
 
 class _Download:
-    """Fills `NAME.part`, and renames it once it is complete and right.
+    """Fills `NAME.part`, and renames it once it is complete and has the right hash.
 
-    `NAME.part.json` says which version of which URL the part is of. A server that cannot be
-    reached is tried again only if it is the last mirror.
+    `NAME.part.json` has the URL and version of the part. Only the last mirror is tried again if
+    its server cannot be reached.
     """
 
     def __init__(
@@ -166,20 +163,20 @@ class _Download:
     def get(self, url: str) -> None:
         resumed = self._complete(url)
         if self._mismatch() and resumed:
-            # The part may have been of another file.
+            # The part may belong to another file.
             self._discard()
             self._complete(url)
         if found := self._mismatch():
-            # The part is kept: it is used as it is once the user accepts its hash. Another mirror
-            # must not continue it.
+            # The last mirror's part is kept for a user who then accepts its hash; another mirror
+            # must not resume it.
             if not self._last:
                 self._discard()
-            raise _MismatchError(f"its hash is {found}, expected is {self._expected}", found)
+            raise _MismatchError(f"its hash is {found} instead of {self._expected}", found)
         os.replace(self._part, self._path)
         self._discard()
 
     def _complete(self, url: str) -> bool:
-        """Try until the part is whole; gives whether it was put together from several."""
+        """Try until the part is complete; tell whether it came from several transfers."""
         pause_s = self._transfer.backoff_s
         resumed = False
         n_failed, most = 0, 0
@@ -200,17 +197,17 @@ class _Download:
                 pause_s *= 2
 
     def _attempt(self, url: str) -> bool:
-        n_had, validator = self._resumable(url)
-        # Identity, because the bytes are kept as they are sent.
+        n_present, validator = self._resumable(url)
+        # The bytes are stored as they are sent, so they must not be compressed.
         headers = {"Accept-Encoding": "identity"}
-        if n_had:
-            headers["Range"] = f"bytes={n_had}-"
+        if n_present:
+            headers["Range"] = f"bytes={n_present}-"
             if validator:
                 headers["If-Range"] = validator
         timeouts = self._transfer.connect_timeout_s, self._transfer.read_timeout_s
         try:
             with requests.get(url, headers=headers, stream=True, timeout=timeouts) as answer:
-                return self._receive(url, answer, n_had, validator)
+                return self._receive(url, answer, n_present, validator)
         except requests.exceptions.SSLError as error:
             raise _FailedError(_reason(error)) from error
         except requests.ConnectionError as error:
@@ -221,39 +218,41 @@ class _Download:
             raise _FailedError(_reason(error)) from error
 
     def _receive(
-        self, url: str, answer: requests.Response, n_had: int, validator: str | None
+        self, url: str, answer: requests.Response, n_present: int, validator: str | None
     ) -> bool:
-        """Add an answer to the part, or replace it; gives whether the part was continued."""
+        """Append an answer to the part, or replace the part; tell whether it was resumed."""
         status = answer.status_code
         stated = answer.headers.get("Content-Range", "")
-        if n_had and status == requests.codes.requested_range_not_satisfiable:
-            if stated == f"bytes */{n_had}":
+        if n_present and status == requests.codes.requested_range_not_satisfiable:
+            if stated == f"bytes */{n_present}":
                 return True
             self._discard()
             raise _BrokenError("the file on the server is shorter than what was downloaded")
         if status not in (200, 206):
-            passing = status >= 500 or status in (408, 429)
-            error = _BrokenError if passing else _FailedError
+            temporary = status >= 500 or status in (408, 429)
+            error = _BrokenError if temporary else _FailedError
             raise error(f"the server answers {status} {answer.reason}")
         now = _validator(answer)
-        continued = status == requests.codes.partial_content
+        resumed = status == requests.codes.partial_content
         # Some servers ignore If-Range and send the rest of a newer version.
         changed = None not in (validator, now) and validator != now
-        if continued and (not n_had or not stated.startswith(f"bytes {n_had}-") or changed):
+        if resumed and (not n_present or not stated.startswith(f"bytes {n_present}-") or changed):
             self._discard()
             raise _BrokenError("the file on the server has changed since the download began")
-        if not continued:
+        if not resumed:
             self._discard()
             self._note.write_text(json.dumps({"url": url, "validator": now}), encoding="utf-8")
-        self._append(answer, n_had if continued else 0)
-        return continued
+        self._append(answer, n_present if resumed else 0)
+        return resumed
 
-    def _append(self, answer: requests.Response, n_had: int) -> None:
+    def _append(self, answer: requests.Response, n_present: int) -> None:
         length = answer.headers.get("Content-Length", "")
-        total = n_had + int(length) if length.isdigit() else None
-        require_free(self._part.parent, (total or n_had) - n_had, f"the download {answer.url}")
-        with self._part.open("ab") as part, byte_progress(self._path.name, n_had, total) as advance:
-            # Not iter_content: it would unpack a .tgz that is sent as `Content-Encoding: gzip`.
+        n_expected = int(length) if length.isdigit() else None
+        require_free(self._part.parent, n_expected or 0, f"the download {answer.url}")
+        total = None if n_expected is None else n_present + n_expected
+        progress = byte_progress(self._path.name, n_present, total)
+        with self._part.open("ab") as part, progress as advance:
+            # Not iter_content, which would unpack a .tgz sent as `Content-Encoding: gzip`.
             for chunk in answer.raw.stream(_CHUNK_BYTES, decode_content=False):
                 part.write(chunk)
                 advance(len(chunk))
@@ -262,16 +261,15 @@ class _Download:
         return self._part.stat().st_size if self._part.exists() else 0
 
     def _resumable(self, url: str) -> tuple[int, str | None]:
-        """Bytes of this URL that are here, and what the server knows that version by."""
+        """Give the number of bytes to resume from, and the server's validator of that version."""
         try:
             note = json.loads(self._note.read_text(encoding="utf-8"))
         except (OSError, ValueError):
             return 0, None
-        same = note.get("url") == url
-        validator = note.get("validator") if same else None
-        # Two versions, or files of two mirrors, could be joined: a hash has to vouch for that.
-        vouched = self._expected and note.get("url") in self._mirrors
-        return (self._n_bytes(), validator) if validator or vouched else (0, None)
+        validator = note.get("validator") if note.get("url") == url else None
+        # Without a validator two versions or mirrors could be mixed, which a hash would detect.
+        detectable = self._expected and note.get("url") in self._mirrors
+        return (self._n_bytes(), validator) if validator or detectable else (0, None)
 
     def _mismatch(self) -> str | None:
         if self._expected is None:
@@ -286,7 +284,7 @@ class _Download:
 
 
 def _validator(answer: requests.Response) -> str | None:
-    """What If-Range accepts: a strong ETag, or the time of the last change."""
+    """Give what If-Range accepts: a strong ETag, or the time of the last change."""
     tag = answer.headers.get("ETag", "")
     return tag if tag and not tag.startswith("W/") else answer.headers.get("Last-Modified")
 
@@ -296,32 +294,26 @@ def _reason(error: Exception) -> str:
         return "the server does not answer in time"
     if isinstance(error, ProtocolError):
         return "the transfer broke off"
-    # Requests wraps what urllib3 wraps; only the innermost says what happened.
+    # Requests wraps urllib3's errors, and only the innermost explains what happened.
     inner = getattr(error.args[0] if error.args else error, "reason", error)
     return str(inner).rpartition("): ")[2] or type(error).__name__
 
 
 def check_hash(path: Path, known_hash: str | None) -> None:
-    """Compare a file with its known hash, or else with the one recorded at its first download.
-
-    Raises
-    ------
-    UserError
-        If they differ; names the file, both values and how to proceed.
-    """
+    """Raise a UserError unless a file has its known hash, or else its recorded one."""
     expected = known_hash or recorded_hash(path)
     if expected is None:
         return
     found = hash_of(path, expected.partition(":")[0])
     if found != expected:
         raise UserError(
-            f"{path} is not the file that is expected: its hash is {found}, expected is "
-            f"{expected}.\nDelete it to have it downloaded again. {_how_to_accept(path, found)}"
+            f"{path} is not the expected file: its hash is {found} instead of {expected}.\n"
+            f"Delete it to download it again. {_how_to_accept(path, found)}"
         )
 
 
 def hash_of(path: Path, algorithm: str = "sha256") -> str:
-    """Hash of a file as `algorithm:hexadecimal`; computed once while the file is unchanged.
+    """Hash a file as `algorithm:hexadecimal`; computed only once for an unchanged file.
 
     Raises
     ------
@@ -341,12 +333,12 @@ def _known_hash(path: Path, algorithm: str, n_bytes: int, modified_ns: int) -> s
 
 
 def recorded_hash(path: Path) -> str | None:
-    """Hash of the first download, `sha256:…`, if it was recorded beside the file.
+    """Read the hash of the first download, `sha256:…`, if it was recorded next to the file.
 
     Raises
     ------
     UserError
-        If the record holds no such hash.
+        If the record is not a hash.
     """
     record = _record_of(path)
     if not record.is_file():
@@ -358,7 +350,7 @@ def recorded_hash(path: Path) -> str | None:
 
 
 def _record_hash(path: Path) -> None:
-    # The format of sha256sum, so that `sha256sum --check` reads it too.
+    # The format that `sha256sum --check` reads.
     temporary = path.with_name(f".{path.name}.sha256")
     temporary.write_text(f"{file_hash(path)}  {path.name}\n", encoding="utf-8")
     temporary.replace(_record_of(path))

@@ -1,4 +1,4 @@
-"""Files with recordings below a folder: which ones, and why one cannot be used."""
+"""Finds recordings below a folder, and describes files that cannot be used."""
 
 import os
 import re
@@ -25,15 +25,15 @@ _SPECIAL_KINDS = {
 
 
 class RejectedError(ValueError):
-    """A file that cannot be used; carries what to do about it.
+    """A file cannot be used; carries what to do about it.
 
     Parameters
     ----------
     reason : str
     what_to_do : str
-        In a corpus.
+        Advice for a corpus.
     of_model : str, optional
-        The same where a trained model's parameters cannot be changed.
+        Advice for inference with a trained model, whose parameters cannot be changed.
     """
 
     def __init__(self, reason: str, what_to_do: str, of_model: str | None = None) -> None:
@@ -44,7 +44,7 @@ class RejectedError(ValueError):
 
 @dataclass(frozen=True)
 class Fault:
-    """Why there is nothing to read, and what to do about it."""
+    """A reason why a file cannot be read, and what to do about it."""
 
     reason: str
     what_to_do: str
@@ -58,9 +58,9 @@ class File:
     ----------
     path : Path
     relative : str
-        Its path below the source's folder, with forward slashes.
+        Path below the source's folder, with forward slashes.
     fault : Fault or None
-        Why it cannot be read, where that is known before: it is a pipe, a broken link.
+        Why it cannot be read, if that is already known, as for a pipe or a broken link.
     """
 
     path: Path
@@ -68,12 +68,12 @@ class File:
     fault: Fault | None = None
 
     def read(self) -> bytes:
-        """All bytes of the file.
+        """Read all bytes of the file.
 
         Raises
         ------
         RejectedError
-            If it cannot be read whole.
+            If it cannot be read completely.
         """
         if self.fault is not None:
             raise RejectedError(self.fault.reason, self.fault.what_to_do)
@@ -86,14 +86,14 @@ class File:
 
     def _content(self) -> bytes:
         status = self.path.stat()
-        # Not even opened: a pipe would wait for its writer.
+        # Checked before opening, since opening a pipe would wait for its writer.
         if fault := _special(status) or too_large(status.st_size):
             raise RejectedError(fault.reason, fault.what_to_do)
         content = self.path.read_bytes()
         if len(content) != status.st_size:
             raise RejectedError(
                 f"the file changed while it was read: {len(content)} of {status.st_size} bytes",
-                "wait until it is written, and run again",
+                "wait until it is complete, and run again",
             )
         return content
 
@@ -102,7 +102,7 @@ class File:
 
 
 def too_large(n_bytes: int) -> Fault | None:
-    """Why a file of so many bytes cannot be read, if it cannot."""
+    """Explain why a file of this size cannot be read; None if it can."""
     if n_bytes <= _MAX_BYTES:
         return None
     return Fault(
@@ -117,15 +117,15 @@ class Located:
     Attributes
     ----------
     files : tuple of File
-        The file; one a channel, in their order, where channels are files of their own.
+        One file, or one file per channel in order.
     label : str
-        Which source it comes from.
+        Label of its source.
     relative : str
-        Its path below the source's folder; what name patterns are matched with.
+        Path below the source's folder, to which name patterns apply.
     source : Source
         The source, which may have its own patterns and format.
     missing_channels : tuple of int
-        Numbers of the channels whose files are not there.
+        Numbers of the channels whose files are missing.
     """
 
     files: tuple[File, ...]
@@ -136,46 +136,41 @@ class Located:
 
     @property
     def name(self) -> str:
-        """What the recording is called in tables; unique in a corpus."""
+        """Name of the recording in tables, unique in a corpus."""
         return f"{self.label}/{self.relative}"
 
     @property
     def format(self) -> Format:
-        """How its samples are stored."""
+        """Storage format of its files."""
         return self.source.format
 
 
 def files_in_folder(folder: Path, patterns: list[str]) -> list[File]:
-    """Files below a folder that match one of the glob patterns.
+    """List the files below a folder that match one of the glob patterns, sorted by path.
 
-    Links are followed, but each folder is read once. What is no file, or cannot be looked into,
-    and may hide one is among them with its fault, so that nothing is lost in silence.
+    Links are followed, but each folder is read only once. Anything that is not a file or cannot
+    be read, and may match or hide a match, is listed with its fault, so nothing is lost silently.
 
     Parameters
     ----------
     folder : Path
     patterns : list of str
-        `**` stands for any folders, also none.
-
-    Returns
-    -------
-    list of File
-        Sorted by their paths.
+        `**` matches any number of folders, also none.
 
     Raises
     ------
     UserError
-        If a pattern is none, or the folder cannot be read.
+        If a pattern is invalid, or the folder cannot be read.
     """
     walk = _Walk(folder, Patterns(patterns))
     files = list(walk.files())
     if walk.matching_folders:
-        told = {file.relative for file in files}
-        told |= {str(above) for name in told for above in PurePosixPath(name).parents}
+        reported = {file.relative for file in files}
+        reported |= {str(parent) for name in reported for parent in PurePosixPath(name).parents}
         files += [
             File(folder / relative, relative, fault=_FOLDER)
             for relative in walk.matching_folders
-            if relative not in told
+            if relative not in reported
         ]
     return sorted(files, key=lambda file: file.relative)
 
@@ -193,25 +188,25 @@ class Patterns:
         for pattern in patterns:
             path = PurePosixPath(pattern)
             if not path.parts or path.is_absolute() or ".." in path.parts:
-                raise _no_pattern(patterns, f"{pattern!r} names nothing below the folder")
+                raise _bad_pattern(patterns, f"{pattern!r} matches nothing below the folder")
             self._parts.append(path.parts)
         try:
             globs = [glob_translate("/".join(parts)) for parts in self._parts]
             self.matches = re.compile("|".join(globs)).match
         except (ValueError, re.error) as error:
-            raise _no_pattern(patterns, str(error)) from error
+            raise _bad_pattern(patterns, str(error)) from error
 
     def may_match_below(self, folder: str) -> bool:
-        """Whether a path below a folder may match."""
+        """Tell whether a path below a folder may match."""
         found = folder.split("/")
-        return any(_may_lead(parts, found) for parts in self._parts)
+        return any(_may_match_below(parts, found) for parts in self._parts)
 
 
-def _no_pattern(patterns: list[str], reason: str) -> UserError:
+def _bad_pattern(patterns: list[str], reason: str) -> UserError:
     return UserError(f"corpus.files {patterns}: {reason}; write a pattern such as '**/*.wav'")
 
 
-def _may_lead(pattern: tuple[str, ...], folder: list[str]) -> bool:
+def _may_match_below(pattern: tuple[str, ...], folder: list[str]) -> bool:
     for wanted, found in zip(pattern[:-1], folder, strict=False):
         if wanted == "**":
             return True
@@ -221,26 +216,20 @@ def _may_lead(pattern: tuple[str, ...], folder: list[str]) -> bool:
 
 
 class _Walk:
-    """One walk through a folder.
-
-    Attributes
-    ----------
-    matching_folders : list of str
-        Folders whose own paths match.
-    """
+    """One walk through a folder; collects `matching_folders`, folders whose own paths match."""
 
     def __init__(self, folder: Path, patterns: Patterns) -> None:
         self._folder = folder
         self._patterns = patterns
         self._waiting = deque([""])
-        # After all others, so that a folder is called by its own name, and not by a link's.
+        # Visited last, so that a folder is found by its own name rather than a link's.
         self._linked: deque[str] = deque()
-        # A link to where the walk comes from would lead round for ever.
+        # A link to a parent folder would make the walk endless.
         self._read = set(folder.resolve().parents)
         self.matching_folders: list[str] = []
 
     def files(self) -> Iterator[File]:
-        """What matches, in no order."""
+        """Yield the matches, unordered."""
         while self._waiting or self._linked:
             relative = (self._waiting or self._linked).popleft()
             yield from self._files_of(relative)
@@ -253,12 +242,12 @@ class _Walk:
                 yield File(path, relative, fault=_read_already(real))
                 return
             self._read.add(real)
-            # Sorted, so that of two links to one folder always the same is followed.
+            # Sorted, so that of two links to one folder the same is always followed.
             entries = sorted(os.scandir(path), key=lambda entry: entry.name)
         except OSError as error:
             if not relative:
                 raise UserError(f"folder {path} cannot be read: {error.strerror}") from error
-            what_to_do = "check its permissions, and whether its disk is there"
+            what_to_do = "check its permissions, and whether its disk is mounted"
             yield File(path, relative, fault=Fault(f"cannot be read: {error.strerror}", what_to_do))
             return
         for entry in entries:
@@ -276,7 +265,7 @@ class _Walk:
                 return
             fault = _special(entry.stat())
         except OSError as error:
-            # Where a link leads that is broken, and whether to a folder, nobody can tell.
+            # A broken link may have led to a folder.
             matches = matches or self._patterns.may_match_below(relative)
             fault = _unreachable(Path(entry.path), error)
         if matches:
@@ -291,7 +280,7 @@ class _Walk:
 
 def _read_already(path: Path) -> Fault:
     return Fault(
-        f"leads to {_as_utf8(str(path))}, which is read already or holds this folder",
+        f"leads to {_as_utf8(str(path))}, which has been read or contains this folder",
         "remove the link; each folder is read once",
     )
 
@@ -301,17 +290,17 @@ def _unreachable(path: Path, error: OSError) -> Fault:
         target = _as_utf8(os.readlink(path))
         return Fault(
             f"is a link to {target}, which cannot be followed: {error.strerror}",
-            "correct or remove the link, or get the file that it means",
+            "correct or remove the link, or restore its target",
         )
     return Fault(f"cannot be read: {error.strerror}", "check the file and its permissions")
 
 
 def _as_utf8(text: str) -> str:
-    # A path that is not UTF-8 cannot be written to a table as it is.
+    # A path that is not UTF-8 cannot be written to a table.
     return text.encode("utf-8", "replace").decode("utf-8")
 
 
 def _special(status: os.stat_result) -> Fault | None:
-    """What it is if it is neither a file nor a folder."""
+    """Describe what is neither a file nor a folder; None for a file or folder."""
     kind = _SPECIAL_KINDS.get(stat.S_IFMT(status.st_mode))
     return kind and Fault(f"is a {kind}, not a file", "remove it, or narrow corpus.files")

@@ -1,4 +1,4 @@
-"""Sources that the project makes itself."""
+"""Sources that the project generates itself."""
 
 import logging
 from pathlib import Path
@@ -11,38 +11,35 @@ from disentangled_audio.parameters import FactorsSource, Source, TwinSource
 
 logger = logging.getLogger(__name__)
 
-# Counted up when a generator changes, so that no older files are taken for its own.
+# Increased when a generator changes, so that files of an older version are not reused.
 TWIN_VERSION = 2
 FACTORS_VERSION = 2
-# What the files do not depend on: two sources that differ in this alone share them.
-_ABOUT_FILES = set(Source.model_fields) | {"generator"}
+# Settings that do not affect the files; sources that differ only in these share their files.
+_IRRELEVANT = set(Source.model_fields) | {"generator"}
 
 
 def generated_files(source: TwinSource | FactorsSource) -> dict[str, int]:
-    """Channels of every file that a generator makes, by name, without making any."""
+    """Give the number of channels of every file of a generator, by name, without generating any."""
     if isinstance(source, FactorsSource):
         return dict.fromkeys(factors_files(source), 1)
     return {name: group.n_channels for name, group in twin_files(source.files_per_group).items()}
 
 
 def generated_folder(source: TwinSource | FactorsSource, folder: Path) -> Path:
-    """Where a generator's files are below a folder, or will be once they are generated.
-
-    The name says in what they differ from those of the same generator's defaults.
-    """
+    """Name the folder of a generator's files after the settings that differ from the defaults."""
     if isinstance(source, TwinSource):
         size = source.files_per_group
         chosen = "" if size is None else f"_{size}_per_group"
         return folder / f"twin{TWIN_VERSION}_seed{source.seed}{chosen}"
-    settings = source.model_dump(exclude=_ABOUT_FILES | {"seed"}, exclude_defaults=True)
+    settings = source.model_dump(exclude=_IRRELEVANT | {"seed"}, exclude_defaults=True)
     chosen = "".join(f"_{key}{value:g}" for key, value in settings.items())
     return folder / f"factors{FACTORS_VERSION}_seed{source.seed}{chosen}"
 
 
 def generate(source: TwinSource | FactorsSource, folder: Path) -> Path:
-    """Make a generator's files below a folder; gives where they are."""
+    """Generate the files of a source below a folder; gives their folder."""
     target = generated_folder(source, folder)
-    logger.info("Generating the simulated recordings in %s, this once", target)
+    logger.info("Generating the simulated recordings in %s (only once)", target)
     target.parent.mkdir(parents=True, exist_ok=True)
     with Progress(transient=True) as bar:
         task = bar.add_task("generating", total=None)
@@ -53,7 +50,7 @@ def generate(source: TwinSource | FactorsSource, folder: Path) -> Path:
         if isinstance(source, FactorsSource):
             generate_factors(target, source, progress)
             return target
-        # The filters of its synthesis take a second to import.
+        # Imported here, because its filters take a second to import.
         from disentangled_audio.corpora.generators.twin import generate_twin
 
         n_files = source.files_per_group

@@ -5,23 +5,21 @@ import zipfile
 from collections.abc import Sequence
 from pathlib import Path, PurePath
 
-from disentangled_audio.corpora.sources.archive import Limits, files_in_zip
+from disentangled_audio.corpora.sources.archive import Limits
 from disentangled_audio.corpora.sources.folder import File, files_in_folder
+from disentangled_audio.corpora.sources.zip_in_place import files_in_zip
 from disentangled_audio.errors import UserError
 from disentangled_audio.parameters import AUDIO_FILES, AUDIO_PATTERNS, ArchiveSource
 
-# Of macOS, beside every file of an archive: no sound, whatever their names end in.
+# Prefix of the metadata files that macOS adds for every file of an archive.
 _RESOURCE_FORK = "._"
-_ARCHIVES = (".zip",)
 
 
 def named_files(places: Sequence[str]) -> list[File]:
-    """Every recording that some places name, each once, in the order of the places.
+    """List the recordings in some places, each once, in the order of the places.
 
-    Parameters
-    ----------
-    places : sequence of str
-        Files of any name, folders (audio files below them), glob patterns, zip archives.
+    A place is a file with any name, a folder (for the audio files below it), a glob pattern or a
+    zip archive.
 
     Raises
     ------
@@ -43,11 +41,11 @@ def _files(place: str) -> list[File]:
     if "://" in place:
         raise UserError(f"{place} is a web address; download the recording, and name its file")
     path = Path(place).expanduser()
-    # A name that exists is meant as it is, whatever characters it has.
+    # A path that exists is taken literally, even with characters of a pattern.
     if path.exists():
-        found = _of_path(path)
+        found = _files_at(path)
     else:
-        # So are the folders of a pattern.
+        # So are the existing folders of a pattern.
         known = next(parent for parent in path.parents if parent.exists())
         pattern = str(path.relative_to(known))
         is_pattern = glob.has_magic(pattern)
@@ -56,18 +54,18 @@ def _files(place: str) -> list[File]:
         if not matching:
             reason = "matches nothing" if is_pattern else "does not exist"
             raise UserError(f"{place} {reason}; looked from {Path.cwd()}")
-        found = [file for name in matching for file in _of_path(Path(name))]
+        found = [file for name in matching for file in _files_at(Path(name))]
     if not found:
         raise UserError(f"{place} has no recording (looked for {', '.join(AUDIO_FILES)})")
     return found
 
 
-def _of_path(path: Path) -> list[File]:
+def _files_at(path: Path) -> list[File]:
     if path.is_dir():
-        found = sorted(files_in_folder(path, AUDIO_PATTERNS), key=lambda file: file.relative)
-    elif path.suffix.lower() in _ARCHIVES:
+        found = files_in_folder(path, AUDIO_PATTERNS)
+    elif path.suffix.lower() == ".zip":
         if not zipfile.is_zipfile(path):
-            raise UserError(f"{path} is no zip archive, whatever its name says; get it again")
+            raise UserError(f"{path} is not a zip archive, despite its name; get it again")
         limits = Limits.of(ArchiveSource(archive=[str(path)]))
         found = files_in_zip(path, [""], ["*"], AUDIO_PATTERNS, limits)
     else:

@@ -1,4 +1,4 @@
-"""Where the recordings of a corpus lie, and how they get there: from configuration to files."""
+"""Locates the recordings of a corpus, and downloads, extracts or generates missing ones."""
 
 import re
 from collections import Counter, defaultdict
@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from disentangled_audio.corpora.sources.archive import Limits, extract_members, files_in_zip
+from disentangled_audio.corpora.sources.archive import Limits, extract_members
 from disentangled_audio.corpora.sources.download import (
     UnavailableError,
     check_hash,
@@ -19,6 +19,7 @@ from disentangled_audio.corpora.sources.download import (
 )
 from disentangled_audio.corpora.sources.folder import File, Located, files_in_folder
 from disentangled_audio.corpora.sources.generated import generate, generated_folder
+from disentangled_audio.corpora.sources.zip_in_place import files_in_zip
 from disentangled_audio.errors import UserError
 from disentangled_audio.parameters import (
     GENERATORS,
@@ -34,21 +35,20 @@ EXTRACTED = "extracted"
 
 
 def locate(corpus: Corpus, folders: list[Path]) -> list[Located]:
-    """All recordings of a corpus, sorted by name; downloaded, extracted or made if need be.
+    """List all recordings of a corpus by name; download, extract or generate missing ones.
 
     Parameters
     ----------
     corpus : Corpus
     folders : list of Path
-        Where relative folders are looked for, first match wins; generators, downloads and
-        what is extracted go below the last one.
+        Folders that are searched in order for relative paths; generated, downloaded and extracted
+        files go below the last one.
 
     Raises
     ------
     UserError
-        If a source is missing or cannot be had, or no file of it matches; names the places
-        looked at. If `files` or `channel_files` is no pattern, or two recordings would have one
-        name.
+        If a source is missing and cannot be obtained, no file matches, `files` or
+        `channel_files` is not a pattern, or two recordings have the same name.
     """
     return in_order(
         recording
@@ -58,13 +58,7 @@ def locate(corpus: Corpus, folders: list[Path]) -> list[Located]:
 
 
 def in_order(recordings: Iterable[Located]) -> list[Located]:
-    """Recordings sorted by name.
-
-    Raises
-    ------
-    UserError
-        If two have one name.
-    """
+    """Sort recordings by name; raise a UserError if two have the same name."""
     located = sorted(recordings, key=lambda recording: recording.name)
     for one, other in pairwise(located):
         if one.name == other.name:
@@ -77,13 +71,7 @@ def in_order(recordings: Iterable[Located]) -> list[Located]:
 
 
 def obtain(source: AnySource, corpus: Corpus, folders: list[Path]) -> Path:
-    """The folder with a source's files, or the zip that is read in place, which is there then.
-
-    Raises
-    ------
-    UserError
-        As `locate`.
-    """
+    """Give the folder with a source's files, or the zip to read in place; obtain it if missing."""
     place = find(source, corpus, folders)
     if place is not None:
         return place
@@ -98,12 +86,12 @@ def obtain(source: AnySource, corpus: Corpus, folders: list[Path]) -> Path:
 
 
 def find(source: AnySource, corpus: Corpus, folders: list[Path]) -> Path | None:
-    """What `obtain` gives, if it is on the disk already; looks, and writes nothing.
+    """Give the result of `obtain` if it is on the disk already; writes nothing.
 
     Raises
     ------
     UserError
-        If it is not there and cannot be had either, or an archive has another hash.
+        If it is missing and cannot be obtained, or an archive has a wrong hash.
     """
     if isinstance(source, FolderSource):
         return _found_folder(source, corpus.how_to_get, folders)
@@ -124,20 +112,20 @@ def find(source: AnySource, corpus: Corpus, folders: list[Path]) -> Path | None:
         looked = "\n".join(f"  {candidate}" for candidate in _candidates(source, folders))
         raise UserError(
             f"archive not found; looked at\n{looked}\n{corpus.how_to_get}\n"
-            "To use an archive that lies elsewhere, set DISENTANGLED_AUDIO_DATA to its folder."
+            "To use an archive in another place, set DISENTANGLED_AUDIO_DATA to its folder."
         )
     return None if source.extract else archive
 
 
 def source_records(corpus: Corpus, folders: list[Path]) -> list[dict[str, Any]]:
-    """Where the recordings of each source came from, for the manifest of a run.
+    """Describe the origin of each source's recordings, for the manifest of a run.
 
     Returns
     -------
     list of dict
-        `label`, and what tells a source: its folder, or generator and seed. For an archive `url`,
-        and `folder` if somebody extracted it; else `archive`, the `hash` that is asked for, and
-        the archive's own `sha256` if it is still there or was recorded.
+        `label`, and the source's folder, or generator and seed. For an archive `url`, and
+        `folder` if it was extracted by hand; otherwise `archive`, the expected `hash`, and the
+        archive's `sha256` if it still exists or was recorded.
     """
     records = []
     for source in corpus.sources:
@@ -165,7 +153,7 @@ def _archive_record(source: ArchiveSource, folders: list[Path]) -> dict[str, Any
 
 
 def label_of(source: AnySource) -> str:
-    """What a source is called in tables, wherever its files lie."""
+    """Give the label of a source in tables, which does not depend on where its files are."""
     if source.label is not None:
         return source.label
     if isinstance(source, ArchiveSource):
@@ -178,13 +166,13 @@ def label_of(source: AnySource) -> str:
 
 
 def stem(archive_name: str) -> str:
-    """Name of an archive without what tells its kind."""
+    """Remove the suffixes from the name of an archive."""
     return re.sub(r"(?i)(?<=.)\.(zip|tar|tgz|tar\.gz)$", "", archive_name)
 
 
 def _found_folder(source: FolderSource, how_to_get: str, folders: list[Path]) -> Path:
     wanted = Path(source.folder).expanduser()
-    # An absolute path stays itself below any folder.
+    # Joining a folder with an absolute path gives that path.
     candidates = list(dict.fromkeys(base / wanted for base in folders or [Path()]))
     for candidate in candidates:
         if candidate.is_dir():
@@ -192,19 +180,19 @@ def _found_folder(source: FolderSource, how_to_get: str, folders: list[Path]) ->
     looked = "\n".join(f"  {candidate}" for candidate in candidates)
     raise UserError(
         f"recordings not found; looked at\n{looked}\n{how_to_get}\n"
-        "To use recordings that lie elsewhere, set DISENTANGLED_AUDIO_DATA to the folder that "
-        f"holds {wanted}."
+        "To use recordings in another place, set DISENTANGLED_AUDIO_DATA to the folder that "
+        f"contains {wanted}."
     )
 
 
 def _by_hand(source: ArchiveSource, folders: list[Path]) -> Path | None:
-    """The folder of somebody who extracted the archive, if there is one."""
+    """Find the folder into which somebody extracted the archive by hand."""
     own = Path(source.folder).expanduser() if source.folder is not None else None
     for base in folders:
         if own is not None and (base / own).is_dir():
             return base / own
     for base in folders:
-        # Not the data folder itself: all that is in it would be taken for the archive's content.
+        # Not the data folder itself, whose whole content would be taken for the archive's.
         found = _subfolder(base, [name for name in source.subfolder if name.strip("/")])
         for name in source.names:
             found = found or _subfolder(base / stem(name), source.subfolder)
@@ -214,7 +202,7 @@ def _by_hand(source: ArchiveSource, folders: list[Path]) -> Path | None:
 
 
 def _subfolder(place: Path, subfolders: list[str]) -> Path | None:
-    """The first of the subfolders that is there below a folder."""
+    """Find the first of the subfolders that exists below a folder."""
     for pattern in subfolders:
         matching = sorted(place.glob(pattern)) if pattern.strip("/") else [place]
         found = next((folder for folder in matching if folder.is_dir()), None)
@@ -235,7 +223,7 @@ def _subfolder_of(extracted: Path, source: ArchiveSource) -> Path:
 
 
 def _candidates(source: ArchiveSource, folders: list[Path]) -> list[Path]:
-    """Where the archive may lie."""
+    """List the paths at which the archive may be."""
     wanted = [Path(name).expanduser() for name in source.archive or source.names]
     places = [base / path for path in wanted for base in folders]
     places += [base / DOWNLOADS / name for name in source.names for base in folders]
@@ -247,12 +235,12 @@ def _found_archive(source: ArchiveSource, folders: list[Path]) -> Path | None:
 
 
 def _downloads(source: ArchiveSource, folders: list[Path]) -> list[Path]:
-    """Where a download of each of the source's archives is put."""
+    """List the paths to which the source's archives are downloaded."""
     return [folders[-1] / DOWNLOADS / name for name in source.mirrors]
 
 
 def _downloaded(source: ArchiveSource, folder: Path) -> Path:
-    """The first of the source's archives that can be had."""
+    """Download the first of the source's archives that is available."""
     unavailable = []
     for name, urls in source.mirrors.items():
         try:
@@ -265,7 +253,7 @@ def _downloaded(source: ArchiveSource, folder: Path) -> Path:
 def _extracted_before(
     source: ArchiveSource, archive: Path | None, folders: list[Path]
 ) -> Path | None:
-    """What an archive was extracted to, which serves without the archive."""
+    """Find the folder of an earlier extraction, which does not need the archive any more."""
     for path in [archive] if archive else _downloads(source, folders):
         known = source.hash or recorded_hash(path) or (archive and hash_of(path))
         if known and (target := _target(source, path, known, folders)).is_dir():
@@ -274,13 +262,13 @@ def _extracted_before(
 
 
 def _target(source: ArchiveSource, path: Path, archive_hash: str, folders: list[Path]) -> Path:
-    """Folder for what the source's patterns choose from this very archive."""
+    """Name the folder for the members that a source's patterns choose from this archive."""
     name = f"{stem(path.name)}-{short_hash([archive_hash, sorted(source.members)])[:12]}"
     return folders[-1] / EXTRACTED / name
 
 
 def recordings_of(source: AnySource, corpus: Corpus, place: Path) -> list[Located]:
-    """The recordings of one source, sorted, from where `obtain` or `find` says that it lies."""
+    """List the recordings of one source, sorted, in the place that `obtain` or `find` gave."""
     patterns = corpus.files if source.files is None else source.files
     if isinstance(source, ArchiveSource) and place.is_file():
         limits = Limits.of(source)
@@ -291,7 +279,7 @@ def recordings_of(source: AnySource, corpus: Corpus, place: Path) -> list[Locate
         raise UserError(f"no file matches {patterns} below {place}")
     recordings = sorted(_by_recording(files, source.channel_files).items())
     label = label_of(source)
-    # Not the smallest of all: a stray file must not make every recording lack a channel.
+    # Not the smallest number of all: one stray file would make every recording lack a channel.
     firsts = Counter(min(channels) for _, channels in recordings)
     first = min(firsts, key=lambda number: (-firsts[number], number))
     return [
@@ -307,13 +295,13 @@ def recordings_of(source: AnySource, corpus: Corpus, place: Path) -> list[Locate
 
 
 def _missing(channels: dict[int, File], first: int, n_channels: int | None) -> tuple[int, ...]:
-    """Numbers that a recording lacks, counted from where most recordings of a source begin."""
+    """List the channel numbers that a recording lacks, counted from the source's usual first."""
     end = max(channels) + 1 if n_channels is None else first + n_channels
     return tuple(sorted(set(range(first, end)) - set(channels)))
 
 
 def _by_recording(files: list[File], channel_files: str | None) -> dict[str, dict[int, File]]:
-    """Files by the recording that they belong to, and by the number of their channel."""
+    """Group files by recording and by channel number."""
     if channel_files is None:
         return {file.relative: {0: file} for file in files}
     pattern = _channel_pattern(channel_files)
@@ -338,7 +326,7 @@ def _channel_pattern(text: str) -> re.Pattern[str]:
 
 
 def thinned(items: list[Any], most: int | None) -> list[Any]:
-    """So many items, evenly spread, so that no class or room is favoured by its place."""
+    """Choose at most so many evenly spaced items, so that no class or room is favoured."""
     if most is None or len(items) <= most:
         return items
     return [items[index] for index in np.linspace(0, len(items) - 1, most).round().astype(int)]
