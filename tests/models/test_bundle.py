@@ -49,7 +49,7 @@ def test_a_bundle_answers_as_its_run_does(
     for ask in ("predict", "codes"):
         own, first = (getattr(one, ask)(files) for one in (loaded, classifier))
         pd.testing.assert_frame_equal(own, first, check_exact=True)
-    with pytest.raises(UserError, match="corpus chooses one of a project"):
+    with pytest.raises(UserError, match="leave out corpus, which selects from a project"):
         Classifier.load(bundle, corpus="twin_tiny")
 
 

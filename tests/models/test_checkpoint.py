@@ -106,7 +106,7 @@ def test_a_resumed_training_ends_with_the_bits_of_an_undisturbed_one(
         result = _train(tmp_path, lambda epoch, row: seen.append(epoch))
 
     assert seen == [3, 4, 5, 6]
-    assert _said(caplog) == ["training is resumed from epoch 3"]
+    assert _said(caplog) == ["training resumes after epoch 3"]
     _assert_same(result, undisturbed)
 
 
@@ -219,7 +219,7 @@ def test_a_damaged_checkpoint_is_ignored_with_a_warning(
 
     assert checkpoint.load() is None
     assert "checkpoint.npz is damaged" in caplog.text
-    assert "training starts anew" in caplog.text
+    assert "training starts again" in caplog.text
     checkpoint.save({}, {"epoch": 1})
     assert checkpoint.load() == ({}, {"epoch": 1})
 

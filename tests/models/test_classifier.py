@@ -148,8 +148,8 @@ LOUD = np.random.default_rng(0).normal(0, 0.1, 16000)
         (LOUD, 0, "sample_rate_hz=0"),
         (LOUD, 10, "10 Hz"),
         (LOUD, 16000.5, "sample_rate_hz=16000.5"),
-        (LOUD, "16000", "no whole number"),
-        (LOUD, 2**40, "none of audio"),
+        (LOUD, "16000", "not an integer"),
+        (LOUD, 2**40, "is not possible"),
     ],
 )
 def test_arrays_that_are_no_recording_are_refused(
@@ -341,7 +341,7 @@ def test_a_run_is_loaded_by_its_folder_and_a_fold_by_its_name(
     folder = newest_manifest(tiny_run).parent
     (said,) = Classifier.load(folder).predict_array(LOUD, 16000)["confidence"]
     assert [said] == list(classifier.predict_array(LOUD, 16000)["confidence"])
-    with pytest.raises(UserError, match="version chooses one of a project"):
+    with pytest.raises(UserError, match="leave out version, which selects from a project"):
         Classifier.load(folder, version="2020")
 
     project = tmp_path / "project"

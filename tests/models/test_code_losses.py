@@ -231,7 +231,7 @@ def test_factors_without_a_value_or_without_variation_are_left_out(views, factor
 
 
 def test_an_unknown_factor_is_named(views, factors):
-    with pytest.raises(ValueError, match="factor 'mood'; there are duration, room, target"):
+    with pytest.raises(ValueError, match="factor 'mood'; choose from duration, room, target"):
         _train(views, factors, _with(readouts={"pitch": {"of": ["mood"]}}))
 
 

@@ -382,7 +382,7 @@ def test_impossible_rows_are_refused(views) -> None:
         train(validation=np.zeros(N_ITEMS, bool))
     with pytest.raises(ValueError, match="both training and validation"):
         train(validation=TRAIN_ROWS)
-    with pytest.raises(ValueError, match="do not fit"):
+    with pytest.raises(ValueError, match="numbers of rows differ"):
         train(labels=LABELS[:-1])
     with pytest.raises(ValueError, match="between 0 and 2"):
         train(labels=LABELS + 1)

@@ -22,7 +22,7 @@ def test_every_attribute_has_its_text_and_an_unknown_key_is_told_them_all(
     for name, field in model.model_fields.items():
         assert (field.description or "").rstrip().endswith("."), name
     (message,) = refused(model, {"colour": "red"}).values()
-    assert f"unknown key colour; allowed are {', '.join(model.model_fields)}" in message
+    assert f"unknown key colour; use {', '.join(model.model_fields)}" in message
 
 
 def test_values_cannot_be_changed_later() -> None:
