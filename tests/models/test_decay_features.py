@@ -55,7 +55,7 @@ def test_without_decay_times_there_are_no_features() -> None:
 
 
 @pytest.mark.parametrize("direct_gain_db", [-10, 10])
-def test_the_direct_sound_does_not_count(direct_gain_db: float) -> None:
+def test_the_direct_sound_has_no_influence(direct_gain_db: float) -> None:
     """Ten decibels of direct sound are a factor of three in distance."""
     rng = np.random.default_rng(0)
     envelope = 10 ** (-3 * np.arange(RATE_HZ) / RATE_HZ / 0.5)

@@ -50,9 +50,7 @@ def test_a_name_outside_its_group_is_an_unknown_key(flat: str) -> None:
         ),
     ],
 )
-def test_values_that_do_not_fit_together_are_told(
-    values: dict[str, Any], key: str, message: str
-) -> None:
+def test_conflicting_values_are_refused(values: dict[str, Any], key: str, message: str) -> None:
     ((name, told),) = refused(p.DisentanglerParameters, values).items()
 
     assert name == key
