@@ -6,33 +6,44 @@ INSTALLED := .venv/.installed
 # What MLflow needs on top, and its older versions of what .venv has, are kept apart from it.
 TRACKING := .venv-tracking
 
-.PHONY: run test coverage test-tracking fuzz install lint viz prune clean help
+.PHONY: run test test-slow coverage test-tracking fuzz install lint viz docs docs-serve prune clean help
 
 run: install ## the default pipeline on the simulated twin; prints where the results are
 	$(BIN)/kedro run
 
 PARALLEL := --numprocesses=logical --maxprocesses=4 --dist=loadfile --no-loadscope-reorder
 test: install ## the tests, a file of them on each core
-	$(BIN)/python -m pytest $(PARALLEL)
+	$(BIN)/python -m pytest $(PARALLEL) -m "not slow"
+
+test-slow: install ## the tests that take long: kills, browser, cluster, the docs
+	$(BIN)/python -m pytest $(PARALLEL) -m slow
 
 coverage: install ## the same, and which lines they run; slower
 	$(BIN)/python -m pytest $(PARALLEL) --cov --cov-report=term
 
 test-tracking: $(TRACKING)/.installed ## the tests of tracking by MLflow, with that installed
-	$(TRACKING)/bin/python -m pytest tests/test_tracking.py
+	$(TRACKING)/bin/python -m pytest tests/runs/test_tracking.py
 
 fuzz: install ## a million strange names and headers, about 40 minutes
-	FUZZ_EXAMPLES=1000000 $(BIN)/python -m pytest tests/corpora/test_fuzz.py
+	FUZZ_EXAMPLES=1000000 $(BIN)/python -m pytest tests/corpora/reading/test_fuzz.py
 
 install: $(INSTALLED) ## a virtual environment with everything in it
 
-lint: install ## style and types
+lint: install ## style, types and the Dockerfile
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/hadolint Dockerfile
 
 viz: install ## the graph in the browser
 	$(BIN)/kedro viz run
+
+docs: install ## the documentation, as a site in build/docs
+	$(BIN)/sphinx-build -q -W --keep-going -n docs build/docs
+	@echo "The site is in build/docs; open build/docs/index.html"
+
+docs-serve: docs ## the same, on http://localhost:8000
+	$(BIN)/python -m http.server --bind 127.0.0.1 --directory build/docs 8000
 
 # make prune KEEP=5 YES=1
 KEEP ?= 3
@@ -40,7 +51,8 @@ prune: install ## old versions in data: lists, asks, removes; KEEP=3 of each sta
 	$(BIN)/kedro prune --keep=$(KEEP) $(if $(YES),--yes)
 
 clean: ## everything that can be made again, except data
-	rm -rf .venv $(TRACKING) .viz build dist .pytest_cache .hypothesis .ruff_cache .mypy_cache .coverage .coverage.*
+	rm -rf .venv $(TRACKING) .viz build dist docs/generated
+	rm -rf .pytest_cache .hypothesis .ruff_cache .mypy_cache .coverage .coverage.*
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 	rm -rf src/*.egg-info
 

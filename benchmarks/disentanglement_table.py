@@ -1,4 +1,4 @@
-"""What the codes say over all folds of a protocol, mean over seeds, as one table.
+"""What the codes say over all folds of a protocol, mean over seeds: docs/results/codes.json.
 
     python benchmarks/disentanglement_table.py --env fsdd --seeds 7 8 9
     python benchmarks/disentanglement_table.py --env rooms --seeds 7 --rows content:room rhythm:t20
@@ -6,23 +6,27 @@
 Runs `kedro run --pipelines=cross_validation` for each seed of which no run with the same parameters
 is stored, or for all of them with `--again`, for other code (folds that this code has done are not
 done again). `--params` are those of `kedro run`. A score is the balanced accuracy of a probe in
-percent, mean over the folds, then mean over the seeds ± their standard deviation. Beside it: what
-guessing reaches, the same code of the same network with random weights, and principal components
-of the log-mel spectrogram.
+percent, mean over the folds, then mean over the seeds, and their standard deviation. Beside it:
+what guessing reaches, the same code of the same network with random weights, and principal
+components of the log-mel spectrogram. How often swaps move an attribute goes to
+docs/results/swaps.json.
 """
 
 import argparse
-import json
-import subprocess
-import sys
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from fold_tables import REPOSITORY, project_context
-from omegaconf import OmegaConf
+from record import markdown_table, record
+from seed_runs import (
+    SeedRun,
+    command_of,
+    mean_and_spread,
+    recordings_of,
+    revisions_of,
+    seed_run,
+    title_of,
+)
 
 MARGINAL = "marginal"
 CONDITIONS = {
@@ -46,119 +50,53 @@ ROWS = (
     *(("pitch", "target", MARGINAL), ("pitch", "rhythm", MARGINAL)),
 )
 SUMMARY = {
-    "block DCI": ("block_dci",),
-    "SAP": ("sap",),
-    "MIG": ("mig",),
-    "informativeness": ("informativeness",),
-    "swap: moved": ("swap", "moved"),
-    "swap: stayed": ("swap", "stayed"),
-    "swap: recombined": ("swap", "recombined"),
+    "block_dci": "block DCI",
+    "sap": "SAP",
+    "mig": "MIG",
+    "informativeness": "informativeness",
 }
-READ = ("cv_leakage_matrix", "cv_metrics", "cv_disentanglement")
+SWAPS = ("moved", "stayed", "recombined")
 
 
-@dataclass(frozen=True)
-class SeedRun:
-    """What a run of all folds with one seed left.
-
-    Attributes
-    ----------
-    version : str
-    revision : str
-        Of git, with a mark where files differed from it.
-    matrix : DataFrame
-        `cv_leakage_matrix`.
-    metrics, summary : dict
-        `cv_metrics` and `cv_disentanglement`.
-    """
-
-    version: str
-    revision: str
-    matrix: pd.DataFrame
-    metrics: dict[str, Any]
-    summary: dict[str, Any]
-
-
-def seed_run(env: str, params: list[str], seed: int, *, again: bool) -> SeedRun:
-    """The newest stored run of this seed; it is made if there is none, or if asked."""
-    given = [*params, f"seed={seed}"]
-    context = project_context(env, OmegaConf.to_container(OmegaConf.from_dotlist(given)))
-    manifest = None if again else _newest(context)
-    if manifest is None:
-        command = [sys.executable, "-m", "kedro", "run", f"--env={env}"]
-        command += ["--pipelines=cross_validation", f"--params={','.join(given)}"]
-        subprocess.run(command, cwd=REPOSITORY, check=True, stdout=sys.stderr)
-        manifest = _newest(context)
-    if manifest is None:
-        raise SystemExit(
-            f"the run of seed {seed} is not there: cross_validation.folds must be "
-            "null and cross_validation.disentanglement true"
-        )
-    versions, git = manifest["dataset_versions"], manifest["git"] or {}
-    matrix, metrics, summary = (context.catalog.load(name, version=versions[name]) for name in READ)
-    matrix["control"] = matrix["control"].fillna("")
-    revision = str(git.get("revision", "?"))[:9] + " with changes" * bool(git.get("changed"))
-    return SeedRun(manifest["run_id"], revision, matrix, metrics, summary)
-
-
-def _newest(context: Any) -> dict[str, Any] | None:
-    """Manifest of the newest run with these parameters that measured every fold."""
-    from disentangled_audio.pipelines.reporting.nodes import plain
-
-    wanted = _comparable(plain(context.catalog.load("parameters")))
-    file = Path(context.catalog["run_manifest"]._filepath)
-    for path in sorted(file.glob(f"*/{file.name}"), reverse=True):
-        manifest = json.loads(path.read_text(encoding="utf-8"))
-        versions = manifest["dataset_versions"]
-        if set(READ) <= set(versions) and _comparable(manifest["parameters"]) == wanted:
-            summary = context.catalog.load(READ[-1], version=versions[READ[-1]])
-            if len(summary["folds"]) == summary["n_folds"]:
-                return manifest
-    return None
-
-
-def _comparable(parameters: dict[str, Any]) -> dict[str, Any]:
-    """Parameters that results depend on, as a file gives them back."""
-    return json.loads(json.dumps({k: v for k, v in parameters.items() if k != "parallel"}))
-
-
-def score_line(runs: list[SeedRun], code: str, factor: str, condition: str) -> str | None:
+def score_row(runs: list[SeedRun], code: str, factor: str, condition: str) -> dict[str, Any] | None:
     """A row of the table; None where no run has such a cell."""
-    label = f"{code} → {factor}{CONDITIONS[condition]}"
-    cells = [
-        [
-            row_of_matrix(run.matrix, name, factor, condition, control)
-            for name, control in ((code, ""), (code, "untrained"), ("log_mel", "raw"))
-        ]
-        for run in runs
-    ]
-    if all(of_run[0] is None for of_run in cells):
+    cells = [row_of_matrix(run.matrix, code, factor, condition) for run in runs]
+    if all(cell is None for cell in cells):
         return None
-    own, untrained, raw = (
-        [None if cell is None else cell["score"] for cell in column]
-        for column in zip(*cells, strict=True)
+    untrained = [row_of_matrix(run.matrix, code, factor, condition, "untrained") for run in runs]
+    raw = [row_of_matrix(run.matrix, "log_mel", factor, condition, "raw") for run in runs]
+    shown = runs[0].metrics["target"] if factor == "target" else factor
+    return _row(
+        f"{code} → {shown}{CONDITIONS[condition]}",
+        trained=_scores(cells, "score"),
+        chance=_scores(cells, "chance"),
+        untrained=_scores(untrained, "score"),
+        raw=_scores(raw, "score"),
     )
-    chance = [None if of_run[0] is None else of_run[0]["chance"] for of_run in cells]
-    return _line(label, [_percent(values) for values in (own, chance, untrained, raw)])
 
 
-def head_line(runs: list[SeedRun]) -> str:
+def network_row(runs: list[SeedRun]) -> dict[str, Any]:
     """The row of the classifier on the codes."""
     scores = [run.metrics["models"]["cnn"]["mean_balanced_accuracy"] for run in runs]
-    cells = [row_of_matrix(run.matrix, "content", "target", MARGINAL, "") for run in runs]
-    chance = [None if cell is None else cell["chance"] for cell in cells]
-    return _line("CNN head → target", [_percent(scores), _percent(chance), "–", "–"])
+    cells = [row_of_matrix(run.matrix, "content", "target", MARGINAL) for run in runs]
+    told = f"network → {runs[0].metrics['target']} (its own head)"
+    return _row(told, trained=scores, chance=_scores(cells, "chance"))
 
 
-def summary_line(runs: list[SeedRun], label: str, place: tuple[str, ...]) -> str:
-    """The row of a block score or of a share of the swap test."""
+def summary_row(runs: list[SeedRun], name: str) -> dict[str, Any]:
+    """The row of a block score."""
     means = [run.summary["mean"] for run in runs]
-    parts = [means] + [
-        [mean["controls"].get(control, {}) for mean in means]
-        for control in ("untrained", "raw_pca")
-    ]
-    own, untrained, raw = (_share([_at(part, place) for part in of_runs]) for of_runs in parts)
-    return _line(label, [own, "–", untrained, raw])
+    controls = {
+        column: [(mean["controls"].get(control) or {}).get(name) for mean in means]
+        for column, control in (("untrained", "untrained"), ("raw", "raw_pca"))
+    }
+    return _row(SUMMARY[name], trained=[mean.get(name) for mean in means], **controls)
+
+
+def swap_row(runs: list[SeedRun]) -> dict[str, Any]:
+    """Shares of swaps in which the attribute followed its donor, the others stayed, and both."""
+    shares = {name: [run.summary["mean"]["swap"].get(name) for run in runs] for name in SWAPS}
+    return {"swapped": "any code", **{name: _percent(values)[0] for name, values in shares.items()}}
 
 
 def row_of_matrix(
@@ -170,36 +108,22 @@ def row_of_matrix(
     return chosen.iloc[0] if len(chosen) else None
 
 
-def _at(mapping: dict[str, Any], place: tuple[str, ...]) -> float | None:
-    found: Any = mapping
-    for name in place:
-        found = (found or {}).get(name)
-    return found
+def _scores(cells: list[pd.Series | None], key: str) -> list[float | None]:
+    return [None if cell is None else cell[key] for cell in cells]
 
 
-def _percent(values: list[float | None]) -> str:
-    return _text([None if value is None else 100.0 * value for value in values], 1)
+def _row(told: str, trained: list[float | None], **others: list[float | None]) -> dict[str, Any]:
+    mean, spread = _percent(trained)
+    row = {"told": told, "trained": mean, "spread": spread}
+    row |= {name: _percent(values)[0] for name, values in others.items()}
+    return {name: value for name, value in row.items() if value is not None}
 
 
-def _share(values: list[float | None]) -> str:
-    return _text(values, 2)
+def _percent(values: list[float | None]) -> tuple[float | None, float | None]:
+    return mean_and_spread([None if value is None else 100.0 * value for value in values], 1)
 
 
-def _text(values: list[float | None], digits: int) -> str:
-    """Mean over seeds, and their spread where there are several that differ."""
-    known = np.array([value for value in values if value is not None and np.isfinite(value)])
-    if len(known) == 0:
-        return "–"
-    spread = f" ± {known.std(ddof=1):.{digits}f}" if np.ptp(known) > 0 else ""
-    of_some = f" ({len(known)} of {len(values)} seeds)" if len(known) < len(values) else ""
-    return f"{known.mean():.{digits}f}{spread}{of_some}"
-
-
-def _line(label: str, cells: list[str]) -> str:
-    return f"| {' | '.join([label, *cells])} |"
-
-
-def _row(text: str) -> tuple[str, str, str]:
+def _asked_row(text: str) -> tuple[str, str, str]:
     code, factor, condition = (*text.split(":"), MARGINAL)[:3]
     if condition not in CONDITIONS:
         raise argparse.ArgumentTypeError(
@@ -209,34 +133,42 @@ def _row(text: str) -> tuple[str, str, str]:
     return code, factor, condition
 
 
-def main() -> None:
-    """Print the table of one environment."""
-    parser = argparse.ArgumentParser(
+def parser() -> argparse.ArgumentParser:
+    """The options of the command line."""
+    options = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--env", default="base", help="of `kedro run`")
-    parser.add_argument("--seeds", type=int, nargs="+", default=[7, 8, 9])
-    parser.add_argument("--again", action="store_true", help="run even what is stored")
-    parser.add_argument("--params", nargs="+", default=[], metavar="KEY=VALUE")
-    parser.add_argument(
-        "--rows", type=_row, nargs="+", default=ROWS, metavar="CODE:FACTOR[:CONDITION]"
+    options.add_argument("--env", default="base", help="of `kedro run`")
+    options.add_argument("--seeds", type=int, nargs="+", default=[7, 8, 9])
+    options.add_argument("--again", action="store_true", help="run even what is stored")
+    options.add_argument("--params", nargs="+", default=[], metavar="KEY=VALUE")
+    options.add_argument(
+        "--rows", type=_asked_row, nargs="+", default=ROWS, metavar="CODE:FACTOR[:CONDITION]"
     )
-    options = parser.parse_args()
+    return options
+
+
+def main() -> None:
+    """Print and record the table of one environment."""
+    options = parser().parse_args()
     runs = [
         seed_run(options.env, options.params, seed, again=options.again) for seed in options.seeds
     ]
+    found = [network_row(runs), *(score_row(runs, *row) for row in options.rows)]
+    rows = [row for row in found if row is not None]
+    rows += [summary_row(runs, name) for name in SUMMARY]
     metrics = runs[0].metrics
-    simulated = ", SIMULATED recordings" if metrics["simulated"] else ""
-    print(
-        f"**{metrics['corpus']}, {metrics['protocol']}**: target {metrics['target']}, "
-        f"{metrics['n_folds']} folds, seeds {', '.join(map(str, options.seeds))}{simulated}\n"
-    )
-    print("| what is told | trained | chance | untrained | raw |\n|---|---|---|---|---|")
-    lines = [head_line(runs)]
-    lines += [score_line(runs, *row) for row in options.rows]
-    lines += [summary_line(runs, label, place) for label, place in SUMMARY.items()]
-    print("\n".join(line for line in lines if line is not None))
-    print("\nRuns:", ", ".join(f"{run.version} ({run.revision})" for run in runs))
+    about: dict[str, Any] = {
+        "command": command_of(
+            "disentanglement_table.py", options.env, options.params, options.seeds
+        ),
+        "recordings": recordings_of(metrics),
+        "seeds": options.seeds,
+        "revision": revisions_of(runs),
+    }
+    print(markdown_table(rows))
+    record("codes", title_of(metrics), rows, **about)
+    record("swaps", title_of(metrics), [swap_row(runs)], **about)
 
 
 if __name__ == "__main__":

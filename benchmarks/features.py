@@ -12,6 +12,7 @@ from typing import Any
 import librosa
 import numpy as np
 from joblib import Parallel, delayed
+from record import record_speed, speed_row
 from threadpoolctl import threadpool_limits
 
 from disentangled_audio.models.views import mel_filters
@@ -126,11 +127,18 @@ def log_mel_difference_db(recordings: np.ndarray) -> float:
     )
 
 
-def print_table(title: str, core_seconds: dict[str, float], ours: str, n_files: int) -> None:
+def print_table(
+    title: str, core_seconds: dict[str, float], ours: str, n_files: int
+) -> list[dict[str, Any]]:
+    """Print the times; rows of how many times as long as ours the others take."""
+    rows = []
     print(f"\n{title:46s} {'files/s':>9s} {'ms/file':>8s} {'times as long as ours':>22s}")
     for name, spent in core_seconds.items():
         ratio = spent / core_seconds[ours]
         print(f"{name:46s} {n_files / spent:9.0f} {1e3 * spent / n_files:8.4f} {ratio:22.1f}")
+        if name != ours:
+            rows.append(speed_row(f"{name} takes, times as long", ratio))
+    return rows
 
 
 def main(n_files: int, repeats: int) -> None:
@@ -146,7 +154,7 @@ def main(n_files: int, repeats: int) -> None:
         "published FFT, plain loop": seconds(lambda: published_loop(recordings), repeats),
         "log_spectrum": seconds(lambda: log_spectrum(recordings[:, ::2]), repeats),
     }
-    print_table("every second sample", spectra, "log_spectrum", n_files)
+    rows = print_table("every second sample", spectra, "log_spectrum", n_files)
     print(
         f"largest difference within {DYNAMIC_RANGE_DB:g} dB of a recording's peak: "
         f"{spectrum_difference_db(recordings):.1e} dB (log_spectrum is in single precision)"
@@ -163,10 +171,17 @@ def main(n_files: int, repeats: int) -> None:
         ),
         "log-mel (FFT in float64)": seconds(lambda: our_log_mel(recordings), repeats),
     }
-    print_table("log-mel", log_mel, "log-mel (FFT in float64)", n_files)
+    rows += print_table("log-mel", log_mel, "log-mel (FFT in float64)", n_files)
+    difference_db = log_mel_difference_db(recordings)
     print(
         f"largest difference from librosa in float64 within {DYNAMIC_RANGE_DB:g} dB: "
-        f"{log_mel_difference_db(recordings):.1e} dB"
+        f"{difference_db:.1e} dB"
+    )
+    rows.append(speed_row("log-mel: largest difference from librosa", difference_db, "dB"))
+    record_speed(
+        "Fourier spectra and log-mel spectrograms",
+        rows,
+        f"python benchmarks/features.py --files {n_files} --repeats {repeats}",
     )
 
 

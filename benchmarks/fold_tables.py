@@ -14,6 +14,7 @@ import joblib
 import numpy as np
 import pandas as pd
 from process_tree import watched
+from record import record, title
 
 from disentangled_audio.evaluation.scores.classification import label_scores
 
@@ -53,6 +54,10 @@ class FoldTables:
     files : dict
         `recordings.path` to the file.
     simulated : bool
+    title : str
+        The task in words.
+    seed : int
+        Of the splits.
     """
 
     recordings: pd.DataFrame
@@ -62,6 +67,8 @@ class FoldTables:
     roles: dict[str, pd.DataFrame]
     files: dict[str, Path]
     simulated: bool
+    title: str
+    seed: int
 
 
 def project_context(env: str, params: dict[str, Any]) -> Any:
@@ -106,6 +113,8 @@ def fold_tables(env: str, protocol_name: str) -> FoldTables:
         {fold: table[used].reset_index(drop=True) for fold, table in splits.items()},
         {located.name: located.files[0].path for located in locate(corpus, folders)},
         corpus.simulated,
+        title(context.params["corpus_name"], protocol_name),
+        seed,
     )
 
 
@@ -212,6 +221,26 @@ def save(results: dict[str, Any], output: Path | None) -> None:
     """Write what there is so far."""
     if output is not None:
         output.write_text(json.dumps(results, indent=1))
+
+
+def record_scores(
+    table: str, tables: FoldTables, scored: dict[str, Any], command: str, seeds: list[int]
+) -> None:
+    """Write the scores of a task's methods under docs/results, if there are any."""
+    if not scored:
+        return
+    rows = [
+        {
+            "method": method,
+            "mean": round(of["balanced_accuracy"], 3),
+            "worst": round(of["worst_fold"], 3),
+            "core_s": round(of["core_s"]),
+            "peak_mb": round(of["peak_mb"]),
+        }
+        for method, of in scored.items()
+    ]
+    recordings = "simulated" if tables.simulated else "real"
+    record(table, tables.title, rows, command=command, recordings=recordings, seeds=seeds)
 
 
 def dump(tables: FoldTables, folder: str) -> Path:

@@ -19,6 +19,7 @@ from pathlib import Path
 
 import numpy as np
 import soundfile
+from record import record_speed, speed_row
 
 RATE_HZ = 16000
 COMMAND = "from disentangled_audio.cli.console import app; app()"
@@ -66,6 +67,16 @@ def main() -> None:
     print(f"{options.files} files: {all_s:.1f} s, {rate:.0f} files/s after start-up")
     print(
         f"processor: {1000 * per_file_s:.2f} ms a file, {2 / per_file_s:.0f} files/s on two cores"
+    )
+    rows = [
+        speed_row("files per second after start-up", rate),
+        speed_row("core time per file", 1000 * per_file_s, "ms"),
+        speed_row("one file from a cold start", one_s, "s"),
+    ]
+    record_speed(
+        f"Classifying {options.files:,} one-second files with the models of make run",
+        rows,
+        f"python benchmarks/inference.py . --files {options.files}",
     )
 
 

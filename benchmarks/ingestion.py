@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 import soundfile
 from process_tree import watched
+from record import record_speed, speed_row
 
 RATE_HZ = 16000
 # Of the recordings that the loops beside ingestion read: they need no more to be timed.
@@ -59,6 +60,17 @@ def _row(data: Path, count: int, jobs: int) -> None:
     some = paths[:MOST_FOR_LOOPS]
     per_file_s = cpu_s / count
     bare = _seconds(lambda path: soundfile.read(path, dtype="float32"), some) / len(some)
+    rows = [
+        speed_row("core seconds", cpu_s, "s"),
+        speed_row("files per second", count / wall_s),
+        speed_row("times a bare loop of soundfile.read", per_file_s / bare),
+        speed_row("peak memory", peak / 1e6, "MB"),
+    ]
+    record_speed(
+        f"Ingestion of {count:,} one-second files from the page cache, jobs: {jobs}",
+        rows,
+        f"python benchmarks/ingestion.py --counts {count} --jobs {jobs}",
+    )
     print(
         f"{count:>10,} {wall_s:>7.1f} {cpu_s:>7.1f} {count / wall_s:>8,.0f} "
         f"{60000 * per_file_s:>22.1f} {peak / 1e6:>8,.0f} {per_file_s / bare:>12.1f} "

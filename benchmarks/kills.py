@@ -10,6 +10,7 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
+from record import record_speed, speed_row
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
@@ -49,6 +50,17 @@ def main() -> None:
                 f"{'yes' if alive else 'ended':6}  {'; '.join(used) or 'nothing'}",
                 flush=True,
             )
+    # Each finish was checked; a run that failed or differed has stopped this one.
+    n_kills = arguments.kills
+    record_speed(
+        f"kill -9 at {n_kills} moments of a run",
+        [
+            speed_row(
+                "runs that the next run finished, with the same bytes", n_kills, f"of {n_kills}"
+            )
+        ],
+        f"python benchmarks/kills.py --kills {n_kills}",
+    )
 
 
 def _made(folder: Path) -> Path:

@@ -3,9 +3,10 @@
     kedro run --env=fsdd --pipelines=ingestion,feature_engineering
     python benchmarks/loss_ablation.py --env fsdd --folds jackson theo
 
-Reads the newest clips and views of the environment, and writes nothing. Each variant trains the
-disentangler on the given folds of the protocol, and codes are measured as `cross_validation`
-measures them. Numbers are means over the folds in percent; probes by balanced accuracy.
+Reads the newest clips and views of the environment, and writes docs/results/loss_ablation.json.
+Each variant trains the disentangler on the given folds of the protocol, and codes are measured as
+`cross_validation` measures them. Numbers are means over the folds in percent; probes by balanced
+accuracy.
 """
 
 import argparse
@@ -18,6 +19,7 @@ import pandas as pd
 from disentanglement_table import CONDITIONS, MARGINAL, row_of_matrix
 from fold_tables import project_context
 from omegaconf import OmegaConf
+from record import markdown_table, record, title
 
 from disentangled_audio.evaluation.splits import fold_protocols
 from disentangled_audio.parameters import (
@@ -154,15 +156,22 @@ def main() -> None:
             for name, changes in chosen.items()
             if any(word in name for word in options.only)
         }
-    columns: list[str] = []
+    rows = []
     for name, changes in chosen.items():
         scores = measure(options.env, [*options.params, *changes], options.folds)
-        if not columns:
-            columns = list(scores)
-            print(f"| variant | {' | '.join(columns)} |\n|---|{'---|' * len(columns)}")
-        cells = (scores.get(column, float("nan")) for column in columns)
-        texts = ("–" if isnan(cell) else f"{cell:.1f}" for cell in cells)
-        print(f"| {name} | {' | '.join(texts)} |", flush=True)
+        known = {column: round(score, 1) for column, score in scores.items() if not isnan(score)}
+        rows.append({"variant": name, **known})
+        print(markdown_table(rows[-1:]), flush=True)
+    folds = f" --folds {' '.join(options.folds)}" if options.folds else ""
+    params = f" --params {' '.join(options.params)}" if options.params else ""
+    record(
+        "loss_ablation",
+        f"{title(context.params['corpus_name'], context.params['protocol_name'])}{folds}{params}",
+        rows,
+        command=f"python benchmarks/loss_ablation.py --env {options.env}{folds}{params}",
+        recordings="simulated" if context.params["corpus"].get("simulated") else "real",
+        seeds=[context.params["seed"]],
+    )
 
 
 if __name__ == "__main__":

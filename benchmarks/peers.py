@@ -13,7 +13,8 @@ All get the project's own analysis clips, without the zeros that ingestion put a
 end (minirocket, which needs one length, with them). Scaler, MiniRocket and classifier see training
 and validation rows alone; C and gamma, or the ridge, come from inner folds over their groups;
 classes weigh alike. Each method runs in a process of its own; seconds and peak memory are that
-process's, imports included, and of a machine that may have been shared.
+process's, imports included, and of a machine that may have been shared. Scores go to
+docs/results/peers.json.
 
 The extra `benchmarks` has librosa, opensmile, and what pyaudioanalysis needs. A peer whose package
 is missing is named and left out. aeon 1.6 asks for numba below 0.64 and pandas below 3.1, which
@@ -41,6 +42,7 @@ from fold_tables import (
     load,
     measured,
     print_title,
+    record_scores,
     save,
     scores,
     table_row,
@@ -220,6 +222,9 @@ def compare(env: str, protocol: str, options: argparse.Namespace) -> dict:
         for method in filter(installed, options.only):
             scored[method] = scores(truth, measured(__file__, method, path))
             print(table_row(method, scored[method]), flush=True)
+    only = "" if len(scored) == len(METHODS) else f" --only {' '.join(scored)}"
+    command = f"python benchmarks/peers.py --env {env} --protocol {protocol}{only}"
+    record_scores("peers", tables, scored, command, seeds=[tables.seed])
     return scored
 
 

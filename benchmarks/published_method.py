@@ -21,7 +21,8 @@ training rows; `--copies-of all` makes them of test rows too, and trains on them
 Its network has 79 million weights, 1.6 s of a core for every 32 rows: up to 40 minutes of a core
 for a fold of FSDD, hence `--cnn-folds`. Each of svm and cnn runs in a process of its own; seconds
 and peak memory are that process's, imports included, and of a machine that may have been shared.
-Combined has the sum of the seconds and the larger memory.
+Combined has the sum of the seconds and the larger memory. Scores go to
+docs/results/published_method.json.
 """
 
 import argparse
@@ -42,6 +43,7 @@ from fold_tables import (
     load,
     measured,
     print_title,
+    record_scores,
     save,
     scores,
     table_row,
@@ -202,6 +204,10 @@ def compare(env: str, protocol: str, options: argparse.Namespace) -> dict:
     if "combined" in options.only:
         scored["combined"] = scores(truth, combined(results["svm"], results["cnn"]))
         print(table_row("combined", scored["combined"]), flush=True)
+    only = "" if len(scored) == len(METHODS) else f" --only {' '.join(scored)}"
+    command = f"python benchmarks/published_method.py --env {env} --protocol {protocol}{only}"
+    published = {f"published_{method}": of for method, of in scored.items()}
+    record_scores("published_method", tables, published, command, seeds=options.seeds)
     return scored
 
 

@@ -20,6 +20,7 @@ from pathlib import Path
 import numpy as np
 import soundfile
 from process_tree import watched
+from record import record_speed, speed_row
 
 REPOSITORY = Path(__file__).parents[1]
 RATE_HZ = 16000
@@ -43,6 +44,16 @@ def main() -> None:
         peak, core_s, wall_s = watched(command, cwd=project, env=environment)
         _print_results(project)
         print(f"all: {wall_s:.0f} s, {core_s:.0f} core s, peak memory {peak / 1e9:.2f} GB")
+        rows = [
+            speed_row("all", wall_s, "s"),
+            speed_row("core seconds", core_s, "s"),
+            speed_row("peak memory of all processes", peak / 1e6, "MB"),
+        ]
+        record_speed(
+            f"Default pipeline on {n_responses:,} responses of {3 * ROOMS} rooms",
+            rows,
+            f"python benchmarks/scale.py --positions {arguments.positions}",
+        )
 
 
 def make_responses(recordings: Path, n_positions: int) -> int:

@@ -2,9 +2,11 @@
 
 import resource
 from time import perf_counter
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from record import record_speed, speed_row
 
 from disentangled_audio.models.svm import CalibratedSvm, Rows, fit_svm, search_svm
 from disentangled_audio.parameters import SvmParameters
@@ -27,8 +29,10 @@ def _names(numbers: NDArray[np.integer]) -> NDArray[np.object_]:
     return np.array([f"c{number}" for number in numbers], dtype=object)
 
 
-def report(name: str, rows: Rows, chosen: dict[str, float], n_landmarks: int | None) -> None:
-    """One line: accuracy on rows of another draw, seconds to fit and to predict."""
+def report(
+    name: str, rows: Rows, chosen: dict[str, float], n_landmarks: int | None
+) -> list[dict[str, Any]]:
+    """Print and return accuracy on rows of another draw, and seconds to fit."""
     unseen = rows_of(5000, seed=2)
     start = perf_counter()
     fitted = CalibratedSvm(fit_svm(rows, chosen, n_landmarks=n_landmarks), temperature=1.0)
@@ -41,6 +45,11 @@ def report(name: str, rows: Rows, chosen: dict[str, float], n_landmarks: int | N
         f"5,000 predicted {predicted - trained:5.2f} s, peak so far {peak_gb:.2f} GB",
         flush=True,
     )
+    told = f"{name}, {len(rows):,} rows"
+    return [
+        speed_row(f"accuracy, {told}", float(accuracy)),
+        speed_row(f"fit, {told}", trained - start, "s"),
+    ]
 
 
 if __name__ == "__main__":
@@ -50,7 +59,13 @@ if __name__ == "__main__":
     print(
         f"chosen on {PARAMETERS.max_search_rows:,d} rows: {chosen}, {perf_counter() - start:.1f} s"
     )
+    recorded = []
     for rows in (few, many):
         for n_landmarks in (250, 500, 1000):
-            report(f"{n_landmarks} landmarks", rows, chosen, n_landmarks)
-        report("exact", rows, chosen, None)
+            recorded += report(f"{n_landmarks} landmarks", rows, chosen, n_landmarks)
+        recorded += report("exact", rows, chosen, None)
+    record_speed(
+        "Approximate SVM (1,000 landmarks) beside the exact one",
+        recorded,
+        "python benchmarks/svm_scaling.py",
+    )

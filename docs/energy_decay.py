@@ -1,4 +1,4 @@
-"""Draw docs/energy_decay.png: `python docs/energy_decay.py`.
+"""Draw docs/images/energy_decay.png: `python docs/energy_decay.py`.
 
 One room of each database, the simulated twin beside the real file of the same name, which is
 looked for in the folder `slr28_real` under the one that DISENTANGLED_AUDIO_DATA names.
@@ -67,7 +67,7 @@ def main() -> None:
         recording, _ = soundfile.read(real / name, dtype="int16", always_2d=True)
         panels[room] = [_curve("simulated twin", twin), _curve("real", recording.T)]
     figure = _figure(panels, "Energy decay, octaves of 500 Hz and 1 kHz, median over microphones")
-    figure.savefig(Path(__file__).with_suffix(".png"))
+    figure.savefig(Path(__file__).parent / "images" / "energy_decay.png")
 
 
 def _curve(label: str, samples: NDArray[np.int16]) -> DecayCurve:

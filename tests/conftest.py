@@ -39,7 +39,7 @@ def make_project(folder: Path) -> Path:
     """Copy what a run reads; the package itself is the installed one."""
     shutil.copytree(REPOSITORY / "conf", folder / "conf")
     shutil.copytree(REPOSITORY / "notebooks", folder / "notebooks")
-    shutil.copy(REPOSITORY / "README.md", folder)
+    shutil.copytree(REPOSITORY / "docs" / "results", folder / "docs" / "results")
     shutil.copy(REPOSITORY / "pyproject.toml", folder)
     shutil.copy(REPOSITORY / ".telemetry", folder)
     (folder / "src").mkdir()

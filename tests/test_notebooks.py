@@ -162,7 +162,7 @@ def test_a_folder_becomes_a_trained_run_somewhere_else(executed: Outputs):
     cells = executed[OWN_DATA]
 
     assert "- 20 of class `reed`" in _data(cells["propose"], "text/markdown")
-    assert "hybrid" in _streams(cells["train"], "stdout")
+    assert "Hybrid" in _streams(cells["train"], "stdout")
     assert "s1_t9.wav" in _data(cells["rejected"], "text/html")
     assert "chance is 0.33" in _data(cells["audit"], "text/markdown")
     assert "new.wav" in _streams(cells["classify"], "stdout")
@@ -178,7 +178,7 @@ def test_what_the_view_did_is_counted_in_the_matrix_itself(executed: Outputs, me
     cells = beside_controls(catalog.load("leakage_matrix"), {"target": "content"})
     said = _data(executed[REPRESENTATIONS]["view-did-it"], "text/markdown")
 
-    assert "Where an untrained encoder does as well, the view did it, not learning" in said
+    assert "an untrained encoder does as well, the input view explains it, not training" in said
     views_did_it = cells[cells["view_did_it"]]
     assert f"in {len(views_did_it)} of the {cells['told'].sum()} cells" in said
     for row in views_did_it.itertuples():

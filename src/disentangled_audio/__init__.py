@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from disentangled_audio.models.classifier import Classifier
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 __all__ = ["Classifier", "__version__"]
 
 # TensorFlow reads these once, when it is imported: oneDNN changes results between

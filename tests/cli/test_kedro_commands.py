@@ -55,6 +55,7 @@ def _run(project: Path, *options: str) -> tuple[int, str]:
         ("--params=protocol_name=guess", ["guess", "protocols", "database_by_room"]),
         ("--params=augmentation.min_snr_db=90", ["min_snr_db (90)", "max_snr_db"]),
         ("--params=disentangler.schedule.epochs=none", ["epochs", "integer"]),
+        ("--params=disentangler.epochs=3", ["unknown key epochs", "encoders", "schedule"]),
         ("--params=fuorier.n_components=5", ["unknown parameter 'fuorier'", "fourier"]),
         ("--params=seconds.train=5", ["unknown parameter 'seconds'"]),
         ("--params=views.min_hz=9000", ["views", "8000 Hz"]),

@@ -610,7 +610,7 @@ def _room_cases() -> list[tuple[str, str]]:
     }
     chosen = map(OmegaConf.load, sorted((REPOSITORY / "conf").glob("*/globals.yml")))
     cases = {(each.corpus_name, each.protocol_name) for each in chosen}
-    # The other protocol that README names for it.
+    # The other protocol that the docs name for it.
     cases.add(("real_and_simulated", "database_by_room"))
     return sorted(case for case in cases if case[1] in by_room)
 
@@ -767,6 +767,6 @@ def test_every_environment_has_a_corpus_with_licence_and_citation_and_a_protocol
         assert (source.licence or corpus.licence) != "unknown"
         assert source.citation or corpus.citation
     assert protocol.target in NameGrammar(corpus, []).columns
-    readme = (REPOSITORY / "README.md").read_text(encoding="utf-8")
-    assert f"`{environment}`" in readme
-    assert f"`{catalog.load('params:corpus_name')}`" in readme or environment == "test"
+    page = (REPOSITORY / "docs" / "corpora.md").read_text(encoding="utf-8")
+    assert f"`{environment}`" in page
+    assert f"`{catalog.load('params:corpus_name')}`" in page or environment == "test"

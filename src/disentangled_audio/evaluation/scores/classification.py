@@ -94,7 +94,7 @@ def expected_calibration_error(
     Returns
     -------
     float
-        0 (calibrated) to 1: the sum over bins of |accuracy − confidence| weighted by the bin's
+        0 (calibrated) to 1: the sum over bins of ``|accuracy − confidence|`` weighted by the bin's
         share of items.
 
     References
