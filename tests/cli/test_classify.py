@@ -85,14 +85,14 @@ def test_classify_as_json_holds_all_columns(
     assert "1 of 3 rows are files that cannot be used" in result.stderr
     bad, good, short = json.loads(result.stdout)
     assert short["warnings"][:2] == [
-        "0.2 s, shorter than the clips of training (0.5 s)",
+        "0.2 s, shorter than the training clips (0.5 s)",
         "32000 Hz, training recordings have 16000 Hz",
     ]
     assert good["top"] == {good["class"]: pytest.approx(good["confidence"])}
     assert "not audio" in bad["error"]
     assert set(good) == set(bad)
     assert good["error"] is None
-    assert good["warnings"] == ["a recording that the model was trained on"]
+    assert good["warnings"] == ["the model was trained on this recording"]
     assert bad["class"] is None
     assert bad["warnings"] == []
 

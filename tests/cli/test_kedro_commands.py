@@ -39,7 +39,7 @@ def _run(project: Path, *options: str) -> tuple[int, str]:
     [
         (
             "--params=corpus.analysis.durations_s=1",
-            ["unknown key durations_s", "allowed are channel, sample_rate_hz"],
+            ["unknown key durations_s", "use channel, sample_rate_hz"],
         ),
         (
             "--params=corpus.analysis.duration_s=-1",

@@ -1,4 +1,4 @@
-"""A training that is interrupted goes on to the same bits, and never from a wrong state."""
+"""An interrupted training resumes with the same bits, and never from a wrong state."""
 
 import json
 import logging
@@ -64,7 +64,7 @@ def _interrupt(folder: Path, after_epoch: int = 3, **changes) -> None:
 
 
 def _epochs(folder: Path, **changes) -> list[int]:
-    """Epochs that a training reports; a resumed one begins with the one that it found."""
+    """Epochs that a training reports; a resumed one begins with its last complete epoch."""
     seen = []
     _train(folder, lambda epoch, row: seen.append(epoch), **changes)
     return seen
@@ -84,14 +84,14 @@ def undisturbed():
 
 @pytest.fixture(scope="module")
 def interrupted(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where a training was that was interrupted in its third epoch; whoever goes on copies it."""
+    """Checkpoint folder of a training that stopped after its third epoch; copy it to resume."""
     folder = tmp_path_factory.mktemp("interrupted") / "training"
     _interrupt(folder)
     return folder
 
 
-def _said(caplog: pytest.LogCaptureFixture) -> list[str]:
-    """Without what TensorFlow says of that which other tests of the process have traced."""
+def _own_messages(caplog: pytest.LogCaptureFixture) -> list[str]:
+    """Log messages of the package, without TensorFlow's."""
     own = [record for record in caplog.records if record.name.startswith("disentangled_audio")]
     return [record.getMessage() for record in own]
 
@@ -106,7 +106,7 @@ def test_a_resumed_training_ends_with_the_bits_of_an_undisturbed_one(
         result = _train(tmp_path, lambda epoch, row: seen.append(epoch))
 
     assert seen == [3, 4, 5, 6]
-    assert _said(caplog) == ["training is resumed from epoch 3"]
+    assert _own_messages(caplog) == ["training resumes after epoch 3"]
     _assert_same(result, undisturbed)
 
 
@@ -135,7 +135,7 @@ def test_a_refit_is_resumed_too(tmp_path: Path) -> None:
         np.testing.assert_array_equal(weight, before)
 
 
-def test_what_is_restored_matters(
+def test_every_part_of_the_state_is_needed(
     undisturbed, interrupted: Path, tmp_path: Path, monkeypatch
 ) -> None:
     """Without the optimiser's state, say, the comparison above would fail."""
@@ -175,11 +175,11 @@ def test_a_finished_training_is_reused(
         result = _train(tmp_path, lambda epoch, row: seen.append(epoch))
 
     assert seen == [6]
-    assert _said(caplog) == ["training had finished after epoch 6; its result is reused"]
+    assert _own_messages(caplog) == ["training had finished after epoch 6; its result is reused"]
     _assert_same(result, undisturbed)
 
 
-def test_a_training_of_anything_else_starts_anew_and_replaces_the_checkpoint(
+def test_a_training_with_other_inputs_starts_again_and_replaces_the_checkpoint(
     tmp_path: Path,
 ) -> None:
     changed = {name: view.copy() for name, view in _views().items()}
@@ -219,12 +219,12 @@ def test_a_damaged_checkpoint_is_ignored_with_a_warning(
 
     assert checkpoint.load() is None
     assert "checkpoint.npz is damaged" in caplog.text
-    assert "training starts anew" in caplog.text
+    assert "training starts again" in caplog.text
     checkpoint.save({}, {"epoch": 1})
     assert checkpoint.load() == ({}, {"epoch": 1})
 
 
-def test_what_is_saved_comes_back_to_the_last_bit(tmp_path: Path) -> None:
+def test_saved_state_is_loaded_to_the_last_bit(tmp_path: Path) -> None:
     arrays = {
         "weights": [np.float32([[0.1, np.nan]]), np.array(3, dtype=np.int64)],
         "none": [],
@@ -266,7 +266,7 @@ def test_a_failed_save_leaves_the_last_state(tmp_path: Path, monkeypatch) -> Non
     np.testing.assert_array_equal(arrays["weights"][0], np.ones(3))
 
 
-def test_halves_that_killed_runs_left_are_removed_and_those_of_others_are_not(
+def test_partial_files_of_killed_runs_are_removed_and_those_of_live_runs_stay(
     tmp_path: Path,
 ) -> None:
     left = tmp_path / f"{TEMPORARY}killed"
@@ -280,7 +280,7 @@ def test_halves_that_killed_runs_left_are_removed_and_those_of_others_are_not(
         assert list(tmp_path.glob("*/")) == [new]
 
 
-def test_digests_tell_values_types_shapes_and_facts_apart() -> None:
+def test_digests_differ_by_values_types_shapes_and_facts() -> None:
     zeros = np.zeros((2, 3), np.float32)
     digests = [
         digest_of([zeros], {"seed": 1}),
@@ -294,7 +294,7 @@ def test_digests_tell_values_types_shapes_and_facts_apart() -> None:
     assert digest_of([zeros.T.copy().T], {"seed": 1}) == digests[0]
 
 
-def test_a_killed_training_goes_on_in_the_next_process(undisturbed, tmp_path: Path) -> None:
+def test_a_killed_training_resumes_in_the_next_process(undisturbed, tmp_path: Path) -> None:
     script = (
         "import json, sys, time\n"
         "from pathlib import Path\n"

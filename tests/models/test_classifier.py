@@ -1,4 +1,4 @@
-"""`Classifier`: what it says of files and arrays, and what it refuses."""
+"""`Classifier`: predictions for files and arrays, and refused inputs."""
 
 import copy
 import json
@@ -68,7 +68,7 @@ def test_importing_the_package_is_fast_and_a_bundle_needs_no_kedro(
     assert not list(tmp_path.iterdir())
 
 
-def test_a_row_says_class_confidence_likeness_and_acoustics(
+def test_a_row_has_class_confidence_novelty_and_acoustics(
     classifier: Classifier, predicted: pd.DataFrame
 ) -> None:
     assert list(predicted)[:5] == ["file", "channel", "kind", "class", "confidence"]
@@ -148,11 +148,11 @@ LOUD = np.random.default_rng(0).normal(0, 0.1, 16000)
         (LOUD, 0, "sample_rate_hz=0"),
         (LOUD, 10, "10 Hz"),
         (LOUD, 16000.5, "sample_rate_hz=16000.5"),
-        (LOUD, "16000", "no whole number"),
-        (LOUD, 2**40, "none of audio"),
+        (LOUD, "16000", "not an integer"),
+        (LOUD, 2**40, "is not possible"),
     ],
 )
-def test_arrays_that_are_no_recording_are_refused(
+def test_invalid_arrays_are_refused(
     classifier: Classifier, samples: Any, rate_hz: Any, message: str
 ) -> None:
     with pytest.raises(ValueError, match=message):
@@ -179,7 +179,7 @@ def test_channels_are_taken_as_in_training(run: TrainedRun, tiny_run: Path, tmp_
     assert table[columns].nunique().max() > 1
 
 
-def test_the_kind_of_recordings_whose_names_say_nothing_can_be_given(
+def test_the_kind_of_recordings_can_be_given(
     classifier: Classifier, tiny_run: Path, tmp_path: Path
 ) -> None:
     samples, rate_hz = soundfile.read(next(raw(tiny_run).glob("air*.wav")))
@@ -216,7 +216,7 @@ def test_file_glob_zip_and_folder_name_the_same_recordings(
         assert list(table["confidence"]) == list(first["confidence"])
 
 
-def test_bad_files_are_rows_with_a_reason_in_the_order_of_all(
+def test_bad_files_are_rows_with_a_reason_in_the_given_order(
     classifier: Classifier, predicted: pd.DataFrame, tiny_run: Path, tmp_path: Path
 ) -> None:
     good = next(raw(tiny_run).glob("air*.wav"))
@@ -241,7 +241,7 @@ def test_bad_files_are_rows_with_a_reason_in_the_order_of_all(
     assert list(classifier.predict(tmp_path / "bad.wav")) == list(predicted)
 
 
-def test_what_is_unlike_training_is_warned_of(classifier: Classifier) -> None:
+def test_unusual_recordings_get_warnings(classifier: Classifier) -> None:
     time_s = np.arange(12000) / 44100
     tone = np.sign(np.sin(2 * np.pi * 3000 * time_s))
     row = classifier.predict_array(np.stack([tone] * 3, axis=1), 44100).iloc[0]
@@ -290,7 +290,7 @@ def test_a_place_without_recordings_is_named(
         (lambda manifest: manifest["files"].pop("codes"), r"is incomplete.*kedro run"),
     ],
 )
-def test_models_that_are_not_what_the_run_made_are_refused(
+def test_changed_models_are_refused(
     run: TrainedRun, change: Callable[..., Any], message: str
 ) -> None:
     with pytest.raises(UserError, match=message):
@@ -303,7 +303,7 @@ def test_another_feature_schema_is_refused(run: TrainedRun) -> None:
         Classifier.of_run(changed).predict_array(LOUD, 16000)
 
 
-def test_other_code_than_the_training_had_is_told(
+def test_changed_feature_code_is_logged(
     run: TrainedRun, classifier: Classifier, caplog: pytest.LogCaptureFixture
 ) -> None:
     changed = Classifier.of_run(_changed(run, lambda manifest: manifest.update(feature_code="0")))
@@ -321,9 +321,7 @@ def test_other_code_than_the_training_had_is_told(
         ({"fold": "theo"}, "no fold 'theo'"),
     ],
 )
-def test_a_model_that_is_not_there_is_named(
-    tiny_run: Path, chosen: dict[str, str], message: str
-) -> None:
+def test_an_unknown_model_is_named(tiny_run: Path, chosen: dict[str, str], message: str) -> None:
     with pytest.raises(UserError, match=message):
         Classifier.load(tiny_run, **chosen)
 
@@ -341,7 +339,7 @@ def test_a_run_is_loaded_by_its_folder_and_a_fold_by_its_name(
     folder = newest_manifest(tiny_run).parent
     (said,) = Classifier.load(folder).predict_array(LOUD, 16000)["confidence"]
     assert [said] == list(classifier.predict_array(LOUD, 16000)["confidence"])
-    with pytest.raises(UserError, match="version chooses one of a project"):
+    with pytest.raises(UserError, match="leave out version, which selects from a project"):
         Classifier.load(folder, version="2020")
 
     project = tmp_path / "project"
@@ -358,7 +356,7 @@ def test_a_run_is_loaded_by_its_folder_and_a_fold_by_its_name(
     assert find_run(project / "data", whole.parent.name).project == project
 
 
-def test_a_newer_run_of_some_pipelines_is_no_trained_run(tiny_run: Path) -> None:
+def test_a_newer_run_of_some_pipelines_does_not_count_as_trained(tiny_run: Path) -> None:
     """As of `--pipelines=feature_engineering,svm_classification`: it has a hybrid of its own."""
     complete = newest_manifest(tiny_run)
     version = "2126-01-31T12.00.00.000Z"
@@ -376,7 +374,7 @@ def test_a_newer_run_of_some_pipelines_is_no_trained_run(tiny_run: Path) -> None
 
 
 @pytest.mark.parametrize("text", ["[]", '"text"', "{}", "{", '{"run_id": 3}'])
-def test_what_is_no_manifest_is_left_out_by_name(
+def test_invalid_manifests_are_skipped_with_a_warning(
     tiny_run: Path, caplog: pytest.LogCaptureFixture, text: str
 ) -> None:
     complete = newest_manifest(tiny_run)
@@ -415,7 +413,7 @@ def test_a_worker_imports_no_more_than_it_needs(tiny_run: Path) -> None:
     assert set(loaded).isdisjoint({"tensorflow", "sklearn", "pandas", "zarr", "requests", "kedro"})
 
 
-def test_recordings_are_compared_with_those_of_their_kind_where_enough_are_known() -> None:
+def test_recordings_are_compared_with_those_of_their_kind_if_there_are_enough() -> None:
     rng = np.random.default_rng(0)
     n_rows = 400
     kind = np.array(["rir", "noise"])[np.arange(n_rows) % 2]
@@ -440,7 +438,7 @@ def test_recordings_are_compared_with_those_of_their_kind_where_enough_are_known
     assert set(novelty_by_kind(rare, splits, table, table, table, 0)) == {"", "noise"}
 
 
-def test_what_is_usual_is_told_by_encoders_that_have_not_seen_validation_rows() -> None:
+def test_novelty_of_codes_uses_encoders_that_have_not_seen_validation_rows() -> None:
     """Codes of rows that were trained on lie close to their class, those of others further off."""
     rng = np.random.default_rng(0)
     splits = pd.DataFrame({"role": ["train"] * 60 + ["validation"] * 60, "group": range(120)})

@@ -16,9 +16,8 @@ def _values(**columns: float) -> np.ndarray:
 
 
 def test_only_decay_times_of_bands_are_kept_by_frequency_and_as_logarithms() -> None:
-    features, names = decay_features(_values(**{"1000hz": 0.5, "250hz": 1.0}), NAMES)
+    features = decay_features(_values(**{"1000hz": 0.5, "250hz": 1.0}), NAMES)
 
-    assert names == ["log_t_250hz", "log_t_1000hz"]
     np.testing.assert_allclose(features, [[0.0, np.log(0.5)]])
 
 
@@ -26,7 +25,7 @@ def test_missing_bands_take_the_value_of_their_neighbours() -> None:
     names = [f"t_clear_{centre}hz_s" for centre in (125, 250, 500, 1000, 2000)]
     times = np.array([[np.nan, 0.4, np.nan, 0.1, np.nan]])
 
-    features, _ = decay_features(times, names)
+    features = decay_features(times, names)
 
     np.testing.assert_allclose(np.exp(features), [[0.4, 0.4, 0.2, 0.1, 0.1]])
 
@@ -35,17 +34,17 @@ def test_a_row_without_any_decay_stays_nan_and_others_do_not_depend_on_it() -> N
     known = _values(**{"1000hz": 0.5, "250hz": 1.0})
     unknown = np.full((1, len(NAMES)), np.nan)
 
-    features, _ = decay_features(np.concatenate([unknown, known]), NAMES)
+    features = decay_features(np.concatenate([unknown, known]), NAMES)
 
     assert np.isnan(features[0]).all()
-    np.testing.assert_array_equal(features[1:], decay_features(known, NAMES)[0])
+    np.testing.assert_array_equal(features[1:], decay_features(known, NAMES))
 
 
 def test_every_band_of_the_parameters_is_found() -> None:
     centres = tuple(1000 * 2 ** (third / 3) for third in range(-9, 8))
     measures = AcousticMeasures(centres, bands_per_octave=3)
 
-    features, _ = decay_features(np.ones((1, len(measures.names))), measures.names)
+    features = decay_features(np.ones((1, len(measures.names))), measures.names)
 
     assert features.shape == (1, 17)
 
@@ -56,7 +55,7 @@ def test_without_decay_times_there_are_no_features() -> None:
 
 
 @pytest.mark.parametrize("direct_gain_db", [-10, 10])
-def test_the_direct_sound_does_not_count(direct_gain_db: float) -> None:
+def test_the_direct_sound_has_no_influence(direct_gain_db: float) -> None:
     """Ten decibels of direct sound are a factor of three in distance."""
     rng = np.random.default_rng(0)
     envelope = 10 ** (-3 * np.arange(RATE_HZ) / RATE_HZ / 0.5)
@@ -68,7 +67,7 @@ def test_the_direct_sound_does_not_count(direct_gain_db: float) -> None:
     measures = AcousticMeasures()
 
     features, changed = (
-        decay_features(measure(clips, RATE_HZ)[0], measures.names)[0] for clips in (rir, other)
+        decay_features(measure(clips, RATE_HZ)[0], measures.names) for clips in (rir, other)
     )
 
     spread = np.abs(features - np.log(0.5)).mean()

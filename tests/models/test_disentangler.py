@@ -97,26 +97,20 @@ AUGMENTATIONS = [
 
 
 @pytest.mark.parametrize("layer", AUGMENTATIONS, ids=lambda layer: type(layer).__name__)
-def test_augmentation_changes_training_only_and_keeps_the_shape(layer, views) -> None:
-    view = views["content_view"]
-
-    kept = keras.ops.convert_to_numpy(layer(view, training=False))
-    changed = keras.ops.convert_to_numpy(layer(view, training=True))
-
-    np.testing.assert_array_equal(kept, view)
-    assert changed.shape == view.shape
-    assert np.isfinite(changed).all()
-    assert np.abs(changed - view).max() > 0.01
-
-
-@pytest.mark.parametrize("layer", AUGMENTATIONS, ids=lambda layer: type(layer).__name__)
-def test_augmentation_differs_between_items(layer) -> None:
+def test_augmentation_changes_each_item_in_training_only_and_keeps_the_shape(layer) -> None:
     ramp = (np.arange(12.0)[:, None] + np.arange(10.0) + 1.0) / 22.0
     same = np.repeat(ramp[None].astype(np.float32), 4, axis=0)
 
+    kept = keras.ops.convert_to_numpy(layer(same, training=False))
     changed = keras.ops.convert_to_numpy(layer(same, training=True))
 
+    np.testing.assert_array_equal(kept, same)
+    assert changed.shape == same.shape
+    assert np.isfinite(changed).all()
+    assert np.abs(changed - same).max() > 0.01
     assert len(np.unique(changed.reshape(4, -1), axis=0)) == 4
+    rebuilt = type(layer).from_config(layer.get_config())
+    assert rebuilt.get_config() == layer.get_config()
 
 
 def test_time_resampling_keeps_both_ends_and_the_order_of_frames() -> None:
@@ -354,7 +348,7 @@ def test_a_fresh_process_loads_and_trains_to_the_same_bits_in_silence(
         np.testing.assert_array_equal(weight, weights[f"arr_{index}"])
 
 
-def test_a_term_with_weight_zero_teaches_nothing(views) -> None:
+def test_a_classification_weight_of_zero_trains_no_head(views) -> None:
     parameters = disentangler(PLAIN, classification_weight=0.0, weight_decay=0.0, epochs=1)
     shapes = {name: view.shape[1:] for name, view in views.items()}
     model, history = _train(views, parameters=parameters)
@@ -372,30 +366,24 @@ def test_augmentations_of_strength_zero_are_left_out(views) -> None:
     assert not [layer for layer in model.layers if type(layer).__name__.startswith("Random")]
 
 
-def test_impossible_rows_are_refused(views) -> None:
-    def train(views=views, labels=LABELS, train=TRAIN_ROWS, validation=VALIDATION_ROWS):
-        train_disentangler(views, labels, train, validation, N_CLASSES, TINY, 0)
-
-    with pytest.raises(ValueError, match="no training row of class 1"):
-        train(train=TRAIN_ROWS & (LABELS != 1))
-    with pytest.raises(ValueError, match="no validation row"):
-        train(validation=np.zeros(N_ITEMS, bool))
-    with pytest.raises(ValueError, match="both training and validation"):
-        train(validation=TRAIN_ROWS)
-    with pytest.raises(ValueError, match="do not fit"):
-        train(labels=LABELS[:-1])
-    with pytest.raises(ValueError, match="between 0 and 2"):
-        train(labels=LABELS + 1)
-    bad = views | {"pitch_view": views["pitch_view"].copy()}
-    bad["pitch_view"][50, 0, 0] = np.nan
-    with pytest.raises(ValueError, match="pitch_view has NaN or infinity in row 50"):
-        train(views=bad)
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"train": TRAIN_ROWS & (LABELS != 1)}, "no training row of class 1"),
+        ({"validation": np.zeros(N_ITEMS, bool)}, "no validation row"),
+        ({"validation": TRAIN_ROWS}, "both training and validation"),
+        ({"labels": LABELS[:-1]}, "numbers of rows differ"),
+        ({"labels": LABELS + 1}, "between 0 and 2"),
+        ({"labels": np.where(VALIDATION_ROWS, NO_LABEL, LABELS)}, "a validation row has no label"),
+    ],
+)
+def test_impossible_rows_are_refused(views, changed, message) -> None:
+    rows = {"labels": LABELS, "train": TRAIN_ROWS, "validation": VALIDATION_ROWS} | changed
+    with pytest.raises(ValueError, match=message):
+        train_disentangler(views, *rows.values(), N_CLASSES, TINY, 0)
 
 
-def test_nan_and_empty_views_cannot_be_encoded(views, trained) -> None:
-    bad = views | {"rhythm_view": np.full_like(views["rhythm_view"], np.nan)}
-    with pytest.raises(ValueError, match="rhythm_view has NaN"):
-        encode(trained[0], bad)
+def test_empty_views_cannot_be_encoded(views, trained) -> None:
     with pytest.raises(ValueError, match="no rows"):
         encode(trained[0], {name: view[:0] for name, view in views.items()})
 
@@ -488,10 +476,3 @@ def test_codes_of_lazy_views_are_those_of_arrays_and_only_wanted_ones_are_held(
     bad[33] = np.nan
     with pytest.raises(ValueError, match="rhythm_view has NaN or infinity in row 33"):
         encode(trained[0], views | {"rhythm_view": bad}, 7)
-
-
-def test_validation_rows_need_a_label(views) -> None:
-    labels = np.where(VALIDATION_ROWS, NO_LABEL, LABELS)
-
-    with pytest.raises(ValueError, match="a validation row has no label"):
-        train_disentangler(views, labels, TRAIN_ROWS, VALIDATION_ROWS, N_CLASSES, PLAIN, 0)

@@ -54,11 +54,11 @@ def test_classes_are_those_of_training_rows():
         pd.Series([None] * 6 + ["b", "c", "d"], dtype="string"),
     ],
 )
-def test_a_factor_that_training_rows_do_not_vary_in_is_none(values):
+def test_a_factor_that_is_constant_in_training_rows_is_none(values):
     assert factor_target(values, TRAINING) is None
 
 
-def test_other_rows_change_nothing_of_training_rows():
+def test_other_rows_do_not_change_training_rows():
     values = pd.Series([1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 0.5, 4.0])
     changed = values.where(TRAINING, 1000.0 * values)
     for name in ("values", "known", "cells"):

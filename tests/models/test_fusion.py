@@ -1,4 +1,4 @@
-"""Weights and temperatures of the hybrid on members whose worth is known."""
+"""Weights and temperatures of the hybrid on members of known accuracy."""
 
 import numpy as np
 import pytest
@@ -50,7 +50,7 @@ def test_a_poor_member_does_no_harm() -> None:
     )
 
 
-def test_noise_does_no_harm_where_few_rows_cannot_tell_it() -> None:
+def test_a_random_member_does_no_harm() -> None:
     members = {"noise": _noise(), "good": _good()}
     fused = _fit(members)
 
@@ -71,9 +71,8 @@ def test_weights_are_a_mean(n_members: int) -> None:
 
 
 @pytest.mark.parametrize("n_members", [2, 3, 4])
-def test_equal_members_weigh_alike(n_members: int) -> None:
+def test_equal_members_have_equal_weights(n_members: int) -> None:
     fused = _fit({f"m{number}": _good() for number in range(n_members)})
-
     np.testing.assert_allclose(fused.weights_, 1 / n_members)
 
 
@@ -106,7 +105,7 @@ def test_a_member_no_better_than_chance_has_no_weight() -> None:
     np.testing.assert_allclose(_fit({"wrong": wrong, "other": wrong}).weights_, 0.5)
 
 
-def test_what_two_members_think_improbable_is_ruled_out() -> None:
+def test_a_class_that_members_find_improbable_is_ruled_out() -> None:
     right = np.ones(120, dtype=bool)
     fused = _fit({"one": _member(right), "other": _member(right)})
     one, other = (np.tile(row, (5, 1)) for row in ([0.9, 0.1, 0.0], [0.0, 0.1, 0.9]))
@@ -181,7 +180,7 @@ def test_columns_follow_the_given_classes_in_any_order() -> None:
     np.testing.assert_array_equal(other_columns.predict(turned), sorted_columns.predict(members))
 
 
-def test_a_certain_and_wrong_member_is_survived() -> None:
+def test_a_confident_wrong_member_does_no_harm() -> None:
     wrong = np.roll(np.eye(3)[np.arange(120) % 3], 1, axis=1)
 
     members = {"wrong": wrong, "good": _good()}
@@ -225,7 +224,7 @@ def test_a_member_is_judged_on_the_rows_that_it_applies_to() -> None:
     assert np.isfinite(half.predict_proba({"some": partly, "noise": _noise()})).all()
 
 
-def test_what_no_member_applies_to_gets_equal_probabilities() -> None:
+def test_rows_to_which_no_member_applies_get_equal_probabilities() -> None:
     fused = _fit({"good": _good(), "fair": _good(0.6)})
     nothing = np.full((2, 3), np.nan)
 

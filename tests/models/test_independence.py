@@ -28,14 +28,14 @@ def _dependence(code: np.ndarray, factor: np.ndarray, cells: np.ndarray) -> floa
     return float(conditional_dependence(*map(ops.convert_to_tensor, parts)))
 
 
-def test_a_copy_depends_wholly_and_noise_hardly():
+def test_a_copy_is_fully_dependent_and_noise_hardly():
     factor = RNG.normal(size=(N, 1))
     one_cell = np.ones((N, 1))
     assert _dependence(factor, factor, one_cell) == pytest.approx(1.0, abs=1e-4)
     assert _dependence(RNG.normal(size=(N, 4)), factor, one_cell) < 0.1
 
 
-def test_what_the_cells_explain_is_not_counted():
+def test_dependence_explained_by_the_cells_does_not_count():
     # Code and factor follow the cell, and beside it have nothing in common.
     cell = RNG.integers(0, 4, N)
     code = cell[:, None] + 0.1 * RNG.normal(size=(N, 1))
@@ -83,7 +83,9 @@ def test_without_any_known_row_there_is_no_dependence():
     st.floats(1e-3, 1e3),
     st.integers(0, 2**31),
 )
-def test_it_lies_between_0_and_1_whatever_the_scale(n_rows, n_dims, n_cells, scale, seed):
+def test_dependence_lies_between_0_and_1_and_ignores_the_scale(
+    n_rows, n_dims, n_cells, scale, seed
+):
     rng = np.random.default_rng(seed)
     code = scale * rng.normal(size=(n_rows, n_dims))
     factor = rng.normal(size=(n_rows, 1))
@@ -93,7 +95,7 @@ def test_it_lies_between_0_and_1_whatever_the_scale(n_rows, n_dims, n_cells, sca
     assert found == pytest.approx(_dependence(3.0 * code, factor, cells), abs=5e-3)
 
 
-def test_minimising_it_takes_the_factor_out_of_a_code():
+def test_minimising_dependence_removes_the_factor_from_a_code():
     factor = RNG.normal(size=(N, 1)).astype(np.float32)
     own = RNG.normal(size=(N, 2)).astype(np.float32)
     code = keras.Variable(np.hstack([own, factor + 0.3 * own[:, :1]]))

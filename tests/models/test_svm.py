@@ -44,7 +44,7 @@ def _blobs(names: list[str], n_groups: int = 5, rows_per_group: int = 8, seed: i
 
 
 @pytest.mark.parametrize("names", [["b", "a"], ["oak", "ash", "yew", "elm"]])
-def test_separated_blobs_are_told_apart_and_columns_follow_the_class_names(
+def test_separated_blobs_are_recognised_and_columns_follow_the_class_names(
     names: list[str],
 ) -> None:
     fitted = _calibrated(_blobs(names), _blobs(names, seed=2))
@@ -288,10 +288,8 @@ def test_rows_without_features_have_no_probabilities() -> None:
 @pytest.mark.parametrize("n_rows", [2, 3])
 def test_few_rows_of_each_class_make_fewer_folds(n_rows: int) -> None:
     target = np.repeat(["a", "b"], n_rows)
-    features = (
-        np.random.default_rng(0).standard_normal((len(target), 3))
-        + 9.0 * (target == "b")[:, np.newaxis]
-    )
+    noise = np.random.default_rng(0).standard_normal((len(target), 3))
+    features = noise + 9.0 * (target == "b")[:, np.newaxis]
     rows = Rows(features, target, np.arange(len(target)).astype(str))
     assert len(svm._inner_folds(rows, 4, seed=0)) == n_rows
     fitted = fit_svm(rows, search_svm(rows, _parameters(), seed=0))

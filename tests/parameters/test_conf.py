@@ -45,7 +45,7 @@ def _restated(values: Any, name: str) -> Iterator[str]:
 
 
 @pytest.mark.parametrize("env", ENVIRONMENTS)
-def test_no_environment_says_a_default_again(env: str) -> None:
+def test_no_environment_repeats_a_default(env: str) -> None:
     file = CONF / env / "parameters.yml"
     written = yaml.safe_load(file.read_text()) if file.exists() else {}
     for key, values in written.items():
@@ -54,7 +54,7 @@ def test_no_environment_says_a_default_again(env: str) -> None:
             assert [*_restated(given, key)] == []
 
 
-def test_no_corpus_or_protocol_says_a_default_again() -> None:
+def test_no_corpus_or_protocol_repeats_a_default() -> None:
     loader = OmegaConfigLoader(conf_source=str(CONF), **CONFIG_LOADER_ARGS)
     for kinds, model in (("_corpora", Corpus), ("_protocols", Protocol)):
         for name, values in loader["parameters"][kinds].items():

@@ -28,7 +28,7 @@ CORPUS = {"sources": [{"folder": "mine"}], "analysis": ANALYSIS}
         ("normalise_energy", "perhaps"),
     ],
 )
-def test_clips_that_cannot_be_made_are_refused_by_the_key(key: str, value: Any) -> None:
+def test_an_invalid_value_of_the_analysis_is_refused_by_its_key(key: str, value: Any) -> None:
     assert {name.split(".")[0] for name in refused(p.Analysis, {**ANALYSIS, key: value})} == {key}
 
 
@@ -59,9 +59,7 @@ def test_a_band_must_rise_and_end_at_half_of_the_sampling_rate(
 
 
 def test_a_band_may_end_at_half_of_the_sampling_rate() -> None:
-    analysis = p.Analysis.model_validate({**ANALYSIS, "band_hz": [100, 8000]})
-
-    assert analysis.band_hz == (100.0, 8000.0)
+    assert p.Analysis(**ANALYSIS, band_hz=[100, 8000]).band_hz == (100.0, 8000.0)
 
 
 @pytest.mark.parametrize(
@@ -100,9 +98,7 @@ def test_a_source_is_known_by_its_keys() -> None:
         ("mine", {"folder": "valid dictionary"}),
     ],
 )
-def test_what_is_wrong_with_a_source_is_told_of_the_kind_that_is_meant(
-    source: object, messages: dict[str, str]
-) -> None:
+def test_errors_of_a_source_concern_its_own_kind(source: object, messages: dict[str, str]) -> None:
     errors = refused(p.Corpus, {**CORPUS, "sources": [source]})
 
     keys = {key.removeprefix("sources.0").strip("."): text for key, text in errors.items()}

@@ -40,7 +40,7 @@ def test_a_wrong_value_of_a_split_is_refused_by_its_key(key: str, value: Any) ->
         ),
     ],
 )
-def test_a_split_that_cannot_be_made_is_told(values: dict[str, Any], message: str) -> None:
+def test_impossible_splits_are_refused(values: dict[str, Any], message: str) -> None:
     (told,) = refused(p.Split, {"strategy": "column", **values}).values()
 
     assert message in told

@@ -193,11 +193,11 @@ def check_finish(
     after = chunk_times(project)
     assert before.items() <= after.items(), "a stored chunk was computed again"
     used = re.findall(r"\d+ of \d+ (?:stored )?chunks [a-z ]*reused", output)
-    used += re.findall(r"training is resumed from epoch \d+|training had finished", output)
+    used += re.findall(r"training resumes after epoch \d+|training had finished", output)
     if any(path.suffix == ".json" for path in before):
         assert "are reused" in output, output
     if saved:
-        resumed = f"training is resumed from epoch {saved}"
+        resumed = f"training resumes after epoch {saved}"
         assert resumed in output or "training had finished" in output, output
     check_versions(project)
     assert not list(project.glob("data/**/.saving-*/*")), "leftovers"

@@ -1,4 +1,4 @@
-"""Stands for a member that could not be fitted."""
+"""Placeholder for a member of the hybrid that could not be fitted."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 
 
 class AbsentMember(ClassifierMixin, BaseEstimator):
-    """Says nothing about any row; the hybrid goes on without it.
+    """Predicts NaN for every row, so that the hybrid ignores it.
 
     Parameters
     ----------
@@ -27,5 +27,5 @@ class AbsentMember(ClassifierMixin, BaseEstimator):
         return np.asarray(self.classes, dtype=object)
 
     def predict_proba(self, features: NDArray[np.float64]) -> NDArray[np.float64]:
-        """NaN, (n_rows, n_classes)."""
+        """Return NaN, (n_rows, n_classes)."""
         return np.full((len(features), len(self.classes)), np.nan)

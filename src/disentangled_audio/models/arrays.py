@@ -1,4 +1,4 @@
-"""Arrays as the catalog keeps them."""
+"""Arrays of the catalog: computed chunk by chunk, with notes about windows and recordings."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from disentangled_audio.models.windows import Windows
 
-# Attributes of views of clips that were cut into windows.
+# Zarr attributes of the views of clips that were cut into windows.
 ITEMS, LOUDEST = "items", "loudest"
 
 
@@ -28,51 +28,51 @@ def computed(
     parameters: Any,
     chunks: Path,
     parallel: ParallelParameters,
-    beside: "NDArray[Any] | None" = None,
+    row_values: "NDArray[Any] | None" = None,
 ) -> "dict[str, zarr.Array[Any]]":
-    """Arrays whose rows follow from those of another one, chunk by chunk.
+    """Compute arrays from the rows of another array, chunk by chunk; finished chunks are reused.
 
     Parameters
     ----------
     name : str
-        Of the array, if `work` gives one; of the folder that keeps its chunks.
-    source : zarr.Array
-        Stamped; (n_items, ...).
+        Name of the array, if `work` returns one, and of the folder of its chunks.
+    source : (n_items, ...)
+        Stamped array.
     work : callable
-        Gives one array, or several by name, from some rows of the source.
+        Returns one array, or several by name, for some rows of the source.
     parameters : anything that JSON can hold
-        All that the result depends on beside the source and the code.
+        Everything else that the result depends on, except the code.
     chunks : Path
-        Where chunks are kept.
+        Folder for finished chunks.
     parallel : ParallelParameters
-    beside : (n_items,), optional
-        Something of each row that `work` takes as its second argument; hashed with `parameters`.
+    row_values : (n_items,), optional
+        A value for each row, the second argument of `work`; hashed with `parameters`.
     """
     from disentangled_audio.storage.chunk_store import stored_arrays
     from disentangled_audio.storage.hashing import code_hash, short_hash
 
-    known = [] if beside is None else beside.tolist()
+    known = [] if row_values is None else row_values.tolist()
     key = short_hash([code_hash("features"), stamp_of(source), source.shape, parameters, known])
     with chunk_progress(name, "items") as progress:
         return stored_arrays(
             chunks / f"{name}-{key}",
             source.shape[0],
             source.chunks[0],
-            _OfRows(name, source, work, beside),
+            _RowWork(name, source, work, row_values),
             parallel,
             progress,
         )
 
 
 def note_windows(view: "zarr.Array[Any]", windows: "Windows") -> "zarr.Array[Any]":
-    """Let an array of views say which of its rows belong together; whole clips need no note."""
+    """Store in a view's attributes which rows belong to one clip; whole clips need no note."""
     if not windows.are_whole:
         view.attrs.update({ITEMS: windows.items.tolist(), LOUDEST: windows.loudest.tolist()})
     return view
 
 
 def windows_of(view: "zarr.Array[Any]") -> "Windows":
-    """Which clip each row of a view belongs to; whoever indexes views by clips asks here."""
+    """Read from a view's attributes which clip each of its rows belongs to."""
     import numpy as np
 
     from disentangled_audio.models.windows import Windows
@@ -84,13 +84,14 @@ def windows_of(view: "zarr.Array[Any]") -> "Windows":
 
 @dataclass(frozen=True)
 class NamedRows:
-    """A view that names the recording of a row that cannot be used.
+    """A view whose errors name the recording of the bad row.
 
     Attributes
     ----------
-    name : of the view in the catalog.
+    name : str
+        Catalog entry of the view.
     view : (n_rows, ...)
-    recording_id : of each row's item.
+    recording_id : (n_rows,)
     """
 
     name: str
@@ -99,15 +100,15 @@ class NamedRows:
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """Of the view."""
+        """Shape of the view."""
         return self.view.shape
 
     def __getitem__(self, rows: slice) -> "NDArray[Any]":
-        """Some neighbouring rows."""
+        """Read neighbouring rows."""
         return self._checked(self.view[rows], self.recording_id[rows])
 
     def where(self, rows: "NDArray[Any]") -> "NDArray[Any]":
-        """Rows for which a mask is true."""
+        """Read the rows for which a mask is true."""
         return self._checked(self.view.oindex[rows], self.recording_id[rows])
 
     def _checked(self, values: "NDArray[Any]", recording_id: "NDArray[Any]") -> "NDArray[Any]":
@@ -124,14 +125,14 @@ class NamedRows:
 
 
 def named_views(table: "pd.DataFrame", **views: "zarr.Array[Any]") -> dict[str, NamedRows]:
-    """Views by name, whose rows know their recording; the table has a row an item."""
+    """Wrap views as `NamedRows`; the table has one row per item."""
     items = windows_of(next(iter(views.values()))).items
     names = table["recording_id"].to_numpy()[items]
     return {name: NamedRows(name, view, names) for name, view in views.items()}
 
 
 def in_memory(values: "NDArray[Any]", **attributes: Any) -> "zarr.Array[Any]":
-    """A small array in the form of the large ones, in one chunk."""
+    """Wrap a small array as a zarr array of one chunk."""
     import zarr
 
     chunks = tuple(max(1, length) for length in values.shape)
@@ -139,15 +140,15 @@ def in_memory(values: "NDArray[Any]", **attributes: Any) -> "zarr.Array[Any]":
 
 
 @dataclass(frozen=True)
-class _OfRows:
-    """Work on some rows of an array; travels to the workers."""
+class _RowWork:
+    """Work on some rows of an array; it is sent to the workers."""
 
     name: str
-    source: Any
+    source: "zarr.Array[Any]"
     work: Callable[..., Any]
-    beside: Any = None
+    row_values: "NDArray[Any] | None"
 
-    def __call__(self, rows: slice) -> dict[str, Any]:
-        more = [] if self.beside is None else [self.beside[rows]]
-        made = self.work(self.source[rows], *more)
-        return made if isinstance(made, dict) else {self.name: made}
+    def __call__(self, rows: slice) -> "dict[str, NDArray[Any]]":
+        values = [] if self.row_values is None else [self.row_values[rows]]
+        result = self.work(self.source[rows], *values)
+        return result if isinstance(result, dict) else {self.name: result}

@@ -1,9 +1,9 @@
-"""Keras layers that change views at random in training."""
+"""Keras layers that change views at random during training."""
 
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import Any
+from typing import Any, ClassVar
 
 import keras
 import numpy as np
@@ -13,7 +13,12 @@ _PACKAGE = "disentangled_audio"
 
 
 class _TrainingOnly(keras.layers.Layer):
-    """A layer that changes its input at random in training and is the identity otherwise."""
+    """A layer that changes its input at random in training and is the identity otherwise.
+
+    `seed` is the seed of the draws; `settings` names the other arguments of the constructor.
+    """
+
+    settings: ClassVar[tuple[str, ...]] = ()
 
     def __init__(self, seed: int = 0, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -21,7 +26,7 @@ class _TrainingOnly(keras.layers.Layer):
         self.seed_generator = keras.random.SeedGenerator(seed)
 
     def call(self, inputs: Any, training: bool | None = None) -> Any:
-        """Augment (n_items, n_frames, n_bands) in training; else return it as it is."""
+        """Augment (n_items, n_frames, n_bands) in training; otherwise return it unchanged."""
         return self.augment(inputs) if training else inputs
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
@@ -30,7 +35,7 @@ class _TrainingOnly(keras.layers.Layer):
 
     @abstractmethod
     def augment(self, inputs: Any) -> Any:
-        """Change the input at random; each item on its own."""
+        """Change each item at random, independently of the others."""
 
     def uniform(self, shape: tuple[Any, ...], low: float, high: float) -> Any:
         """Draw from a uniform distribution."""
@@ -42,16 +47,17 @@ class _TrainingOnly(keras.layers.Layer):
 
     def get_config(self) -> dict[str, Any]:
         """Arguments that rebuild the layer."""
-        return {**super().get_config(), "seed": self.seed}
+        own = {name: getattr(self, name) for name in (*self.settings, "seed")}
+        return {**super().get_config(), **own}
 
 
 @keras.saving.register_keras_serializable(package=_PACKAGE)
 class RandomTimeResampling(_TrainingOnly):
-    """Stretch random segments of the time axis, so that what follows cannot rely on timing.
+    """Stretch random segments of the time axis, so that later layers cannot rely on timing.
 
-    The axis is cut into segments of random length and each is stretched by its own factor. The
-    result is scaled back to the input's number of frames, so that no end is lost: overall
-    duration is what time normalisation has already taken away.
+    The axis is cut into segments of random length, and each is stretched by its own factor. The
+    result is scaled back to the input's number of frames, so that both ends stay; time
+    normalisation has already removed the overall duration.
 
     Parameters
     ----------
@@ -59,14 +65,14 @@ class RandomTimeResampling(_TrainingOnly):
         Shortest and longest segment.
     stretch : float
         Factors are drawn from 1 - stretch to 1 + stretch.
-    seed : int
-        Seed of the draws.
 
     References
     ----------
     Qian et al. (2020), "Unsupervised speech decomposition via triple information bottleneck",
     section 3.2 (random resampling).
     """
+
+    settings = ("min_frames", "max_frames", "stretch")
 
     def __init__(
         self, min_frames: int, max_frames: int, stretch: float, seed: int = 0, **kwargs: Any
@@ -79,7 +85,7 @@ class RandomTimeResampling(_TrainingOnly):
     def augment(self, inputs: Any) -> Any:
         """Resample each item of (n_items, n_frames, n_bands) at its own random positions."""
         n_items, n_frames = ops.shape(inputs)[0], inputs.shape[1]
-        # Enough segments to fill the axis even if all are as short as allowed.
+        # Enough segments to fill the axis even if all have the minimum length.
         n_segments = -(-n_frames // self.min_frames)
         shape = (n_items, n_segments)
         lengths = self.uniform(shape, float(self.min_frames), float(self.max_frames))
@@ -89,34 +95,25 @@ class RandomTimeResampling(_TrainingOnly):
         stretched = lengths * self.uniform(shape, 1.0 - self.stretch, 1.0 + self.stretch)
         stretched_ends = ops.cumsum(stretched, axis=1)
         total = stretched_ends[:, -1:]
-        # Each output frame has passed through every earlier segment and part of its own.
+        # Each output frame lies behind all earlier segments and a part of its own.
         output = ops.linspace(0.0, 1.0, n_frames)[None, :, None] * total[:, :, None]
         passed = output - (stretched_ends - stretched)[:, None, :]
         share = ops.clip(passed / ops.maximum(stretched, 1e-6)[:, None, :], 0.0, 1.0)
         positions = ops.sum(share * lengths[:, None, :], axis=2)
         return interpolate_axis(inputs, positions, axis=1)
 
-    def get_config(self) -> dict[str, Any]:
-        """Arguments that rebuild the layer."""
-        own = {
-            "min_frames": self.min_frames,
-            "max_frames": self.max_frames,
-            "stretch": self.stretch,
-        }
-        return {**super().get_config(), **own}
-
 
 @keras.saving.register_keras_serializable(package=_PACKAGE)
 class RandomTimeShift(_TrainingOnly):
-    """Move either end of the time axis, as if the clip had been trimmed a little differently.
+    """Move both ends of the time axis, as if the clip had been trimmed slightly differently.
 
     Parameters
     ----------
     share : float
-        Largest move of an end, as a share of the axis; outside, the edge frame is repeated.
-    seed : int
-        Seed of the draws.
+        Largest move of an end, as a share of the axis; the edge frame is repeated outside.
     """
+
+    settings = ("share",)
 
     def __init__(self, share: float, seed: int = 0, **kwargs: Any) -> None:
         super().__init__(seed=seed, **kwargs)
@@ -131,10 +128,6 @@ class RandomTimeShift(_TrainingOnly):
         positions = last * (first_share + steps * (last_share - first_share))
         return interpolate_axis(inputs, ops.clip(positions, 0.0, float(last)), axis=1)
 
-    def get_config(self) -> dict[str, Any]:
-        """Arguments that rebuild the layer."""
-        return {**super().get_config(), "share": self.share}
-
 
 @keras.saving.register_keras_serializable(package=_PACKAGE)
 class RandomFrequencyWarp(_TrainingOnly):
@@ -144,13 +137,13 @@ class RandomFrequencyWarp(_TrainingOnly):
     ----------
     share : float
         The axis is stretched by 1 - share to 1 + share.
-    seed : int
-        Seed of the draws.
 
     References
     ----------
     Jaitly and Hinton (2013), "Vocal tract length perturbation improves speech recognition".
     """
+
+    settings = ("share",)
 
     def __init__(self, share: float, seed: int = 0, **kwargs: Any) -> None:
         super().__init__(seed=seed, **kwargs)
@@ -163,25 +156,21 @@ class RandomFrequencyWarp(_TrainingOnly):
         positions = factors * ops.arange(n_bands, dtype="float32")[None, :]
         return interpolate_axis(inputs, ops.clip(positions, 0.0, n_bands - 1.0), axis=2)
 
-    def get_config(self) -> dict[str, Any]:
-        """Arguments that rebuild the layer."""
-        return {**super().get_config(), "share": self.share}
-
 
 @keras.saving.register_keras_serializable(package=_PACKAGE)
 class RandomEqualisation(_TrainingOnly):
-    """Add a smooth random spectrum to all frames alike, as another microphone would.
+    """Add the same smooth random spectrum to all frames, as another microphone would.
 
     Parameters
     ----------
     strength : float
-        Standard deviation of the tilt (half a cosine over the bands), in the input's unit. The
-        k-th cosine gets 1/k of it.
+        Standard deviation of the tilt (half a cosine over the bands), in the input's unit. That of
+        the k-th cosine is 1/k of it.
     n_cosines : int
-        How many cosines; the first is the tilt.
-    seed : int
-        Seed of the draws.
+        Number of cosines; the first is the tilt.
     """
+
+    settings = ("strength", "n_cosines")
 
     def __init__(self, strength: float, n_cosines: int = 4, seed: int = 0, **kwargs: Any) -> None:
         super().__init__(seed=seed, **kwargs)
@@ -197,24 +186,20 @@ class RandomEqualisation(_TrainingOnly):
         curves = ops.matmul(amounts, ops.convert_to_tensor(cosines.astype(np.float32)))
         return inputs + curves[:, None, :]
 
-    def get_config(self) -> dict[str, Any]:
-        """Arguments that rebuild the layer."""
-        return {**super().get_config(), "strength": self.strength, "n_cosines": self.n_cosines}
-
 
 @keras.saving.register_keras_serializable(package=_PACKAGE)
 class RandomNoiseFloor(_TrainingOnly):
-    """Raise what is quieter than a random level to that level, as steady background noise would.
+    """Raise values below a random level to that level, as steady background noise would.
 
-    In decibels the louder of two uncorrelated sounds is nearly their sum.
+    In decibels, the sum of two uncorrelated sounds is nearly the louder one.
 
     Parameters
     ----------
     highest : float
         Levels are drawn from 0 to this, in the input's unit.
-    seed : int
-        Seed of the draws.
     """
+
+    settings = ("highest",)
 
     def __init__(self, highest: float, seed: int = 0, **kwargs: Any) -> None:
         super().__init__(seed=seed, **kwargs)
@@ -225,27 +210,23 @@ class RandomNoiseFloor(_TrainingOnly):
         floors = self.uniform((ops.shape(inputs)[0], 1, 1), 0.0, self.highest)
         return ops.maximum(inputs, floors)
 
-    def get_config(self) -> dict[str, Any]:
-        """Arguments that rebuild the layer."""
-        return {**super().get_config(), "highest": self.highest}
-
 
 @keras.saving.register_keras_serializable(package=_PACKAGE)
 class RandomEarlyLevel(_TrainingOnly):
-    """Raise or lower what follows the first frames, as another distance from the source would.
+    """Raise or lower all frames after the first ones, as another distance from the source would.
 
-    The direct sound falls with the distance, the reverberant field does not. The peak of a view
-    stays 1, so that only the relation of the two changes.
+    The level of the direct sound falls with distance, that of the reverberant field does not. The
+    peak of a view stays 1, so that only the ratio of the two changes.
 
     Parameters
     ----------
     largest : float
-        Changes are drawn between minus and plus this, in the input's unit.
+        Changes are drawn from -largest to largest, in the input's unit.
     early_frames : int
-        The direct sound ends after 1 to so many frames.
-    seed : int
-        Seed of the draws.
+        The direct sound ends after 1 to this number of frames.
     """
+
+    settings = ("largest", "early_frames")
 
     def __init__(self, largest: float, early_frames: int, seed: int = 0, **kwargs: Any) -> None:
         super().__init__(seed=seed, **kwargs)
@@ -253,7 +234,7 @@ class RandomEarlyLevel(_TrainingOnly):
         self.early_frames = early_frames
 
     def augment(self, inputs: Any) -> Any:
-        """Change each item of (n_items, n_frames, n_bands), whose values are 0 to 1."""
+        """Change each item of (n_items, n_frames, n_bands), with values from 0 to 1."""
         shape = (ops.shape(inputs)[0], 1, 1)
         change = self.uniform(shape, -self.largest, self.largest)
         ends = ops.floor(self.uniform(shape, 1.0, self.early_frames + 1.0))
@@ -262,28 +243,23 @@ class RandomEarlyLevel(_TrainingOnly):
         peak = ops.max(changed, axis=(1, 2), keepdims=True)
         return ops.clip(changed + 1.0 - peak, 0.0, 1.0)
 
-    def get_config(self) -> dict[str, Any]:
-        """Arguments that rebuild the layer."""
-        config = {"largest": self.largest, "early_frames": self.early_frames}
-        return {**super().get_config(), **config}
-
 
 @keras.saving.register_keras_serializable(package=_PACKAGE)
 class RandomMask(_TrainingOnly):
-    """Blank one stretch of frames and one of bands with zeros, the mean of standardised views.
+    """Set one range of frames and one of bands to zero, the mean of standardised views.
 
     Parameters
     ----------
     share : float
-        Longest stretch, as a share of its axis.
-    seed : int
-        Seed of the draws.
+        Largest range, as a share of its axis.
 
     References
     ----------
     Park et al. (2019), "SpecAugment: a simple data augmentation method for automatic speech
     recognition".
     """
+
+    settings = ("share",)
 
     def __init__(self, share: float, seed: int = 0, **kwargs: Any) -> None:
         super().__init__(seed=seed, **kwargs)
@@ -302,20 +278,16 @@ class RandomMask(_TrainingOnly):
         index = ops.arange(length, dtype="float32")[None, :]
         return 1.0 - ops.cast((index >= begin) & (index < begin + size), "float32")
 
-    def get_config(self) -> dict[str, Any]:
-        """Arguments that rebuild the layer."""
-        return {**super().get_config(), "share": self.share}
-
 
 def interpolate_axis(inputs: Any, positions: Any, axis: int) -> Any:
-    """Linear interpolation of each item at its own positions along one axis.
+    """Interpolate each item linearly at its own positions along one axis.
 
     Parameters
     ----------
     inputs : (n_items, n_frames, n_bands)
         Values on a grid.
     positions : (n_items, n_out)
-        Where to read, in steps of the grid, inside it.
+        Positions within the grid, in steps.
     axis : int
         1 for frames, 2 for bands.
 
@@ -325,7 +297,7 @@ def interpolate_axis(inputs: Any, positions: Any, axis: int) -> Any:
         Interpolated values.
     """
     grid = ops.arange(inputs.shape[axis], dtype="float32")
-    # Triangular weights as a matrix product: short axes make this faster than gathering.
+    # A product with triangular weights is faster than gathering on short axes.
     weights = ops.relu(1.0 - ops.abs(positions[:, :, None] - grid[None, None, :]))
     if axis == 1:
         return ops.matmul(weights, inputs)

@@ -21,8 +21,7 @@ def _decay_values(acoustics: pd.DataFrame) -> NDArray[np.float64]:
     from disentangled_audio.models.decay_features import decay_features
 
     measured = acoustics.drop(columns=["recording_id", "reasons"], errors="ignore")
-    values, _ = decay_features(measured.to_numpy(dtype=float), list(measured))
-    return values
+    return decay_features(measured.to_numpy(dtype=float), list(measured))
 
 
 @dataclass(frozen=True)
@@ -32,22 +31,22 @@ class Member:
     Attributes
     ----------
     label : str
-        What people call it.
+        Display name.
     says : str
-        What it is, for those who read a report.
+        Description for the report.
     entry : str
-        The catalog's entry that it reads, a table or an array with one row an item.
+        Catalog entry of its features, a table or an array with one row per item.
     values : callable
-        From that entry to its features, (n_items, n_features). An item whose features are NaN is
-        not judged.
+        Converts that entry to features, (n_items, n_features). It gives no probabilities for an
+        item whose features are NaN.
     augmented : str, optional
-        Entry with further training rows.
+        Catalog entry of additional training rows.
     provisional : str, optional
-        Entry with the same features for the fit that judges validation rows, where features are
-        themselves learned from these.
+        Catalog entry of the same features from a model that has not seen validation rows; the fit
+        that predicts validation rows uses it.
     is_optional : bool
-        Whether it is trained only where `hybrid.members` names it, and left out of the hybrid where
-        it cannot be trained.
+        Whether it is trained only if `hybrid.members` names it, and dropped from the hybrid if it
+        cannot be trained.
     """
 
     label: str
@@ -60,12 +59,12 @@ class Member:
 
     @property
     def further(self) -> dict[str, str]:
-        """Entries that training takes beside features, by what they are for."""
+        """Additional catalog entries that training reads, by role."""
         entries = {"augmented": self.augmented, "provisional": self.provisional}
         return {name: entry for name, entry in entries.items() if entry is not None}
 
 
-# By name, in the order in which figures and tables show them. `svm` is the published one.
+# In the order of figures and tables. `svm` is the published model.
 BANK = {
     "svm": Member(
         "Fourier + SVM",
@@ -104,22 +103,16 @@ MODELS = (*MEMBERS, HYBRID)
 
 
 def check_members(names: list[str]) -> None:
-    """Stop where the configuration names a member that is not in the bank.
-
-    Raises
-    ------
-    UserError
-        Naming it, and those that there are.
-    """
+    """Raise UserError if the configuration names a member that is not in the bank."""
     unknown = [name for name in names if name not in MEMBERS]
     if unknown:
         raise UserError(
-            f"hybrid.members: the bank has no '{unknown[0]}'; it has {', '.join(MEMBERS)}"
+            f"hybrid.members: the bank has no '{unknown[0]}'; choose from {', '.join(MEMBERS)}"
         )
 
 
 def fusion_of(parameters: HybridParameters) -> Any:
-    """The hybrid before it is fitted."""
+    """The unfitted hybrid."""
     from disentangled_audio.models.fusion import ProbabilityFusion
 
     return ProbabilityFusion(parameters.max_temperature)

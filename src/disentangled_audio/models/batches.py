@@ -1,4 +1,4 @@
-"""Rows that the disentangler is trained on or judged by, in batches."""
+"""Training and validation rows of the disentangler, in batches."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from disentangled_audio.models.factor_targets import FactorTarget
 from disentangled_audio.models.views import VIEW_NAMES
 from disentangled_audio.parameters import DisentanglerParameters
 
-# Of a training row whose class is not known.
+# Label of a training row whose class is unknown.
 NO_LABEL = -1
 
 
 class Rows:
-    """Some rows of the views with what the losses need; only batches are copied."""
+    """Some rows of the views, with the labels that the losses need; only batches are copied."""
 
     def __init__(
         self,
@@ -34,22 +34,22 @@ class Rows:
         self._index = np.flatnonzero(rows)
         target = np.zeros((len(own), n_classes), dtype=np.float32)
         target[known, own[known]] = 1.0
-        # A mean over all rows then is the mean over those of known class.
-        of_known = known.astype(np.float32) * np.float32(len(own) / known.sum())
-        weight = of_known.copy()
+        # Scaled so that a mean over all rows is the mean over rows of known class.
+        known_weight = known.astype(np.float32) * np.float32(len(own) / known.sum())
+        weight = known_weight.copy()
         if parameters.losses.balance_classes:
             weight[known] *= _class_weights(own[known], n_classes)
-        self._labels = {"target": target, "known": of_known, "weight": weight}
+        self._labels = {"target": target, "known": known_weight, "weight": weight}
         for name, factor in targets.items():
             self._labels[f"values of {name}"] = factor.values[rows]
             self._labels[f"known of {name}"] = factor.known[rows]
             self._labels[f"cells of {name}"] = factor.cells[rows]
 
     def batch(self, numbers: NDArray[np.integer]) -> dict[str, tf.Tensor]:
-        """Rows by their numbers among these rows."""
+        """Views and labels of the rows with these numbers, counted among the chosen rows."""
         index = self._index[numbers]
         views = {name: tf.constant(view[index], tf.float32) for name, view in self._views.items()}
-        return views | {name: tf.constant(of[numbers]) for name, of in self._labels.items()}
+        return views | {name: tf.constant(values[numbers]) for name, values in self._labels.items()}
 
     def specification(self) -> dict[str, tf.TensorSpec]:
         """Type and shape of a batch of any number of rows."""
@@ -61,7 +61,7 @@ class Rows:
 
 
 def some_rows(rows: NDArray[np.bool_], max_rows: int, seed: int) -> NDArray[np.bool_]:
-    """The rows, or a random part of them where they are more than `max_rows`."""
+    """At most `max_rows` of the rows; of more, a random part."""
     if rows.sum() <= max_rows:
         return rows
     some = np.zeros_like(rows)
@@ -71,7 +71,7 @@ def some_rows(rows: NDArray[np.bool_], max_rows: int, seed: int) -> NDArray[np.b
 
 
 def _class_weights(labels: NDArray[np.integer], n_classes: int) -> NDArray[np.float32]:
-    """Weights of mean 1 that give each class that occurs the same total."""
+    """Weights of mean 1 with the same total for each class that occurs."""
     counts = np.bincount(labels, minlength=n_classes)
     weights = len(labels) / (np.count_nonzero(counts) * np.maximum(counts, 1))
     return weights[labels].astype(np.float32)
@@ -84,13 +84,8 @@ def check_rows(
     validation_rows: NDArray[np.bool_],
     n_classes: int,
 ) -> None:
-    """Stop where rows cannot be trained on and judged by.
-
-    Raises
-    ------
-    ValueError
-        If parts do not fit each other, are empty or overlap, a view has NaN, or a label is missing.
-    """
+    """Raise ValueError if parts differ in length, are empty or overlap, or if a view has NaN or
+    infinity or a label is missing."""
     lengths = {name: len(views[name]) for name in VIEW_NAMES}
     lengths |= {
         "labels": len(labels),
@@ -98,7 +93,7 @@ def check_rows(
         "validation_rows": len(validation_rows),
     }
     if len(set(lengths.values())) > 1:
-        raise ValueError(f"rows do not fit each other: {lengths}")
+        raise ValueError(f"numbers of rows differ: {lengths}")
     for name, rows in (("training", train_rows), ("validation", validation_rows)):
         if not rows.any():
             raise ValueError(f"there is no {name} row")

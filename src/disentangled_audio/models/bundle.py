@@ -1,14 +1,13 @@
 """A trained run in one file that needs neither the project nor its configuration.
 
 A bundle is a ZIP archive with a fixed list of members, stored without compression: the models in
-skops and Keras format, what they were trained on as far as new recordings are compared with it, a
-manifest, a model card, and the SHA-256 of each. It has no path and no name of a recording, and the
-same run gives the same bytes.
+skops and Keras format, a summary of the training recordings with which new ones are compared, a
+manifest, a model card, and the SHA-256 of each member. It contains no path and no recording's name.
+The same run gives the same bytes.
 
-The hashes find a bundle that was damaged or edited. Whoever forges a bundle can compute new ones,
-so they are no signature: for that, models are read by `storage.skops_files` and
-`storage.keras_files`, which make nothing but the types that this project writes. Take bundles from
-those whose answers you trust.
+The hashes reveal damage and edits. They are not a signature, because a forger can recompute them.
+Therefore `storage.skops_files` and `storage.keras_files` create only types that this project
+writes. Use bundles only from people whose results you trust.
 """
 
 import hashlib
@@ -36,13 +35,13 @@ from disentangled_audio.storage.temporaries import write_whole
 
 _KERAS = ("disentangler",)
 MANIFEST, REFERENCE, CARD, HASHES = "manifest.json", "reference.npz", "README.md", "hashes.json"
-# Beside the models.
+# All members except the models.
 MEMBERS = (MANIFEST, CARD, REFERENCE, HASHES)
-# A bundle of 60,000 recordings takes some 100 MB.
+# A bundle for 60,000 recordings has about 100 MB.
 MAX_BYTES = 2**31
-# Parameters that say how recordings are prepared.
+# Parameters that describe how recordings are prepared.
 _PREPARATION = ("fourier", "views", "cepstra", "acoustic", "disentangler", "seed")
-# ZIP knows no earlier date.
+# The earliest date that ZIP can store.
 _DATE = (1980, 1, 1, 0, 0, 0)
 
 
@@ -60,17 +59,17 @@ class _ReferenceFacts(BaseModel):
 
 
 class BundleManifest(BaseModel):
-    """What a bundle says of itself.
+    """Contents of `manifest.json`.
 
     Attributes
     ----------
-    format : of the bundle.
+    format : version of the bundle's format.
     run_id, corpus, protocol, fold : the run that trained the models.
-    packages : versions of packages then.
-    feature_code, feature_schema : what computed the features, and their names and shapes.
-    parameters : of the preparation of recordings, `corpus` and `protocol` reduced to what new
-        recordings need.
-    reference : of the recordings of the corpus.
+    packages : package versions during training.
+    feature_code, feature_schema : hash of the code for features, and their names and shapes.
+    parameters : how recordings are prepared; `corpus` and `protocol` keep only what new recordings
+        need.
+    reference : plain values of the reference.
     """
 
     model_config = ConfigDict(extra="forbid", strict=True)
@@ -88,25 +87,25 @@ class BundleManifest(BaseModel):
 
 
 def write_bundle(run: TrainedRun, path: Path, card: str) -> None:
-    """Write the models of a run as one file, whole or not at all.
+    """Write the models of a run as one file, atomically.
 
     Parameters
     ----------
     run : TrainedRun
     path : Path
-        Must not exist.
+        A file that does not exist yet.
     card : str
         The model card, in Markdown.
 
     Raises
     ------
     UserError
-        If there is a file of that name, or the run's files are not what it made.
+        If the file exists, or a file of the run was changed after the run.
     """
     if path.exists():
         raise UserError(f"{path} exists already; remove it, or name another file")
     if not path.absolute().parent.is_dir():
-        raise UserError(f"{path} cannot be written: {path.parent} is no folder; make it first")
+        raise UserError(f"{path} cannot be written: {path.parent} is no folder; create it first")
     contents = read_files(run)
     facts, arrays = read_reference(contents, run.parameters["seed"]).packed()
     manifest = BundleManifest(
@@ -129,26 +128,21 @@ def write_bundle(run: TrainedRun, path: Path, card: str) -> None:
 
 
 def read_bundle(path: Path) -> tuple[dict[str, Any], Reference, dict[str, Any]]:
-    """What a bundle holds, after every byte of it has been compared with its hash.
-
-    Returns
-    -------
-    manifest : dict
-    reference : Reference
-    models : dict
-        By name.
+    """Read the manifest, the reference and the models by name; every member's hash is checked.
 
     Raises
     ------
     UserError
-        If it is no bundle, was changed (names the member), or needs another version of a package.
+        If the file is not a bundle, a member was changed, or a package has another version.
     """
     members = _members(path)
     place = f"{path}:{MANIFEST}"
     try:
         manifest = BundleManifest.model_validate_json(members[MANIFEST])
     except ValidationError as error:
-        raise UserError(f"{place} is of another version of this project: {error}") from error
+        raise UserError(
+            f"{place} is of another version of this project; install that version: {error}"
+        ) from error
     facts = manifest.model_dump()
     check_software(facts)
     arrays = read_arrays(members[REFERENCE], f"{path}:{REFERENCE}")
@@ -162,7 +156,7 @@ def read_bundle(path: Path) -> tuple[dict[str, Any], Reference, dict[str, Any]]:
 def read_models(
     names: Iterable[str], contents: dict[str, bytes], places: dict[str, str]
 ) -> dict[str, Any]:
-    """Models by name, from the bytes of their files; `places` are those files, for messages."""
+    """Read models from the bytes of their files; messages name `places`."""
     return {
         name: (read_keras if name in _KERAS else read_skops)(contents[name], places[name])
         for name in names
@@ -170,7 +164,7 @@ def read_models(
 
 
 def read_reference(contents: dict[str, bytes], seed: int) -> Reference:
-    """What new recordings are compared with, from the bytes of a run's tables."""
+    """Make the reference from the bytes of a run's tables."""
     tables = {name: read_parquet(contents[name], f"'{name}'") for name in REFERENCES}
     return Reference.of_tables(tables, seed)
 
@@ -199,21 +193,21 @@ def _zipped(members: dict[str, bytes]) -> bytes:
     with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
         for name, content in members.items():
             member = zipfile.ZipInfo(name, _DATE)
-            # Of Unix, wherever it is written.
+            # Unix, so that every system writes the same bytes.
             member.create_system = 3
             archive.writestr(member, content)
     return file.getvalue()
 
 
 def _members(path: Path) -> dict[str, bytes]:
-    """Contents of all members by name, as they were when the bundle was written."""
+    """Read all members and compare them with their hashes."""
     content = _content(path)
     with opened_zip(io.BytesIO(content), path) as archive:
         names = list(stored_members(archive, len(content), path))
         hashes = json_member(archive, HASHES, path) if HASHES in names else None
         wrong = _wrong_member(names, hashes)
         if hashes is None or wrong:
-            raise _changed(path, f"has another member than a bundle, or lacks it: {wrong!r}")
+            raise _changed(path, f"has a foreign member, or lacks one: {wrong!r}")
         members = {}
         for name in names:
             try:
@@ -222,14 +216,14 @@ def _members(path: Path) -> dict[str, bytes]:
                 raise _changed(path, f"has a damaged member '{name}' ({error})") from error
     for name, expected in hashes.items():
         if _sha256(members[name]) != expected:
-            raise _changed(path, f"has a member '{name}' with another SHA-256 than it had")
+            raise _changed(path, f"has a member '{name}' with another SHA-256 than its record")
     if members[HASHES] != _json(hashes):
         raise _changed(path, f"has a member '{HASHES}' that was edited")
     return members
 
 
 def _wrong_member(names: list[str], hashes: Any) -> str | None:
-    """A member that a bundle does not have, or that this one lacks; None if all is well."""
+    """The first foreign or missing member; None if there is none."""
     fixed = {*MEMBERS, *map(_file, ("fourier_pca", "disentangler", "hybrid"))} - {HASHES}
     if not isinstance(hashes, dict) or not fixed <= set(hashes):
         return HASHES
@@ -253,6 +247,4 @@ def _content(path: Path) -> bytes:
 
 
 def _changed(path: Path, what: str) -> UserError:
-    return UserError(
-        f"{path} {what}. It is no bundle, or was changed; get it again from whoever exported it"
-    )
+    return UserError(f"{path} {what}. It is not a bundle, or was changed; ask for a new copy")

@@ -10,26 +10,25 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
 from scipy.special import log_softmax, softmax
 
-# scikit-learn's `CalibratedClassifierCV(method="temperature")` does not fit here: it needs an
-# estimator (the network and the mean of the hybrid's members are none), bounds the temperature by
-# exp(±10) alone (a member of the hybrid must not be sharpened), and doubles the margin of two
-# classes.
+# Why not scikit-learn's `CalibratedClassifierCV(method="temperature")`: it needs an estimator, but
+# the network and the hybrid's mean are not estimators; its bounds are fixed at exp(±10), but the
+# hybrid's members must not be sharpened; and it doubles the margin between two classes.
 MAX_TEMPERATURE = 20.0
 
 
 def scaled_probabilities(logits: NDArray[np.float64], temperature: float) -> NDArray[np.float64]:
-    """Softmax of logits divided by a temperature; above one flattens, below one sharpens.
+    """Softmax of logits divided by a temperature; above 1 it flattens, below 1 it sharpens.
 
     Parameters
     ----------
     logits : (n_rows, n_classes)
-        Up to a constant per row; log probabilities are logits too.
+        Logits or log probabilities; a constant per row does not matter.
     temperature : float
 
     Returns
     -------
     (n_rows, n_classes)
-        Rows sum to one.
+        Probabilities; each row sums to one.
     """
     return softmax(logits / temperature, axis=1)
 
@@ -40,16 +39,16 @@ def fit_temperature(
     max_temperature: float,
     min_temperature: float | None = None,
 ) -> float:
-    """Temperature with the lowest log loss, each class weighing alike.
+    """Temperature with the lowest class-balanced log loss.
 
     Parameters
     ----------
     logits : (n_rows, n_classes)
-        Of rows that the classifier was not fitted on.
+        Rows that the classifier was not fitted on.
     truth : (n_rows,)
         Column of the true class.
     max_temperature, min_temperature : float
-        Range; the minimum is by default the inverse of the maximum.
+        Search range; the default minimum is the inverse of the maximum.
     """
     weight = 1 / np.bincount(truth)[truth]
     rows = np.arange(len(truth))

@@ -1,4 +1,4 @@
-"""State of an unfinished training in one file, so that a killed run can go on."""
+"""Training state in one file, from which a killed run resumes."""
 
 from __future__ import annotations
 
@@ -27,15 +27,15 @@ Arrays = dict[str, list[NDArray[Any]]]
 class Checkpoint:
     """The last state of one training.
 
-    There is one file: a training of other inputs replaces it. It stays when training has
-    finished, because the run may be killed before the model is saved.
+    A training with other inputs replaces the file. The file stays after training, because the run
+    may be killed before the model is saved.
 
     Parameters
     ----------
     folder : Path
-        Made when it is first needed.
+        Created when it is first needed.
     digest : str
-        Of everything that the training depends on; a state with another digest is ignored.
+        Hash of everything that the training depends on; a state with another digest is ignored.
     """
 
     def __init__(self, folder: Path, digest: str) -> None:
@@ -44,32 +44,32 @@ class Checkpoint:
         self._digest = digest
 
     def load(self) -> tuple[Arrays, dict[str, Any]] | None:
-        """Arrays and facts of the last `save`; None if there is no usable one of this digest."""
+        """Arrays and facts of the last `save` with this digest; None if none can be read."""
         remove_leftovers(self._folder)
         if not self._path.exists():
             return None
         try:
             arrays, facts = _read(self._path)
         except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-            _logger.warning("%s is damaged (%s); training starts anew", self._path, error)
+            _logger.warning("%s is damaged (%s); training starts again", self._path, error)
             return None
         if facts.pop("digest") != self._digest:
             return None
         return arrays, facts
 
     def save(self, arrays: Arrays, facts: dict[str, Any]) -> None:
-        """Replace the state, whole or not at all.
+        """Replace the state atomically.
 
         Parameters
         ----------
         arrays : dict of lists of arrays
         facts : dict
-            Anything that JSON can hold; floats come back to the last bit.
+            Anything that JSON can hold; floats keep every bit.
 
         Raises
         ------
         UserError
-            If there is no room, or the folder must not be written to.
+            If the disk is full or the folder is not writable.
         """
         content = {
             f"{name}/{number:04d}": array
@@ -82,8 +82,8 @@ class Checkpoint:
             write_whole(self._path, lambda path: np.savez(path, **content))  # type: ignore[arg-type] # no name is `allow_pickle`
         except OSError as error:
             raise UserError(
-                f"the state of training cannot be written to {self._folder}: {error}. Make room, "
-                "or make the folder writable; the next run goes on from the last state there"
+                f"the training state cannot be written to {self._folder}: {error}. Make room, or "
+                "make the folder writable; the next run resumes from the last state there"
             ) from error
 
 

@@ -1,4 +1,4 @@
-"""Recordings classified by trained models: the same object for Python, command line and Kedro."""
+"""`Classifier`: trained models for recordings, shared by Python, the command line and Kedro."""
 
 import io
 import math
@@ -21,29 +21,29 @@ if TYPE_CHECKING:
     from disentangled_audio.models.reference import Reference
 
 Paths = str | PathLike[str] | Sequence[str | PathLike[str]]
-# Enough for the encoders' large batch, and soon done: others start after the first part.
+# The first part fills the encoders' large batch and is done soon; the other workers wait for it.
 FIRST_FILES = 256
-# What a part costs beside its files is shared by more; few enough to hold the views of all workers.
+# Large parts have little overhead per file; larger ones would need too much memory for their views.
 FILES_AT_ONCE = 512
-# What a WAV file can hold that libsndfile scales to -1 up to 1.
+# Types of WAV samples that libsndfile scales to the range from -1 to 1.
 _INTEGERS = ("int16", "int32", "uint8")
 _FLOATS = ("float16", "float32", "float64")
-# More channels than samples, and more than any microphone array of one recorder.
+# An array with more channels than this, and than samples, is probably transposed.
 _MANY_CHANNELS = 64
 
 
 class Classifier:
-    """Trained models that say which class recordings are, and how sure that is.
+    """Trained models that predict the class of recordings, with a confidence.
 
-    Make one with `Classifier.load`. Loading takes seconds; after that one object classifies any
-    number of recordings, which it prepares exactly as the training run prepared its own.
+    Create one with `Classifier.load`, which takes seconds; the object then classifies any number
+    of recordings. It prepares them exactly as the training run prepared its own.
 
     Attributes
     ----------
     classes : list of str
         Class names, in the order of the columns `p_<class>`.
     manifest : dict
-        What the training run, or its bundle, says of itself: `run_id`, `parameters`, `packages`.
+        Manifest of the training run or its bundle, with `run_id`, `parameters` and `packages`.
 
     Examples
     --------
@@ -75,9 +75,9 @@ class Classifier:
     ) -> "Classifier":
         """Load trained models; neither Kedro nor a project's `conf` is needed.
 
-        Every file is compared with the SHA-256 that its run noted. That finds damage and mixtures;
-        whoever wrote the files could have written the hashes too, so models are read without
-        pickle, and nothing but the types that this project writes is made of them.
+        Every file is compared with the SHA-256 in the run's manifest, which reveals damaged and
+        mixed files. Models are read without pickle, and only types that this project writes are
+        created.
 
         Parameters
         ----------
@@ -85,17 +85,17 @@ class Classifier:
             A project's folder, the folder of one run's `run_manifest.json`, or a bundle that
             `disentangled-audio export` wrote.
         version : str, optional
-            Of a project: the run, as `disentangled-audio runs` lists it; the newest otherwise.
+            For a project: a run that `disentangled-audio runs` lists; the default is the newest.
         corpus, protocol : str, optional
-            Of a project: the newest run of these.
+            For a project: the newest run with this corpus or protocol.
         fold : str, optional
-            Of a project: the model of this fold of a cross-validation.
+            For a project: the model of this fold of a cross-validation.
 
         Raises
         ------
         UserError
-            If there is no such model, a file is missing, was changed, or needs another version of
-            a package; names it.
+            If the model does not exist, or a file is missing, was changed, or needs another version
+            of a package.
         """
         from disentangled_audio.models.bundle import read_bundle
         from disentangled_audio.runs.trained_runs import MANIFEST, find_run, run_of_folder
@@ -105,7 +105,9 @@ class Classifier:
         given = [name for name, value in chosen.items() if value is not None]
         is_run = (place / MANIFEST).is_file()
         if given and (is_run or not place.is_dir()):
-            raise UserError(f"{place} is one model; {', '.join(given)} chooses one of a project")
+            raise UserError(
+                f"{place} is one model; leave out {', '.join(given)}, which selects from a project"
+            )
         if is_run:
             return cls.of_run(run_of_folder(place))
         if place.is_dir():
@@ -114,7 +116,7 @@ class Classifier:
 
     @classmethod
     def of_run(cls, run: Any) -> "Classifier":
-        """The models of a run that `runs.trained_runs` found."""
+        """Load the models of a run that `runs.trained_runs` found."""
         from disentangled_audio.models.bundle import read_models, read_reference
         from disentangled_audio.runs.run_files import read_files
 
@@ -138,59 +140,59 @@ class Classifier:
         paths : str, path or sequence of them
             Files of any name, folders (audio files below them), glob patterns, zip archives.
         kind : str, optional
-            Such as `rir`, of all recordings that the training corpus does not have; what their
-            names say, or the corpus's own kind, otherwise.
+            Kind, such as `rir`, of all recordings outside the training corpus. The default is the
+            kind in a file's name, or that of the corpus.
         parallel : ParallelParameters, optional
-            On how many processes files are prepared: two, where that pays.
+            Processes that prepare files; the default is at most two.
 
         Returns
         -------
         DataFrame
-            A row for each file (each channel, if the model listens to single ones), in the order
-            of the paths:
+            One row per file (per channel, if the model takes single channels), in the order of the
+            paths:
 
             - `file`, `channel`, `kind`;
             - `class`, and `confidence`, the hybrid's probability of it, 0 to 1;
-            - `in_distribution`, how usual such a recording is among the known ones, 0 to 1 (at
-              0.05 or less do not trust the class), `least_in_distribution`, the least value that
-              is possible, and `distance` in units of the known recordings' median;
+            - `in_distribution`, a p-value, 0 to 1, for being like the known recordings (do not
+              trust the class at 0.05 or less), `least_in_distribution`, its lowest possible value,
+              and `distance` in units of the known recordings' median;
             - `warnings`, separated by "; ";
             - `p_<class>` of the hybrid, `<model>_p_<class>` of each other model;
-            - acoustic parameters of impulse responses, in seconds and dB as their names say;
-            - `error` and `what_to_do` of a file that cannot be used, in place of all that;
+            - acoustic parameters of impulse responses, with seconds or dB in their names;
+            - for a file that cannot be used, only `error` and `what_to_do`;
             - `model_version`.
 
         Raises
         ------
         UserError
-            If a path does not exist or has no recording, or the kind is unknown; names it.
+            If a path does not exist or has no recording, or the kind is unknown.
         """
         return self.predictions(_texts(paths), kind, parallel).rename(columns={"path": "file"})
 
     def predict_array(
         self, samples: "NDArray[Any]", sample_rate_hz: int, *, kind: str | None = None
     ) -> "pd.DataFrame":
-        """Classify a recording that is held in memory.
+        """Classify a recording in memory.
 
         Parameters
         ----------
         samples : (n_samples,) or (n_samples, n_channels)
             Linear amplitude: floats of full scale 1, or PCM of type int16, int32 or uint8.
         sample_rate_hz : int
-            Samples per second.
+            Sampling rate in Hz.
         kind : str, optional
-            As for `predict`.
+            As in `predict`.
 
         Returns
         -------
         DataFrame
-            As of `predict`; `file` is `array`. The answer is that for a WAV file of these samples.
+            As in `predict`, with `file` = `array`; a WAV file of the samples gives the same row.
 
         Raises
         ------
         UserError
-            A ValueError: if samples are no such array, hold NaN or infinity, are silent or too
-            short; says what to do.
+            If the array has another form, holds NaN or infinity, or is silent or too short; a
+            subclass of ValueError.
         """
         from disentangled_audio.models.preparation import MemoryFile
 
@@ -204,26 +206,18 @@ class Classifier:
     def codes(
         self, paths: Paths, *, kind: str | None = None, parallel: ParallelParameters | None = None
     ) -> "pd.DataFrame":
-        """The disentangled codes of recordings.
+        """Compute the disentangled codes of recordings.
 
-        Parameters
-        ----------
-        paths, kind, parallel
-            As for `predict`.
+        Parameters and errors are those of `predict`.
 
         Returns
         -------
         DataFrame
-            A row an item as of `predict`: `file`, `channel`, one column a dimension of each code
-            (`content_00`, …, `rhythm_00`, …, `pitch_00`, …; without unit), `error` and
-            `what_to_do` of a file that cannot be used.
-
-        Raises
-        ------
-        UserError
-            As `predict`.
+            One row per item as in `predict`: `file`, `channel`, one column per dimension of each
+            code (`content_00`, …, `rhythm_00`, …, `pitch_00`, …; without unit), and `error` and
+            `what_to_do` for a file that cannot be used.
         """
-        parts = self._parts(_texts(paths), kind, parallel, self._answers.codes)
+        parts = self._in_parts(_texts(paths), kind, parallel, self._answers.codes)
         table = self._finished(parts, self._answers.code_columns)
         return table.drop(columns="model_version").rename(columns={"path": "file"})
 
@@ -233,18 +227,18 @@ class Classifier:
         kind: str | None = None,
         parallel: ParallelParameters | None = None,
     ) -> "pd.DataFrame":
-        """The table `inference_predictions`: as `predict`, with `path` in place of `file`."""
-        parts = self._parts(paths, kind, parallel, self._answers.predictions)
+        """Make the table `inference_predictions`: as `predict`, with `path` instead of `file`."""
+        parts = self._in_parts(paths, kind, parallel, self._answers.predictions)
         return self._finished(parts, self._answers.columns)
 
-    def _parts(
+    def _in_parts(
         self,
         paths: Sequence[str],
         kind: str | None,
         parallel: ParallelParameters | None,
         answer: "Callable[[Features], pd.DataFrame]",
     ) -> "list[pd.DataFrame]":
-        """Answers of all files, in parts of many, in order."""
+        """Apply `answer` to all files, part by part; the tables keep the order of the files."""
         from disentangled_audio.corpora.sources.named import named_files
         from disentangled_audio.storage.parallel import in_parallel
         from disentangled_audio.storage.progress import chunk_progress
@@ -269,7 +263,7 @@ class Classifier:
         return FeatureReader(self._preprocessing, self._reference.known, kind)
 
     def _finished(self, parts: "list[pd.DataFrame]", columns: list[str]) -> "pd.DataFrame":
-        """One table, with the columns of files that can be used and of those that cannot."""
+        """Join the parts, with every column whether files can be used or not."""
         import pandas as pd
 
         table = pd.concat(parts, ignore_index=True).reindex(columns=columns)
@@ -278,7 +272,7 @@ class Classifier:
 
 
 def _part_edges(n_files: int) -> list[int]:
-    """Where parts begin, and the end; all but the first are as large as the others."""
+    """Starts of the parts, and the end; all parts after the first have about the same size."""
     import numpy as np
 
     first = min(FIRST_FILES, n_files)
@@ -293,7 +287,7 @@ def _texts(paths: Paths) -> list[str]:
 
 
 def _wav(samples: Any, sample_rate_hz: int) -> bytes:
-    """The bytes of a WAV file: an array is then read and checked as a file is."""
+    """Encode samples as a WAV file, so that arrays are read and checked as files are."""
     from scipy.io import wavfile
 
     array = _checked(samples)
@@ -301,10 +295,10 @@ def _wav(samples: Any, sample_rate_hz: int) -> bytes:
         rate_hz = operator.index(sample_rate_hz)
     except TypeError as error:
         raise UserError(
-            f"sample_rate_hz={sample_rate_hz!r} is no whole number of samples per second"
+            f"sample_rate_hz={sample_rate_hz!r} is not an integer; give samples per second"
         ) from error
     if not 0 < rate_hz < 2**31:
-        raise UserError(f"sample_rate_hz={rate_hz} is none of audio; give samples per second")
+        raise UserError(f"sample_rate_hz={rate_hz} is not possible; give samples per second")
     file = io.BytesIO()
     try:
         wavfile.write(file, rate_hz, array)
@@ -318,16 +312,16 @@ def _checked(samples: Any) -> "NDArray[np.float32 | np.integer]":
 
     if not isinstance(samples, np.ndarray):
         raise UserError(
-            f"samples are {type(samples).__name__}, not a NumPy array; numpy.asarray makes one"
+            f"samples are {type(samples).__name__}, not a NumPy array; convert with numpy.asarray"
         )
     if samples.dtype.name not in (*_INTEGERS, *_FLOATS):
         raise UserError(
-            f"samples are of type {samples.dtype}; allowed are {', '.join(_FLOATS)} (full scale 1) "
-            f"and {', '.join(_INTEGERS)} (PCM)"
+            f"samples have the type {samples.dtype}; use {', '.join(_FLOATS)} (full scale 1) or "
+            f"{', '.join(_INTEGERS)} (PCM)"
         )
     if samples.ndim not in (1, 2) or samples.size == 0:
         raise UserError(
-            f"samples are of shape {samples.shape}; they must be (n_samples,) or "
+            f"samples have the shape {samples.shape}; they must be (n_samples,) or "
             "(n_samples, n_channels), and not empty"
         )
     if samples.ndim == 2 and samples.shape[1] > max(_MANY_CHANNELS, samples.shape[0]):
@@ -340,5 +334,7 @@ def _checked(samples: Any) -> "NDArray[np.float32 | np.integer]":
     with np.errstate(over="ignore"):
         array = samples.astype(np.float32)
     if not np.isfinite(array).all():
-        raise UserError("samples hold NaN, infinity or values beyond float32; full scale is 1")
+        raise UserError(
+            "samples hold NaN, infinity or values beyond float32; remove them (full scale is 1)"
+        )
     return array

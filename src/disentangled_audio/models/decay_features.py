@@ -1,4 +1,4 @@
-"""From room-acoustic parameters to what tells rooms apart wherever one stands in them."""
+"""Features of a room that depend little on the positions of source and microphone."""
 
 from __future__ import annotations
 
@@ -10,39 +10,35 @@ from numpy.typing import NDArray
 _DECAY_NAME = re.compile(r"t_clear_(?P<centre_hz>[\d.]+(e\+\d+)?)hz_s")
 
 
-def decay_features(
-    values: NDArray[np.float64], names: list[str]
-) -> tuple[NDArray[np.float64], list[str]]:
+def decay_features(values: NDArray[np.float64], names: list[str]) -> NDArray[np.float64]:
     """Natural logarithm of the decay time in each band.
 
-    Of all room-acoustic parameters the late decay depends least on where source and microphone
-    stand: the direct sound, and with it DRR, C50, D50 and the early decay time, belong to the
-    position. So only the times of the whole clear decay are taken. Their estimates err by a
-    share of their value, so logarithms err alike at short and at long times, and a room's
-    absorption, which scales them, shifts them.
+    Of all room-acoustic parameters, the late decay depends least on the positions of source and
+    microphone; the direct sound, and with it DRR, C50, D50 and the early decay time, varies with
+    them. The error of a decay time is proportional to its value, so the error of the logarithm
+    does not depend on it. Absorption scales decay times, and thus shifts their logarithms.
 
-    A band that could not be measured takes the value of its neighbours, on a line over the
-    logarithm of frequency, or that of the outermost measured band: absorption varies slowly
-    with frequency. Nothing is fitted, so each row depends on itself alone.
+    Absorption varies slowly with frequency, so a band without a measurement is interpolated
+    linearly over log frequency; beyond the outermost measured band, that band's value is used.
+    Nothing is fitted: each row depends only on itself.
 
     Parameters
     ----------
     values : (n_items, n_names)
-        From `signal.acoustics.measure`.
+        Output of `signal.acoustics.measure`.
     names : list of str
-        Its columns; those of `t_clear` in bands are looked at.
+        Names of its columns; only `t_clear` in bands is used.
 
     Returns
     -------
-    features : (n_items, n_bands)
-        In the order of frequency; a row is NaN throughout where no band could be measured, such
-        as that of a recording that is no impulse response.
-    names : list of str
+    (n_items, n_bands)
+        In the order of frequency; NaN in a row without any measured band, such as that of a
+        recording that is not an impulse response.
 
     Raises
     ------
     ValueError
-        If there is no decay time in a band.
+        If there is no column of decay times in bands.
 
     References
     ----------
@@ -50,19 +46,17 @@ def decay_features(
     43 (the relative variance of a decay rate depends on bandwidth times reverberation time);
     ISO 3382-1, 5.3.3.
     """
-    found = [(match, place) for place, name in enumerate(names) if (match := _matched(name))]
-    if not found:
+    matches = [_DECAY_NAME.fullmatch(name) for name in names]
+    bands = sorted(
+        (float(match["centre_hz"]), column) for column, match in enumerate(matches) if match
+    )
+    if not bands:
         raise ValueError("no column t_clear_<centre>hz_s")
-    found.sort(key=lambda pair: float(pair[0]["centre_hz"]))
-    octaves = np.log2([float(match["centre_hz"]) for match, _ in found])
-    times_s = np.asarray(values, dtype=np.float64)[:, [place for _, place in found]]
+    octaves = np.log2([centre_hz for centre_hz, _ in bands])
+    times_s = np.asarray(values, dtype=np.float64)[:, [column for _, column in bands]]
     features = np.full(times_s.shape, np.nan)
     for row, logarithms in enumerate(np.log(times_s)):
         measured = np.isfinite(logarithms)
         if measured.any():
             features[row] = np.interp(octaves, octaves[measured], logarithms[measured])
-    return features, [f"log_t_{match['centre_hz']}hz" for match, _ in found]
-
-
-def _matched(name: str) -> re.Match[str] | None:
-    return _DECAY_NAME.fullmatch(name)
+    return features

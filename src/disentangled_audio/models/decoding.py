@@ -1,4 +1,4 @@
-"""Parts of a trained disentangler: its decoder, and what it would be without training."""
+"""The decoder of a trained disentangler, and an untrained network for comparison."""
 
 from collections.abc import Callable
 
@@ -14,21 +14,8 @@ Codes = dict[str, NDArray[np.floating]]
 
 
 def decoder_of(model: keras.Model, batch_size: int = 256) -> Callable[[Codes], NDArray[np.float32]]:
-    """The decoder of a disentangler, as a function of codes.
-
-    Parameters
-    ----------
-    model : keras.Model
-        From `train_disentangler`.
-    batch_size : int
-        Rows decoded together.
-
-    Returns
-    -------
-    callable
-        From codes by name, each (n_items, n_dims), to log-mel spectrograms (n_items, n_frames,
-        n_mels).
-    """
+    """The decoder: a function from codes by name, each (n_items, n_dims), to log-mel spectrograms,
+    (n_items, n_frames, n_mels)."""
     names = [name for name in CODES if name in model.output]
     decoder = keras.Model([model.output[name] for name in names], model.output["log_mel"])
 
@@ -50,20 +37,20 @@ def untrained_like(
     parameters: DisentanglerParameters,
     seed: int,
 ) -> keras.Model:
-    """The same network with random weights, and the standardisation of the trained one.
+    """The same network with random weights and the standardisation of the trained one.
 
-    What its codes tell is what the views tell, not what was learned.
+    A score that its codes also reach comes from the views, not from training.
 
     Parameters
     ----------
     model : keras.Model
-        Trained.
+        The trained network.
     view_shapes : dict
-        As for `build_disentangler`.
+        As in `build_disentangler`.
     parameters : DisentanglerParameters
-        Those of the trained model.
+        Parameters of the trained network.
     seed : int
-        Of the random weights.
+        Seed of the random weights.
     """
     n_classes = model.output["target"].shape[-1]
     untrained = build_disentangler(view_shapes, n_classes, parameters, seed)

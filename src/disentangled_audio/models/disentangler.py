@@ -1,4 +1,4 @@
-"""The disentangler: one encoder a code, a decoder that needs all codes, and a classifier head."""
+"""The disentangler: one encoder per code, a decoder of all codes, and a classifier head."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from disentangled_audio.parameters import Code, CodeTerm, DisentanglerParameters
 
 AUXILIARY = "auxiliary"
 INPUT_NAMES = ("content_view", "rhythm_view", "pitch_view")
-# The two encoders of Hung et al. see the same.
+# Input of both encoders of the method `adversarial`.
 _WHOLE_VIEW = "log_mel"
 # Feature maps are normalised in groups of this many filters.
 _GROUP_FILTERS = 8
@@ -50,24 +50,24 @@ def build_disentangler(
         Sizes and augmentation strengths.
     seed : int
         Seed of weights, dropout and augmentation; it also seeds the global generators of Keras,
-        from which the initial weights are drawn.
+        which draw the initial weights.
     factor_columns : dict, optional
-        Factors that `readouts` and `adversaries` may ask for: 1 for a number, else the number of
-        classes. Factors that are not there get no head.
+        Factors for `readouts` and `adversaries`: 1 for a number, otherwise the number of classes.
+        Other factors get no head.
 
     Returns
     -------
     keras.Model
-        Inputs `content_view`, `rhythm_view`, `pitch_view` (for the method `adversarial`, `log_mel`
-        alone); outputs `content`, `rhythm`, `pitch`, `timbre` as far as `parameters.codes` has
-        them, `log_mel` (the reconstruction), `target` (class probabilities), `auxiliary` (the same
-        of a head before the bottleneck, with `auxiliary_weight`), and a `readout_<code>_<factor>`
-        or `adversary_<code>_<factor>` a head (`head_name`).
+        Inputs `content_view`, `rhythm_view`, `pitch_view` (only `log_mel` for the method
+        `adversarial`); outputs: the codes in `parameters.codes`, `log_mel` (the reconstruction),
+        `target` (class probabilities), `auxiliary` (class probabilities before the bottleneck, with
+        `auxiliary_weight`), and one `readout_<code>_<factor>` or `adversary_<code>_<factor>` per
+        head (`head_name`).
 
     Raises
     ------
     ValueError
-        If a view's shape is missing or there are fewer than two classes.
+        If a view's shape is missing, or there are fewer than two classes.
 
     References
     ----------
@@ -85,7 +85,7 @@ def build_disentangler(
     seeds = count(seed * 1000 + 1)
     if parameters.method == "adversarial":
         inputs = {_WHOLE_VIEW: keras.Input(view_shapes[_WHOLE_VIEW], name=_WHOLE_VIEW)}
-        # Two encoders alike, of the same input (DuoAE of Hung et al. 2018).
+        # Two equal encoders of the same input (DuoAE of Hung et al. 2018).
         seen = Standardise(name="standardise_whole")(inputs[_WHOLE_VIEW])
         encoders: dict[Code, Any] = {
             "content": (_whole_features, seen),
@@ -119,7 +119,7 @@ def build_disentangler(
 
 
 def head_name(kind: str, code: str, factor: str) -> str:
-    """Output of a head: kind is `readout` or `adversary`."""
+    """Name of a head's output; kind is `readout` or `adversary`."""
     return f"{kind}_{code}_{factor}"
 
 
@@ -129,12 +129,12 @@ def _heads(
     """Linear readouts, and adversaries with a hidden layer."""
     heads = {}
     for code, term in parameters.terms.readouts.items():
-        for factor in _had(term, columns):
+        for factor in _known_factors(term, columns):
             name = head_name("readout", code, factor)
             heads[name] = _head(codes[code], columns[factor], name)
     for code, term in parameters.terms.adversaries.items():
         reversed_code = GradientReversal()(codes[code])
-        for factor in _had(term, columns):
+        for factor in _known_factors(term, columns):
             name = head_name("adversary", code, factor)
             hidden = layers.Dense(parameters.head.units or 64, activation="relu")(reversed_code)
             heads[name] = _head(hidden, columns[factor], name)
@@ -144,16 +144,16 @@ def _heads(
 def _auxiliary(
     features: Any, n_classes: int, parameters: DisentanglerParameters, seeds: Iterator[int]
 ) -> Any:
-    """Classes from what the content encoder finds, before the bottleneck narrows it.
+    """Class probabilities from the content encoder's features, before the bottleneck.
 
-    It is there for its gradient alone (Lee et al. 2015, "Deeply-supervised nets").
+    Only their gradient matters (Lee et al. 2015, "Deeply-supervised nets").
     """
     if parameters.encoders.dropout:
         features = layers.Dropout(parameters.encoders.dropout, seed=next(seeds))(features)
     return layers.Dense(n_classes, activation="softmax", name=AUXILIARY)(features)
 
 
-def _had(term: CodeTerm, columns: dict[str, int]) -> list[str]:
+def _known_factors(term: CodeTerm, columns: dict[str, int]) -> list[str]:
     return [factor for factor in term.of if factor in columns]
 
 
@@ -163,13 +163,13 @@ def _head(features: Any, n_columns: int, name: str) -> Any:
 
 
 def _whole_features(view: Any, parameters: DisentanglerParameters, seeds: Iterator[int]) -> Any:
-    return _convolutions_2d(_blanked(view, parameters, seeds), parameters.encoders.content_channels)
+    return _convolutions_2d(_masked(view, parameters, seeds), parameters.encoders.content_channels)
 
 
 def _content_features(view: Any, parameters: DisentanglerParameters, seeds: Iterator[int]) -> Any:
     changes = parameters.augmentation
-    # In the view's own scale, where a band's level is in dB.
-    features = _moved_away(view, parameters, seeds)
+    # Before standardisation, while levels are proportional to dB.
+    features = _simulate_distance(view, parameters, seeds)
     if changes.tilt:
         features = RandomEqualisation(changes.tilt, seed=next(seeds))(features)
     if changes.noise_floor:
@@ -178,31 +178,33 @@ def _content_features(view: Any, parameters: DisentanglerParameters, seeds: Iter
     if changes.frequency_warp:
         features = RandomFrequencyWarp(changes.frequency_warp, seed=next(seeds))(features)
     features = _resampled(features, parameters, seeds)
-    features = _blanked(features, parameters, seeds)
+    features = _masked(features, parameters, seeds)
     return _convolutions_2d(features, parameters.encoders.content_channels)
 
 
 def _rhythm_features(view: Any, parameters: DisentanglerParameters, seeds: Iterator[int]) -> Any:
-    features = _moved_away(view, parameters, seeds)
+    features = _simulate_distance(view, parameters, seeds)
     features = Standardise(name="standardise_rhythm")(features)
-    features = _blanked(features, parameters, seeds)
+    features = _masked(features, parameters, seeds)
     return _convolutions_1d(features, parameters.encoders.rhythm_channels)
 
 
 def _pitch_features(view: Any, parameters: DisentanglerParameters, seeds: Iterator[int]) -> Any:
     features = Standardise(name="standardise_pitch")(view)
-    features = _blanked(features, parameters, seeds)
+    features = _masked(features, parameters, seeds)
     return _convolutions_1d(features, parameters.encoders.pitch_channels)
 
 
 def _timbre_code(view: Any, parameters: DisentanglerParameters) -> Any:
-    """Code of the mean spectrum: what stays the same over the clip, formants included."""
+    """Code of the mean spectrum over the clip, which includes formants."""
     mean = ops.mean(Standardise(name="standardise_timbre")(view), axis=1)
     hidden = layers.Dense(32, activation="relu")(mean)
     return _bounded(hidden, parameters.encoders.timbre_dim, "timbre", parameters)
 
 
-def _moved_away(features: Any, parameters: DisentanglerParameters, seeds: Iterator[int]) -> Any:
+def _simulate_distance(
+    features: Any, parameters: DisentanglerParameters, seeds: Iterator[int]
+) -> Any:
     changes = parameters.augmentation
     if not changes.early_level:
         return features
@@ -223,7 +225,7 @@ def _resampled(features: Any, parameters: DisentanglerParameters, seeds: Iterato
     return features
 
 
-def _blanked(features: Any, parameters: DisentanglerParameters, seeds: Iterator[int]) -> Any:
+def _masked(features: Any, parameters: DisentanglerParameters, seeds: Iterator[int]) -> Any:
     changes = parameters.augmentation
     if changes.mask:
         features = RandomMask(changes.mask, seed=next(seeds))(features)
@@ -243,7 +245,7 @@ def _convolutions_2d(features: Any, channels: tuple[int, ...]) -> Any:
 
 
 def _convolutions_1d(features: Any, channels: tuple[int, ...]) -> Any:
-    """Convolve along time only: the bands of these views are few, or differ in kind."""
+    """Convolve along time only; the bands of these views are few or of different kinds."""
     for filters in channels:
         features = layers.Conv1D(filters, 5, strides=2, padding="same")(features)
         features = _activated(features, filters)
@@ -258,22 +260,21 @@ def _activated(features: Any, filters: int) -> Any:
 def _bottleneck(
     features: Any, name: Code, parameters: DisentanglerParameters, seeds: Iterator[int]
 ) -> Any:
-    """Code before it is rounded."""
+    """Code before rounding."""
     n_dimensions = getattr(parameters.encoders, f"{name}_dim")
     if parameters.encoders.dropout:
         features = layers.Dropout(parameters.encoders.dropout, seed=next(seeds))(features)
     if parameters.losses.variational_weight:
         return GaussianCode(n_dimensions, seed=next(seeds), name=name)(features)
-    # Bounded, so that noise on a code limits what it can say.
     return _bounded(features, n_dimensions, name, parameters)
 
 
 def _bounded(
     features: Any, n_dimensions: int, name: Code, parameters: DisentanglerParameters
 ) -> Any:
-    """Code between -1 and 1, so that noise on it limits what it can say."""
-    own = name if parameters.levels(name) is None else f"{name}_exact"
-    return layers.Dense(n_dimensions, activation="tanh", name=own)(features)
+    """Code between -1 and 1, so that noise on it limits its information."""
+    layer = name if parameters.levels(name) is None else f"{name}_exact"
+    return layers.Dense(n_dimensions, activation="tanh", name=layer)(features)
 
 
 def _rounded(code: Any, name: Code, parameters: DisentanglerParameters) -> Any:
@@ -286,9 +287,9 @@ def _decode(
 ) -> Any:
     """Log-mel spectrogram from all codes.
 
-    The last step writes a patch of `_PATCH` x `_PATCH` values from each cell of the grid, which
-    costs a fraction of convolutions at full resolution (Shi et al. 2016, "Real-time single image
-    and video super-resolution using an efficient sub-pixel convolutional neural network").
+    The last step writes `_PATCH` x `_PATCH` values from each cell of the grid, which is much
+    cheaper than convolutions at full resolution (Shi et al. 2016, "Real-time single image and
+    video super-resolution using an efficient sub-pixel convolutional neural network").
     """
     n_frames, n_bands = shape
     channels = parameters.decoder.channels
@@ -313,11 +314,11 @@ def _decode(
 
 
 def _with_harmonics(rebuilt: Any, pitch: Any, n_units: int) -> Any:
-    """Add a spectrum that pitch alone decides to the frames that sound.
+    """Add a spectrum that depends only on pitch to the sounding frames.
 
-    Of a source and its filter, levels in dB add up (Fant 1960, "Acoustic theory of speech
-    production"). A decoder of layers that mix all codes has to find that out, and draws the
-    harmonics of a pitch less well with contents it has not met it with.
+    The levels of a source and a filter add up in dB (Fant 1960, "Acoustic theory of speech
+    production"). Layers that mix all codes would have to learn this, and reconstruct harmonics
+    less well for unseen combinations of pitch and content.
     """
     spectrum = layers.Dense(n_units, activation="relu")(pitch)
     spectrum = layers.Dense(rebuilt.shape[2])(spectrum)
@@ -334,7 +335,7 @@ def _classify(
     seen = [codes[name] for name in parameters.head.codes if name in codes] or [*codes.values()]
     features = layers.Concatenate()(seen) if len(seen) > 1 else seen[0]
     if parameters.method == "triple_bottleneck":
-        # The head learns from the codes, they do not learn from it.
+        # The head learns from the codes, but does not teach the encoders.
         features = ops.stop_gradient(features)
     if parameters.head.code_noise:
         features = layers.GaussianNoise(parameters.head.code_noise, seed=next(seeds))(features)

@@ -1,4 +1,4 @@
-"""Codes and class probabilities of any rows, by a trained network."""
+"""Codes and class probabilities from a trained network."""
 
 from __future__ import annotations
 
@@ -13,38 +13,37 @@ from numpy.typing import NDArray
 
 Views = dict[str, NDArray[np.float32]]
 
-# Rows that are read at a time.
+# Rows that are read at once.
 _ENCODED_ROWS = 4096
-# Batches that take longer than a trace.
+# With more batches than this, compiling the network saves time.
 _COMPILED_FROM = 6
-# Rows at once of what many rows are encoded by.
+# Batch size for many rows.
 LARGE_BATCH = 256
 
 
 @dataclass(frozen=True)
 class CompiledNetwork:
-    """A network for many batches of one size, traced once; what is not wanted is not computed."""
+    """A network that was traced for one batch size and computes only the wanted outputs."""
 
     input: dict[str, Any]
     call: Callable[[dict[str, tf.Tensor]], dict[str, tf.Tensor]]
 
     def __call__(self, batch: dict[str, tf.Tensor], *, training: bool) -> dict[str, tf.Tensor]:
-        """Outputs of a batch, as the network's in inference."""
+        """Compute the outputs of a batch; `training` is ignored."""
         return self.call(batch)
 
 
 def compile_network(
     model: keras.Model, batch_size: int, outputs: Collection[str] | None = None
 ) -> CompiledNetwork:
-    """Trace a network, which takes as long as some five batches without.
+    """Trace a network for one batch size, which takes as long as about five batches.
 
     Parameters
     ----------
     model : keras.Model
     batch_size : int
-        The only one that it can then take.
     outputs : names, optional
-        Which outputs are wanted; all by default.
+        Wanted outputs; all by default.
     """
     wanted = list(outputs or model.output)
 
@@ -56,7 +55,7 @@ def compile_network(
         name: tf.TensorSpec((batch_size, *tensor.shape[1:]), tf.float32)
         for name, tensor in model.input.items()
     }
-    # A function of one signature: TensorFlow would warn of others that are traced again and again.
+    # A concrete function has one signature, so TensorFlow does not warn about repeated tracing.
     function = tf.function(call, autograph=False).get_concrete_function(specification)
     return CompiledNetwork(model.input, function)
 
@@ -67,29 +66,27 @@ def encode(
     batch_size: int = 256,
     outputs: Collection[str] | None = None,
 ) -> Views:
-    """Codes, class probabilities and reconstruction of all rows.
+    """Compute codes, class probabilities and reconstruction of all rows.
 
-    The last batch is filled up with copies of its last row, so every row is computed in a batch
-    of the same size, wherever it stands.
+    Copies of the last row fill the last batch, so that all batches have the same size.
 
     Parameters
     ----------
     model : keras.Model or CompiledNetwork
-        From `train_disentangler`; it is compiled where there are many batches.
+        From `train_disentangler`; it is compiled if there are many batches.
     views : dict
-        The model's inputs at least (`content_view`, `rhythm_view` and `pitch_view`, or `log_mel`),
-        each (n_items, n_frames, n_bands), NumPy or zarr arrays; a part of their rows is read at a
-        time.
+        Inputs of the model (`content_view`, `rhythm_view` and `pitch_view`, or `log_mel`), each
+        (n_items, n_frames, n_bands); NumPy or zarr arrays that are read in parts.
     batch_size : int
         Rows computed together.
     outputs : names, optional
-        Which outputs are wanted; all by default. The others are not held.
+        Wanted outputs; all by default.
 
     Returns
     -------
     dict
-        `content`, `rhythm`, `pitch`, and `timbre` if the model has it, (n_items, n_dimensions);
-        `target` (n_items, n_classes), probabilities; `log_mel` (n_items, n_frames, n_mels).
+        Codes by name, (n_items, n_dimensions); `target` (n_items, n_classes), probabilities;
+        `log_mel` (n_items, n_frames, n_mels).
 
     Raises
     ------
@@ -101,7 +98,7 @@ def encode(
         raise ValueError("no rows to encode")
     if isinstance(model, keras.Model) and n_items > _COMPILED_FROM * batch_size:
         model = compile_network(model, batch_size, outputs)
-    # Whole batches, so that each is the same as if all rows were read at once.
+    # Whole batches, so that parts have no influence on the batches.
     n_read = max(1, _ENCODED_ROWS // batch_size) * batch_size
     parts = [
         _encode_part(model, views, slice(first, first + n_read), batch_size, outputs)
@@ -132,7 +129,7 @@ def _encode_part(
 
 
 def check_finite(views: Views, first_row: int = 0) -> None:
-    """Stop at a row that has NaN or infinity; rows are numbered from `first_row`."""
+    """Raise ValueError for a row with NaN or infinity; the first row has the number `first_row`."""
     for name, view in views.items():
         bad = ~np.isfinite(view).all(axis=tuple(range(1, view.ndim)))
         if bad.any():

@@ -1,4 +1,4 @@
-"""Factors as losses take them: numbers standardised, classes one-hot, and cells of either."""
+"""Factors for the losses: standardised numbers, one-hot classes, and one-hot cells of both."""
 
 from __future__ import annotations
 
@@ -13,19 +13,17 @@ _N_TERCILES = 3
 
 @dataclass(frozen=True)
 class FactorTarget:
-    """One factor of all rows.
+    """One factor of all rows; rows without a value are zero.
 
     Attributes
     ----------
     values : (n_items, n_columns)
-        A number in one column, at zero mean and unit variance in the training rows; or a class,
-        one-hot over the classes of the training rows, then those of other rows that are trained
-        on. Rows without a value are zero.
+        A number in one column, with zero mean and unit variance in the training rows; or a one-hot
+        class, where classes of further rows follow those of training rows.
     known : (n_items,)
-        1 where the row has a value, else 0.
+        1 if the row has a value, otherwise 0.
     cells : (n_items, n_cells)
-        One-hot: the class, or the third of the number that training rows divide it into. Rows
-        without a value are zero.
+        One-hot class, or third of the number; the training rows set the limits.
     """
 
     values: NDArray[np.float32]
@@ -46,16 +44,16 @@ def factor_target(
     Parameters
     ----------
     values : (n_items,)
-        Floating-point values are a number, NaN where there is none; others are classes. A number
-        that is positive in all training rows is taken by its logarithm.
+        Floating-point values are numbers, NaN if missing; other values are classes. Numbers that
+        are positive in all training rows are replaced by their logarithms.
     train_rows : (n_items,)
     rows : (n_items,), optional
-        Training rows and others that are trained on beside them: their further classes follow.
+        Training rows and further rows of a refit; the classes of these are appended.
 
     Returns
     -------
     FactorTarget or None
-        None where the training rows do not vary: there is nothing to learn, nor to be kept from.
+        None if the factor does not vary in the training rows.
     """
     if pd.api.types.is_float_dtype(values):
         return _number(values.to_numpy(dtype=np.float64), train_rows)

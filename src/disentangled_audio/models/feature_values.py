@@ -1,7 +1,8 @@
-"""Features as arrays, as the parameters ask; without tables, which workers would have to import."""
+"""Features as arrays, without pandas, so that workers start fast."""
 
+from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from disentangled_audio.parameters import (
     AcousticParameters,
@@ -10,14 +11,24 @@ from disentangled_audio.parameters import (
     ViewParameters,
 )
 
-# Bounds the memory that copies and views take.
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from disentangled_audio.models.windows import Windows
+    from disentangled_audio.signal.acoustics import AcousticMeasures
+
+# Limits the memory for copies and views.
 ROWS_AT_ONCE = 1024
 
 
 def view_summaries(
-    log_mel: Any, windows: Any, parameters: CepstraParameters, views: ViewParameters
-) -> tuple[Any, Any]:
-    """Cepstra of each clip's loudest window, and the mean of its windows' statistics."""
+    log_mel: "NDArray[np.float32]",
+    windows: "Windows",
+    parameters: CepstraParameters,
+    views: ViewParameters,
+) -> "tuple[NDArray[np.floating], NDArray[np.floating]]":
+    """Cepstra of each clip's loudest window, and timbre statistics averaged over its windows."""
     from disentangled_audio.models.mel_features import cepstra, timbre_statistics
 
     course = _by_parts(
@@ -32,16 +43,18 @@ def view_summaries(
     return course[windows.loudest], windows.pooled(statistics)
 
 
-def _by_parts(view: Any, work: Any) -> Any:
-    """Features of all rows; a part of the view is held at a time."""
+def _by_parts(
+    view: "NDArray[np.float32]", work: "Callable[..., NDArray[np.float32]]"
+) -> "NDArray[np.float32]":
+    """Apply `work` to all rows, a part of the view at a time."""
     import numpy as np
 
     starts = range(0, view.shape[0], ROWS_AT_ONCE)
     return np.concatenate([work(view[start : start + ROWS_AT_ONCE]) for start in starts])
 
 
-def acoustic_measures(acoustic: AcousticParameters) -> Any:
-    """What the parameters ask to be measured."""
+def acoustic_measures(acoustic: AcousticParameters) -> "AcousticMeasures":
+    """The measures that the parameters select."""
     from disentangled_audio.signal.acoustics import AcousticMeasures
 
     return AcousticMeasures(
@@ -54,9 +67,13 @@ def acoustic_measures(acoustic: AcousticParameters) -> Any:
 
 
 def recorded_samples(
-    kind: Any, duration_s: Any, first_arrival_s: Any, analysis: Analysis, n_samples: int
-) -> Any:
-    """Samples of each clip up to the recording's end; 0 where it is no impulse response."""
+    kind: "NDArray[Any]",
+    duration_s: "NDArray[np.float64]",
+    first_arrival_s: "NDArray[np.float64]",
+    analysis: Analysis,
+    n_samples: int,
+) -> "NDArray[np.int_]":
+    """Samples of each clip before the recording's end; 0 if it is not an impulse response."""
     import numpy as np
 
     recorded_s = duration_s

@@ -15,31 +15,30 @@ EPSILON = 1e-7
 
 
 class ProbabilityFusion(ClassifierMixin, BaseEstimator):
-    """Temperature per member, weighted geometric mean (a logarithmic opinion pool), temperature.
+    """Logarithmic opinion pool: a weighted geometric mean of members, each with a temperature.
 
-    Fit on rows that no member was trained on. The temperature of a member minimises its log
-    loss (Guo et al. 2017) and only softens: where validation rows are easier than what comes,
-    sharpening to fit them would let its later errors outvote the others. In a geometric mean a
-    member that is unsure says next to nothing, and what several members each think improbable is
-    ruled out; in an arithmetic mean one sure member outvotes them (Heskes 1998, "Selecting
-    weighting factors in logarithmic opinion pools"). A last temperature calibrates the mean.
+    Fit it on rows that no member was trained on. A member's temperature minimises its log loss
+    (Guo et al. 2017) but never sharpens: if new recordings are harder than validation rows, the
+    errors of a sharpened member would outvote the others. In a geometric mean, an unsure member
+    has little influence, and a class that several members find improbable is ruled out; in an
+    arithmetic mean, one sure member outvotes them (Heskes 1998, "Selecting weighting factors in
+    logarithmic opinion pools"). A last temperature calibrates the mean.
 
-    A member weighs as the odds that it is right (Shapley and Grofman 1984, "Optimizing group
-    judgmental accuracy in the presence of interdependencies"): its weight is proportional to
-    log(p (k - 1) / (1 - p)), with its balanced accuracy p over k classes, and 0 where p is no
-    better than chance. The fewer the groups that tell p, the more it is drawn towards chance, as
-    if one more group had been guessed: a member that leads on one group can collapse on another,
-    and weights that fit few groups do worse than even ones.
+    A member's weight is proportional to its log odds of being right, log(p (k - 1) / (1 - p)), with
+    balanced accuracy p over k classes, and 0 if p is no better than chance (Shapley and Grofman
+    1984, "Optimizing group judgmental accuracy in the presence of interdependencies"). With few
+    groups, p is shrunk towards chance, as if one more group had been guessed: a member that leads
+    on one group can fail on another, and weights fitted to few groups do worse than equal ones.
 
-    A member may not apply to a row, as acoustic parameters do not to noise: its probabilities
-    there are NaN, and the others share its weight in proportion to theirs (evenly where they
-    have none). A row to which none applies gets equal probabilities. A member that applies to no
-    row of `fit` cannot be judged and has no weight.
+    A member's probabilities are NaN in rows to which it does not apply, such as acoustic parameters
+    for noise. The other members then share its weight in proportion to their own (equally if these
+    are 0). A row to which no member applies gets equal probabilities. A member that applies to no
+    row of `fit` gets the weight 0.
 
     Parameters
     ----------
     max_temperature : float
-        Temperatures of members are looked for between 1 and max_temperature.
+        Upper limit of the members' temperatures; the lower limit is 1.
 
     Attributes
     ----------
@@ -47,7 +46,7 @@ class ProbabilityFusion(ClassifierMixin, BaseEstimator):
     members_ : list of str
     temperatures_, weights_ : (n_members,)
     temperature_ : float
-        Of the mean.
+        Temperature of the mean.
     """
 
     def __init__(self, max_temperature: float = 10.0) -> None:
@@ -65,15 +64,9 @@ class ProbabilityFusion(ClassifierMixin, BaseEstimator):
         Parameters
         ----------
         members : dict of (n_rows, n_classes)
-            Probabilities by member, columns in the order of `classes`; NaN where it does not
-            apply.
+            Probabilities by member, columns in the order of `classes`; NaN if it does not apply.
         target, group : (n_rows,)
         classes : list of str
-
-        Returns
-        -------
-        ProbabilityFusion
-            Itself.
 
         Raises
         ------
@@ -108,7 +101,7 @@ class ProbabilityFusion(ClassifierMixin, BaseEstimator):
             ]
         )
         if not odds.any():
-            # Nobody is better than chance, so nobody is better than another.
+            # No member is better than chance: all get the same weight.
             odds = np.ones_like(odds)
         self.weights_ = odds / odds.sum()
         scaled = self._scaled(members)
@@ -118,18 +111,8 @@ class ProbabilityFusion(ClassifierMixin, BaseEstimator):
         return self
 
     def predict_proba(self, members: dict[str, NDArray[np.float64]]) -> NDArray[np.float64]:
-        """Fused probabilities.
-
-        Parameters
-        ----------
-        members : dict of (n_rows, n_classes)
-            The members that were fitted; NaN where one does not apply.
-
-        Returns
-        -------
-        (n_rows, n_classes)
-            Rows sum to one.
-        """
+        """Fuse the fitted members' probabilities, each (n_rows, n_classes); NaN if one does not
+        apply to a row."""
         return scaled_probabilities(
             pooled_logits(self.weights_, self._scaled(members)), self.temperature_
         )
@@ -139,7 +122,7 @@ class ProbabilityFusion(ClassifierMixin, BaseEstimator):
         return self.classes_[self.predict_proba(members).argmax(axis=1)]
 
     def _scaled(self, members: dict[str, NDArray[np.float64]]) -> NDArray[np.float64]:
-        """Log of calibrated probabilities, (n_members, n_rows, n_classes); NaN stays."""
+        """Log of calibrated probabilities, (n_members, n_rows, n_classes), with NaN kept."""
         return np.stack(
             [
                 log_softmax(_logits(members[name]) / temperature, axis=1)
@@ -158,7 +141,7 @@ def _log_odds(
     group: NDArray[Any],
     n_classes: int,
 ) -> float:
-    """Log odds of being right against those of a guess, from below 0; 0 without rows."""
+    """Log odds of being right relative to those of a guess, at least 0; 0 without rows."""
     if not len(truth):
         return 0.0
     recall = float(balanced_accuracy(truth, probabilities.argmax(axis=1)))

@@ -1,4 +1,4 @@
-"""What a code says beyond a factor, as losses that can be trained on."""
+"""Differentiable losses for the dependence of a code on a factor."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ _SMALLEST = 1e-8
 
 
 def gaussian_kernel(values: Any) -> Any:
-    """Gaussian kernel whose width is the mean distance of the rows.
+    """Gaussian kernel exp(-d² / mean d²) of squared distances d² between rows.
+
+    The width passes no gradient; otherwise shrinking it would lower the loss.
 
     Parameters
     ----------
@@ -19,8 +21,6 @@ def gaussian_kernel(values: Any) -> Any:
     Returns
     -------
     (n_rows, n_rows)
-        exp(-d² / mean d²) of the squared distances d²; the width passes no gradient, or shrinking
-        it would be a way out.
     """
     squares = ops.sum(ops.square(values), axis=1)
     distances = (
@@ -32,18 +32,18 @@ def gaussian_kernel(values: Any) -> Any:
 
 
 def centred_within(kernel: Any, cells: Any) -> Any:
-    """Kernel with the mean of each cell taken out of both sides.
+    """Centre a kernel within cells.
 
     Parameters
     ----------
     kernel : (n_rows, n_rows)
     cells : (n_rows, n_cells)
-        One-hot; a row of zeros is in no cell, and is left out.
+        One-hot; rows of zeros are left out.
 
     Returns
     -------
     (n_rows, n_rows)
-        H K H, where H is the projection onto what a cell's rows differ by.
+        H K H, where H subtracts the mean of each cell.
     """
     known = ops.sum(cells, axis=1)
     shares = cells / ops.maximum(ops.sum(cells, axis=0, keepdims=True), 1.0)
@@ -58,14 +58,14 @@ def conditional_dependence(code: Any, factor: Any, cells: Any) -> Any:
     ----------
     code : (n_rows, n_dims)
     factor : (n_rows, n_columns)
-        A standardised number in one column, or a class one-hot.
+        A standardised number in one column, or a one-hot class.
     cells : (n_rows, n_cells)
-        One-hot, such as the target; rows of zeros (the factor is unknown) are left out.
+        One-hot, such as the target; rows of zeros (unknown factor) are left out.
 
     Returns
     -------
     scalar
-        From 0 to 1. Of few rows it is above 0 even where the two are independent.
+        0 to 1; with few rows it is above 0 even if code and factor are independent.
 
     References
     ----------
@@ -73,10 +73,10 @@ def conditional_dependence(code: Any, factor: Any, cells: Any) -> Any:
     Mohri and Rostamizadeh (2012), "Algorithms for learning kernels based on centered alignment",
     for the normalisation.
     """
-    of_code = centred_within(gaussian_kernel(code), cells)
-    of_factor = centred_within(gaussian_kernel(factor), cells)
-    norms = ops.sum(ops.square(of_code)) * ops.sum(ops.square(of_factor))
-    return ops.sum(of_code * of_factor) / ops.sqrt(norms + _SMALLEST)
+    code_kernel = centred_within(gaussian_kernel(code), cells)
+    factor_kernel = centred_within(gaussian_kernel(factor), cells)
+    norms = ops.sum(ops.square(code_kernel)) * ops.sum(ops.square(factor_kernel))
+    return ops.sum(code_kernel * factor_kernel) / ops.sqrt(norms + _SMALLEST)
 
 
 def share_within(code: Any, cells: Any) -> Any:
@@ -91,13 +91,13 @@ def share_within(code: Any, cells: Any) -> Any:
     Returns
     -------
     scalar
-        From 0 (rows of a cell have the same code) to 1 (cells have the same mean).
+        From 0 (all rows of a cell have the same code) to 1 (all cells have the same mean).
 
     References
     ----------
     Wen et al. (2016), "A discriminative feature learning approach for deep face recognition"
-    (center loss), here of the means of a batch and relative to all variance, so that shrinking
-    the code is no way out.
+    (center loss), here with the means of a batch and relative to the total variance, so that
+    shrinking the code does not lower the loss.
     """
     known = ops.sum(cells, axis=1, keepdims=True)
     n_known = ops.maximum(ops.sum(known), 1.0)

@@ -1,7 +1,4 @@
-"""Keras layers of the disentangler: standardisation fitted outside, and what a code passes through.
-
-Import this module before loading a saved disentangler.
-"""
+"""Keras layers of the disentangler; import this module before loading a saved disentangler."""
 
 from __future__ import annotations
 
@@ -12,21 +9,20 @@ import numpy as np
 from keras import ops
 from numpy.typing import NDArray
 
-# A saved disentangler has these layers as well.
+# Registers the augmentation layers of a saved disentangler.
 from disentangled_audio.models import augmentation  # noqa: F401
 
 _PACKAGE = "disentangled_audio"
 
-# A band that never varies in the training rows is left as it is.
+# Lower limit, so that a band that is constant in the training rows is not scaled up.
 _SMALLEST_SCALE = 1e-3
 
 
 @keras.saving.register_keras_serializable(package=_PACKAGE)
 class Standardise(keras.layers.Layer):
-    """Subtract the mean and divide by the standard deviation of each band.
+    """Subtract the mean and divide by the standard deviation of each band, or invert this.
 
-    The two are weights of the layer that no optimiser touches: `fit` sets them from the training
-    rows and the model file keeps them. With `invert`, the layer undoes this.
+    `fit` sets both from training rows. They are weights that are saved but not trained.
     """
 
     def __init__(self, invert: bool = False, **kwargs: Any) -> None:
@@ -34,19 +30,13 @@ class Standardise(keras.layers.Layer):
         self.invert = invert
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
-        """Create the weights, one value a band (the last axis)."""
+        """Create the weights, one value per band (the last axis)."""
         shape = (input_shape[-1],)
         self.mean = self.add_weight(name="mean", shape=shape, trainable=False)
         self.scale = self.add_weight(name="scale", shape=shape, initializer="ones", trainable=False)
 
     def fit(self, view: NDArray[np.float32]) -> None:
-        """Take mean and standard deviation from rows of a view.
-
-        Parameters
-        ----------
-        view : (n_items, n_frames, n_bands)
-            Training rows only.
-        """
+        """Set mean and standard deviation from training rows, (n_items, n_frames, n_bands)."""
         axes = tuple(range(view.ndim - 1))
         self.mean.assign(view.mean(axis=axes, dtype=np.float64))
         self.scale.assign(np.maximum(view.std(axis=axes, dtype=np.float64), _SMALLEST_SCALE))
@@ -64,9 +54,9 @@ class Standardise(keras.layers.Layer):
 
 @keras.saving.register_keras_serializable(package=_PACKAGE)
 class GradientReversal(keras.layers.Layer):
-    """The identity, whose gradient has the opposite sign.
+    """The identity with a reversed gradient.
 
-    What lies before it is trained to make the loss of what follows as large as it can.
+    The layers before it are trained to increase the loss of those after it.
 
     References
     ----------
@@ -74,25 +64,18 @@ class GradientReversal(keras.layers.Layer):
     """
 
     def call(self, inputs: Any) -> Any:
-        """Return (n_items, n_dims) as it is."""
-        # The value is that of the input, the gradient that of its negative.
+        """Return the input, (n_items, n_dims); the gradient is that of its negative."""
         return 2.0 * ops.stop_gradient(inputs) - inputs
-
-    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
-        """Same shape as the input."""
-        return input_shape
 
 
 @keras.saving.register_keras_serializable(package=_PACKAGE)
 class Quantise(keras.layers.Layer):
-    """Round each dimension of a bounded code to a few levels; the gradient passes as it is.
-
-    What a code says by deviations smaller than a level is lost, also to whoever reads the code.
+    """Round each dimension of a bounded code to a few levels; the gradient passes unchanged.
 
     Parameters
     ----------
     n_levels : int
-        Levels from -1 to 1, both included.
+        Number of levels from -1 to 1, both included.
 
     References
     ----------
@@ -106,16 +89,12 @@ class Quantise(keras.layers.Layer):
         self.n_levels = n_levels
 
     def call(self, inputs: Any) -> Any:
-        """Round (n_items, n_dims), whose values are -1 to 1."""
+        """Round (n_items, n_dims) with values from -1 to 1."""
         half = (self.n_levels - 1) / 2.0
-        # An even number of levels lies between the whole numbers.
+        # An even number of levels lies between the integers.
         offset = 0.0 if self.n_levels % 2 else 0.5
         steps = ops.clip(ops.round(inputs * half - offset) + offset, -half, half) / half
         return inputs + ops.stop_gradient(steps - inputs)
-
-    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
-        """Same shape as the input."""
-        return input_shape
 
     def get_config(self) -> dict[str, Any]:
         """Arguments that rebuild the layer."""
@@ -124,14 +103,14 @@ class Quantise(keras.layers.Layer):
 
 @keras.saving.register_keras_serializable(package=_PACKAGE)
 class GaussianCode(keras.layers.Layer):
-    """A code that is drawn from a normal distribution in training, and its mean otherwise.
+    """A code drawn from a normal distribution in training; its mean otherwise.
 
-    The divergence from a standard normal distribution, in nats a dimension, is the layer's loss.
+    The layer's loss is the divergence from a standard normal distribution, in nats per dimension.
 
     Parameters
     ----------
     n_dimensions : int
-        Length of the code.
+        Number of dimensions of the code.
     seed : int
         Seed of the draws.
 
@@ -149,14 +128,14 @@ class GaussianCode(keras.layers.Layer):
         self.log_variance = keras.layers.Dense(n_dimensions, name="log_variance")
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
-        """Create the weights of both maps."""
+        """Create the weights of mean and log variance."""
         self.mean.build(input_shape)
         self.log_variance.build(input_shape)
 
     def call(self, inputs: Any, training: bool | None = None) -> Any:
-        """Code of (n_items, n_features), (n_items, n_dimensions)."""
+        """Map (n_items, n_features) to a code, (n_items, n_dimensions)."""
         mean = self.mean(inputs)
-        # Bounded, so that neither the spread nor its inverse overflows.
+        # Bounded, so that neither the variance nor its inverse overflows.
         log_variance = ops.clip(self.log_variance(inputs), -10.0, 10.0)
         divergence = 0.5 * (ops.square(mean) + ops.exp(log_variance) - 1.0 - log_variance)
         self.add_loss(ops.mean(divergence))

@@ -23,7 +23,7 @@ class Losses:
     ----------
     model : keras.Model
     log_mel : (n_items, n_frames, n_mels)
-        Training rows, by whose variance the reconstruction is judged.
+        Training rows; the reconstruction error is relative to their variance.
     parameters : DisentanglerParameters
     targets : dict
         Factors that vary in the training rows.
@@ -38,7 +38,7 @@ class Losses:
     ) -> None:
         self.model = model
         self.weights = parameters.losses
-        self.code_terms = parameters.terms
+        self.terms = parameters.terms
         self.targets = targets
         variance = tf.reduce_mean(tf.math.reduce_variance(tf.constant(log_mel), axis=0))
         self.log_mel_variance = max(float(variance), 1e-6)
@@ -46,7 +46,7 @@ class Losses:
     def __call__(
         self, batch: dict[str, tf.Tensor], training: bool, ramp: tf.Tensor
     ) -> dict[str, tf.Tensor]:
-        """Loss terms and accuracy of a batch; terms of weight 0 are told, and not trained on.
+        """Loss terms and accuracy of a batch; terms of weight 0 are reported but not trained.
 
         Parameters
         ----------
@@ -54,7 +54,7 @@ class Losses:
             From `Rows.batch`.
         training : bool
         ramp : scalar
-            Share of their weight that the terms have which separate codes, 0 to 1.
+            Factor on the weights of the terms that separate codes, 0 to 1.
         """
         outputs = self.model({name: batch[name] for name in self.model.input}, training=training)
         error = ops.mean(ops.square(outputs["log_mel"] - batch["log_mel"]))
@@ -68,7 +68,7 @@ class Losses:
                 self.weights.classification_weight,
                 self._cross_entropy(batch, outputs["target"]),
             ),
-            **self._of_codes(batch, outputs, ramp),
+            **self._code_terms(batch, outputs, ramp),
         }
         if AUXILIARY in outputs:
             entropy = self._cross_entropy(batch, outputs[AUXILIARY])
@@ -81,27 +81,27 @@ class Losses:
             "loss": sum(
                 weight * term
                 for name, (weight, term) in weighted.items()
-                # What is no merit of the codes may not choose the epoch.
+                # These terms do not measure the codes, so they must not choose the epoch.
                 if training or not name.startswith(("adversary", AUXILIARY))
             ),
             **{name: term for name, (_, term) in weighted.items()},
             "accuracy": ops.mean(batch["known"] * ops.cast(hits, "float32")),
         }
 
-    def _of_codes(
+    def _code_terms(
         self, batch: dict[str, tf.Tensor], outputs: dict[str, tf.Tensor], ramp: tf.Tensor
     ) -> dict[str, tuple[Any, tf.Tensor]]:
         """Weight and value of each loss of a code and a factor."""
-        terms = self.code_terms
+        terms = self.terms
         found = {}
         for code, term in terms.readouts.items():
             for factor in self._present(term.of):
                 name = head_name("readout", code, factor)
-                found[name] = (term.weight, self._chance_loss(batch, factor, outputs[name]))
+                found[name] = (term.weight, self._relative_loss(batch, factor, outputs[name]))
         for code, term in terms.adversaries.items():
             for factor in self._present(term.of):
                 name = head_name("adversary", code, factor)
-                value = self._chance_loss(batch, factor, outputs[name])
+                value = self._relative_loss(batch, factor, outputs[name])
                 found[name] = (term.weight * ramp, value)
         for code, term in terms.compactness.items():
             for factor in self._present(term.of):
@@ -117,25 +117,25 @@ class Losses:
         return found
 
     def _present(self, factors: list[str]) -> list[str]:
-        """Those that vary in the training rows."""
+        """The factors that vary in the training rows."""
         return [factor for factor in factors if factor in self.targets]
 
-    def _chance_loss(
-        self, batch: dict[str, tf.Tensor], factor: str, guessed: tf.Tensor
+    def _relative_loss(
+        self, batch: dict[str, tf.Tensor], factor: str, predicted: tf.Tensor
     ) -> tf.Tensor:
-        """Loss of a head, as a share of that of knowing nothing."""
+        """Loss of a head, relative to the loss at chance."""
         values, known = batch[f"values of {factor}"], batch[f"known of {factor}"]
         if self.targets[factor].is_number:
-            losses = ops.mean(ops.square(guessed - values), axis=1)
+            losses = ops.mean(ops.square(predicted - values), axis=1)
         else:
-            # A refit may meet classes that the head does not have.
-            values = values[:, : guessed.shape[1]]
+            # The validation rows of a refit may have classes without an output of the head.
+            values = values[:, : predicted.shape[1]]
             known = ops.sum(values, axis=1)
-            losses = ops.categorical_crossentropy(values, guessed) / np.log(values.shape[1])
+            losses = ops.categorical_crossentropy(values, predicted) / np.log(values.shape[1])
         return ops.sum(known * losses) / ops.maximum(ops.sum(known), 1.0)
 
     def _cells(self, batch: dict[str, tf.Tensor], factor: str, within: list[str]) -> tf.Tensor:
-        """One-hot combinations of the factors within which another must not be told."""
+        """One-hot combinations of the factors in `within`; rows without `factor` are zero."""
         cells = batch[f"known of {factor}"][:, None]
         for name in self._present(within):
             joint = cells[:, :, None] * batch[f"cells of {name}"][:, None, :]

@@ -1,4 +1,4 @@
-"""Fixed-length features of log-mel spectrograms: the course of a word, and how a clip sounds."""
+"""Fixed-length features of log-mel spectrograms: cepstra over time, and timbre statistics."""
 
 from __future__ import annotations
 
@@ -19,23 +19,23 @@ def cepstra(
     n_frames: int = 16,
     trim_db: Sequence[float] = (20.0, 30.0, 40.0),
 ) -> NDArray[np.float32]:
-    """Time-normalised mel cepstra of the active part of each clip, for what is said.
+    """Time-normalised mel cepstra of the active part of each clip.
 
-    Where a word begins is a matter of the threshold, the more so for weak consonants and noisy
-    recordings, so the cepstra of several trims stand beside each other.
+    The detected start of a word depends on the threshold, above all for weak consonants and noisy
+    recordings; therefore the cepstra for several thresholds are concatenated.
 
     Parameters
     ----------
     log_mel : (n_items, n_absolute_frames, n_mels)
-        View of that name: 0 at `dynamic_range_db` below the clip's peak, 1 at the peak.
+        View `log_mel`: 0 at `dynamic_range_db` below the clip's peak, 1 at the peak.
     dynamic_range_db : float
-        What a step from 0 to 1 of the view stands for, in dB.
+        Range of the view in dB.
     n_cepstra : int
-        Coefficients kept, from the 0th on, at most `n_mels`.
+        Number of coefficients from the 0th on, at most `n_mels`.
     n_frames : int
-        Frames from the first to the last active one, whatever the duration.
+        Number of frames from the first to the last active one.
     trim_db : sequence of float
-        Depths in dB below the loudest frame at which either end is cut off, each on its own.
+        Levels in dB below the loudest frame at which both ends are cut off.
 
     Returns
     -------
@@ -45,20 +45,23 @@ def cepstra(
     Raises
     ------
     ValueError
-        If the view is not three-dimensional or has values that are not finite, there are fewer
-        bands than cepstra, or there is no trim.
+        If the view is not three-dimensional or not finite, there are fewer bands than cepstra, or
+        `trim_db` is empty.
 
     References
     ----------
     Davis and Mermelstein (1980), "Comparison of parametric representations for monosyllabic word
     recognition in continuously spoken sentences".
     """
-    _check(log_mel)
+    if log_mel.ndim != 3 or 0 in log_mel.shape:
+        raise ValueError(f"log_mel must be (n_items, n_frames, n_mels), got {log_mel.shape}")
+    if not np.isfinite(log_mel).all():
+        raise ValueError("log_mel holds values that are not finite")
     if not 1 <= n_cepstra <= log_mel.shape[2]:
         raise ValueError(f"n_cepstra ({n_cepstra}) must lie between 1 and {log_mel.shape[2]} bands")
     if len(trim_db) == 0:
-        raise ValueError("trim_db needs one depth or more")
-    # A cosine transform is linear, so interpolation may as well come after it, on fewer values.
+        raise ValueError("trim_db needs at least one level")
+    # The transform is linear, so interpolating after it is equal and costs less.
     coefficients = _cepstrum(log_mel)[:, :, :n_cepstra]
     energy = (10.0 ** (dynamic_range_db / 10.0 * (log_mel.astype(np.float64) - 1.0))).sum(axis=2)
     trimmed = [
@@ -70,19 +73,20 @@ def cepstra(
 def timbre_statistics(
     log_mel: NDArray[np.float32], trim: float, dynamic_range_db: float
 ) -> NDArray[np.float32]:
-    """What a clip's spectrum is like, whatever happens when.
+    """Statistics of a clip's spectrum that do not depend on the order of frames, except for change.
 
-    Over the frames that are louder than `trim` below the clip's peak: mean and standard deviation
-    of the mel cepstra, and the root mean square of their change from frame to frame; beside them
-    the cepstrum of the power spectrum of the whole clip.
+    Mean and standard deviation of the mel cepstra and the root mean square of their change between
+    frames, over frames louder than `trim` below the clip's peak; then the cepstrum of the power
+    spectrum of the whole clip.
 
     Parameters
     ----------
     log_mel : (n_items, n_frames, n_mels)
-        From `make_views`: 1 is the clip's peak, 0 lies `dynamic_range_db` below it.
+        View `log_mel`: 0 at `dynamic_range_db` below the clip's peak, 1 at the peak.
     trim : float
-        Share of the dynamic range.
+        Level below the peak, as a share of the dynamic range.
     dynamic_range_db : float
+        Range of the view in dB.
 
     Returns
     -------
@@ -101,13 +105,6 @@ def timbre_statistics(
     return np.concatenate([mean, np.sqrt(variance), np.sqrt(change), spectrum], axis=1)
 
 
-def _check(log_mel: NDArray[np.float32]) -> None:
-    if log_mel.ndim != 3 or 0 in log_mel.shape:
-        raise ValueError(f"log_mel must be (n_items, n_frames, n_mels), got {log_mel.shape}")
-    if not np.isfinite(log_mel).all():
-        raise ValueError("log_mel holds values that are not finite")
-
-
 def _cepstrum(log_mel: NDArray[np.float32]) -> NDArray[np.float32]:
     return dct(log_mel, type=2, norm="ortho", axis=2).astype(np.float32)
 
@@ -118,7 +115,7 @@ def _between(
     last: NDArray[np.intp],
     n_frames: int,
 ) -> NDArray[np.float32]:
-    """Linear interpolation at `n_frames` places from the first to the last frame of each item."""
+    """Interpolate linearly at `n_frames` positions from the first to the last frame per item."""
     steps = np.linspace(0.0, 1.0, n_frames)
     positions = first[:, None] + steps * (last - first)[:, None]
     before = np.floor(positions).astype(np.intp)

@@ -1,8 +1,8 @@
-"""From files to the features of the training run; travels to workers."""
+"""Features of new files, computed as in the training run; workers import this module."""
 
 import zlib
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from disentangled_audio.parameters import (
     AcousticParameters,
@@ -14,13 +14,20 @@ from disentangled_audio.parameters import (
     ViewParameters,
 )
 
-# How files are stored that belong to no corpus: as their headers say.
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from disentangled_audio.corpora.describe import NameGrammar
+    from disentangled_audio.models.windows import Windows
+
+# Source of files outside the corpus, which are read by their headers.
 _NO_SOURCE = FolderSource(folder=".")
 
 
 @dataclass(frozen=True)
 class Preprocessing:
-    """What a run did to its recordings, from its manifest."""
+    """Parameters with which a run prepared its recordings, from its manifest."""
 
     corpus: Corpus
     fourier: FourierParameters
@@ -30,7 +37,7 @@ class Preprocessing:
 
     @classmethod
     def of_run(cls, manifest: dict[str, Any]) -> "Preprocessing":
-        """Parameters of the run; the clips' length is what it turned out to be."""
+        """Read the parameters; the clips have the length that the run found."""
         parameters = manifest["parameters"]
         corpus = Corpus.model_validate(parameters["corpus"])
         (n_samples,) = manifest["feature_schema"]["waveforms"]
@@ -46,7 +53,7 @@ class Preprocessing:
 
 
 def _for_new_recordings(corpus: Corpus, analysis: Analysis) -> Corpus:
-    """What a corpus says of any recording: not where its own lie, and not their table of labels."""
+    """The part of a corpus that applies to any recording, without its paths and labels."""
     first = corpus.sources[0]
     source = FolderSource(
         folder=".",
@@ -61,13 +68,13 @@ def _for_new_recordings(corpus: Corpus, analysis: Analysis) -> Corpus:
 
 @dataclass(frozen=True)
 class Known:
-    """A recording of the corpus that has the same bytes.
+    """A recording of the corpus, found by its bytes.
 
     Attributes
     ----------
-    noise_seed : CRC-32 of its name, from which the noise behind a short clip is drawn.
-    kind : such as `rir`.
-    role : `train`, `validation`, `test` or None.
+    noise_seed : CRC-32 of its name; seed of the noise that fills a short clip.
+    kind : kind of the recording, such as `rir`.
+    role : `train`, `validation`, `test` or `None`.
     """
 
     noise_seed: int
@@ -77,13 +84,7 @@ class Known:
 
 @dataclass(frozen=True)
 class MemoryFile:
-    """A recording that is on no disk.
-
-    Attributes
-    ----------
-    relative : its name.
-    content : the bytes that a file of it would have.
-    """
+    """A recording in memory, with the name and the bytes of a file."""
 
     relative: str
     content: bytes
@@ -99,18 +100,18 @@ class MemoryFile:
 
 @dataclass(frozen=True)
 class Features:
-    """Of some files: a row an item, and the files that cannot be used.
+    """Features of one part of the files.
 
     Attributes
     ----------
-    position : which of all parts it is.
-    n_files : how many files it is of.
-    rows : facts of each item, with `path`, as `recordings` has them, and `place`: which of the
-        part's files it is of.
-    rejected : path, reason, what to do and place of each file that cannot be used.
+    position : start of the part among all files.
+    n_files : number of files in the part.
+    rows : facts of each item: the columns of `recordings`, `path`, and `place`, the number of its
+        file within the part.
+    rejected : path, reason, what to do, and place of each file that cannot be used.
     n_samples : length of the clips; 0 without items.
-    values : arrays by name, of items or (views) of their windows; empty without items.
-    windows : which item each row of the views is of.
+    values : arrays by name, with one row per item (per window for views); empty without items.
+    windows : the item of each row of the views; None without items.
     """
 
     position: int
@@ -118,19 +119,19 @@ class Features:
     rows: list[dict[str, Any]]
     rejected: list[dict[str, Any]]
     n_samples: int
-    values: dict[str, Any]
-    windows: Any
+    values: "dict[str, NDArray[Any]]"
+    windows: "Windows"
 
 
 @dataclass(frozen=True)
 class FeatureReader:
-    """Reads files as the training run did, and computes what its models see.
+    """Reads files as the training run did and computes their features.
 
     Attributes
     ----------
     preprocessing : Preprocessing
     known : recordings of the corpus by their SHA-256.
-    kind : of all other recordings; None takes what their names say, or the corpus's.
+    kind : kind of all other recordings; None takes it from their names or the corpus.
     """
 
     preprocessing: Preprocessing
@@ -138,9 +139,10 @@ class FeatureReader:
     kind: str | None = None
 
     def __call__(self, part: tuple[int, list[Any]]) -> Features:
-        """Features of some files, given with their position among all."""
+        """Compute the features of files, given with their position among all files."""
         from disentangled_audio.corpora.describe import NameGrammar
         from disentangled_audio.corpora.sources.folder import RejectedError
+        from disentangled_audio.models.windows import Windows
 
         position, files = part
         grammar = NameGrammar(self.preprocessing.corpus, [])
@@ -154,11 +156,14 @@ class FeatureReader:
                 text = {"path": _as_utf8(str(file)), "reason": str(error)}
                 rejected.append({**text, "what_to_do": error.of_model, "place": place})
         if not rows:
-            return Features(position, len(files), rows, rejected, 0, {}, None)
+            none = Windows.whole(0)
+            return Features(position, len(files), rows, rejected, 0, {}, none)
         values, windows = self._features(rows, clips)
         return Features(position, len(files), rows, rejected, len(clips[0]), values, windows)
 
-    def _items(self, file: Any, grammar: Any) -> list[tuple[dict[str, Any], Any]]:
+    def _items(
+        self, file: Any, grammar: "NameGrammar"
+    ) -> "list[tuple[dict[str, Any], NDArray[np.float32]]]":
         from disentangled_audio.corpora.reading.decode import read_content
         from disentangled_audio.corpora.reading.items import Task, read_items
         from disentangled_audio.corpora.sources.folder import Located
@@ -169,18 +174,20 @@ class FeatureReader:
             "kind": known.kind if known else self._kind(file, grammar)
         }
         recording = Located((file,), "named", _as_utf8(file.relative), _NO_SOURCE)
-        # The noise behind a short recording must not depend on what the file is called.
+        # The noise that fills a short clip must not depend on the file's name.
         seed = known.noise_seed if known else zlib.crc32(content.sha256.encode())
         task = Task(recording, columns, (None,), seed)
         items = read_items(task, content, self.preprocessing.corpus.analysis)
         facts = {"path": _as_utf8(str(file)), "seen_as": known.role if known else None}
         return [({**row, **facts}, clip) for row, clip in items]
 
-    def _kind(self, file: Any, grammar: Any) -> str:
+    def _kind(self, file: Any, grammar: "NameGrammar") -> str:
         named = (grammar.parse(file.relative) or {}).get("kind")
         return self.kind or named or self.preprocessing.corpus.kind
 
-    def _features(self, rows: list[dict[str, Any]], clips: list[Any]) -> tuple[dict[str, Any], Any]:
+    def _features(
+        self, rows: list[dict[str, Any]], clips: "list[NDArray[np.float32]]"
+    ) -> "tuple[dict[str, NDArray[Any]], Windows]":
         import numpy as np
 
         from disentangled_audio.models.feature_values import (
@@ -209,7 +216,7 @@ class FeatureReader:
             kind, duration_s, first_arrival_s, own.corpus.analysis, waveforms.shape[1]
         )
         values, _ = measure(waveforms, rate_hz, recorded, acoustic_measures(own.acoustic))
-        # The waveforms stay here: half of all bytes, of which nothing but the length is looked at.
+        # Waveforms are half of all bytes and not needed any more, so they are not sent back.
         features = {
             "fourier_spectra": log_spectrum(waveforms, own.fourier.floor_db),
             **views,

@@ -1,4 +1,4 @@
-"""What a classifier knows of the recordings that it was trained on."""
+"""Summary of the training recordings, with which a classifier compares new ones."""
 
 import zlib
 from dataclasses import dataclass, replace
@@ -14,7 +14,7 @@ from disentangled_audio.evaluation.scores.summary import PROBABILITY_PREFIX
 from disentangled_audio.models.preparation import Known
 from disentangled_audio.models.tables import class_shares, features_of, training_classes
 
-# How usual a recording is at most that counts as unlike those of training.
+# A recording with this `in_distribution` or less is called unlike the training recordings.
 UNLIKE = 0.05
 _SPACE = ("training", "centre", "spread", "usual")
 _SPACES = ("fourier_features", "codes")
@@ -23,15 +23,14 @@ _KNOWN = ("sha256", "noise_seed", "kind", "role")
 
 @dataclass(frozen=True)
 class Reference:
-    """The training recordings, as far as new ones are compared with them.
+    """Facts about the training recordings.
 
     Attributes
     ----------
-    shares : share of each class among training rows, by the class, in the classifier's order.
-    n_channels, rates_hz : of all recordings of the corpus, ascending.
+    shares : share of each class among the training rows, in the order of the classes.
+    n_channels, rates_hz : values in the corpus, ascending.
     known : recordings of the corpus by the SHA-256 of their bytes.
-    novelty : what is usual among all recordings (""), and among those of a kind of which enough
-        are known.
+    novelty : novelty measures by kind; "" stands for all recordings.
     """
 
     shares: dict[str, float]
@@ -52,15 +51,15 @@ class Reference:
 
     @classmethod
     def of_tables(cls, tables: dict[str, pd.DataFrame], seed: int) -> "Reference":
-        """From the tables of a run.
+        """Make a reference from the tables of a run.
 
         Parameters
         ----------
         tables : dict of DataFrame
-            `recordings`, `splits`, `fourier_features`, `codes` and `provisional_codes`, whose rows
-            are the same items.
+            `recordings`, `splits`, `fourier_features`, `codes` and `provisional_codes`, with the
+            same items in the same order.
         seed : int
-            Of the run; very many rows are drawn from.
+            Seed of the run, for draws from very many rows.
         """
         recordings, splits = tables["recordings"], tables["splits"]
         shares = class_shares(splits)
@@ -77,7 +76,7 @@ class Reference:
         )
 
     def packed(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
-        """Plain values and arrays that `unpacked` makes the same of; no name of a recording."""
+        """Plain values and arrays for `unpacked`, without names of recordings."""
         known = list(self.known.values())
         kinds, roles = self.kinds, sorted({found.role for found in known})
         arrays: dict[str, NDArray[Any]] = {
@@ -104,13 +103,7 @@ class Reference:
     def unpacked(
         cls, facts: dict[str, Any], arrays: dict[str, NDArray[Any]], path: Any
     ) -> "Reference":
-        """Of what `packed` returned.
-
-        Raises
-        ------
-        UserError
-            If arrays are missing or do not fit together; names the file `path`.
-        """
+        """Undo `packed`; raise UserError if arrays of the file `path` are missing or do not fit."""
         try:
             known = _unpacked_known(facts, arrays)
             novelty = {
@@ -118,10 +111,11 @@ class Reference:
                 for number, kind in enumerate(facts["compared_kinds"])
             }
             if "" not in novelty or not known:
-                raise ValueError("it knows no recordings")
+                raise ValueError("it has no recordings")
         except (KeyError, IndexError, ValueError, TypeError) as error:
             raise UserError(
-                f"{path} does not describe the recordings of a training run ({error})"
+                f"{path} does not describe the recordings of a training run ({error}); ask for a "
+                "new copy"
             ) from error
         return cls(facts["shares"], facts["n_channels"], facts["rates_hz"], known, novelty)
 
@@ -139,7 +133,7 @@ def _unpacked_known(facts: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> d
     if sha256.dtype != np.uint8 or sha256.shape[1:] != (32,):
         raise ValueError("hashes of recordings are not 32 bytes long")
     if any(values.shape != (len(sha256),) or values.dtype.kind != "u" for values in others):
-        raise ValueError("there are not as many facts as recordings")
+        raise ValueError("the numbers of facts and recordings differ")
     rows = zip(sha256, *(values.tolist() for values in others), strict=True)
     return {
         row.tobytes().hex(): Known(seed, facts["kinds"][kind], facts["roles"][role])
@@ -151,7 +145,7 @@ def _space(arrays: dict[str, NDArray[Any]], prefix: str) -> Space:
     training, centre, spread, usual = (arrays[f"{prefix}_{part}"] for part in _SPACE)
     n_features = training.shape[1]
     if training.ndim != 2 or any(part.dtype.kind != "f" for part in (training, usual)):
-        raise ValueError(f"the arrays of {prefix} are no features")
+        raise ValueError(f"the arrays of {prefix} are not features")
     if centre.shape != (n_features,) or spread.shape != (n_features,) or usual.ndim != 1:
         raise ValueError(f"the arrays of {prefix} do not fit together")
     if not len(training) or not len(usual):
@@ -167,16 +161,16 @@ def novelty_by_kind(
     provisional_codes: pd.DataFrame,
     seed: int,
 ) -> dict[str, Novelty]:
-    """What is usual among all recordings (""), and among those of a kind where enough are known."""
+    """Novelty measures of all recordings (""), and of each kind with enough recordings."""
     tables = (splits, fourier_features, codes, provisional_codes)
     found = {"": fit_novelty(*tables, seed)}
     kinds = sorted(set(kind))
-    # A single kind is all recordings.
+    # A single kind is the same as all recordings.
     for name in kinds if len(kinds) > 1 else []:
         rows = kind == name
         if {"train", "validation"} <= set(splits.loc[rows, "role"]):
-            of_splits, of_spectra, of_codes, of_first = (table[rows] for table in tables)
-            own = fit_novelty(of_splits, of_spectra, of_codes, of_first, seed)
+            own_splits, spectra, final, provisional = (table[rows] for table in tables)
+            own = fit_novelty(own_splits, spectra, final, provisional, seed)
             if own.least <= UNLIKE:
                 found[name] = own
     return found
@@ -189,19 +183,17 @@ def fit_novelty(
     provisional_codes: pd.DataFrame,
     seed: int,
 ) -> Novelty:
-    """What is usual, in the space of Fourier features and in that of codes.
+    """Fit the novelty measure in the spaces of Fourier features and of codes.
 
-    Spectra are fitted to no label, so that training rows, seen by the other groups, are usual too.
-    Codes of training rows lie where training put them: there validation rows alone are usual, by
-    encoders that had not seen them.
+    Spectra do not depend on labels, so training rows, compared with other groups, also show which
+    distances are usual. Codes of training rows were fitted; for them, only validation rows show
+    this, with encoders that have not seen these.
     """
     role, group = splits["role"].to_numpy(), splits["group"].to_numpy()
     training, validation = role == "train", role == "validation"
-    of_spectra = fit_space(
-        features_of(fourier_features), training, training | validation, group, seed
-    )
-    first, kept = (
+    spectra = fit_space(features_of(fourier_features), training, training | validation, group, seed)
+    provisional, final = (
         fit_space(features_of(table), training, validation, group, seed)
         for table in (provisional_codes, codes)
     )
-    return Novelty([of_spectra, replace(kept, usual=first.usual)])
+    return Novelty([spectra, replace(final, usual=provisional.usual)])

@@ -1,4 +1,4 @@
-"""How far a training is, and how it goes on from a checkpoint."""
+"""Progress of a training, and how it resumes from a checkpoint."""
 
 from __future__ import annotations
 
@@ -37,13 +37,22 @@ def checkpoint_of(
     """Checkpoint for this training set, including its targets; None without a folder."""
     if folder is None:
         return None
-    data += tuple(target.values for target in targets.values())
-    return Checkpoint(folder, _digest(views, data, parameters, seed))
+    facts = {
+        # A refit has `refit_epochs` as its `epochs`.
+        "parameters": parameters.model_dump(mode="json", exclude={"schedule": {"refit_epochs"}}),
+        "terms": repr(parameters.terms),
+        "seed": seed,
+        "versions": [keras.__version__, tf.__version__, version("numpy")],
+        "code": code_hash("training"),
+    }
+    arrays = [*(views[name] for name in VIEW_NAMES), *data]
+    arrays += [target.values for target in targets.values()]
+    return Checkpoint(folder, digest_of(arrays, facts))
 
 
 @dataclass
 class State:
-    """How far a training is, beside the variables of model and optimiser."""
+    """State of a training, without the variables of model and optimiser."""
 
     generator: np.random.Generator
     averages: list[NDArray[np.float32]]
@@ -57,11 +66,11 @@ class State:
 
     @property
     def epoch(self) -> int:
-        """The last complete epoch."""
+        """Number of complete epochs."""
         return len(self.history)
 
     def add(self, row: dict[str, float], averages: list[NDArray[np.float32]]) -> None:
-        """Take in a complete epoch; one that nothing judges is better than those before it."""
+        """Add a complete epoch; without validation, the last epoch counts as the best."""
         self.history.append(row)
         self.averages = averages
         loss = row.get("validation_loss", -float(self.epoch))
@@ -70,13 +79,13 @@ class State:
             self.best_weights = averages
 
     def finished(self, parameters: DisentanglerParameters) -> bool:
-        """Whether all epochs are over, or the last of them were in vain."""
-        in_vain = self.epoch - self.best_epoch
+        """Whether all epochs are done, or too many epochs brought no improvement."""
         schedule = parameters.schedule
-        return self.epoch >= schedule.epochs or in_vain >= schedule.patience_epochs
+        without_gain = self.epoch - self.best_epoch
+        return self.epoch >= schedule.epochs or without_gain >= schedule.patience_epochs
 
     def saved(self, variables: list[keras.Variable]) -> tuple[Arrays, dict[str, Any]]:
-        """All that is needed to go on, for a checkpoint."""
+        """Arrays and facts for a checkpoint."""
         arrays = {
             "variables": [variable.numpy() for variable in variables],
             "averages": self.averages,
@@ -109,7 +118,7 @@ def resume(
     progress: Progress | None,
     parameters: DisentanglerParameters,
 ) -> None:
-    """Go on where a checkpoint of the same training stands, if there is one."""
+    """Restore the state from a checkpoint of the same training, if there is one."""
     saved = checkpoint.load()
     if saved is None:
         return
@@ -117,24 +126,6 @@ def resume(
     if state.finished(parameters):
         _logger.info("training had finished after epoch %d; its result is reused", state.epoch)
     else:
-        _logger.info("training is resumed from epoch %d", state.epoch)
+        _logger.info("training resumes after epoch %d", state.epoch)
     if progress is not None:
         progress(state.epoch, state.history[-1])
-
-
-def _digest(
-    views: Views,
-    rows: tuple[NDArray[Any], ...],
-    parameters: DisentanglerParameters,
-    seed: int,
-) -> str:
-    """Hash of everything that changes the result of a training."""
-    facts = {
-        # A refit has its epochs as `epochs`.
-        "parameters": parameters.model_dump(mode="json", exclude={"schedule": {"refit_epochs"}}),
-        "terms": repr(parameters.terms),
-        "seed": seed,
-        "versions": [keras.__version__, tf.__version__, version("numpy")],
-        "code": code_hash("training"),
-    }
-    return digest_of([*(views[name] for name in VIEW_NAMES), *rows], facts)

@@ -1,4 +1,4 @@
-"""Scaler and PCA of more rows than memory holds, from arrays that are read chunk by chunk."""
+"""Scaler and PCA for more rows than fit into memory; arrays are read chunk by chunk."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from sklearn.utils.extmath import svd_flip
 _logger = logging.getLogger(__name__)
 
 _FIT_BYTES = 2**25
-# A corpus of fewer bytes is projected in one piece.
+# Smaller arrays are projected in one piece.
 _PROJECT_BYTES = 2**27
-# The covariance of so many features fills 1.25 GB.
+# A covariance matrix of this size has 1.25 GB.
 MAX_COVARIANCE_FEATURES = 12_500
 
 
@@ -32,20 +32,20 @@ def fit_scaled_pca(
 ) -> Pipeline:
     """Standardise each feature, then take the principal components.
 
-    Up to `max_exact_rows` rows, scikit-learn gets them all at once. Above, two passes over the
-    chunks give the scaler and the exact covariance, whose leading eigenvectors are the
-    components: memory grows with the square of the features and not with the rows. Covariances
-    of more than `MAX_COVARIANCE_FEATURES` features would be too large; then a random part of
-    `max_exact_rows` rows stands for all.
+    Up to `max_exact_rows` rows are fitted at once. With more rows, two passes over the chunks
+    compute the scaler and the exact covariance, whose leading eigenvectors are the components:
+    memory grows with the square of the features, not with the rows. With more than
+    `MAX_COVARIANCE_FEATURES` features the covariance would be too large; then a random sample of
+    `max_exact_rows` rows is fitted.
 
     Parameters
     ----------
     values : (n_items, n_features)
-        NumPy or zarr array; only chunks that hold wanted rows are read.
+        NumPy or zarr array; only chunks with wanted rows are read.
     rows : (n_items,)
-        Which rows to fit; others may hold anything.
+        Mask of the rows to fit.
     n_components : int
-        At most the smaller of the number of rows and of features.
+        At most the number of rows and of features.
     max_exact_rows : int
     seed : int
 
@@ -56,17 +56,18 @@ def fit_scaled_pca(
 
     Notes
     -----
-    `IncrementalPCA` misses part of the variance of spectra, which fall off slowly: of the first
-    60 components 4 to 10 % with an oversampling of 60 to 240.
+    The variance of spectra falls off slowly. scikit-learn's `IncrementalPCA` misses 4 to 10 % of
+    that of the first 60 components, with an oversampling of 60 to 240.
     """
     if rows.sum() > max_exact_rows and values.shape[1] > MAX_COVARIANCE_FEATURES:
         _logger.warning(
             "PCA of %d features is fitted on %d of %d training rows, drawn at random",
             *(values.shape[1], max_exact_rows, rows.sum()),
         )
-        rows = _random_part(rows, max_exact_rows, seed)
+        chosen = np.random.default_rng(seed).choice(np.flatnonzero(rows), max_exact_rows, False)
+        rows = np.isin(np.arange(len(rows)), chosen)
     if rows.sum() <= max_exact_rows:
-        # What scikit-learn chooses by itself misses some percent of the variance of spectra.
+        # The solver that scikit-learn would choose misses some percent of the variance of spectra.
         model = make_pipeline(StandardScaler(), PCA(n_components, svd_solver="full"))
         return model.fit(np.concatenate(list(_chunks(values, rows, _FIT_BYTES))))
     scaler = StandardScaler()
@@ -82,7 +83,7 @@ def fit_scaled_pca(
 
 
 def project(model: Pipeline, values: Any) -> NDArray[np.floating]:
-    """Components of every row, (n_items, n_components), read chunk by chunk."""
+    """Project every row onto the components, (n_items, n_components), chunk by chunk."""
     every = np.ones(values.shape[0], dtype=bool)
     return np.concatenate(
         [model.transform(chunk) for chunk in _chunks(values, every, _PROJECT_BYTES)]
@@ -90,9 +91,9 @@ def project(model: Pipeline, values: Any) -> NDArray[np.floating]:
 
 
 def _pca_of(covariance: NDArray[np.float64], n_components: int, n_rows: int) -> PCA:
-    """PCA of rows of mean zero whose covariance is known; overwrites the covariance.
+    """PCA from the covariance of centred rows; overwrites the covariance.
 
-    Its attributes are those of `PCA.fit`, as documented by scikit-learn, signs included.
+    Attributes and signs are those that scikit-learn documents for `PCA.fit`.
     """
     n_features = len(covariance)
     total = float(np.trace(covariance))
@@ -102,7 +103,7 @@ def _pca_of(covariance: NDArray[np.float64], n_components: int, n_rows: int) -> 
         overwrite_a=True,
         check_finite=False,
     )
-    # Rounding may leave a component of no variance below zero.
+    # Rounding can make a variance of zero negative.
     variances = np.maximum(variances[::-1], 0.0)
     _, components = svd_flip(None, np.ascontiguousarray(vectors[:, ::-1].T), u_based_decision=False)
     pca = PCA(n_components, svd_solver="covariance_eigh")
@@ -120,19 +121,12 @@ def _pca_of(covariance: NDArray[np.float64], n_components: int, n_rows: int) -> 
 
 
 def _chunks(values: Any, rows: NDArray[np.bool_], n_bytes: int) -> Iterator[NDArray[np.floating]]:
-    """Wanted rows in their order, at most `n_bytes` of items read at a time."""
+    """Yield the wanted rows in order; at most `n_bytes` are read at a time."""
     stored = getattr(values, "chunks", (1,))[0]
     n_items = max(1, n_bytes // (values.dtype.itemsize * values.shape[1]))
-    # Whole stored chunks, so that none is read twice.
+    # A multiple of the stored chunks, so that none is read twice.
     n_items = max(n_items // stored, 1) * stored
     for first in range(0, len(rows), n_items):
         wanted = rows[first : first + n_items]
         if wanted.any():
             yield values[first : first + n_items][wanted]
-
-
-def _random_part(rows: NDArray[np.bool_], n_rows: int, seed: int) -> NDArray[np.bool_]:
-    chosen = np.random.default_rng(seed).choice(np.flatnonzero(rows), n_rows, replace=False)
-    part = np.zeros_like(rows)
-    part[chosen] = True
-    return part

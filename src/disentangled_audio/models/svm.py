@@ -28,25 +28,16 @@ from disentangled_audio.models.calibration import (
 )
 from disentangled_audio.parameters import SvmParameters
 
-# Rows whose kernel with all landmarks is held at a time.
+# Rows that are predicted at once; limits the memory for their kernel.
 _PREDICTED_ROWS = 8192
 
-# Places of the rows that are fitted, and of those that are held out.
+# Indices of the fitted and of the held-out rows.
 _Fold = tuple[NDArray[np.intp], NDArray[np.intp]]
 
 
 @dataclass(frozen=True)
 class Rows:
-    """Rows to learn from.
-
-    Attributes
-    ----------
-    features : (n_rows, n_features)
-    target : (n_rows,)
-        Class names.
-    group : (n_rows,)
-        Rows of one group stay on one side of an inner fold, wherever such folds exist.
-    """
+    """Features, class names and groups of rows; inner folds keep a group together if they can."""
 
     features: NDArray[np.float64]
     target: NDArray[np.object_]
@@ -67,7 +58,7 @@ class Rows:
 
 
 def has_features(features: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """Rows that have a feature at all, (n_rows,)."""
+    """Rows with at least one feature that is not NaN, (n_rows,)."""
     return np.logical_not(np.isnan(features).all(axis=1))
 
 
@@ -77,7 +68,7 @@ class CalibratedSvm(ClassifierMixin, BaseEstimator):
     Parameters
     ----------
     svm : Pipeline
-        Fitted, exact or approximate; its decision values are the logits.
+        Fitted SVM, exact or approximate; its decision values are the logits.
     temperature : float
     """
 
@@ -93,8 +84,8 @@ class CalibratedSvm(ClassifierMixin, BaseEstimator):
     def predict_proba(self, features: NDArray[np.float64]) -> NDArray[np.float64]:
         """Calibrated probabilities, (n_rows, n_classes).
 
-        A row whose features are all NaN is none that the SVM applies to, such as the decay of a
-        recording that has none; its probabilities are NaN too.
+        The SVM does not apply to a row whose features are all NaN, such as the decay of a recording
+        without one; its probabilities are NaN.
         """
         probabilities = np.full((len(features), len(self.classes_)), np.nan)
         known = has_features(features)
@@ -104,7 +95,7 @@ class CalibratedSvm(ClassifierMixin, BaseEstimator):
         return probabilities
 
     def predict(self, features: NDArray[np.float64]) -> NDArray[Any]:
-        """Most probable class of each row; the rows need features."""
+        """Most probable class of each row; every row must have features."""
         return self.classes_[self.predict_proba(features).argmax(axis=1)]
 
 
@@ -114,7 +105,7 @@ def search_svm(rows: Rows, parameters: SvmParameters, seed: int) -> dict[str, fl
     Parameters
     ----------
     rows : Rows
-        Training rows alone; above `max_search_rows` a random part of them is used.
+        Training rows; of more than `max_search_rows`, a random part is used.
     parameters : SvmParameters
     seed : int
 
@@ -124,10 +115,10 @@ def search_svm(rows: Rows, parameters: SvmParameters, seed: int) -> dict[str, fl
         `C` and `gamma` with the best mean balanced accuracy over the inner folds.
     """
     rows = _sample(rows, parameters.max_search_rows, seed)
-    # After standardisation 1 / n_features is scikit-learn's `scale`.
+    # After standardisation, scikit-learn's gamma="scale" is 1 / n_features.
     gammas = [scale / rows.features.shape[1] for scale in parameters.gamma_scale]
     folds = _inner_folds(rows, parameters.inner_folds, seed)
-    # BLAS threads on top of the workers oversubscribe the cores: ten times slower on two.
+    # BLAS threads within workers make the search ten times slower on two cores.
     with threadpool_limits(1):
         scores = Parallel(parameters.n_jobs)(
             delayed(_fold_scores)(rows, train, held_out, parameters.C, gammas)
@@ -146,8 +137,8 @@ def _fold_scores(
 ) -> NDArray[np.float64]:
     """Balanced accuracy on held-out rows, (n_C, n_gammas).
 
-    All candidates share one matrix of distances, which BLAS computes: six times faster than
-    libsvm's own kernel where features are hundreds, twice where they are tens.
+    All candidates share one distance matrix from BLAS, which is six times faster than libsvm's own
+    kernel for hundreds of features and twice as fast for tens.
     """
     target = rows.target[train]
     with threadpool_limits(1):
@@ -166,7 +157,7 @@ def _fold_scores(
 
 
 def n_landmarks_for(n_rows: int, parameters: SvmParameters) -> int | None:
-    """Landmarks of the approximated kernel; None for so few rows that the exact one is used."""
+    """Number of landmarks of the approximated kernel; None for few rows, with an exact kernel."""
     return parameters.n_landmarks if n_rows > parameters.max_exact_rows else None
 
 
@@ -177,7 +168,7 @@ def fit_svm(
     n_landmarks: int | None = None,
     seed: int = 0,
 ) -> Pipeline:
-    """Fit with chosen parameters.
+    """Fit an SVM with chosen parameters.
 
     Parameters
     ----------
@@ -185,16 +176,16 @@ def fit_svm(
     chosen : dict
         `C` and `gamma`.
     augmented : Rows, optional
-        Further rows to fit.
+        Additional rows to fit.
     n_landmarks : int, optional
-        Approximate the kernel from so many of the rows, drawn at random; exact by default.
+        Number of random rows that approximate the kernel; the kernel is exact by default.
     seed : int
         Seed of that draw.
 
     Returns
     -------
     Pipeline
-        Scaler and SVM; with landmarks, the kernel's features stand between them.
+        Scaler, kernel features (only with landmarks) and SVM.
 
     References
     ----------
@@ -203,7 +194,9 @@ def fit_svm(
     if augmented is not None:
         rows = rows + augmented
     if n_landmarks is None:
-        svm = _svm().set_params(**{f"svc__{key}": value for key, value in chosen.items()})
+        svm = make_pipeline(
+            StandardScaler(), SVC(**chosen, class_weight="balanced", cache_size=500)
+        )
     else:
         svm = _approximate_svm(chosen, min(n_landmarks, len(rows)), seed)
     with threadpool_limits(1):
@@ -211,20 +204,16 @@ def fit_svm(
 
 
 def calibrated_temperature(svm: Pipeline, rows: Rows) -> float:
-    """Temperature of an SVM's probabilities, from rows that it was not fitted on."""
+    """Temperature of an SVM's probabilities, fitted on rows that the SVM has not seen."""
     truth = np.searchsorted(svm.classes_, rows.target)
     return fit_temperature(_logits(svm, rows.features), truth, MAX_TEMPERATURE)
-
-
-def _svm() -> Pipeline:
-    return make_pipeline(StandardScaler(), SVC(class_weight="balanced", cache_size=500))
 
 
 def _approximate_svm(chosen: dict[str, float], n_landmarks: int, seed: int) -> Pipeline:
     return make_pipeline(
         StandardScaler(),
         Nystroem(gamma=chosen["gamma"], n_components=n_landmarks, random_state=seed),
-        # More rows than features: the primal problem is the smaller one, and needs no seed.
+        # With more rows than features, the primal problem is smaller; it needs no seed.
         LinearSVC(C=chosen["C"], class_weight="balanced", dual=False),
     )
 
@@ -248,22 +237,20 @@ def _sample(rows: Rows, max_rows: int, seed: int) -> Rows:
 
 
 def _inner_folds(rows: Rows, n_folds: int, seed: int) -> list[_Fold]:
-    """Folds over groups whose training parts hold every class.
-
-    Where no such fold exists, because a class has but one group, folds are over rows.
+    """Folds over groups whose training parts have every class; over rows if there are none.
 
     Raises
     ------
     UserError
-        If no such fold exists over rows either, because classes have a single row.
+        If there are none over rows either, because classes have a single row.
     """
     names, counts = np.unique(rows.target, return_counts=True)
-    # Scikit-learn refuses more folds than the largest class has rows.
+    # scikit-learn refuses more folds than the largest class has rows.
     n_grouped = min(n_folds, len(np.unique(rows.group)), counts.max())
     n_plain = max(2, min(n_folds, counts.min()))
     whole: list[_Fold] = []
     with warnings.catch_warnings():
-        # Folds that a small class cannot fill are left out below.
+        # `_whole` removes folds that lack a small class.
         warnings.filterwarnings("ignore", message="The least populated class")
         if n_grouped > 1:
             splitter = StratifiedGroupKFold(n_grouped, shuffle=True, random_state=seed)
@@ -273,8 +260,8 @@ def _inner_folds(rows: Rows, n_folds: int, seed: int) -> list[_Fold]:
             whole = _whole(rows, splitter.split(rows.features, rows.target))
     if not whole:
         raise UserError(
-            f"class {', '.join(map(str, names[counts == 1]))} has a single training row; an SVM "
-            "needs two to be chosen. Leave the class out (protocol.where), or use another fold"
+            f"class {', '.join(map(str, names[counts == 1]))} has a single training row; the "
+            "search for an SVM needs two. Leave the class out (protocol.where), or use another fold"
         )
     return whole
 

@@ -1,4 +1,4 @@
-"""Tables as the catalog keeps them: features and probabilities, one row per item."""
+"""Tables of the catalog: features and probabilities, one row per item."""
 
 from typing import Any
 
@@ -13,8 +13,7 @@ from disentangled_audio.parameters import CODES
 def feature_table(
     recording_id: pd.Series, values: NDArray[np.floating], prefix: str
 ) -> pd.DataFrame:
-    """recording_id and one numbered column per feature."""
-
+    """Table of `recording_id` and one numbered column per feature."""
     columns = [f"{prefix}_{number:03d}" for number in range(values.shape[1])]
     table = pd.DataFrame(values, columns=columns)
     table.insert(0, "recording_id", recording_id.to_numpy())
@@ -22,7 +21,7 @@ def feature_table(
 
 
 def code_table(recording_id: pd.Series, codes: dict[str, NDArray[np.floating]]) -> pd.DataFrame:
-    """recording_id and one numbered column per dimension of each code."""
+    """Table of `recording_id` and one numbered column per dimension of each code."""
     columns = {
         f"{name}_{number:02d}": codes[name][:, number]
         for name in CODES
@@ -43,12 +42,7 @@ def probability_table(
     classes: list[str],
     temperature: float | None = None,
 ) -> pd.DataFrame:
-    """recording_id and one `p_<class>` column per class.
-
-    The temperature, by which logits were divided on rows unlike those of training, is kept in the
-    table's attributes.
-    """
-
+    """Table of `recording_id` and one column `p_<class>` per class; attribute `temperature`."""
     table = pd.DataFrame(probabilities, columns=[f"{PROBABILITY_PREFIX}{name}" for name in classes])
     table.insert(0, "recording_id", recording_id.to_numpy())
     table.attrs["temperature"] = temperature
@@ -61,7 +55,7 @@ def probabilities_of(table: pd.DataFrame) -> NDArray[np.float64]:
 
 
 def training_classes(splits: pd.DataFrame) -> list[str]:
-    """Classes of the training rows, sorted; what every model knows."""
+    """Classes of the training rows, sorted; the classes of every model."""
     return sorted(splits.loc[splits["role"] == "train", "target"].astype(str).unique())
 
 

@@ -1,4 +1,4 @@
-"""Training of the disentangler."""
+"""Training and refit of the disentangler."""
 
 from __future__ import annotations
 
@@ -35,9 +35,7 @@ _STANDARDISED_VIEWS = {
 }
 
 _WARM_UP_SHARE = 0.05
-
 _MAX_GRADIENT_NORM = 1.0
-
 _VALIDATION_BATCH = 256
 
 
@@ -55,74 +53,73 @@ def train_disentangler(  # noqa: PLR0913
 ) -> tuple[keras.Model, pd.DataFrame]:
     """Train encoders, decoder and head together.
 
-    Weights and standardisation come from training rows only. Validation rows decide which
-    epoch's weights are kept and when to stop. Other rows are only checked for NaN.
+    Weights and standardisation come only from training rows. Validation rows decide which epoch's
+    weights are kept and when to stop. Other rows are only checked for NaN.
 
-    Of more than `max_epoch_rows` training rows, each epoch sees as many, drawn at random;
-    standardisation and the validation loss come from as many, drawn once.
+    With more than `max_epoch_rows` training rows, each epoch draws that many at random;
+    standardisation and the validation loss use that many rows, drawn once.
 
-    With a checkpoint folder, the whole state is kept there after each epoch. A training of the
-    same inputs, parameters, seed, packages and code goes on after the last complete epoch, to
-    the same weights and history as an undisturbed one, to the last bit; one that had finished
-    is not repeated.
+    With a checkpoint folder, the state is saved there after each epoch. A training with the same
+    inputs, parameters, seed, packages and code resumes after the last complete epoch, with the
+    same weights and history to the last bit. A finished training is not repeated.
 
     Parameters
     ----------
     views : dict
-        From `make_views`, each (n_items, n_frames, n_bands); held once, batches are copied.
+        From `make_views`, each (n_items, n_frames, n_bands); only batches are copied.
     labels : (n_items,)
-        Class of each row, 0 to n_classes - 1; only that of training and validation rows counts.
-        A training row may be of no known class (`NO_LABEL`): it is rebuilt, and not classified.
+        Class of each training and validation row, 0 to n_classes - 1. A training row may have
+        `NO_LABEL`: it is reconstructed but not classified.
     train_rows, validation_rows : (n_items,)
-        Which rows are which.
+        Masks of the rows.
     n_classes : int
-        Number of classes.
     parameters : DisentanglerParameters
-        Sizes, losses, augmentation, schedule.
     seed : int
         The same seed gives the same weights to the last bit on the same machine.
     progress : callable, optional
-        Called after each epoch with the epoch, from 1, and that epoch's row of the history; also
-        with the last epoch of a training that is resumed.
+        Called after each epoch, and after resuming, with the epoch (from 1) and its row of the
+        history.
     checkpoint_folder : Path, optional
-        Without it a training that is interrupted is lost.
+        Without it, an interrupted training is lost.
     factors : DataFrame of n_items rows, optional
-        What `parameters.terms` name beside `target`, which is the labels': floating-point columns
-        are numbers, others classes. Training rows decide scales, thirds and classes.
+        Factors in `parameters.terms` except `target`, which comes from the labels: floating-point
+        columns are numbers, others classes. Training rows decide scales, thirds and classes.
 
     Returns
     -------
     model : keras.Model
-        With the weights of the epoch of lowest validation loss, averaged over recent epochs if
-        `weight_averaging` is on.
+        With the weights of the epoch of lowest validation loss, averaged over recent epochs with
+        `weight_averaging`.
     history : pandas.DataFrame
-        A row per epoch: `epoch`, and `training_` and `validation_` with `loss`,
-        `reconstruction`, `classification`, `auxiliary` where there is such a head, `bottleneck`
-        where codes are drawn, a `readout_<code>_<factor>`, `independence_<code>_<factor>`,
-        `compactness_<code>_<factor>` and `adversary_<code>_<factor>` a term, and `accuracy`. Terms
-        are without their weights, `loss` is the weighted sum (in validation with the full weights
-        from the first epoch on, so that epochs compare, and without adversaries, whose success is
-        not wanted, and `auxiliary`). Training values include dropout and augmentation, so they may
-        be worse than validation values.
+        One row per epoch: `epoch`, and with the prefixes `training_` and `validation_`: `loss`,
+        `accuracy`, `reconstruction`, `classification`, `auxiliary` and `bottleneck` if used, and
+        one `readout_`, `independence_`, `compactness_` or `adversary_<code>_<factor>` per term.
+        Terms are unweighted and `loss` is their weighted sum. The validation loss has the full
+        weights in every epoch, so that epochs are comparable, and leaves out adversaries, which
+        should not succeed, and `auxiliary`. Training values include dropout and augmentation, so
+        they can be worse than validation values.
 
     Raises
     ------
     ValueError
-        If rows do not fit each other, a view has NaN, a part is empty, the parts overlap, a class
-        has no training row, or a loss names a factor that is not there.
+        If numbers of rows differ, a view has NaN, a part is empty, the parts overlap, a class has
+        no training row, or a loss names an unknown factor.
     """
     check_rows(views, labels, train_rows, validation_rows, n_classes)
     shapes = {name: views[name].shape[1:] for name in VIEW_NAMES}
     targets = _factor_targets(factors, labels, train_rows, train_rows, parameters)
-    # Of the refit the same is true.
-    _tell_left_out(parameters, targets)
+    for name in parameters.terms.factors:
+        if name not in targets:
+            _logger.warning(
+                "factor '%s' does not vary in the training rows: its losses are left out", name
+            )
     columns = {name: target.values.shape[1] for name, target in targets.items()}
     model = build_disentangler(shapes, n_classes, parameters, seed, columns)
     sample = some_rows(train_rows, parameters.schedule.max_epoch_rows, seed)
     _standardise(model, {name: views[name][sample] for name in VIEW_NAMES})
     scored = some_rows(validation_rows, parameters.schedule.max_epoch_rows, seed)
     training, validation = (
-        Rows(views, labels, of, n_classes, parameters, targets) for of in (train_rows, scored)
+        Rows(views, labels, rows, n_classes, parameters, targets) for rows in (train_rows, scored)
     )
     trainer = _Trainer(model, training, views["log_mel"][sample], parameters, targets)
     data = (labels, train_rows, scored)
@@ -145,36 +142,34 @@ def refit_disentangler(  # noqa: PLR0913
     checkpoint_folder: Path | None = None,
     factors: pd.DataFrame | None = None,
 ) -> tuple[keras.Model, pd.DataFrame]:
-    """Go on for `refit_epochs` epochs, on validation rows too; nothing is chosen.
+    """Train for `refit_epochs` more epochs, on training and validation rows; nothing is chosen.
 
-    What the model that is given says of its validation rows tells how good it is; the one that is
-    made may learn from these rows.
+    The given model's predictions for validation rows show how good it is; the refitted model learns
+    from these rows.
 
     Parameters
     ----------
     model : keras.Model
-        From `train_disentangler`, of the same rows and parameters; it stays as it is.
-    views, labels, train_rows, validation_rows, n_classes, parameters, seed
-        As in `train_disentangler`.
-    progress, checkpoint_folder, factors
+        From `train_disentangler`, with the same rows and parameters; it is not changed.
+    views, labels, train_rows, validation_rows, n_classes, parameters, seed, progress, \
+checkpoint_folder, factors
         As in `train_disentangler`.
 
     Returns
     -------
     model : keras.Model
-        With the weights after the last epoch, averaged over recent epochs if `weight_averaging`
-        is on.
+        With the weights after the last epoch, averaged over recent epochs with `weight_averaging`.
     history : pandas.DataFrame
         As in `train_disentangler`, without validation.
     """
     rows = train_rows | validation_rows
-    # Separation does not come in gradually again.
+    # The terms that separate codes have their full weights from the start.
     changes = {"epochs": parameters.schedule.refit_epochs, "ramp_epochs": 0}
     schedule = parameters.schedule.model_copy(update=changes)
     parameters = parameters.model_copy(update={"schedule": schedule})
     targets = _factor_targets(factors, labels, train_rows, rows, parameters)
     weights = model.get_weights()
-    # Generators of noise are no weights: the clone's begin anew.
+    # Noise generators are not weights: those of the clone start from their seeds.
     refitted = keras.models.clone_model(model)
     refitted.set_weights(weights)
     sample = some_rows(rows, parameters.schedule.max_epoch_rows, seed)
@@ -193,7 +188,7 @@ def _train(
     progress: Progress | None,
     checkpoint: Checkpoint | None,
 ) -> pd.DataFrame:
-    """Train, give the model its best weights (the last without validation), and tell of it."""
+    """Train, set the best weights (the last ones without validation), and return the history."""
     tf.config.experimental.enable_op_determinism()
     model, parameters = trainer.model, trainer.parameters
     state = State(np.random.default_rng(seed), _values(model))
@@ -221,7 +216,7 @@ def _train(
 
 
 class _Trainer:
-    """Optimiser, losses and the compiled steps of one training."""
+    """Optimiser, losses and compiled steps of one training."""
 
     def __init__(
         self,
@@ -240,8 +235,8 @@ class _Trainer:
         )
         self.optimiser.build(model.trainable_variables)
         self.losses = Losses(model, log_mel, parameters, targets)
-        # One signature for full and last batches: tracing twice costs as much as some epochs. No
-        # control flow hangs on a tensor, and without a search for it tracing is quicker.
+        # One signature for full and last batches: tracing twice takes as long as some epochs. No
+        # control flow depends on a tensor, so tracing without autograph is faster.
         signature = [training.specification()]
         ramp = tf.TensorSpec([], tf.float32)
         self.train_step = tf.function(
@@ -251,11 +246,11 @@ class _Trainer:
 
     @property
     def variables(self) -> list[keras.Variable]:
-        """All that training changes; seed generators of random layers are among the model's."""
+        """All variables that training changes, including the seed generators of random layers."""
         return [*self.model.variables, *self.optimiser.variables]
 
     def train(self, rows: Rows, state: State) -> dict[str, float]:
-        """One epoch; the terms that separate codes come in gradually."""
+        """Run one epoch; the weights of the terms that separate codes rise over `ramp_epochs`."""
         order = state.generator.permutation(rows.n_rows)[: self.parameters.schedule.max_epoch_rows]
         ramp = min(1.0, (state.epoch + 1) / (self.parameters.schedule.ramp_epochs + 1))
         step = partial(self.train_step, ramp=tf.constant(ramp, tf.float32))
@@ -267,7 +262,7 @@ class _Trainer:
     def _over(
         self, step: Any, rows: Rows, order: NDArray[np.integer], batch_size: int
     ) -> dict[str, float]:
-        """Mean of each term over the rows."""
+        """Run a step on all batches and average each term over the rows."""
         batches = [order[start : start + batch_size] for start in range(0, len(order), batch_size)]
         results = [(len(batch), step(rows.batch(batch))) for batch in batches]
         return {
@@ -282,7 +277,7 @@ class _Trainer:
         gradients = tape.gradient(
             terms["loss"], variables, unconnected_gradients=tf.UnconnectedGradients.ZERO
         )
-        # Once a step; an optimiser that has the schedule asks it for each variable, in every trace.
+        # Once per step; an optimiser with the schedule would compute it for each variable.
         self.optimiser.learning_rate.assign(self.learning_rate(self.optimiser.iterations))
         self.optimiser.apply(gradients, variables)
         return terms
@@ -298,7 +293,7 @@ def _factor_targets(
     rows: NDArray[np.bool_],
     parameters: DisentanglerParameters,
 ) -> dict[str, FactorTarget]:
-    """What the losses of some rows need of each factor that varies in the training rows."""
+    """Targets of the losses for each factor that varies in the training rows."""
     table = pd.DataFrame(index=range(len(labels))) if factors is None else factors
     table = table.assign(target=pd.Series(labels, index=table.index).astype("string"))
     table.loc[labels == NO_LABEL, "target"] = pd.NA
@@ -306,21 +301,13 @@ def _factor_targets(
     for name in parameters.terms.factors:
         if name not in table:
             raise ValueError(
-                f"a loss of the disentangler names the factor '{name}'; there are "
+                f"disentangler.losses names the factor '{name}'; choose from "
                 f"{', '.join(map(str, table))}"
             )
         target = factor_target(table[name], train_rows, rows)
         if target is not None:
             targets[name] = target
     return targets
-
-
-def _tell_left_out(parameters: DisentanglerParameters, targets: dict[str, FactorTarget]) -> None:
-    for name in parameters.terms.factors:
-        if name not in targets:
-            _logger.warning(
-                "factor '%s' does not vary in the training rows: its losses are left out", name
-            )
 
 
 def _values(model: keras.Model) -> list[NDArray[np.float32]]:
@@ -338,7 +325,7 @@ def _moving_average(
     epoch: int,
     momentum: float,
 ) -> list[NDArray[np.float32]]:
-    """Exponential moving average over epochs, a plain mean while there are few of them."""
+    """Exponential moving average over epochs; the plain mean of the first few."""
     kept = np.float32(min(momentum, (epoch - 1) / epoch))
     return [
         kept * average + (1 - kept) * value for average, value in zip(averages, latest, strict=True)

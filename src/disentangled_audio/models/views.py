@@ -1,4 +1,4 @@
-"""Encoder input views: what content, rhythm and pitch may each see of a clip."""
+"""Input views of the encoders for content, rhythm and pitch."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ _CONTOUR_OCTAVES = 0.5
 def make_views(
     waveforms: NDArray[np.float32], sample_rate_hz: int, parameters: ViewParameters
 ) -> dict[str, NDArray[np.float32]]:
-    """Encoder input views of clips of one length.
+    """Compute the encoders' input views of clips of one length.
 
-    Each row depends on its own clip only, so no view can carry a statistic of other rows.
+    Each row depends only on its own clip.
 
     Parameters
     ----------
@@ -34,29 +34,28 @@ def make_views(
     sample_rate_hz : int
         Sampling frequency in Hz.
     parameters : ViewParameters
-        What the views show.
 
     Returns
     -------
     dict
         `log_mel` (n_items, n_frames, n_mels): 0 at `dynamic_range_db` below the clip's peak, 1 at
-        the peak, absolute time.
-        `content_view` (n_items, n_content_frames, n_mels): the same scale, from the first to the
-        last active frame, whatever the duration.
-        `rhythm_view` (n_items, n_frames, rhythm_bands): energies of wide bands, absolute time.
-        `pitch_view`: for `f0` (n_items, n_content_frames, n_bins + 1), salience of the fundamental
-        around the clip's median in voiced frames of the active span, and voicing in the last
-        column; for `contour` (n_items, n_content_frames, 2), the course of the fundamental in
-        octaves from the clip's median, interpolated where nothing is voiced, and that median in
-        octaves above `f0_min_hz` (left out with `f0_relative_to_clip`), both 0 where nothing is
-        voiced at all; for `modal` (n_items, n_modal_frames, modal_bins), low-frequency
-        spectra in absolute time, each relative to its own peak.
+        the peak; absolute time.
+        `content_view` (n_items, n_content_frames, n_mels): the same scale; time normalised from the
+        first to the last active frame.
+        `rhythm_view` (n_items, n_frames, rhythm_bands): energies of wide bands; absolute time.
+        `pitch_view` for `f0` (n_items, n_content_frames, n_bins + 1): salience of the fundamental
+        around the clip's median in voiced frames of the active span; voicing in the last column.
+        For `contour` (n_items, n_content_frames, 2): the fundamental in octaves from the clip's
+        median, interpolated over unvoiced frames, and that median in octaves above `f0_min_hz`
+        (left out with `f0_relative_to_clip`); both 0 in a clip without voiced frames. For `modal`
+        (n_items, n_modal_frames, modal_bins): low-frequency spectra in absolute time, each relative
+        to its own peak.
 
     Raises
     ------
     ValueError
-        If the clips are not two-dimensional, not finite, empty or shorter than one window, or the
-        range of frequencies does not fit the sampling frequency.
+        If the clips are not two-dimensional or not finite, are empty or shorter than one window, or
+        the mel bands exceed half the sampling frequency.
     """
     _check_waveforms(waveforms, sample_rate_hz, parameters)
     filters = mel_filters(sample_rate_hz, parameters)
@@ -84,20 +83,20 @@ def _check_waveforms(
 
 
 def n_content_frames(n_samples: int, sample_rate_hz: int, parameters: ViewParameters) -> int:
-    """Frames of the time-normalised views of clips of `n_samples` samples."""
+    """Number of frames of the time-normalised views of clips with `n_samples` samples."""
     if parameters.whole_clips:
         return parameters.content_frames
     step_samples = parameters.content_step_s * sample_rate_hz
-    return max(parameters.content_frames, _at_least(n_samples / step_samples))
+    return max(parameters.content_frames, _rounded_up(n_samples / step_samples))
 
 
-def _at_least(number: float) -> int:
-    # Windows and clips of whole samples are no further frame.
+def _rounded_up(number: float) -> int:
+    # With tolerance, because windows and clips are rounded to whole samples.
     return math.ceil(number - 0.01)
 
 
 def mel_filters(sample_rate_hz: int, parameters: ViewParameters) -> csr_array:
-    """Band weights of the views' mel spectrogram, (n_mels, n_fft // 2 + 1)."""
+    """Weights of the mel bands of the views, (n_mels, n_fft // 2 + 1)."""
     edges_hz = mel.mel_edges_hz(
         parameters.n_mels, parameters.min_hz, parameters.max_hz or sample_rate_hz / 2.0
     )
@@ -145,18 +144,13 @@ def _band_power(power: NDArray[np.float32], n_bands: int) -> NDArray[np.float32]
 def median_f0_hz(
     waveforms: NDArray[np.float32], sample_rate_hz: int, parameters: ViewParameters
 ) -> NDArray[np.float32]:
-    """Median fundamental frequency of each clip's voiced frames.
+    """Median fundamental frequency in Hz of each clip's voiced frames, (n_items,); NaN without any.
 
     Parameters
     ----------
     waveforms : (n_items, n_samples)
     sample_rate_hz : int
     parameters : ViewParameters
-
-    Returns
-    -------
-    (n_items,)
-        Hz; NaN where no frame is voiced.
     """
     courses = (
         _f0_course(waveforms[rows], sample_rate_hz, parameters)
@@ -180,7 +174,7 @@ def _f0_analysis(
     salience = pitch.f0_salience(frames, grid_hz, sample_rate_hz)
     f0_hz, strength = pitch.f0_track(salience, grid_hz)
     energy = np.square(frames).sum(axis=2)
-    # Periodic noise far below the speech is no voice.
+    # Periodic noise far below the peak does not count as voiced.
     loud = mel.relative_db(energy, (1,)) >= -parameters.trim_db
     voicing = np.where(loud & (strength >= parameters.voicing_threshold), strength, 0.0)
     return salience, f0_hz, voicing, grid_hz
@@ -205,19 +199,17 @@ def _contour_view(
     sample_rate_hz: int,
     parameters: ViewParameters,
 ) -> NDArray[np.float32]:
-    """Shape of the fundamental's course around the clip's median, and that median."""
+    """Fundamental over time relative to the clip's median, and that median."""
     hop_samples = max(1, round(parameters.hop_s * sample_rate_hz))
     f0_hz, voiced = _f0_course(waveforms, sample_rate_hz, parameters)
     median_hz = pitch.median_f0_hz(f0_hz, voiced)[:, None]
     median_hz = np.where(np.isnan(median_hz), parameters.f0_min_hz, median_hz)
     shape = np.log2(f0_hz / median_hz)
-    # Further away it is rather an error by an octave than a melody.
+    # A larger distance is more likely an octave error than a melody.
     shape = pitch.interpolated(shape, voiced & (np.abs(shape) <= _CONTOUR_OCTAVES))
     frames = np.arange(shape.shape[1])
-    shown = [
-        np.interp(of / hop_samples, frames, own) for of, own in zip(centres, shape, strict=True)
-    ]
-    columns = [np.array(shown)]
+    rows = zip(centres, shape, strict=True)
+    columns = [np.array([np.interp(row / hop_samples, frames, own) for row, own in rows])]
     if not parameters.f0_relative_to_clip:
         level = np.log2(median_hz / parameters.f0_min_hz)
         columns.append(np.broadcast_to(level, centres.shape))
@@ -227,7 +219,7 @@ def _contour_view(
 def _f0_course(
     waveforms: NDArray[np.float32], sample_rate_hz: int, parameters: ViewParameters
 ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-    """Fundamental of every frame in absolute time, and which frames are voiced."""
+    """Fundamental of every frame in absolute time, and mask of the voiced frames."""
     hop_samples = max(1, round(parameters.hop_s * sample_rate_hz))
     places = np.tile(np.arange(0, waveforms.shape[1], hop_samples), (len(waveforms), 1))
     _, f0_hz, voicing, _ = _f0_analysis(waveforms, places, sample_rate_hz, parameters)
@@ -254,9 +246,9 @@ def _around_median(
     grid_hz: NDArray[np.float64],
     parameters: ViewParameters,
 ) -> NDArray[np.float32]:
-    """Part of the log-frequency axis that is centred on each clip's median fundamental."""
+    """Part of the log-frequency axis centred on each clip's median fundamental."""
     median_hz = pitch.median_f0_hz(f0_hz, voiced)
-    # An unvoiced clip is all zeros, so any centre will do.
+    # The centre of an unvoiced clip does not matter, because it is all zeros.
     median_hz = np.where(np.isnan(median_hz), grid_hz[0], median_hz)
     per_octave = parameters.f0_bins_per_octave
     centre = np.rint(per_octave * np.log2(median_hz / grid_hz[0])).astype(np.intp)
@@ -274,13 +266,13 @@ def _modal_view(
     n_frames = parameters.modal_frames
     if not parameters.whole_clips:
         step_samples = parameters.modal_step_s * sample_rate_hz
-        n_frames = max(n_frames, 1 + _at_least((n_samples - window_samples) / step_samples))
+        n_frames = max(n_frames, 1 + _rounded_up((n_samples - window_samples) / step_samples))
     starts = np.linspace(0, n_samples - window_samples, n_frames)
     frames = mel.take_frames(waveforms, np.rint(starts).astype(np.intp), window_samples)
     highest_hz = min(parameters.modal_max_hz, sample_rate_hz / 2.0)
     frequencies_hz = np.linspace(parameters.modal_min_hz, highest_hz, parameters.modal_bins)
     power = pitch.modal_power(frames, frequencies_hz, sample_rate_hz)
-    # Each frame has its own reference: the decay belongs to the rhythm view.
+    # Relative to each frame, because the decay belongs to the rhythm view.
     decibels = mel.relative_db(power, (2,)) / parameters.dynamic_range_db
     return np.clip(1.0 + decibels, 0.0, 1.0)
 
@@ -288,33 +280,26 @@ def _modal_view(
 def check_views(
     views: ViewParameters, disentangler: DisentanglerParameters, corpus: Corpus
 ) -> None:
-    """Stop where clips are too short for the views, or views for the network's resampling.
-
-    Raises
-    ------
-    UserError
-        Naming the key, its value and what to change.
-    """
+    """Raise UserError if clips are too short for the views, or views for random resampling."""
     rate_hz = corpus.analysis.clip_rate_hz
     if corpus.analysis.duration_s == "longest":
-        # Known once everything is decoded.
+        # Known after decoding.
         return
     duration_s = corpus.analysis.duration_s
     if not views.whole_clips:
         duration_s = min(duration_s, views.clip_window_s)
     clip = np.ones((1, round(duration_s * rate_hz)), dtype=np.float32)
     try:
-        made = make_views(clip, rate_hz, views)
+        n_frames = make_views(clip, rate_hz, views)["content_view"].shape[1]
     except ValueError as error:
         raise UserError(
             f"views do not fit clips of corpus.analysis.duration_s={corpus.analysis.duration_s:g} "
             f"at sample_rate_hz={rate_hz}: {error}"
         ) from error
-    n_frames = made["content_view"].shape[1]
     changes = disentangler.augmentation
     if changes.stretch and changes.segment_min_frames >= n_frames:
         raise UserError(
-            f"disentangler.augmentation.segment_min_frames={changes.segment_min_frames} leaves "
-            f"random resampling nothing to do: the content view of these clips has {n_frames} "
-            "frames. Lower it, or switch resampling off by disentangler.augmentation.stretch=0"
+            f"disentangler.augmentation.segment_min_frames={changes.segment_min_frames} is too "
+            f"large for random resampling: these clips have {n_frames} content frames. Lower it, "
+            "or switch resampling off with disentangler.augmentation.stretch=0"
         )

@@ -1,4 +1,4 @@
-"""Long clips in overlapping windows, and what is said of windows pooled for their clips."""
+"""Cutting long clips into overlapping windows, and pooling values of windows by clip."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from disentangled_audio.parameters import ViewParameters
 from disentangled_audio.signal.blocks import row_blocks
 
-# Below this, relative to a clip's peak, there is nothing: not even the noise of 16-bit samples,
-# but what rounding and filters leave of zeros.
+# Samples below this, relative to a clip's peak, are silence: quieter than 16-bit noise, they are
+# zeros after rounding and filters.
 _SILENCE = 1e-6
 
 
@@ -23,9 +23,9 @@ class Windows:
     Attributes
     ----------
     items : (n_rows,)
-        The clip of each row, ascending; every clip has one row or more.
+        Clip of each row, ascending; every clip has at least one row.
     loudest : (n_items,)
-        The row of each clip's loudest window.
+        Row of each clip's loudest window.
     """
 
     items: NDArray[np.intp]
@@ -33,30 +33,20 @@ class Windows:
 
     @classmethod
     def whole(cls, n_items: int) -> Windows:
-        """Clips that are one row each."""
+        """Windows of clips with one row each."""
         return cls(np.arange(n_items), np.arange(n_items))
 
     @property
     def are_whole(self) -> bool:
-        """Whether every clip is one row."""
+        """Whether every clip has one row."""
         return len(self.items) == len(self.loudest)
 
     def pooled(self, values: NDArray[np.floating]) -> NDArray[np.floating]:
-        """Mean over the windows of each clip; what is one row a clip is returned as it is.
+        """Mean over each clip's windows, (n_rows, ...) to (n_items, ...), in the same type.
 
-        Codes that are rounded to few levels are rounded a window: the mean of n windows may have
-        n times as many levels and is not rounded again, which would throw away all windows but
-        the majority. So the code of a long clip may say more than a window's may, and the leakage
-        matrix, which takes the means, shows how much.
-
-        Parameters
-        ----------
-        values : (n_rows, ...)
-
-        Returns
-        -------
-        (n_items, ...)
-            Of the same type.
+        Quantised codes are rounded per window. Their mean is not rounded again, because that would
+        keep only the majority of the windows. The code of a long clip can therefore hold more
+        information than that of a window; the leakage matrix, which uses means, includes this.
         """
         if self.are_whole:
             return values
@@ -68,12 +58,12 @@ class Windows:
 
 @dataclass(frozen=True)
 class WindowedClips:
-    """Windows of clips that lie elsewhere, as rows of an array that are cut when they are read.
+    """Windows of clips as rows of an array, cut when they are read.
 
     Attributes
     ----------
     waveforms : (n_items, n_samples)
-        NumPy or zarr array; a part of its rows is read at a time.
+        NumPy or zarr array, read in parts.
     windows : Windows
     starts : (n_rows,)
         First sample of each window.
@@ -88,18 +78,18 @@ class WindowedClips:
 
     @property
     def shape(self) -> tuple[int, int]:
-        """Windows and their length."""
+        """Number of windows and their length."""
         return len(self.starts), self.n_samples
 
     @property
     def chunks(self) -> tuple[int, int]:
-        """As many samples as a chunk of the clips."""
+        """Chunks of about as many samples as those of the clips."""
         n_items, length = self.waveforms.chunks
         return max(1, n_items * length // self.n_samples), self.n_samples
 
     @property
     def attrs(self) -> Any:
-        """Those of the clips."""
+        """Attributes of the clips."""
         return self.waveforms.attrs
 
     def __getitem__(self, rows: slice) -> NDArray[np.float32]:
@@ -113,24 +103,19 @@ class WindowedClips:
 def cut_windows(
     waveforms: Any, sample_rate_hz: int, parameters: ViewParameters
 ) -> WindowedClips | None:
-    """Windows of clips that are longer than one, from their start to the end of their signal.
+    """Cut clips into windows; None if clips stay whole.
 
-    The last window of a clip ends where its signal does, so none is filled up with the zeros
-    behind it. A window without any signal is left out; a clip without any keeps its first.
+    A clip's last window ends at the end of its signal, so no window contains the zeros after it.
+    Silent windows are left out; a silent clip keeps its first window.
 
     Parameters
     ----------
     waveforms : (n_items, n_samples)
-        NumPy or zarr array of clips, linear amplitude; a part is read at a time.
+        NumPy or zarr array of clips, linear amplitude, read in parts.
     sample_rate_hz : int
         Sampling frequency in Hz.
     parameters : ViewParameters
         `clip_window_s`, `clip_hop_s` and `whole_clips`.
-
-    Returns
-    -------
-    WindowedClips or None
-        None where clips stay whole.
     """
     n_samples = round(parameters.clip_window_s * sample_rate_hz)
     if parameters.whole_clips or waveforms.shape[1] <= n_samples:
@@ -141,16 +126,16 @@ def cut_windows(
     loudest: list[int] = []
     for rows in row_blocks(waveforms.shape):
         for item, clip in enumerate(waveforms[rows], start=rows.start):
-            of_clip, louder = _windows_of_clip(clip, n_samples, hop)
-            loudest.append(len(starts) + louder)
-            starts += of_clip
-            items += [item] * len(of_clip)
+            clip_starts, loudest_window = _windows_of_clip(clip, n_samples, hop)
+            loudest.append(len(starts) + loudest_window)
+            starts += clip_starts
+            items += [item] * len(clip_starts)
     windows = Windows(np.array(items, dtype=np.intp), np.array(loudest, dtype=np.intp))
     return WindowedClips(waveforms, windows, np.array(starts, dtype=np.intp), n_samples)
 
 
 def _windows_of_clip(clip: NDArray[np.float32], n_samples: int, hop: int) -> tuple[list[int], int]:
-    """Starts of a clip's windows that hold signal, and which of them is the loudest."""
+    """Starts of a clip's windows with signal, and the index of the loudest one."""
     magnitude = np.abs(clip)
     sounding = magnitude > _SILENCE * magnitude.max()
     if not sounding.any():

@@ -1,7 +1,7 @@
 """Typed parameters, checked by Kedro before the first node runs; the only place of defaults.
 
-One file a pipeline; `corpus`, `sources`, `protocol` and `parallel` are what ingestion reads. Names
-carry units. An unknown key is an error that names it.
+There is one file per pipeline; ingestion reads `corpus`, `sources`, `protocol` and `parallel`.
+Names include units. An unknown key is an error that names it.
 """
 
 from disentangled_audio.parameters.audit import AuditParameters
@@ -56,7 +56,7 @@ from disentangled_audio.parameters.sources import (
 )
 from disentangled_audio.parameters.svm_classification import HybridParameters, SvmParameters
 
-# Groups by their key in `conf`, in the order of the pipelines that read them.
+# Groups by their key in `conf`, in the order of the pipelines.
 GROUPS: dict[str, type[Parameters]] = {
     "parallel": ParallelParameters,
     "corpus": Corpus,

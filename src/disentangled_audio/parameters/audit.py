@@ -6,10 +6,10 @@ from disentangled_audio.parameters.base import Parameters
 
 
 class AuditParameters(Parameters):
-    """What the audit's controls hear of each clip."""
+    """Spectra that the audit's controls see of each clip."""
 
     direct_s: float = Field(default=0.005, gt=0, le=1)
-    """Length in seconds of the beginning that the control of the first sound hears."""
+    """Length in seconds of the beginning of a clip that the control for the first sound sees."""
     direct_bands: int = Field(default=16, ge=2, le=256)
     """Number of bands of the spectrum of that beginning."""
     long_term_bands: int = Field(default=24, ge=2, le=256)

@@ -1,4 +1,4 @@
-"""What all groups of parameters share: strict models, and types that take what people type."""
+"""Base class of all parameter groups, and types that also accept single values for lists."""
 
 from typing import Annotated, Any
 
@@ -6,9 +6,9 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_valida
 
 
 class Parameters(BaseModel):
-    """Base of all parameter groups: unknown keys are refused, values cannot be changed.
+    """Base of all parameter groups: unknown keys are refused, and values cannot be changed.
 
-    The text below an attribute is its description, from which the documentation is made.
+    The text below an attribute is its description in the documentation.
     """
 
     model_config = ConfigDict(
@@ -18,19 +18,16 @@ class Parameters(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _name_unknown_keys(cls, values: Any) -> Any:
-        unknown = (
-            [] if not isinstance(values, dict) else sorted(set(values) - set(cls.model_fields))
-        )
+        unknown = sorted(set(values) - set(cls.model_fields)) if isinstance(values, dict) else []
         if unknown:
             raise ValueError(
-                f"unknown key {', '.join(map(str, unknown))}; allowed are "
-                f"{', '.join(cls.model_fields)}"
+                f"unknown key {', '.join(map(str, unknown))}; use {', '.join(cls.model_fields)}"
             )
         return values
 
 
 def as_list(value: object) -> object:
-    """Wrap a single value: `--params` passes it as a plain string or number."""
+    """Wrap a single value in a list; `--params` passes it as a plain string or number."""
     return [value] if isinstance(value, str | int | float) else value
 
 

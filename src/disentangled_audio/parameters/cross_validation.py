@@ -4,11 +4,10 @@ from disentangled_audio.parameters.base import Parameters, Texts
 
 
 class CrossValidationParameters(Parameters):
-    """Which folds are run, and what is measured of them."""
+    """Which folds to run, and what to measure in them."""
 
     folds: Texts | None = None
-    """Names of some of the protocol's folds, each of which may be a job of its own; null runs
-    all."""
+    """Names of the protocol's folds to run, for example one fold per job; null runs all."""
     disentanglement: bool = True
-    """Whether to measure in each fold how well each code predicts each factor. A fold that was
-    only predicted can be measured later without another training."""
+    """Whether to measure in each fold how well each code predicts each factor. A finished fold can
+    be measured later without training it again."""

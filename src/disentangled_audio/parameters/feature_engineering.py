@@ -19,10 +19,10 @@ class FourierParameters(Parameters):
     n_components: int = Field(default=60, ge=1)
     """Number of principal components."""
     floor_db: float = Field(default=-80.0, lt=0)
-    """Lowest level of a bin in dB; below it there is only rounding noise."""
+    """Lowest level of a bin in dB; lower levels contain only rounding noise."""
     max_exact_rows: int = Field(default=5000, ge=2)
-    """Largest number of training rows that are held and decomposed at once; with more, PCA comes
-    from a covariance that is summed up chunk by chunk."""
+    """Largest number of training rows that are decomposed at once in memory; with more, PCA uses a
+    covariance matrix that is summed chunk by chunk."""
 
 
 class AcousticParameters(Parameters):
@@ -31,14 +31,14 @@ class AcousticParameters(Parameters):
     centre_hz: Numbers = _CENTRES_HZ
     """Centre frequencies of the bands, in Hz."""
     bands_per_octave: Literal[1, 3] = 3
-    """1 for octave bands, 3 for third-octave bands."""
+    """Number of bands per octave: 1 for octave bands, 3 for third-octave bands."""
     late_windows_s: list[tuple[float, float]] = [(0.05, 0.1), (0.1, 0.2), (0.2, 0.4)]
     """Start and end, in seconds after the direct sound, of each part of the decay whose slope is
     measured."""
     direct_s: float = Field(default=0.0025, gt=0, le=0.05)
     """Length of the direct sound, in seconds."""
     bandwidth_share: Share = 0.99
-    """Share of the energy that lies below the bandwidth."""
+    """Share of the energy below the bandwidth (0 to 1)."""
 
     @model_validator(mode="after")
     def _check(self) -> "AcousticParameters":
@@ -52,16 +52,16 @@ class AcousticParameters(Parameters):
 
 
 class CepstraParameters(Parameters):
-    """Mel cepstra of the time-normalised clip, for the classical members."""
+    """Mel cepstra of the time-normalised clip, for the member `mel_svm`."""
 
     n_cepstra: int = Field(default=20, ge=1)
-    """Number of coefficients, the level among them; at most `views.n_mels`."""
+    """Number of coefficients, including the level; at most `views.n_mels`."""
     n_frames: int = Field(default=20, ge=2)
-    """Number of steps from the first to the last loud frame."""
+    """Number of frames from the first to the last loud one."""
     trim_db: Numbers = Field(default=[80.0], min_length=1)
-    """Level in dB below the loudest frame at which both ends are cut off. The cepstra of several
-    such levels stand side by side. 80 dB leaves impulse responses untrimmed: their decay is in the
-    time since the direct sound."""
+    """Levels in dB below the loudest frame at which both ends are cut off; the cepstra for several
+    levels are concatenated. 80 dB does not trim impulse responses, whose decay depends on the time
+    since the direct sound."""
 
 
 class AugmentationParameters(Parameters):
@@ -70,22 +70,22 @@ class AugmentationParameters(Parameters):
     copies: int = Field(default=2, ge=0)
     """Number of copies of each training row; 0 switches augmentation off."""
     min_snr_db: float = 15.0
-    """Lowest level of the clip over the added white noise, in dB."""
+    """Lowest signal-to-noise ratio with the added white noise, in dB."""
     max_snr_db: float = 40.0
-    """Highest level of the clip over the added white noise, in dB."""
+    """Highest signal-to-noise ratio with the added white noise, in dB."""
     max_gain_db: float = Field(default=6.0, ge=0)
-    """Largest change of level either way, in dB."""
+    """Largest change of level, up or down, in dB."""
     max_shift_s: float = Field(default=0.002, ge=0)
-    """Largest shift in time either way, in seconds."""
+    """Largest shift in time, forward or back, in seconds."""
     max_speed_change: float = Field(default=0.03, ge=0, lt=0.5)
-    """Largest change of speed either way, as a share (0.03 is 3 %)."""
+    """Largest change of speed, faster or slower, as a share (0.03 is 3 %)."""
     max_tilt_db_per_octave: float = Field(default=1.0, ge=0)
-    """Largest spectral tilt either way, in dB per octave."""
+    """Largest spectral tilt, up or down, in dB per octave."""
     pca_jitter: float = Field(default=0.1, ge=0)
     """Noise on each principal component, as a share of its standard deviation."""
     max_rows: int = Field(default=10000, ge=1)
-    """Largest number of copies; of more, so many are drawn at random. A corpus with that many rows
-    of its own needs them less."""
+    """Largest number of copies in total; of more, a random sample is used, because a large corpus
+    needs fewer copies."""
 
     @model_validator(mode="after")
     def _check_snr(self) -> "AugmentationParameters":
@@ -103,13 +103,13 @@ class ViewParameters(Parameters):
     """
 
     clip_window_s: float = Field(default=3.0, ge=0.1, le=60.0)
-    """Clips longer than this are cut into windows of this length, in seconds. Each window is a row
-    of the views; what is said of a clip is the mean over its windows."""
+    """Length in seconds of the windows into which longer clips are cut. Each window is a row of the
+    views; codes and probabilities of a clip are means over its windows."""
     clip_hop_s: float = Field(default=1.5, ge=0.05, le=60.0)
     """Time from one such window to the next, in seconds."""
     whole_clips: bool = False
-    """Whether to keep clips in one piece and the numbers of frames as given, however long the clip
-    is. It serves to repeat a published experiment."""
+    """Whether to keep clips of any length in one piece, with the given numbers of frames. Use it
+    only to repeat a published experiment."""
     window_s: float = Field(default=0.032, gt=0.0, le=0.5)
     """Analysis window of the mel spectrogram, in seconds."""
     hop_s: float = Field(default=0.016, gt=0.0, le=0.5)
@@ -119,22 +119,22 @@ class ViewParameters(Parameters):
     min_hz: float = Field(default=40.0, ge=0.0)
     """Lower edge of the first mel band, in Hz."""
     max_hz: float | None = Field(default=None, gt=0.0)
-    """Upper edge of the last mel band, in Hz; null takes the Nyquist frequency."""
+    """Upper edge of the last mel band, in Hz; null uses half the sampling rate."""
     dynamic_range_db: float = Field(default=80.0, gt=0.0, le=160.0)
     """Level in dB below a clip's peak that becomes 0 in a view; the peak becomes 1."""
     rhythm_bands: int = Field(default=8, ge=1, le=64)
-    """Number of groups of neighbouring mel bands whose energies are the rhythm view."""
+    """Number of bands of the rhythm view; each sums neighbouring mel bands."""
     content_frames: int = Field(default=32, ge=8, le=512)
-    """Number of frames of the time-normalised views; longer clips have more."""
+    """Smallest number of frames of the time-normalised views; longer clips have more."""
     content_step_s: float = Field(default=1.0 / 32.0, ge=0.005)
-    """Largest time between such frames, in seconds, in a clip that is active from end to end."""
+    """Largest time between such frames, in seconds, in a clip that sounds from start to end."""
     trim_db: float = Field(default=35.0, gt=0.0, le=120.0)
     """Level in dB below the loudest frame at which both ends are cut off before time
     normalisation."""
     pitch: Literal["f0", "contour", "modal"] = "modal"
-    """What the pitch encoder sees. For voiced sounds: `f0` (salience over log frequency, and
-    voicing) or `contour` (the fundamental over time and its median, interpolated where nothing is
-    voiced, so that it shows neither pauses nor timbre). For impulse responses: `modal`."""
+    """Input of the pitch encoder. For voiced sounds: `f0` (salience over log frequency, and
+    voicing) or `contour` (the fundamental over time and its median, interpolated over unvoiced
+    frames, so that it shows neither pauses nor timbre). For impulse responses: `modal`."""
     f0_min_hz: float = Field(default=70.0, gt=0.0)
     """Lowest fundamental in Hz, for `f0` and `contour`."""
     f0_max_hz: float = Field(default=400.0, gt=0.0)
@@ -144,15 +144,14 @@ class ViewParameters(Parameters):
     f0_span_octaves: float = Field(default=1.5, gt=0.0, le=4.0)
     """Width in octaves of the pitch view around the clip's median fundamental, for `f0`."""
     f0_relative_to_clip: bool = True
-    """Whether to centre the pitch view on the clip's median fundamental, so that it shows melody
-    and not who speaks; false keeps absolute frequency. For `f0` and `contour`."""
+    """Whether to centre the pitch view on the clip's median fundamental, so that it shows the
+    melody but not the speaker; false keeps absolute frequency. For `f0` and `contour`."""
     voicing_threshold: float = Field(default=0.5, gt=0.0, lt=1.0)
-    """Salience (0 to 1) from which a frame counts as voiced."""
+    """Smallest salience (0 to 1) of a voiced frame."""
     modal_window_s: float = Field(default=0.25, gt=0.0)
-    """Window of the modal pattern in seconds, at most the clip, for `modal`."""
+    """Window of the modal pattern in seconds, at most the length of the clip, for `modal`."""
     modal_frames: int = Field(default=4, ge=1, le=64)
-    """Number of frames of the modal pattern from the clip's start to its end; longer clips have
-    more. For `modal`."""
+    """Smallest number of frames of the modal pattern; longer clips have more. For `modal`."""
     modal_step_s: float = Field(default=0.25, ge=0.01)
     """Largest time between such frames, in seconds, for `modal`."""
     modal_min_hz: float = Field(default=30.0, gt=0.0)
@@ -167,7 +166,7 @@ class ViewParameters(Parameters):
         if self.clip_hop_s > self.clip_window_s:
             raise ValueError(
                 f"clip_hop_s ({self.clip_hop_s:g}) is above clip_window_s "
-                f"({self.clip_window_s:g}): what lies between windows would not be heard"
+                f"({self.clip_window_s:g}): parts between windows would be lost"
             )
         if self.window_s > self.clip_window_s:
             raise ValueError(

@@ -4,13 +4,13 @@ from disentangled_audio.parameters.base import Parameters, Texts
 
 
 class InferenceParameters(Parameters):
-    """What is classified, with which trained models."""
+    """Which recordings to classify, and with which models."""
 
     recordings: Texts = []
-    """Files, folders, glob patterns or zip archives."""
+    """Files, folders, glob patterns or zip archives to classify."""
     kind: str | None = None
-    """Kind (such as `rir`) of all recordings that the corpus does not have, whatever their names;
-    null takes the kind from the name, or the corpus's own."""
+    """Kind (such as `rir`) of all recordings that are not in the corpus; null uses the kind in a
+    recording's name, or that of the corpus."""
     model_version: str | None = None
-    """Version of the run that trained the models, as `run_manifest` names it; null takes the
-    newest of the corpus and protocol."""
+    """Version of the run that trained the models, as in `run_manifest`; null uses the newest one
+    of the corpus and protocol."""

@@ -1,4 +1,4 @@
-"""One rule for names that people give and that become a part of a path."""
+"""The rule for names from users that become a part of a path."""
 
 import re
 import unicodedata
@@ -7,16 +7,16 @@ from typing import Any
 from disentangled_audio.errors import UserError
 
 MAX_CHARACTERS = 64
-# File names have 255 bytes; temporary folders and locks put something before or after a name.
+# File names have at most 255 bytes; temporary folders and locks add a prefix or suffix.
 MAX_BYTES = 192
 RULE = (
     f"a name has 1 to {MAX_CHARACTERS} letters, digits, '_', '-' or '.' (at most {MAX_BYTES} bytes "
-    "in UTF-8), begins with a letter, a digit or '_', does not end in '.', and is no device of "
-    "Windows such as CON"
+    "in UTF-8), begins with a letter, a digit or '_', does not end in '.', and is not a Windows "
+    "device name such as CON"
 )
-# How Kedro names versions; nothing else is taken for one.
+# Kedro's format of versions.
 VERSION = re.compile(r"\d{4}-\d\d-\d\dT\d\d\.\d\d\.\d\d\.\d{3}Z")
-# Letters and marks that show nothing: two folders would seem to have one name.
+# Invisible letters and marks, with which two different folders would look the same.
 _UNSEEN = re.compile(
     "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]"
 )
@@ -25,7 +25,7 @@ _SHOWN = 80
 
 
 def is_name(name: str) -> bool:
-    """Whether a name is one part of a path on every system, and seen as what it is."""
+    """Whether a name is valid as one part of a path on every system, without invisible letters."""
     if not 0 < len(name) <= MAX_CHARACTERS or not all(map(_is_allowed, name)):
         return False
     begins_well = name[0].isalnum() or name[0] == "_"
@@ -34,11 +34,11 @@ def is_name(name: str) -> bool:
 
 
 def checked_name(name: Any, origin: str) -> Any:
-    """The name of a corpus or protocol, if it may become a folder.
+    """Return the name of a corpus or protocol; raise UserError if it cannot become a folder.
 
     Parameters
     ----------
-    name : str, or what YAML made of a name, such as a number
+    name : str, or another type that YAML made of a name, such as a number
     origin : str
         Where it was read, for the message.
 
@@ -46,11 +46,6 @@ def checked_name(name: Any, origin: str) -> Any:
     -------
     str or as given
         Text in Unicode's composed form (NFC), so that one name is one folder.
-
-    Raises
-    ------
-    UserError
-        If it breaks the rule or looks like a version.
     """
     found = _checked(name, origin)
     if VERSION.fullmatch(str(found)):
@@ -59,21 +54,12 @@ def checked_name(name: Any, origin: str) -> Any:
 
 
 def checked_version(version: Any, origin: str) -> Any:
-    """A version that somebody asks for, if it follows the rule for names.
-
-    Raises
-    ------
-    UserError
-        Otherwise.
-    """
+    """Return a version from a user; raise UserError if it breaks the rule for names."""
     return _checked(version, origin)
 
 
 def is_file_name(name: str) -> bool:
-    """Whether a file may be kept under a name that a stranger chose, such as an archive's.
-
-    Blanks and signs are allowed, unlike in names of corpora.
-    """
+    """Whether a foreign name, such as an archive's, is safe for a file; blanks and signs are."""
     printable = name.isprintable() and name == name.strip()
     fits = len(name) > 0 and printable and len(name.encode()) <= MAX_BYTES
     plain = not re.search(r'[/\\:*?"<>|]', name) and not _is_device(name)
@@ -81,7 +67,7 @@ def is_file_name(name: str) -> bool:
 
 
 def shown(value: Any) -> str:
-    """A value for a message: quoted, nothing in it acts on a terminal, and not too long."""
+    """A value for a message: quoted, without control characters, and not too long."""
     text = repr(value)
     return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
 
@@ -100,6 +86,6 @@ def _is_allowed(character: str) -> bool:
 
 
 def _is_device(name: str) -> bool:
-    # Windows ignores what follows the first dot, and reads COM¹ as COM1.
+    # Windows ignores everything after the first dot, and reads COM¹ as COM1.
     stem = unicodedata.normalize("NFKC", name.partition(".")[0]).strip()
     return _DEVICE.fullmatch(stem.upper()) is not None

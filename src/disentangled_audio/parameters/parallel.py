@@ -1,4 +1,4 @@
-"""Where work on chunks of recordings is done."""
+"""Where chunks of recordings are processed."""
 
 from typing import Literal
 
@@ -11,11 +11,11 @@ class ParallelParameters(Parameters):
     """Where chunks of recordings are read and transformed."""
 
     backend: Literal["loky", "threading", "dask"] = "loky"
-    """Processes (`loky`) or threads (`threading`) of this machine, or a `dask` cluster."""
+    """Processes (`loky`) or threads (`threading`) on this machine, or a `dask` cluster."""
     n_jobs: int = Field(default=2, ge=1, le=1024)
-    """Number of processes or threads; a cluster uses all of its own."""
+    """Number of processes or threads; a cluster uses all of its workers."""
     scheduler_address: str | None = None
-    """Address of the cluster, such as `tcp://10.0.0.1:8786`."""
+    """Address of the cluster, such as `tcp://10.0.0.1:8786`, for `dask`."""
 
     @model_validator(mode="after")
     def _check_address(self) -> "ParallelParameters":

@@ -9,12 +9,12 @@ from pydantic import BeforeValidator, Field, model_validator
 from disentangled_audio.parameters.base import Counts, Parameters, Texts, as_list
 
 Code = Literal["content", "rhythm", "pitch", "timbre"]
-# In the order in which tables and the decoder take them.
+# In the order of tables and of the decoder's input.
 CODES: tuple[Code, ...] = get_args(Code)
 
 
 class EncoderParameters(Parameters):
-    """One encoder a code. The narrower a code, the less it can say."""
+    """One encoder per code. A code with fewer dimensions can hold less information."""
 
     content_dim: int = Field(default=16, ge=1, le=512)
     """Number of dimensions of the content code."""
@@ -34,17 +34,17 @@ class EncoderParameters(Parameters):
     dropout: float = Field(default=0.2, ge=0.0, lt=1.0)
     """Share of features dropped before each code and in the classifier head; 0 switches it off."""
     quantised: dict[Code, Annotated[int, Field(ge=2, le=256)] | None] = {}
-    """Number of levels to which each dimension of a code is rounded, by code. A code that is not
-    named, or is null, is not rounded, and none is with `losses.variational_weight`."""
+    """Number of levels to which each dimension of a code is rounded, by code. Other codes, and
+    those with null, are not rounded; `losses.variational_weight` switches rounding off."""
 
 
 class DecoderParameters(Parameters):
-    """The decoder, which rebuilds the log-mel spectrogram from all codes."""
+    """The decoder, which reconstructs the log-mel spectrogram from all codes."""
 
     units: int = Field(default=128, ge=1, le=4096)
     """Number of hidden units between the codes and the decoder's smallest grid."""
     channels: Counts = Field(default=(32, 24), min_length=1, max_length=4)
-    """Filters of the decoder, from its smallest grid on; each step doubles the grid."""
+    """Filters of the decoder's layers, from the smallest grid on; each layer doubles the grid."""
     pitch_spectrum_units: int = Field(default=0, ge=0, le=4096)
     """Number of hidden units between the pitch code and a spectrum that the decoder adds to
     sounding frames; 0 adds none."""
@@ -56,15 +56,15 @@ class HeadParameters(Parameters):
     codes: Annotated[tuple[Code, ...], BeforeValidator(as_list)] = Field(
         default=("content",), min_length=1
     )
-    """Codes that the head sees."""
+    """Input codes of the head."""
     units: int = Field(default=64, ge=0, le=4096)
     """Number of hidden units; 0 makes the head linear."""
     rounded: bool = True
-    """Whether the head sees `encoders.quantised` codes after rounding. False shows it how certain
-    each dimension was, and leaves the rounded code to all other readers."""
+    """Whether the head sees `encoders.quantised` codes after rounding. If false, it sees the exact
+    values, while all other results use the rounded code."""
     code_noise: float = Field(default=0.0, ge=0.0)
-    """Standard deviation of Gaussian noise on what the head sees of the codes in training, where a
-    code has unit scale; 0 switches it off."""
+    """Standard deviation of Gaussian noise on the head's input in training, relative to a code of
+    unit scale; 0 switches it off."""
 
     @model_validator(mode="after")
     def _check_codes(self) -> "HeadParameters":
@@ -74,21 +74,21 @@ class HeadParameters(Parameters):
 
 
 class CodeTerm(Parameters):
-    """A loss of one code and some factors."""
+    """A loss for one code and some factors."""
 
     weight: float = Field(default=1.0, ge=0.0)
     """Weight of each factor's term in the sum of losses; 0 switches it off."""
     of: Texts = Field(min_length=1)
-    """The factors: `target`, `group`, a factor that the protocol names, or what is measured of
-    every clip (`duration`, `level`, `median_f0`, `t20`)."""
+    """Factors: `target`, `group`, factors of the protocol, or measured values of each clip
+    (`duration`, `level`, `median_f0`, `t20`)."""
 
 
 class IndependenceTerm(CodeTerm):
-    """What a code must not say of some factors, among clips that are alike in others."""
+    """A loss for the dependence of a code on factors, among clips that agree in other factors."""
 
     within: Texts = ["target"]
-    """Factors whose classes (or thirds) make the cells within which the code must say nothing
-    more; an empty list asks for independence over all clips."""
+    """Factors whose classes (or thirds) define the cells within which the code must be independent;
+    an empty list requires independence over all clips."""
 
 
 class LossParameters(Parameters):
@@ -100,23 +100,22 @@ class LossParameters(Parameters):
     classification_weight: float = Field(default=1.0, ge=0.0)
     """Weight of the head's cross-entropy in nats; 0 switches it off."""
     auxiliary_weight: float = Field(default=0.0, ge=0.0)
-    """Weight of the cross-entropy of a second head, in training alone, on what the content encoder
-    finds before its bottleneck (method `separated`); 0 leaves that head out."""
+    """Weight of the cross-entropy of a second head on the content encoder's features before the
+    bottleneck, in training only (method `separated`); 0 leaves that head out."""
     variational_weight: float = Field(default=0.0, ge=0.0)
-    """Weight of the divergence of each code's distribution from a standard normal one, in nats a
+    """Weight of the divergence of each code's distribution from a standard normal one, in nats per
     dimension. Above 0, codes are drawn from that distribution in training; at 0, the number of
-    dimensions and `encoders.quantised` are the bottleneck."""
+    dimensions and `encoders.quantised` limit the information."""
     readouts: dict[Code, CodeTerm] = {}
-    """By code, factors that a linear head must predict from it; 1 is the loss of knowing
-    nothing."""
+    """Factors, by code, that a linear head must predict from the code; the loss is 1 at chance."""
     independence: dict[Code, IndependenceTerm] = {}
-    """By code, factors that it must not depend on (a kernel measure from 0 to 1)."""
+    """Factors, by code, of which the code must be independent (a kernel measure from 0 to 1)."""
     compactness: dict[Code, CodeTerm] = {}
-    """By code, factors of which each class (or third) should be a single point in it. The loss is
-    the share of the code's variance that lies within classes."""
+    """Factors, by code, whose classes (or thirds) should each be a single point of the code. The
+    loss is the share of the code's variance within classes."""
     adversaries: dict[Code, CodeTerm] = {}
-    """By code, factors that a head tries to predict from it while the encoder is trained against
-    that head."""
+    """Factors, by code, that a head tries to predict from the code while the encoder is trained
+    against that head."""
     label_smoothing: float = Field(default=0.1, ge=0.0, lt=1.0)
     """Share of the label's probability that is spread over all classes."""
     balance_classes: bool = True
@@ -125,40 +124,42 @@ class LossParameters(Parameters):
     @model_validator(mode="after")
     def _check_weights(self) -> "LossParameters":
         if self.reconstruction_weight == 0.0 and self.classification_weight == 0.0:
-            raise ValueError("every loss is switched off")
+            raise ValueError(
+                "reconstruction_weight and classification_weight are both 0; set one above 0"
+            )
         return self
 
 
 class ViewAugmentationParameters(Parameters):
-    """Random changes of what the encoders see, in training alone."""
+    """Random changes of the encoders' inputs in training."""
 
     segment_min_frames: int = Field(default=6, ge=2)
     """Shortest segment that random resampling stretches, in frames of the content view."""
     segment_max_frames: int = Field(default=12, ge=2)
     """Longest segment that random resampling stretches, in frames of the content view."""
     stretch: float = Field(default=0.5, ge=0.0, lt=1.0)
-    """A segment is stretched by a factor from 1 - stretch to 1 + stretch; 0 switches it off."""
+    """Largest relative stretch: factors are drawn from 1 - stretch to 1 + stretch; 0 switches it
+    off."""
     shift: float = Field(default=0.1, ge=0.0, lt=0.5)
     """Largest move of either end of a time-normalised view, as a share of its length; 0 switches
     it off."""
     tilt: float = Field(default=0.0, ge=0.0)
     """Standard deviation of random spectral tilt, up at one end of the mel axis and down at the
-    other, as a share of the view's dynamic range (0.075 of 80 dB is 6 dB); finer shapes of
-    equalisation get less. 0 switches it off, so that the colouration of the measurement chain
-    remains as a cue to the database."""
+    other, as a share of the view's dynamic range (0.075 of 80 dB is 6 dB); finer equalisation is
+    weaker. 0 switches it off, so that the frequency response of the equipment stays audible."""
     noise_floor: float = Field(default=0.5, ge=0.0, lt=1.0)
     """Highest level of random steady noise in the content view, as a share of its dynamic range; 0
     switches it off."""
     early_level: float = Field(default=0.0, ge=0.0, lt=1.0)
-    """Largest change of what follows the direct sound, in the content and rhythm views, as a share
-    of their dynamic range (0.125 of 80 dB is 10 dB). It imitates another distance from the source;
+    """Largest change of level after the direct sound, in the content and rhythm views, as a share
+    of their dynamic range (0.125 of 80 dB is 10 dB). It simulates another distance from the source;
     0 switches it off."""
     early_frames: int = Field(default=2, ge=1)
-    """The direct sound ends after a random number of frames from 1 to this."""
+    """Largest number of frames of the direct sound, drawn from 1 on, for `early_level`."""
     frequency_warp: float = Field(default=0.0, ge=0.0, lt=0.5)
     """Largest relative stretch of the content view's mel axis; 0 switches it off."""
     mask: float = Field(default=0.0, ge=0.0, lt=1.0)
-    """Largest share of a view's frames, and of its bands, that are blanked; 0 switches it off."""
+    """Largest share of a view's frames, and of its bands, that are masked; 0 switches it off."""
     view_noise: float = Field(default=0.1, ge=0.0)
     """Standard deviation of Gaussian noise on the standardised views; 0 switches it off."""
 
@@ -178,51 +179,50 @@ class ScheduleParameters(Parameters):
     patience_epochs: int = Field(default=20, ge=1)
     """Number of epochs without a better validation loss after which training stops."""
     refit_epochs: int = Field(default=0, ge=0)
-    """Number of further epochs on training and validation rows together, from the weights that
-    validation chose; the step size rises and falls once more. The model after them is kept. The
-    one before them only tells how good such a model is: its answers for validation rows set
-    temperatures, weights and thresholds, as if the other were no more certain. 0 leaves the refit
-    out."""
+    """Number of epochs of a refit on training and validation rows, from the best weights; the
+    learning rate rises and falls once more. The refitted model is kept. Temperatures, weights and
+    thresholds come from the earlier model's predictions for validation rows, which assumes that the
+    refitted one is no more certain. 0 leaves the refit out."""
     ramp_epochs: int = Field(default=10, ge=0)
     """Number of epochs over which the weights of `independence`, `compactness` and `adversaries`
     rise."""
     batch_size: int = Field(default=16, ge=1)
     """Number of rows per step."""
     learning_rate: float = Field(default=3e-3, gt=0.0)
-    """Largest step size; it rises over the first epochs and falls to zero along a half cosine over
-    `epochs`."""
+    """Largest learning rate; it rises over the first epochs and falls to zero along a half cosine
+    over `epochs`."""
     weight_decay: float = Field(default=1e-3, ge=0.0)
     """Decoupled weight decay; 0 switches it off."""
     weight_averaging: float = Field(default=0.8, ge=0.0, lt=1.0)
-    """Momentum, per epoch, of the moving average of weights that is validated and kept; 0 keeps
-    each epoch's own weights. One validation group is a noisy judge of single epochs, and averages
-    depend less on which epoch it prefers."""
+    """Momentum per epoch of the moving average of the weights, which is validated and kept; 0 uses
+    each epoch's own weights. The validation loss of single epochs is noisy, and averages depend
+    less on the chosen epoch."""
     max_epoch_rows: int = Field(default=8192, ge=1)
-    """Largest number of training rows per epoch, drawn anew for each. With more rows,
-    standardisation and the validation loss use so many rows, drawn once."""
+    """Largest number of training rows per epoch, drawn for each epoch. With more rows,
+    standardisation and the validation loss use this number of rows, drawn once."""
 
 
 class DisentanglerParameters(Parameters):
     """The disentangler: its network, losses, augmentation and schedule."""
 
     method: Literal["separated", "triple_bottleneck", "adversarial"] = "separated"
-    """`separated` uses every loss. `triple_bottleneck` (after SpeechSplit) separates by inputs and
-    bottlenecks alone: encoders learn from the reconstruction, and the head reads the codes without
-    teaching them. `adversarial` (after Hung et al.) has two encoders, content and pitch, that both
-    see the whole spectrogram, with `readouts` and `adversaries` and without `independence` and
-    `compactness`."""
+    """Training method. `separated` uses every loss. `triple_bottleneck` (after SpeechSplit) uses
+    only different inputs and narrow codes: the encoders learn from the reconstruction, and the head
+    does not teach them. `adversarial` (after Hung et al.) has two encoders, content and pitch, that
+    both see the whole spectrogram, and uses `readouts` and `adversaries`, but neither
+    `independence` nor `compactness`."""
     encoders: EncoderParameters = EncoderParameters()
-    """One encoder a code."""
+    """Encoders, one per code."""
     decoder: DecoderParameters = DecoderParameters()
-    """What rebuilds the spectrogram from all codes."""
+    """Decoder, which reconstructs the spectrogram from all codes."""
     head: HeadParameters = HeadParameters()
-    """What predicts the target from codes."""
+    """Classifier head, which predicts the target from codes."""
     losses: LossParameters = LossParameters()
-    """What is minimised."""
+    """Losses and their weights."""
     augmentation: ViewAugmentationParameters = ViewAugmentationParameters()
-    """How the encoders' views are changed in training."""
+    """Random changes of the encoders' inputs in training."""
     schedule: ScheduleParameters = ScheduleParameters()
-    """How long and in which steps it is trained."""
+    """Numbers of epochs and rows, and the learning rate."""
 
     @model_validator(mode="after")
     def _check_timbre(self) -> "DisentanglerParameters":
@@ -250,7 +250,7 @@ class DisentanglerParameters(Parameters):
 
     @property
     def terms(self) -> "CodeTerms":
-        """Losses of codes and factors that the method uses, of codes that the model has."""
+        """Losses of codes and factors that the method uses, for the codes of the model."""
         if self.method == "triple_bottleneck":
             return CodeTerms({}, {}, {}, {})
         losses = self.losses
@@ -274,7 +274,7 @@ class CodeTerms:
 
     @property
     def factors(self) -> list[str]:
-        """Every factor that a loss needs."""
+        """All factors that a loss uses."""
         terms = [
             *self.readouts.values(),
             *self.independence.values(),
@@ -294,7 +294,7 @@ def _of_codes(terms: dict[Code, _Term], codes: Container[str]) -> dict[Code, _Te
 
 
 def _wrong_heads(readouts: dict[Code, CodeTerm]) -> dict[Code, CodeTerm]:
-    """Content must not tell what pitch tells, and pitch not the target."""
+    """Adversaries by default: pitch must not predict the target, nor content pitch's factors."""
     wrong: dict[Code, CodeTerm] = {"pitch": CodeTerm(of=["target"])}
     if "pitch" in readouts:
         wrong["content"] = CodeTerm(of=readouts["pitch"].of)

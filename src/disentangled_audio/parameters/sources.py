@@ -13,30 +13,30 @@ _HASH = "^(md5:[0-9a-f]{32}|sha1:[0-9a-f]{40}|sha256:[0-9a-f]{64}|sha512:[0-9a-f
 
 
 class AudioFormat(Parameters):
-    """Files with a header that libsndfile knows: wav, flac, ogg, mp3 and others."""
+    """Audio files that libsndfile reads: wav, flac, ogg, mp3 and others."""
 
     reader: Literal["audio"] = "audio"
-    """Selects this format."""
+    """Name of this format."""
 
 
 class MatFormat(Parameters):
     """MATLAB files (level 5) with one signal each."""
 
     reader: Literal["mat"]
-    """Selects this format."""
+    """Name of this format."""
     samples: str
-    """Name of the variable that holds the samples."""
+    """Name of the variable with the samples."""
     sample_rate: str
-    """Name of the variable that holds the sampling rate in Hz; a dot leads into a structure."""
+    """Name of the variable with the sampling rate in Hz; `a.b` is field `b` of structure `a`."""
 
 
 class RawFormat(Parameters):
     """Files without a header: little-endian samples of one channel."""
 
     reader: Literal["raw"]
-    """Selects this format."""
+    """Name of this format."""
     encoding: Literal["int16", "int32", "float32", "float64"]
-    """Type of the samples. Integers are scaled to the range from -1 to 1; floats are kept."""
+    """Type of the samples. Integers are scaled to the range from -1 to 1; floats are not scaled."""
     sample_rate_hz: int = Field(gt=0)
     """Sampling rate of the files, in Hz."""
 
@@ -45,43 +45,43 @@ Format = Annotated[AudioFormat | MatFormat | RawFormat, Field(discriminator="rea
 
 
 class Source(Parameters):
-    """What every kind of source may say of its files, in place of what the corpus says."""
+    """Settings of every kind of source, which override those of the corpus."""
 
     label: str | None = Field(default=None, min_length=1)
-    """Name of the source in paths and messages; null takes the name of its folder or archive."""
+    """Name of the source in paths and messages; null uses the name of its folder or archive."""
     files: Texts | None = None
-    """Glob patterns of the files; null takes those of the corpus."""
+    """Glob patterns of the files; null uses those of the corpus."""
     name_patterns: Texts | None = None
-    """Regular expressions for the files' names; null takes those of the corpus."""
+    """Regular expressions for the files' names; null uses those of the corpus."""
     columns: dict[str, str] = {}
     """Columns with one value for all files, unless a file's name or the table has another."""
     licence: str | None = None
-    """Licence of the recordings; null takes that of the corpus."""
+    """Licence of the recordings; null uses that of the corpus."""
     citation: str | None = None
-    """How to cite the recordings; null takes the citation of the corpus."""
+    """How to cite the recordings; null uses the citation of the corpus."""
     format: Format = AudioFormat()
     """How the files store their samples."""
     channel_files: str | None = None
     """Regular expression with a group `channel`. Files whose paths differ only in that group are
-    the channels of one recording, which takes the rest of the path as its name."""
+    channels of one recording, whose name is the rest of the path."""
     n_channel_files: int | None = Field(default=None, ge=1)
     """Number of channel files of each recording; null reports only gaps between channels."""
     max_files: int | None = Field(default=None, ge=1)
-    """Largest number of recordings, spread evenly over the sorted names; null takes all."""
+    """Largest number of recordings, spread evenly over the sorted names; null uses all."""
 
 
 class FolderSource(Source):
     """Recordings in a folder."""
 
     folder: str
-    """The folder: an absolute path, or one below a data folder."""
+    """Folder of the recordings: an absolute path, or a path below a data folder."""
 
 
 class TwinSource(Source):
     """The simulated twin of SLR28's real recordings; the same seed gives the same files."""
 
     generator: Literal["twin"]
-    """Selects this generator."""
+    """Name of this generator."""
     seed: int = Field(default=0, ge=0)
     """Seed of the simulation."""
     files_per_group: int | None = Field(default=None, ge=1)
@@ -92,7 +92,7 @@ class FactorsSource(Source):
     """Synthesised clips of known content, rhythm and pitch; the same seed gives the same files."""
 
     generator: Literal["factors"]
-    """Selects this generator."""
+    """Name of this generator."""
     seed: int = Field(default=0, ge=0)
     """Seed of the synthesis."""
     content_levels: int = Field(default=5, ge=2, le=8)
@@ -102,11 +102,11 @@ class FactorsSource(Source):
     pitch_levels: int = Field(default=5, ge=2, le=12)
     """Number of pitches (fundamental frequencies)."""
     takes: int = Field(default=10, ge=1, le=1000)
-    """Number of clips of each combination."""
+    """Number of clips per combination."""
     min_duration_s: float = Field(default=0.6, ge=0.5, le=2.0)
-    """Shortest clip, in seconds. Durations are drawn independently of the factors."""
+    """Length of the shortest clip, in seconds. Lengths are drawn independently of the factors."""
     max_duration_s: float = Field(default=1.0, ge=0.5, le=2.0)
-    """Longest clip, in seconds."""
+    """Length of the longest clip, in seconds."""
     sample_rate_hz: int = Field(default=16000, ge=8000, le=48000)
     """Sampling rate of the clips, in Hz."""
 
@@ -124,24 +124,24 @@ class ArchiveSource(Source):
     """Recordings in a zip or tar archive: at a URL, in a local file, or already extracted."""
 
     archive: Texts | None = None
-    """The local file, absolute or below a data folder. Several are names under which the file may
-    be there; a download takes the first. Null takes the last part of the URL."""
+    """Local file, as an absolute path or below a data folder. Of several names, the first that
+    exists is used, and a download gets the first. Null uses the last part of the URL."""
     url: Texts = []
-    """Where to download the archive if it is not there; several are mirrors, tried in turn.
-    Without `archive`, a URL that ends in another name is another archive of the same recordings,
-    tried if no mirror of the first answers."""
+    """URL of the archive if there is no local file; several are mirrors, tried in turn. Without
+    `archive`, a URL with another file name is another archive of the same recordings, tried if no
+    mirror of the first responds."""
     hash: Annotated[str, Field(pattern=_HASH)] | None = None
     """Hash of the archive: `md5:…`, `sha1:…`, `sha256:…` or `sha512:…`. Null trusts the first
     download and compares later ones with it."""
     members: Texts = ["*"]
-    """Patterns of the members to extract; `*` stands for any characters, including `/`."""
+    """Patterns of the members to extract; `*` matches any characters, including `/`."""
     subfolder: Texts = Field(default=[""], min_length=1)
-    """Folder of the recordings in the archive, as a glob pattern; of several, the first that is
-    there. An extracted folder of this name below a data folder replaces the archive."""
+    """Folder of the recordings in the archive, as a glob pattern; of several, the first that
+    exists. An extracted folder with this name below a data folder replaces the archive."""
     folder: str | None = None
-    """Another folder that replaces the archive if it is there."""
+    """Another folder that replaces the archive if it exists."""
     extract: bool = True
-    """Whether to extract the archive; false reads a zip in place and writes nothing beside it."""
+    """Whether to extract the archive; false reads a zip in place and extracts nothing."""
     max_extracted_gb: float = Field(default=50.0, gt=0)
     """Largest size of the extracted files, in gigabytes; larger archives are refused."""
     max_ratio: float = Field(default=100.0, gt=1)
@@ -154,7 +154,7 @@ class ArchiveSource(Source):
         for name in [*self.names, *self.mirrors]:
             if not is_file_name(name):
                 raise ValueError(
-                    f"archive {shown(name)} is no name to keep a file under; set archive"
+                    f"archive {shown(name)} is not a safe file name; set archive to another name"
                 )
         for url in self.url:
             if urlsplit(url).scheme not in ("http", "https") or not urlsplit(url).hostname:
@@ -165,25 +165,25 @@ class ArchiveSource(Source):
                 raise ValueError(f"subfolder {subfolder!r} must lie inside the archive")
         if self.hash and not self.archive and len(self.mirrors) > 1:
             raise ValueError(
-                f"hash can be that of one file only, but url names {', '.join(self.mirrors)}; "
-                "set archive if they are one file under several names"
+                f"hash belongs to one file, but url names {', '.join(self.mirrors)}; set archive "
+                "if they are the same file under several names"
             )
         return self
 
     @property
     def name(self) -> str:
-        """What the archive file is called; empty if that cannot be told."""
+        """Name of the archive file; empty if it is unknown."""
         return next(iter(self.mirrors), "")
 
     @property
     def names(self) -> list[str]:
-        """All names that the archive file may have."""
+        """All possible names of the archive file."""
         kept = [PurePosixPath(archive).name for archive in self.archive or []]
         return kept or list(self.mirrors)
 
     @property
     def mirrors(self) -> dict[str, list[str]]:
-        """URLs by the name under which their download is kept, in the order they are asked."""
+        """URLs by the file name of their download, in the order in which they are tried."""
         if self.archive:
             return {PurePosixPath(self.archive[0]).name: self.url}
         named: dict[str, list[str]] = {}
@@ -199,7 +199,7 @@ def _last_part(url: str) -> str:
 
 
 def _kind_of_source(value: Any) -> str:
-    """What tells the sources apart, so that an error is about the one that is meant."""
+    """Kind of a source by its keys, so that errors concern only that kind."""
     given = value.model_dump() if isinstance(value, Source) else value
     if not isinstance(given, dict):
         return "folder"
@@ -208,7 +208,7 @@ def _kind_of_source(value: Any) -> str:
     return "archive" if given.keys() & {"archive", "url"} else "folder"
 
 
-# Generators make their files themselves.
+# Sources that synthesise their files.
 GENERATORS = (TwinSource, FactorsSource)
 AnySource = Annotated[
     Annotated[FolderSource, Tag("folder")]

@@ -6,24 +6,24 @@ from disentangled_audio.parameters.base import Numbers, Parameters, Texts
 
 
 class SvmParameters(Parameters):
-    """Grid of the RBF SVM, searched by inner cross-validation over training groups."""
+    """Grid search of the RBF SVM by inner cross-validation over training groups."""
 
     C: Numbers = [0.3, 1.0, 3.0, 10.0, 30.0]
-    """Weights of training errors to try."""
+    """Values of C (weights of training errors) to try."""
     gamma_scale: Numbers = [0.1, 0.3, 1.0, 3.0]
-    """Kernel widths to try, relative to scikit-learn's `gamma="scale"`."""
+    """Values of gamma (inverse kernel width) to try, relative to scikit-learn's `gamma="scale"`."""
     inner_folds: int = Field(default=4, ge=2)
     """Number of folds of the search, over training groups."""
     max_search_rows: int = Field(default=2000, ge=10)
-    """Largest number of training rows in the search; of more, so many are drawn at random."""
+    """Largest number of training rows in the search; of more, a random sample is used."""
     n_jobs: int = Field(default=2, ge=1)
     """Number of processes of the search."""
     max_exact_rows: int = Field(default=5000, ge=10)
-    """Largest number of rows, augmented ones included, to which the SVM is fitted exactly. With
-    more, landmarks approximate the kernel (Nyström): time and memory then grow with the rows, not
-    with their square."""
+    """Largest number of rows, including augmented ones, for an exact SVM. With more, landmarks
+    approximate the kernel (Nyström), so that time and memory grow with the number of rows, not with
+    its square."""
     n_landmarks: int = Field(default=1000, ge=2)
-    """Number of training rows that span the approximated kernel."""
+    """Number of training rows (landmarks) that approximate the kernel."""
 
     @model_validator(mode="after")
     def _check_grid(self) -> "SvmParameters":
@@ -40,7 +40,7 @@ class HybridParameters(Parameters):
     members: Texts = Field(
         default=["svm", "mel_svm", "timbre_svm", "acoustic_svm", "code_svm", "cnn"], min_length=1
     )
-    """Members of the bank that are fused. A member beside the network and the SVMs of Fourier
-    features and of codes is trained only if it is named here."""
+    """Members of the bank to fuse. The network and the SVMs of Fourier features and codes are
+    always trained, the others only if they are named here."""
     max_temperature: float = Field(default=10.0, gt=1)
     """Highest temperature by which a member's log-probabilities are divided."""

@@ -198,7 +198,7 @@ def measure_acoustics(
         waveforms.shape[1],
     )
     made = computed(
-        "acoustic_parameters", waveforms, work, parameters, chunks, parallel, beside=recorded
+        "acoustic_parameters", waveforms, work, parameters, chunks, parallel, row_values=recorded
     )
     table = acoustic_table(
         recordings["recording_id"], made["values"][:], made["reasons"][:], measures
