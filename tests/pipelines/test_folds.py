@@ -17,11 +17,20 @@ from disentangled_audio.errors import UserError
 from disentangled_audio.runs.folds import folder_of
 from disentangled_audio.runs.trained_runs import REFERENCES, is_complete, is_trained, models_of
 from tests.arrays import chunked
-from tests.conftest import load_catalog, run_kedro
+from tests.conftest import load_catalog, make_project, run_kedro
 
+pytestmark = pytest.mark.slow
 CORPUS = "twin_tiny/database_by_room"
 # Where tests train folds of their own: only what is said, in seconds.
 SHORT = {"disentangler": {"schedule": {"epochs": 1}}}
+
+
+@pytest.fixture(scope="module")
+def folds_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A project in which every fold of the tiny twin has run; tests add folds of their own."""
+    project = make_project(tmp_path_factory.mktemp("folds"))
+    run_kedro(project, pipelines=["cross_validation"])
+    return project
 
 
 def _versions(project: Path, fold: str, entry: str) -> dict[str, int]:
