@@ -33,8 +33,8 @@ gc.set_threshold(50_000, 20, 100)
 REPOSITORY = Path(__file__).parents[1]
 # What predictions need. Audit and report, which most tests do not look at, are half of a run.
 TRAINING = ["ingestion", "feature_engineering", "representation_learning", "svm_classification"]
-# Whatever looks through a browser, runs notebooks or reads real recordings takes long.
-SLOW_FIXTURES = {"browser", "executed", "real_data"}
+# A browser, notebooks that run, real recordings, and trained runs other than the shared one.
+SLOW_FIXTURES = {"browser", "executed", "real_data", "paper_run", "two_corpora", "unvoiced"}
 # Workers take whole files in this order: one that starts last must not take longest.
 LONG_FILES: tuple[str, ...] = ()
 Make = Callable[[Path], object]

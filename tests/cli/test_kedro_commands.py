@@ -139,6 +139,7 @@ def test_a_corpus_file_that_is_not_there_is_named_and_nothing_else(project: Path
     assert "interpolation" not in output
 
 
+@pytest.mark.slow
 def test_own_recordings_with_bad_files_among_them(tmp_path: Path) -> None:
     project = make_project(tmp_path / "project")
     folder = tmp_path / "birds"

@@ -43,6 +43,7 @@ def test_the_node_is_a_thin_caller(classifier: Classifier, predicted: pd.DataFra
     pd.testing.assert_frame_equal(table, predicted, check_exact=True)
 
 
+@pytest.mark.slow
 def test_the_network_that_was_refitted_is_the_one_that_answers(
     tiny_run: Path, tmp_path: Path
 ) -> None:
