@@ -234,7 +234,7 @@ def _target(
         raise UserError(
             "no class can be told from sub-folders or names; put each class into a folder of its "
             "own, name the part of the names that is the class by --class-part and its number"
-            f"{seen}, or write the corpus file by hand (README, 'Your own recordings')"
+            f"{seen}, or write the corpus file by hand (docs/recordings.md)"
         )
     return kinds[0]
 

@@ -45,7 +45,7 @@ def selected_name(section: str, corpus_file: str, asked: str, default: str) -> s
     if not name:
         raise UserError(
             "this environment needs a description of your recordings: "
-            "--params=corpus_file=my_corpus.yml (README, 'Your own recordings')"
+            "--params=corpus_file=my_corpus.yml (docs/recordings.md)"
         )
     return name if own else checked_name(name, f"{_KEYS[section]} in globals.yml")
 
@@ -117,7 +117,9 @@ def _read(corpus_file: str) -> dict[str, dict[str, Any]]:
         raise UserError(f"corpus file {path} is not valid YAML: {error}") from error
     corpora = content.get("corpora") if isinstance(content, dict) else None
     if not corpora or not isinstance(corpora, dict):
-        raise UserError(f"corpus file {path} has no section 'corpora' (see the README's example)")
+        raise UserError(
+            f"corpus file {path} has no section 'corpora' (docs/recordings.md has an example)"
+        )
     unknown = sorted(str(key) for key in content if key not in SECTIONS)
     if unknown:
         raise UserError(
