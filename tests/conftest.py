@@ -36,7 +36,25 @@ TRAINING = ["ingestion", "feature_engineering", "representation_learning", "svm_
 # A browser, notebooks that run, real recordings, and trained runs other than the shared one.
 SLOW_FIXTURES = {"browser", "executed", "real_data", "paper_run", "two_corpora", "unvoiced"}
 # Workers take whole files in this order: one that starts last must not take longest.
-LONG_FILES: tuple[str, ...] = ()
+LONG_FILES = (
+    # The one beside the shared run, for which nearly all others wait.
+    "pipelines/test_leaks.py",
+    "cli/test_classify.py",
+    "cli/test_kedro_commands.py",
+    "pipelines/test_leakage_of_codes.py",
+    "corpora/sources/test_databases.py",
+    "models/test_checkpoint.py",
+    "pipelines/test_leaks_of_folds.py",
+    "models/test_disentangler.py",
+    # Slow ones.
+    "pipelines/test_folds.py",
+    "test_notebooks.py",
+    "storage/test_kills.py",
+    "test_browser_viz.py",
+    "pipelines/test_long_clips.py",
+    "pipelines/test_protocols.py",
+    "pipelines/test_bad_input.py",
+)
 Make = Callable[[Path], object]
 
 

@@ -29,7 +29,7 @@ from disentangled_audio.corpora.sources.download import hash_of
 from disentangled_audio.corpora.sources.places import locate, source_records
 from disentangled_audio.errors import UserError
 from disentangled_audio.evaluation.splits import make_splits
-from disentangled_audio.parameters import Corpus, Protocol
+from disentangled_audio.parameters import Corpus, FourierParameters, Protocol
 from tests.conftest import REPOSITORY, load_catalog, make_project, run_kedro
 from tests.corpora.conftest import Answer, Server
 from tests.corpora.reading.reading import ingest
@@ -718,10 +718,9 @@ def test_the_protocols_split_the_complete_databases(environment: str, name: str,
 
 
 def _n_components(environment: str) -> int:
-    conf = REPOSITORY / "conf"
-    base = OmegaConf.load(conf / "base" / "feature_engineering" / "parameters.yml")
-    own = conf / environment / "parameters.yml"
-    return OmegaConf.merge(base, OmegaConf.load(own) if own.is_file() else {}).fourier.n_components
+    file = REPOSITORY / "conf" / environment / "parameters.yml"
+    own = OmegaConf.load(file) if file.is_file() else {}
+    return FourierParameters(**own.get("fourier", {})).n_components
 
 
 def test_an_environment_reads_its_archives_and_its_manifest_tells_their_hashes(
