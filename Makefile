@@ -12,13 +12,13 @@ run: install ## the default pipeline on the simulated twin; prints where the res
 	$(BIN)/kedro run
 
 PARALLEL := --numprocesses=logical --maxprocesses=4 --dist=loadfile --no-loadscope-reorder
-test: install ## the tests, a file of them on each core
+test: install ## the tests that people run: units, leaks, architecture, a run from end to end
 	$(BIN)/python -m pytest $(PARALLEL) -m "not slow"
 
-test-slow: install ## the tests that take long: kills, browser, cluster, the docs
+test-slow: install ## the others: kills, fuzz, browser, cluster, notebooks, wheel, docs, long runs
 	$(BIN)/python -m pytest $(PARALLEL) -m slow
 
-coverage: install ## the same, and which lines they run; slower
+coverage: install ## all of them, and which lines they run; slower
 	$(BIN)/python -m pytest $(PARALLEL) --cov --cov-report=term
 
 test-tracking: $(TRACKING)/.installed ## the tests of tracking by MLflow, with that installed

@@ -1,4 +1,4 @@
-"""Projects to run in: copies of the configuration in a temporary folder."""
+"""Projects to run in, and trained runs that all tests of a session share."""
 
 import os
 
@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from filelock import FileLock
 from hypothesis import settings
 from kedro.framework.project import configure_project
 from kedro.framework.session import KedroSession
@@ -32,7 +33,39 @@ gc.set_threshold(50_000, 20, 100)
 REPOSITORY = Path(__file__).parents[1]
 # What predictions need. Audit and report, which most tests do not look at, are half of a run.
 TRAINING = ["ingestion", "feature_engineering", "representation_learning", "svm_classification"]
-Run = Callable[..., Any]
+# A browser, notebooks that run, real recordings, and trained runs other than the shared one.
+SLOW_FIXTURES = {"browser", "executed", "real_data", "paper_run", "two_corpora", "unvoiced"}
+# Workers take whole files in this order: one that starts last must not take longest.
+LONG_FILES = (
+    # The one beside the shared run, for which nearly all others wait.
+    "pipelines/test_leaks.py",
+    "cli/test_classify.py",
+    "cli/test_kedro_commands.py",
+    "pipelines/test_leakage_of_codes.py",
+    "corpora/sources/test_databases.py",
+    "models/test_checkpoint.py",
+    "pipelines/test_leaks_of_folds.py",
+    "models/test_disentangler.py",
+    # Slow ones.
+    "pipelines/test_folds.py",
+    "test_notebooks.py",
+    "storage/test_kills.py",
+    "test_browser_viz.py",
+    "pipelines/test_long_clips.py",
+    "pipelines/test_protocols.py",
+    "pipelines/test_bad_input.py",
+)
+Make = Callable[[Path], object]
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what is slow by what it asks for, and put the files that take longest first."""
+    for item in items:
+        if SLOW_FIXTURES.intersection(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.slow)
+    places = {REPOSITORY / "tests" / name: place for place, name in enumerate(LONG_FILES)}
+    items.sort(key=lambda item: places.get(item.path, len(places)))
 
 
 def make_project(folder: Path) -> Path:
@@ -84,11 +117,32 @@ def _catalog(project: Path, env: str, params: str, conf: tuple[Any, ...]) -> Any
 
 
 @pytest.fixture(scope="session")
-def tiny_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def made_once(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, Make], Path]:
+    """Makes a folder once in a session, whichever worker asks first; the others wait for it.
+
+    Tests read such a folder. Those that write take a copy.
+    """
+    base = tmp_path_factory.getbasetemp()
+    shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+
+    def make_once(name: str, make: Make) -> Path:
+        folder, done = shared / name, shared / f"{name}.done"
+        with FileLock(shared / f"{name}.lock"):
+            if not done.exists():
+                # What a failed attempt left behind.
+                shutil.rmtree(folder, ignore_errors=True)
+                folder.mkdir()
+                make(folder)
+                done.touch()
+        return folder
+
+    return make_once
+
+
+@pytest.fixture(scope="session")
+def tiny_run(made_once: Callable[[str, Make], Path]) -> Path:
     """A project in which the whole job has run on the tiny twin."""
-    project = make_project(tmp_path_factory.mktemp("tiny"))
-    run_kedro(project)
-    return project
+    return made_once("tiny", lambda folder: run_kedro(make_project(folder)))
 
 
 @pytest.fixture(scope="session")
@@ -111,20 +165,14 @@ def bundle(tiny_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def measured_run(tiny_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The same, with disentanglement measured; whoever runs more must copy it."""
-    project = tmp_path_factory.mktemp("measured") / "project"
-    shutil.copytree(tiny_run, project)
-    run_kedro(project, pipelines=["disentanglement"])
-    return project
+def measured_run(tiny_run: Path, made_once: Callable[[str, Make], Path]) -> Path:
+    """The same, with disentanglement measured and reported."""
 
+    def measure(folder: Path) -> None:
+        shutil.copytree(tiny_run, folder, dirs_exist_ok=True)
+        run_kedro(folder, pipelines=["disentanglement", "reporting"])
 
-@pytest.fixture(scope="session")
-def folds_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A project in which every fold of the tiny twin has run; tests add folds of their own."""
-    project = make_project(tmp_path_factory.mktemp("folds"))
-    run_kedro(project, pipelines=["cross_validation"])
-    return project
+    return made_once("measured", measure)
 
 
 @pytest.fixture(scope="module")

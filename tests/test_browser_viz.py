@@ -19,6 +19,7 @@ from disentangled_audio.pipeline_registry import register_pipelines
 from tests.browsing import Visit, visit
 from tests.test_architecture import LAYERS
 
+pytestmark = pytest.mark.slow
 PIPELINES = sorted(register_pipelines())
 # What `kedro run` and `kedro run --pipelines=disentanglement` do not make.
 NEVER_RUN = {"cross_validation", "inference"}

@@ -137,6 +137,7 @@ def test_wrong_options_are_answered_by_a_message(
     assert "interpolation" not in output
 
 
+@pytest.mark.slow
 def test_own_recordings_with_bad_files_among_them(tmp_path: Path) -> None:
     project = make_project(tmp_path / "project")
     folder = tmp_path / "birds"

@@ -106,6 +106,7 @@ def test_a_corpus_that_cannot_be_learned_stops_before_anything_is_read(
     assert not (project / "data" / "02_primary").exists()
 
 
+@pytest.mark.slow
 def test_one_group_is_a_corpus_of_its_own_if_the_protocol_has_no_groups(tmp_path: Path) -> None:
     protocol = {"group_by": [], "split": {"strategy": "random", "n_folds": 4, "fold": 0}}
 
@@ -127,6 +128,7 @@ def test_segments_longer_than_the_view_are_named(tmp_path: Path) -> None:
         run_kedro(make_project(tmp_path / "project"), params=params)
 
 
+@pytest.mark.slow
 def test_a_clip_shorter_than_the_strides_of_an_encoder_has_finite_codes(tmp_path: Path) -> None:
     """Four frames go through three halvings: one is left, and that is the code's."""
     catalog = _learned(tmp_path, duration_s=0.05)
@@ -135,6 +137,7 @@ def test_a_clip_shorter_than_the_strides_of_an_encoder_has_finite_codes(tmp_path
     assert np.isfinite(catalog.load("codes").drop(columns="recording_id").to_numpy()).all()
 
 
+@pytest.mark.slow
 def test_fewer_rows_than_a_batch_are_one_batch(tmp_path: Path) -> None:
     schedule = {"batch_size": 4096, "epochs": 2}
     catalog = _learned(tmp_path, params={"disentangler": {"schedule": schedule}})

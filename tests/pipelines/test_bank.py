@@ -23,6 +23,7 @@ NETWORK = """
 LINE = f"\nhybrid: {{members: [{', '.join([*MEMBERS, 'loud_svm'])}]}}\n"
 
 
+@pytest.mark.slow
 def test_a_new_member_is_trained_fused_scored_and_reported(tiny_run: Path, tmp_path: Path) -> None:
     project, package = tmp_path / "project", tmp_path / "src" / "disentangled_audio"
     shutil.copytree(tiny_run, project)

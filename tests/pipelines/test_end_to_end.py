@@ -95,6 +95,7 @@ def test_report_says_that_the_recordings_are_simulated(tiny_run: Path) -> None:
     assert "http://" not in report.replace("http://www.w3.org", "")
 
 
+@pytest.mark.slow
 def test_same_seed_same_predictions_other_seed_others(tiny_run: Path, tmp_path: Path) -> None:
     first = load_catalog(tiny_run).load("predictions")
     project = _with_same_recordings(tiny_run, tmp_path)

@@ -16,12 +16,20 @@ import pytest
 from disentangled_audio.errors import UserError
 from disentangled_audio.runs.folds import folder_of
 from disentangled_audio.runs.trained_runs import REFERENCES, is_complete, is_trained, models_of
-from tests.arrays import chunked
-from tests.conftest import load_catalog, run_kedro
+from tests.conftest import load_catalog, make_project, run_kedro
 
+pytestmark = pytest.mark.slow
 CORPUS = "twin_tiny/database_by_room"
 # Where tests train folds of their own: only what is said, in seconds.
 SHORT = {"disentangler": {"schedule": {"epochs": 1}}}
+
+
+@pytest.fixture(scope="module")
+def folds_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A project in which every fold of the tiny twin has run; tests add folds of their own."""
+    project = make_project(tmp_path_factory.mktemp("folds"))
+    run_kedro(project, pipelines=["cross_validation"])
+    return project
 
 
 def _versions(project: Path, fold: str, entry: str) -> dict[str, int]:
@@ -287,84 +295,3 @@ def test_a_result_that_is_gone_is_named(folds_run: Path) -> None:
     predictions, recordings = catalog.load("fold_predictions"), catalog.load("recordings")
     with pytest.raises(UserError, match=r"predictions\.parquet/gone was removed after"):
         gather_folds(runs, predictions, recordings)
-
-
-def test_test_rows_of_a_fold_change_nothing_that_is_fitted_in_it(
-    folds_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The fold's own pipelines, with other sounds and labels in the test rows."""
-    splits, inputs = _given_to_a_fold(folds_run)
-    test = (splits["role"] == "test").to_numpy()
-    changed = {name: _changed(value, test) for name, value in inputs.items()}
-    other = splits.copy()
-    other.loc[test, "target"] = np.roll(other.loc[test, "target"].to_numpy(), 1)
-
-    first = _fitted(splits, inputs, tmp_path / "first", monkeypatch)
-    second = _fitted(other, changed, tmp_path / "second", monkeypatch)
-
-    different = [name for name in first if not _equal(first[name], second[name])]
-    # If nothing changed, the comparison would be blind.
-    assert different == ["test codes"]
-
-
-def _parts() -> Any:
-    from disentangled_audio.pipeline_registry import fold_pipelines
-
-    parts = fold_pipelines()
-    return (parts.training + parts.measurement).from_inputs("splits")
-
-
-def _given_to_a_fold(project: Path) -> tuple[pd.DataFrame, dict[str, Any]]:
-    catalog, version = load_catalog(project), _first_runs(project).loc["0", "version"]
-    names = _parts().inputs() - {"splits", "training_checkpoint"}
-    inputs = {name: catalog.load(name) for name in names}
-    return catalog.load("0.splits", version=version), inputs
-
-
-def _changed(value: Any, rows: np.ndarray) -> Any:
-    """Arrays with other values in some rows; all else as it is."""
-    if not hasattr(value, "oindex"):
-        return value
-    values = value[:]
-    noise = np.random.default_rng(5).uniform(0.0, 1.0, values[rows].shape)
-    values[rows] = noise.astype(values.dtype)
-    copy = chunked(values, 16)
-    copy.attrs.update(value.attrs.asdict())
-    return copy
-
-
-def _fitted(
-    splits: pd.DataFrame, inputs: dict[str, Any], checkpoint: Path, monkeypatch: pytest.MonkeyPatch
-) -> dict[str, Any]:
-    from disentangled_audio.evaluation.representation import readers
-
-    read: list[Any] = []
-    fit_readers = readers.fit_readers
-
-    def spy(log_mel: np.ndarray, attributes: pd.DataFrame) -> Any:
-        read.extend([log_mel, attributes.to_numpy(dtype=str)])
-        return fit_readers(log_mel, attributes)
-
-    data = {**inputs, "splits": splits, "training_checkpoint": checkpoint}
-    with monkeypatch.context() as patched:
-        patched.setattr(readers, "fit_readers", spy)
-        for node in _parts().nodes:
-            data.update(node.run({name: data[name] for name in node.inputs}))
-    test = (splits["role"] == "test").to_numpy()
-    codes = data["codes"].drop(columns="recording_id").to_numpy()
-    pca = data["fourier_pca"]
-    return {
-        "disentangler": data["disentangler"].get_weights(),
-        "fourier_pca": [pca[0].mean_, pca[1].components_],
-        "svm": [data["svm"].svm[-1].support_vectors_, data["svm"].svm[-1].dual_coef_],
-        "hybrid": [data["hybrid"].weights_],
-        "codes": [codes[~test]],
-        "test codes": [codes[test]],
-        "readers": read,
-    }
-
-
-def _equal(first: list[Any], second: list[Any]) -> bool:
-    return len(first) == len(second) > 0 and all(
-        np.array_equal(a, b) for a, b in zip(first, second, strict=True)
-    )

@@ -82,6 +82,7 @@ def test_what_is_not_there_is_named(
         run_kedro(project, pipelines=["disentanglement"], params=params)
 
 
+@pytest.mark.slow
 def test_attributes_of_a_code_that_the_model_lacks_are_left_out_with_their_reason(
     measured_run: Path, tmp_path: Path
 ) -> None:
@@ -104,6 +105,7 @@ def test_attributes_of_a_code_that_the_model_lacks_are_left_out_with_their_reaso
     assert "attribute_t20" not in examples
 
 
+@pytest.mark.slow
 def test_without_any_code_to_carry_an_attribute_all_else_is_measured(
     measured_run: Path, tmp_path: Path
 ) -> None:
@@ -136,6 +138,7 @@ def test_acoustics_without_middle_bands_give_no_t20(measured_run: Path) -> None:
     assert table["t20"].dtype == float
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("method", "codes"),
     [

@@ -48,6 +48,8 @@ DISENTANGLER = disentangler(
 SVM = SvmParameters(C=[1.0, 10.0], gamma_scale=[0.3, 1.0], inner_folds=2, n_jobs=1)
 PARALLEL = ParallelParameters(n_jobs=1)
 SEED = 3
+# So loud that nothing is certain: answers of 1 and 0 would hide what changed.
+NOISE = 2.0
 # What models say, of all rows.
 ANSWERS = {"cnn", "codes"}
 
@@ -71,7 +73,7 @@ def _waveforms() -> np.ndarray:
     rng = np.random.default_rng(0)
     time_s = np.arange(round(0.4 * RATE_HZ)) / RATE_HZ
     tones = np.sin(2 * np.pi * (300 + 250 * (np.arange(N_ITEMS) % 3))[:, None] * time_s)
-    return (tones + 0.5 * rng.standard_normal(tones.shape)).astype(np.float32)
+    return (tones + NOISE * rng.standard_normal(tones.shape)).astype(np.float32)
 
 
 def _fit_all(waveforms: np.ndarray, splits: pd.DataFrame) -> dict[str, Any]:

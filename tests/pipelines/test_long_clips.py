@@ -17,6 +17,7 @@ from disentangled_audio.pipelines.representation_learning import nodes
 from tests.classified import assert_as_then
 from tests.conftest import TRAINING, load_catalog, make_project, run_kedro
 
+pytestmark = pytest.mark.slow
 RATE_HZ = 8000
 DURATION_S = 10
 BIRDS = {"owl": 400.0, "tit": 1600.0}

@@ -11,6 +11,7 @@ from sklearn.metrics import balanced_accuracy_score
 from tests.conftest import TRAINING, load_catalog, run_kedro
 from tests.pipelines.test_end_to_end import _with_same_recordings
 
+pytestmark = pytest.mark.slow
 LIMITS = {
     "fourier": {"max_exact_rows": 20},
     "svm": {"max_exact_rows": 20, "n_landmarks": 30},

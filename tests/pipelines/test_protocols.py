@@ -133,6 +133,7 @@ def _write_corpus(folder: Path, **changes: Any) -> dict[str, str]:
     return {"corpus_file": str(file), "corpus_name": "mixed"}
 
 
+@pytest.mark.slow
 def test_unlabelled_rows_are_learned_from_and_never_scored(tmp_path: Path) -> None:
     project = make_project(tmp_path / "project")
     params = {**_write_corpus(tmp_path), "protocol_name": "database_with_unlabelled"}
@@ -151,6 +152,7 @@ def test_unlabelled_rows_are_learned_from_and_never_scored(tmp_path: Path) -> No
     assert len(catalog.load("augmented_features")) == 2 * (splits["role"] == "train").sum()
 
 
+@pytest.mark.slow
 def test_simulated_rows_may_be_a_class_of_their_own(tmp_path: Path) -> None:
     project = make_project(tmp_path / "project")
     params = {**_write_corpus(tmp_path), "protocol_name": "database_by_room"}

@@ -53,7 +53,6 @@ def test_codes_that_were_measured_are_reported_until_others_are_trained(
 ) -> None:
     project = tmp_path / "project"
     shutil.copytree(measured_run, project)
-    run_kedro(project, pipelines=["reporting"])
     catalog = load_catalog(project)
     report, part = catalog.load("report"), catalog.load("report_of_codes")
     assert NOT_MEASURED not in report

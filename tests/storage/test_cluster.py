@@ -35,6 +35,7 @@ from disentangled_audio.storage.parallel import in_parallel
 from tests.conftest import REPOSITORY
 
 distributed = pytest.importorskip("distributed")
+pytestmark = pytest.mark.slow
 
 HERE = ParallelParameters(n_jobs=1)
 N_FILES = 300

@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import pytest
+
 from tests.conftest import make_project
 from tests.storage.kills import (
     Moment,
@@ -14,6 +16,7 @@ from tests.storage.kills import (
     write_corpus,
 )
 
+pytestmark = pytest.mark.slow
 MOMENTS = [
     Moment("ingestion", 1, 0.0),
     Moment("ingestion", 3, 0.0),

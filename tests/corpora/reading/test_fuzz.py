@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from omegaconf import OmegaConf
@@ -18,6 +19,8 @@ from disentangled_audio.corpora.reading.items import channels, to_clip
 from disentangled_audio.corpora.sources.folder import File, RejectedError
 from disentangled_audio.parameters import Analysis, AnySource, AudioFormat, Corpus
 from tests.corpora.sources import hostile
+
+pytestmark = pytest.mark.slow
 
 fuzzed = settings(
     max_examples=int(os.environ.get("FUZZ_EXAMPLES", "10000")),
