@@ -137,7 +137,7 @@ def test_a_bundle_classifies_where_there_is_no_project(
     (tmp_path / "model.zip").write_bytes(content)
     changed = call(tmp_path, "classify", str(recording), "--model", "model.zip")
     assert changed.exit_code == 1
-    assert "get it again" in changed.output
+    assert "ask for a new copy" in changed.output
 
 
 def test_project_and_version_are_options(trained: Path, version: str, tmp_path: Path) -> None:

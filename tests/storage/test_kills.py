@@ -43,4 +43,4 @@ def test_five_kills_change_nothing(tmp_path: Path) -> None:
         assert before.items() <= after.items()
         before = after
     used = check_finish(project, corpus, expected, MOMENTS[-1])
-    assert any("resumed from epoch" in line for line in used)
+    assert any("resumes after epoch" in line for line in used)

@@ -220,7 +220,7 @@ class DisentanglerParameters(Parameters):
     losses: LossParameters = LossParameters()
     """Losses and their weights."""
     augmentation: ViewAugmentationParameters = ViewAugmentationParameters()
-    """Random changes of the encoders' inputs in training."""
+    """Augmentation of the encoders' inputs."""
     schedule: ScheduleParameters = ScheduleParameters()
     """Numbers of epochs and rows, and the learning rate."""
 
