@@ -244,6 +244,7 @@ def test_a_full_disk_stops_a_run_and_more_space_lets_it_finish(
         subprocess.run(["umount", "-l", str(data)], check=True)
 
 
+@pytest.mark.slow
 def test_the_packaged_project_runs_where_only_its_configuration_lies(tmp_path: Path) -> None:
     shutil.copytree(REPOSITORY / "conf", tmp_path / "conf")
     subprocess.run(

@@ -294,6 +294,7 @@ def test_digests_differ_by_values_types_shapes_and_facts() -> None:
     assert digest_of([zeros.T.copy().T], {"seed": 1}) == digests[0]
 
 
+@pytest.mark.slow
 def test_a_killed_training_resumes_in_the_next_process(undisturbed, tmp_path: Path) -> None:
     script = (
         "import json, sys, time\n"

@@ -117,6 +117,7 @@ def test_every_term_is_in_the_history(views, factors):
     assert "readout_rhythm_duration" in model.output
 
 
+@pytest.mark.slow
 def test_independence_removes_the_room_from_the_content_code_and_keeps_the_class(views, factors):
     kept = {"epochs": 60, "learning_rate": 1e-2, "patience_epochs": 60}
     both = {"content": {"of": ["target", "room"]}}
@@ -313,6 +314,7 @@ def test_the_adversarial_method_has_two_encoders_of_the_whole_spectrogram(views,
     assert set(untrained.output) == {"content", "pitch", "target", "log_mel"}
 
 
+@pytest.mark.slow
 def test_an_adversary_removes_its_factor_from_the_code(views, factors):
     kept = {"epochs": 60, "learning_rate": 1e-2, "patience_epochs": 60, "ramp_epochs": 0}
     against = {"content": {"weight": 1.0, "of": ["room"]}}

@@ -114,6 +114,7 @@ def test_windows_of_a_stored_array_are_read_in_part() -> None:
     np.testing.assert_array_equal(cut[5:6][0], stored[1][1500:4500])
 
 
+@pytest.mark.slow
 @settings(max_examples=12, deadline=None)
 @given(
     duration_s=st.floats(0.3, 10.0),

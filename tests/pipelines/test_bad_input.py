@@ -80,8 +80,7 @@ def _learned(folder: Path, *more: str, **corpus: Any) -> Any:
     for name, values in changes.items():
         params[name] = {**params.get(name, {}), **values}
     project = make_project(folder / "project")
-    for pipeline in (*LEARNING, *more):
-        run_kedro(project, params=params, pipelines=[pipeline])
+    run_kedro(project, params=params, pipelines=[*LEARNING, *more])
     return load_catalog(project, params=params)
 
 
@@ -129,19 +128,15 @@ def test_segments_longer_than_the_view_are_named(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_a_clip_shorter_than_the_strides_of_an_encoder_has_finite_codes(tmp_path: Path) -> None:
+def test_clips_shorter_than_the_strides_and_fewer_rows_than_a_batch_have_finite_codes(
+    tmp_path: Path,
+) -> None:
     """Four frames go through three halvings: one is left, and that is the code's."""
-    catalog = _learned(tmp_path, duration_s=0.05)
+    schedule = {"batch_size": 4096, "epochs": 2}
+    params = {"disentangler": {"schedule": schedule}}
+    catalog = _learned(tmp_path, duration_s=0.05, params=params)
 
     assert catalog.load("rhythm_view").shape[1] == 4
-    assert np.isfinite(catalog.load("codes").drop(columns="recording_id").to_numpy()).all()
-
-
-@pytest.mark.slow
-def test_fewer_rows_than_a_batch_are_one_batch(tmp_path: Path) -> None:
-    schedule = {"batch_size": 4096, "epochs": 2}
-    catalog = _learned(tmp_path, params={"disentangler": {"schedule": schedule}})
-
     assert (catalog.load("splits")["role"] == "train").sum() < 10
     assert np.isfinite(catalog.load("training_history").to_numpy()).all()
     assert np.isfinite(catalog.load("codes").drop(columns="recording_id").to_numpy()).all()

@@ -107,6 +107,7 @@ def test_same_seed_same_predictions_other_seed_others(tiny_run: Path, tmp_path: 
     assert not other.filter(regex="^p_").equals(trained.filter(regex="^p_"))
 
 
+@pytest.mark.slow
 def test_older_versions_can_be_loaded(tiny_run: Path, tmp_path: Path) -> None:
     project = _with_same_recordings(tiny_run, tmp_path)
     run_kedro(project, pipelines=["ingestion"])

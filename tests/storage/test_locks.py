@@ -18,7 +18,7 @@ from kedro.pipeline import Node, Pipeline
 
 from disentangled_audio.datasets.json_dataset import JSONDataset
 from disentangled_audio.errors import UserError
-from disentangled_audio.hooks import _run_lock
+from disentangled_audio.runs.checks import run_lock
 from disentangled_audio.storage.locks import RUN_LOCK, RunLock
 from disentangled_audio.storage.temporaries import TEMPORARY, remove_leftovers, write_whole
 from tests.conftest import load_catalog, run_kedro
@@ -37,6 +37,7 @@ def _kedro(project: Path) -> subprocess.CompletedProcess[str]:
     )
 
 
+@pytest.mark.slow
 def test_a_second_run_names_the_first_and_harms_nothing(tiny_run: Path, tmp_path: Path) -> None:
     project = _with_same_recordings(tiny_run, tmp_path)
     run_kedro(project, pipelines=["ingestion"])
@@ -196,5 +197,5 @@ def test_jobs_that_train_folds_need_no_run_lock(tmp_path: Path) -> None:
     plan = Node(list, None, "fold_plan", name="plan")
     runs = Node(list, "fold_plan", "fold_runs", name="runs")
     ingestion = Node(list, None, "recordings", name="ingestion")
-    assert _run_lock(Pipeline([plan, runs]), catalog) is None
-    assert _run_lock(Pipeline([plan, runs, ingestion]), catalog) is not None
+    assert run_lock(Pipeline([plan, runs]), catalog) is None
+    assert run_lock(Pipeline([plan, runs, ingestion]), catalog) is not None
