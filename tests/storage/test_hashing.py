@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from disentangled_audio.pipelines.cross_validation.nodes import MEASURED_BY, TRAINED_BY
 from disentangled_audio.storage.hashing import _SOURCES
 from tests.conftest import REPOSITORY
 
@@ -53,3 +54,20 @@ def test_a_stage_depends_on_exactly_the_signal_code_that_it_imports(stage: str) 
     synthesis = {signal / name for name in ("room_sound.py", "equipment.py", "tones.py")}
     assert all(path.is_file() for path in synthesis)
     assert not synthesis & _listed(stage)
+
+
+def test_a_fold_is_made_again_when_code_of_its_nodes_changes() -> None:
+    """Nodes of a fold use files of these folders; each belongs to a stage of its key."""
+    nodes = {
+        PACKAGE / "pipelines" / name / "nodes.py"
+        for name in ("feature_engineering", "representation_learning", "svm_classification")
+    }
+    measured = PACKAGE / "pipelines" / "disentanglement" / "nodes.py"
+    listed = set().union(*map(_listed, TRAINED_BY))
+    models = _reached(nodes, PACKAGE / "models") - nodes
+    assert PACKAGE / "models" / "svm.py" in models
+    assert models | nodes <= listed
+    listed |= set().union(*map(_listed, MEASURED_BY))
+    representation = PACKAGE / "evaluation" / "representation"
+    used = _reached({measured}, PACKAGE / "models") | _reached({measured}, representation)
+    assert used <= listed

@@ -85,17 +85,22 @@ def _listed(found: list[dict[str, Any]]) -> tuple[list[str], list[list[str]]]:
     for row in rows:
         if row["kind"] == "folds":
             row["fold"] = f"{row['fold']} folds"
+        elif row["kind"] == "fold":
+            row["fold"] = f"  fold {row['fold']}"
     return columns, [[shown(row[name]) for name in columns] for row in rows]
 
 
 def _show_comparison(compared: dict[str, Any]) -> None:
+    # It knows the bank of models, which takes a moment to import.
+    from disentangled_audio.report.names import label
+
     versions = [run["version"] for run in compared["runs"]]
     facts = [
         [name, *(shown(run[name]) for run in compared["runs"])]
         for name in ("corpus", "protocol", "fold")
     ]
     scores = [
-        [f"{model} {score}", *map(shown, values)]
+        [f"{label(model)} {score}", *map(shown, values)]
         for model, of_model in compared["metrics"].items()
         for score, values in of_model.items()
     ]

@@ -2,7 +2,7 @@
 
 import io
 import math
-import operator
+import numbers
 from collections.abc import Callable, Sequence
 from itertools import pairwise
 from os import PathLike, fspath
@@ -291,12 +291,11 @@ def _wav(samples: Any, sample_rate_hz: int) -> bytes:
     from scipy.io import wavfile
 
     array = _checked(samples)
-    try:
-        rate_hz = operator.index(sample_rate_hz)
-    except TypeError as error:
+    if not isinstance(sample_rate_hz, numbers.Real) or sample_rate_hz != sample_rate_hz // 1:
         raise UserError(
             f"sample_rate_hz={sample_rate_hz!r} is not an integer; give samples per second"
-        ) from error
+        )
+    rate_hz = int(sample_rate_hz)
     if not 0 < rate_hz < 2**31:
         raise UserError(f"sample_rate_hz={rate_hz} is not possible; give samples per second")
     file = io.BytesIO()

@@ -16,6 +16,15 @@ def base_path(dataset: Any) -> PurePosixPath:
     return PurePosixPath(dataset._filepath)
 
 
+def place_of(dataset: Any, project: Path) -> Path | None:
+    """Path of a dataset, absolute if it is on this disk; None if it has no path."""
+    place = getattr(dataset, "_filepath", getattr(dataset, "_folder", None))
+    if place is None:
+        return None
+    on_disk = getattr(dataset, "_protocol", "file") == "file"
+    return project / place if on_disk else Path(place)
+
+
 def load_path(dataset: Any) -> str:
     """File or folder of the version to load, on the dataset's file system."""
     return get_filepath_str(dataset._get_load_path(), dataset._protocol)

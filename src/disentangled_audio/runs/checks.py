@@ -11,7 +11,7 @@ from disentangled_audio.datasets.optional_json_dataset import OptionalJSONDatase
 from disentangled_audio.errors import UserError
 from disentangled_audio.parameters import GROUPS, Corpus, FourierParameters, Protocol
 from disentangled_audio.parameters.names import checked_version
-from disentangled_audio.runs.catalog import local_folder
+from disentangled_audio.runs.catalog import local_folder, place_of
 from disentangled_audio.runs.provenance import digest_of_sources
 from disentangled_audio.storage.hashing import short_hash
 from disentangled_audio.storage.locks import RUN_LOCK, RunLock
@@ -59,7 +59,7 @@ def check_places(
     for name, version in load_versions.items():
         checked_version(version, f"--load-versions={name}")
     names = sorted({*pipeline.datasets(), "run_manifest"})
-    places = {name: place for name in names if (place := _place(project, catalog.get(name)))}
+    places = {name: place for name in names if (place := place_of(catalog.get(name), project))}
     owners = {place: name for name, place in places.items()}
     for name, place in places.items():
         if ".." in place.parts:
@@ -86,15 +86,6 @@ def run_lock(pipeline: Pipeline, catalog: DataCatalog) -> RunLock | None:
         f"'{catalog.load('params:protocol_name')}'"
     )
     return RunLock(folder / RUN_LOCK, purpose)
-
-
-def _place(project: Path, dataset: Any) -> Path | None:
-    """Path of a dataset; in a remote store, its path there."""
-    place = getattr(dataset, "_filepath", getattr(dataset, "_folder", None))
-    if place is None:
-        return None
-    on_disk = getattr(dataset, "_protocol", "file") == "file"
-    return project / place if on_disk else Path(place)
 
 
 def _check_layer(data: Path, name: str, place: Path) -> None:

@@ -202,6 +202,13 @@ def find_compared(data: Path, versions: tuple[str, str]) -> list[Any]:
 
 
 def _check_comparable(first: Any, second: Any) -> None:
+    for one in (first, second):
+        if isinstance(one, TrainedRun) and one.fold is not None and not one.metrics():
+            raise UserError(
+                f"{one.version} is fold '{one.fold}' of a cross-validation, which scores its folds "
+                "together: compare the versions of two cross-validations"
+            )
+
     def described(one: Any) -> str:
         kind = "a cross-validation" if isinstance(one, CrossValidation) else "a run"
         return f"{one.version} is {kind} of corpus '{one.corpus}', target '{one.target}'"

@@ -6,7 +6,7 @@ run makes a new one.
 """
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -56,10 +56,10 @@ def _escaped(letter: str) -> str:
     return "".join(f"_{byte:02x}" for byte in letter.encode("utf-8", "surrogatepass"))
 
 
-def result_key(*made_with: Any) -> str:
-    """Hash of a result's inputs, code and libraries."""
-    code = [code_hash("features"), code_hash("training"), package_versions(_LIBRARIES)]
-    return short_hash([*code, *made_with])
+def result_key(stages: Iterable[str], *made_with: Any) -> str:
+    """Hash of a result's inputs, of the code of the stages that make it, and of libraries."""
+    code = [code_hash(stage) for stage in stages]
+    return short_hash([*code, package_versions(_LIBRARIES), *made_with])
 
 
 @dataclass(frozen=True)

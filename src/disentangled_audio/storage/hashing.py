@@ -15,17 +15,31 @@ _SOURCES = {
     "clips": _CLIPS,
     "features": (
         *_CLIPS,
-        *("signal/acoustics.py", "signal/augment.py", "signal/blocks.py", "signal/decay.py"),
+        *("signal/acoustics.py", "signal/augment.py", "signal/band_decay.py"),
+        *("signal/band_filters.py", "signal/blocks.py", "signal/decay.py"),
         *("signal/fingerprint.py", "signal/fourier.py", "signal/mel.py", "signal/pitch.py"),
         *("models/views.py", "models/windows.py", "models/mel_features.py"),
-        *("models/feature_values.py", "models/arrays.py"),
-        *("pipelines/feature_engineering/nodes.py", "pipelines/audit/nodes.py"),
+        *("models/feature_values.py", "models/arrays.py", "models/shortcut_values.py"),
+        "pipelines/feature_engineering/nodes.py",
     ),
     "training": (
         *("models/training.py", "models/batches.py", "models/losses.py", "models/resuming.py"),
         *("models/disentangler.py", "models/layers.py", "models/augmentation.py"),
         *("models/factor_targets.py", "models/independence.py", "models/encoding.py"),
         *("models/checkpoint.py", "models/views.py"),
+    ),
+    # What turns features and a trained network into the predictions of a fold.
+    "classifiers": (
+        *("models/bank.py", "models/svm.py", "models/absent.py", "models/calibration.py"),
+        *("models/fusion.py", "models/tables.py", "models/decay_features.py"),
+        *("models/streaming_pca.py", "evaluation/splits.py", "evaluation/folds.py"),
+        *("evaluation/scores/pooling.py", "evaluation/scores/recall.py"),
+        *("pipelines/svm_classification/nodes.py", "pipelines/representation_learning/nodes.py"),
+    ),
+    # What is measured of the codes of a fold.
+    "measurement": (
+        *("evaluation/representation/*.py", "evaluation/scores/intervals.py"),
+        *("models/decoding.py", "pipelines/disentanglement/nodes.py"),
     ),
 }
 
@@ -46,7 +60,7 @@ def file_hash(path: PurePath | str, algorithm: str = "sha256", fs: Any = None) -
 def code_hash(stage: str) -> str:
     """Hash of a stage's source files and of the versions of the libraries that they use.
 
-    `stage` is "clips", "features" or "training".
+    `stage` is "clips", "features", "training", "classifiers" or "measurement".
     """
     package = Path(__file__).parents[1]
     files = sorted({path for pattern in _SOURCES[stage] for path in package.glob(pattern)})

@@ -39,7 +39,7 @@ def generated_folder(source: TwinSource | FactorsSource, folder: Path) -> Path:
 def generate(source: TwinSource | FactorsSource, folder: Path) -> Path:
     """Generate the files of a source below a folder; gives their folder."""
     target = generated_folder(source, folder)
-    logger.info("Generating the simulated recordings in %s (only once)", target)
+    logger.info("Generating simulated recordings, only once: %s", target.name)
     target.parent.mkdir(parents=True, exist_ok=True)
     with Progress(transient=True) as bar:
         task = bar.add_task("generating", total=None)

@@ -9,6 +9,7 @@ import pandas as pd
 
 from disentangled_audio.errors import UserError
 from disentangled_audio.models.arrays import computed
+from disentangled_audio.models.shortcut_values import shortcut_values
 from disentangled_audio.parameters import (
     AuditParameters,
     Corpus,
@@ -32,7 +33,7 @@ def measure_shortcuts(
     """Compute spectra that a shortcut could use, and fingerprints, each from a single clip."""
     check_same(waveforms, recordings)
     rate_hz = corpus.analysis.clip_rate_hz
-    work = partial(_measured, sample_rate_hz=rate_hz, audit=audit)
+    work = partial(shortcut_values, sample_rate_hz=rate_hz, audit=audit)
     made = computed("shortcuts", waveforms, work, [rate_hz, audit.model_dump()], chunks, parallel)
     fingerprints = made.pop("fingerprints")
     spectra = [
@@ -42,21 +43,6 @@ def measure_shortcuts(
     table = pd.concat(spectra, axis=1)
     table.insert(0, "recording_id", recordings["recording_id"].to_numpy())
     return stamp(table, waveforms, recordings), stamp(fingerprints, waveforms)
-
-
-def _measured(clips: Any, sample_rate_hz: int, audit: AuditParameters) -> dict[str, Any]:
-    from disentangled_audio.signal import shortcuts
-    from disentangled_audio.signal.fingerprint import fingerprints
-
-    return {
-        "direct": shortcuts.direct_sound_spectrum(
-            clips, sample_rate_hz, audit.direct_s, audit.direct_bands
-        ),
-        "long_term": shortcuts.long_term_spectrum(
-            clips, sample_rate_hz, audit.long_term_bands, audit.long_term_min_hz
-        ),
-        "fingerprints": fingerprints(clips),
-    }
 
 
 def predict_from_controls(

@@ -24,6 +24,9 @@ from disentangled_audio.parameters import (
 )
 from disentangled_audio.runs.provenance import STAMPS, check_same, stamp, stamp_of, stamped_splits
 
+# Stages (storage.hashing) whose code decides the predictions of a fold, and its measurement.
+TRAINED_BY = ("features", "training", "classifiers")
+MEASURED_BY = ("measurement",)
 ROLES = ("train", "validation", "test")
 NOT_MEASURED = "not measured: cross_validation.disentanglement is false"
 # Loads one version of one fold.
@@ -65,8 +68,8 @@ def plan_folds(  # noqa: PLR0913
     rows = []
     for name, of_fold in splits.items():
         # Losses may name factors.
-        training = result_key(stamp_of(of_fold), plain, protocol.factors, seed)
-        measurement = result_key(training, disentanglement.model_dump(mode="json"))
+        training = result_key(TRAINED_BY, stamp_of(of_fold), plain, protocol.factors, seed)
+        measurement = result_key(MEASURED_BY, training, disentanglement.model_dump(mode="json"))
         rows.append(
             {
                 "fold": name,
