@@ -100,7 +100,7 @@ def test_compare_shows_what_differs(project: Path, version: str) -> None:
     (row,) = [line.split() for line in result.stdout.splitlines() if line.startswith("air ")]
     header = next(line for line in result.stdout.splitlines() if line.startswith("hybrid: true"))
     row = " ".join(row).replace(" | ", "|").split()
-    said = dict(zip(header.removeprefix("hybrid: true / predicted").split(), row[1:], strict=True))
+    said = dict(zip(header.removeprefix("true / predicted").split(), row[1:], strict=True))
     assert said["air"] == f"{of_air['air']}|{of_air['air']}"
     assert [run["version"] for run in as_json["runs"]] == [version, OTHER]
     trained_rate = as_json["parameters"]["disentangler.schedule.learning_rate"][0]

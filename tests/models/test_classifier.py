@@ -197,7 +197,7 @@ def test_the_kind_of_recordings_can_be_given(
     assert np.isnan(row("noise")["bandwidth_hz"])
     assert row("noise", tmp_path / own.name)["kind"] == "noise"
     assert row("noise", own)["kind"] == "rir"
-    with pytest.raises(UserError, match=r"kind speech .* those are noise, rir"):
+    with pytest.raises(UserError, match=r"kind speech .* trained on noise, rir"):
         row("speech")
 
 

@@ -123,7 +123,7 @@ def test_segments_longer_than_the_view_are_named(tmp_path: Path) -> None:
         "disentangler": {"augmentation": {"segment_min_frames": 40, "segment_max_frames": 50}},
     }
 
-    with pytest.raises(UserError, match=r"segment_min_frames=40 .* has 32 frames"):
+    with pytest.raises(UserError, match=r"segment_min_frames=40 .* have 32 content frames"):
         run_kedro(make_project(tmp_path / "project"), params=params)
 
 

@@ -53,5 +53,5 @@ def test_a_new_member_is_trained_fused_scored_and_reported(tiny_run: Path, tmp_p
 
 def test_members_are_known_by_name() -> None:
     check_members(list(BANK))
-    with pytest.raises(UserError, match=r"the bank has no 'mfcc'; it has svm, mel_svm"):
+    with pytest.raises(UserError, match=r"the bank has no 'mfcc'; choose from svm, mel_svm"):
         check_members(["svm", "mfcc"])

@@ -91,7 +91,7 @@ def test_every_protocol_keeps_its_runs(data: Path) -> None:
 def test_a_manifest_that_cannot_be_read_stops_everything(data: Path) -> None:
     manifest = data / "07_reporting/twin/by_room/run_manifest.json" / VERSIONS[5]
     (manifest / "run_manifest.json").write_text("{}")
-    with pytest.raises(UserError, match="nobody knows which versions"):
+    with pytest.raises(UserError, match="versions that its run needs are unknown"):
         removables(data, 2)
 
 
@@ -160,7 +160,7 @@ def test_it_lists_asks_and_removes(data: Path, monkeypatch: pytest.MonkeyPatch) 
     listed = _prune(data.parent, "--keep=2", monkeypatch=monkeypatch)
     assert listed.exit_code == 0
     assert f"5 B  data/02_primary/twin/recordings.parquet/{VERSIONS[1]}" in listed.output
-    assert "Nothing has been removed" in listed.output
+    assert "Nothing was removed" in listed.output
     assert _left(folder) == VERSIONS
 
     removed = _prune(data.parent, "--keep=2", "--yes", monkeypatch=monkeypatch)

@@ -118,7 +118,7 @@ def _confusions(
     true = list(dict.fromkeys(name for of_run in counts for name in of_run))
     predicted = sorted({name for of_run in counts for row in of_run.values() for name in row})
     cells = {(a, b): [_count(of_run, a, b) for of_run in counts] for a in true for b in predicted}
-    head = ["hybrid: true / predicted", *predicted]
+    head = ["true / predicted", *predicted]
     for between in (" | ", "|"):
         rows = [[a, *(between.join(cells[a, b]) for b in predicted)] for a in true]
         if sum(2 + max(map(len, column)) for column in zip(head, *rows, strict=True)) <= _N_COLUMNS:
