@@ -154,6 +154,7 @@ def test_project_and_version_are_options(trained: Path, version: str, tmp_path: 
     assert "--project PATH" in outside.output
 
 
+@pytest.mark.slow
 def test_what_is_piped_is_the_answer_alone(trained: Path, recording: Path) -> None:
     shown = subprocess.run(
         [*COMMAND, "classify", str(recording), "--json"],
@@ -168,6 +169,7 @@ def test_what_is_piped_is_the_answer_alone(trained: Path, recording: Path) -> No
         assert not set("\x1b\r━") & set(text)
 
 
+@pytest.mark.slow
 def test_a_terminal_of_80_columns_shows_a_bar_and_no_wider_line(
     trained: Path, recording: Path
 ) -> None:
@@ -181,6 +183,7 @@ def test_a_terminal_of_80_columns_shows_a_bar_and_no_wider_line(
     assert any("class" in line and "confidence" in line for line in table)
 
 
+@pytest.mark.slow
 def test_names_do_not_break_the_table_and_are_no_markup(
     trained: Path, recording: Path, tmp_path: Path
 ) -> None:

@@ -94,11 +94,11 @@ def test_compare_shows_what_differs(project: Path, version: str) -> None:
     result = call(project, "compare", version, OTHER)
     as_json = json.loads(call(project, "compare", version, OTHER, "--json").stdout)
     assert result.exit_code == 0, result.output
-    assert "hybrid balanced_accuracy" in result.stdout
+    assert "Hybrid balanced_accuracy" in result.stdout
     assert ["seed", "7", "123"] in [line.split() for line in result.stdout.splitlines()]
     of_air = as_json["confusion"][0]["air"]
     (row,) = [line.split() for line in result.stdout.splitlines() if line.startswith("air ")]
-    header = next(line for line in result.stdout.splitlines() if line.startswith("hybrid: true"))
+    header = next(line for line in result.stdout.splitlines() if line.startswith("true / pred"))
     row = " ".join(row).replace(" | ", "|").split()
     said = dict(zip(header.removeprefix("true / predicted").split(), row[1:], strict=True))
     assert said["air"] == f"{of_air['air']}|{of_air['air']}"
@@ -121,8 +121,8 @@ def test_compare_of_two_cross_validations(project: Path) -> None:
     result = call(project, "compare", FOLDS, MORE_FOLDS)
     assert result.exit_code == 0, result.output
     table = [line.split() for line in result.stdout.splitlines()]
-    assert ["hybrid", "mean", "0.812", "0.750"] in table
-    assert ["hybrid", "worst", "0.562", "0.500"] in table
+    assert ["Hybrid", "mean", "0.812", "0.750"] in table
+    assert ["Hybrid", "worst", "0.562", "0.500"] in table
     assert ["seed", "7", "8"] in table
     assert "true / predicted" not in result.stdout
 
