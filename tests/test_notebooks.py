@@ -164,7 +164,7 @@ def test_a_folder_becomes_a_trained_run_somewhere_else(executed: Outputs):
     assert "- 20 of class `reed`" in _data(cells["propose"], "text/markdown")
     assert "Hybrid" in _streams(cells["train"], "stdout")
     assert "s1_t9.wav" in _data(cells["rejected"], "text/html")
-    assert "chance is 0.33" in _data(cells["audit"], "text/markdown")
+    assert "guessing gives 33" in _data(cells["audit"], "text/markdown")
     assert "new.wav" in _streams(cells["classify"], "stdout")
     assert not Path(_streams(cells["place"], "stdout").strip()).exists()
 
