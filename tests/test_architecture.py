@@ -241,7 +241,7 @@ def test_every_dataset_is_in_the_catalog_with_layer_and_description(tmp_path: Pa
         catalog = session.load_context().catalog
     names = {name for name in _everything().datasets() if "params:" not in name}
     names |= {"run_manifest", *(f"0.{name}" for name in fold_pipelines().own)}
-    names |= {"0.run_manifest", "0.training_key", "0.measurement_key"}
+    names |= {"0.run_manifest", "0.training_key", "0.classification_key", "0.measurement_key"}
     for name in sorted(names - {"parameters"}):
         dataset = catalog.get(name)
         assert dataset is not None, f"{name} would silently be a MemoryDataset"

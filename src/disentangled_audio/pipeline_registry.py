@@ -52,11 +52,11 @@ def register_pipelines() -> dict[str, Pipeline]:
 @cache
 def fold_pipelines() -> FoldPipelines:
     """Nodes of a run that depend on the split."""
-    parts = (
-        *(ingestion, feature_engineering, representation_learning, svm_classification),
-        disentanglement,
-    )
-    whole = sum((part.create_pipeline() for part in parts), start=Pipeline([]))
-    whole = whole.from_nodes("split_recordings")
-    training = whole.to_outputs("predictions")
-    return FoldPipelines(training, whole.to_outputs(*MEASURED) - training)
+    learned = (ingestion, feature_engineering, representation_learning)
+    learning = sum((part.create_pipeline() for part in learned), start=Pipeline([]))
+    classification = svm_classification.create_pipeline()
+    measurement = disentanglement.create_pipeline().to_outputs(*MEASURED)
+    learning = learning.from_nodes("split_recordings")
+    needed = classification.inputs() | measurement.inputs()
+    training = learning.to_outputs(*(needed & learning.all_outputs()))
+    return FoldPipelines(training, classification, measurement)

@@ -14,11 +14,14 @@ import pandas as pd
 import pytest
 
 from disentangled_audio.errors import UserError
+from disentangled_audio.models.bank import BANK
 from disentangled_audio.runs.folds import folder_of
 from disentangled_audio.runs.trained_runs import REFERENCES, is_complete, is_trained, models_of
 from tests.conftest import load_catalog, make_project, run_kedro
 
 pytestmark = pytest.mark.slow
+BANK_NODES = {f"train_{name}" for name in BANK}
+KEYS = ("training_key", "classification_key")
 CORPUS = "twin_tiny/database_by_room"
 # Where tests train folds of their own: only what is said, in seconds.
 SHORT = {"disentangler": {"schedule": {"epochs": 1}}}
@@ -63,8 +66,9 @@ def test_every_row_is_tested_once(folds_run: Path) -> None:
 def test_a_fold_is_the_run_of_that_fold_alone(folds_run: Path, measured_run: Path) -> None:
     folds, alone = load_catalog(folds_run), load_catalog(measured_run)
     version = _first_runs(folds_run).loc["0"]
+    versions = folds.load("0.run_manifest", version=version["version"])["dataset_versions"]
     for name in ("predictions", "codes", "splits", "svm_probabilities"):
-        of_fold = folds.load(f"0.{name}", version=version["version"])
+        of_fold = folds.load(f"0.{name}", version=versions[name])
         pd.testing.assert_frame_equal(of_fold, alone.load(name), check_flags=False)
     of_fold = folds.load("0.leakage_matrix", version=version["measured"])
     pd.testing.assert_frame_equal(
@@ -86,12 +90,16 @@ def _first_runs(project: Path) -> pd.DataFrame:
 
 def test_models_of_a_fold_load_from_the_catalog(folds_run: Path) -> None:
     catalog, version = load_catalog(folds_run), _first_runs(folds_run).loc["2", "version"]
+    versions = catalog.load("2.run_manifest", version=version)["dataset_versions"]
     svm = catalog.load("2.svm", version=version)
-    features = catalog.load("2.fourier_features", version=version).drop(columns="recording_id")
+    features = catalog.load("2.fourier_features", version=versions["fourier_features"])
+    features = features.drop(columns="recording_id")
     said = svm.predict_proba(features.to_numpy()[:3])
     saved = catalog.load("2.svm_probabilities", version=version).drop(columns="recording_id")
     assert said.shape == (3, saved.shape[1])
-    assert "content" in catalog.load("2.disentangler", version=version).output_names
+    assert (
+        "content" in catalog.load("2.disentangler", version=versions["disentangler"]).output_names
+    )
 
 
 def test_a_fold_has_all_that_classifying_needs(folds_run: Path) -> None:
@@ -102,7 +110,10 @@ def test_a_fold_has_all_that_classifying_needs(folds_run: Path) -> None:
     assert is_complete(manifest)
     assert manifest["parameters"]["protocol"]["split"]["fold"] == 1
     assert set(manifest["feature_schema"]) >= {"log_mel", "mel_features", "codes"}
-    assert set(manifest["seconds"]) >= {"train_disentangler", "train_hybrid"}
+    assert set(manifest["seconds"]) == {*BANK_NODES, "train_hybrid", "collect_predictions"}
+    training = catalog.load("1.run_manifest", version=manifest["dataset_versions"]["run_manifest"])
+    assert "train_disentangler" in training["seconds"]
+    assert not is_trained(training)
     models = models_of(manifest["dataset_versions"])
     assert {"disentangler", "svm", "mel_svm", "hybrid"} <= set(models)
     for name in (*models, *REFERENCES):
@@ -175,25 +186,28 @@ def test_a_killed_fold_goes_on(folds_run: Path, monkeypatch: pytest.MonkeyPatch)
     def stop(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    before = _versions(folds_run, "0", "training_key")
+    before = {key: _versions(folds_run, "0", key) for key in KEYS}
     with monkeypatch.context() as patched:
         patched.setattr(fusion.ProbabilityFusion, "fit", stop)
         with pytest.raises(KeyboardInterrupt):
             _train(folds_run, "0", seed=8)
-    (version,) = _versions(folds_run, "0", "training_key").keys() - before
-    trained = _versions(folds_run, "0", "disentangler")[version]
+    (training,), (version,) = (_versions(folds_run, "0", key).keys() - before[key] for key in KEYS)
+    trained = _versions(folds_run, "0", "disentangler")[training]
+    svm = _versions(folds_run, "0", "mel_svm")[version]
     assert version not in _versions(folds_run, "0", "hybrid")
     # As if it had been killed while a node saved its four outputs.
-    (lost,) = (folds_run / "data").glob(f"0*/{CORPUS}/0/loudest_codes.*/{version}")
+    (lost,) = (folds_run / "data").glob(f"0*/{CORPUS}/0/loudest_codes.*/{training}")
     shutil.rmtree(lost)
-    encoded = _versions(folds_run, "0", "codes")[version]
+    encoded = _versions(folds_run, "0", "codes")[training]
 
     _train(folds_run, "0", seed=8)
 
     assert _runs(folds_run).loc["0", "version"] == version
-    assert _versions(folds_run, "0", "disentangler")[version] == trained
-    assert _versions(folds_run, "0", "codes")[version] > encoded
-    for entry in ("loudest_codes", "hybrid", "predictions", "run_manifest"):
+    assert _versions(folds_run, "0", "disentangler")[training] == trained
+    assert _versions(folds_run, "0", "mel_svm")[version] == svm
+    assert _versions(folds_run, "0", "codes")[training] > encoded
+    assert training in _versions(folds_run, "0", "loudest_codes")
+    for entry in ("hybrid", "predictions", "run_manifest"):
         assert version in _versions(folds_run, "0", entry)
 
 
@@ -223,6 +237,11 @@ def test_other_parameters_are_other_versions(folds_run: Path) -> None:
         _train(folds_run, "2", **changed)
         found.append(_runs(folds_run).loc["2", "version"])
         assert (found[-1] in before) == (len(found) == 3)
+    # Another SVM is fitted to the codes of the same network.
+    before = _versions(folds_run, "2", "disentangler")
+    _train(folds_run, "2", svm={"C": [2.0]})
+    assert _versions(folds_run, "2", "disentangler") == before
+    assert _runs(folds_run).loc["2", "version"] not in found
     assert found[0] == found[2] != found[1]
     # It is the newest no longer, and still what is gathered.
     params = {**SHORT, "svm": {"C": [1.0]}}

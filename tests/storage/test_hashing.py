@@ -5,7 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from disentangled_audio.pipelines.cross_validation.nodes import MEASURED_BY, TRAINED_BY
+from disentangled_audio.pipelines.cross_validation.nodes import (
+    CLASSIFIED_BY,
+    MEASURED_BY,
+    TRAINED_BY,
+)
 from disentangled_audio.storage.hashing import _SOURCES
 from tests.conftest import REPOSITORY
 
@@ -63,7 +67,7 @@ def test_a_fold_is_made_again_when_code_of_its_nodes_changes() -> None:
         for name in ("feature_engineering", "representation_learning", "svm_classification")
     }
     measured = PACKAGE / "pipelines" / "disentanglement" / "nodes.py"
-    listed = set().union(*map(_listed, TRAINED_BY))
+    listed = set().union(*map(_listed, (*TRAINED_BY, *CLASSIFIED_BY)))
     models = _reached(nodes, PACKAGE / "models") - nodes
     assert PACKAGE / "models" / "svm.py" in models
     assert models | nodes <= listed

@@ -1,8 +1,9 @@
 """Folds of a cross-validation: each runs the usual pipelines in its own folder.
 
-A fold has two parts, training and measurement. The key of a version is a hash of everything that
-the part is made with, and is saved first. A run with the same key completes that version; any other
-run makes a new one.
+A fold has three parts: training of the network, classification, and measurement of the codes. The
+key of a version is a hash of everything that the part is made with, and is saved first. A run with
+the same key completes that version; any other run makes a new one. So another setting of the SVMs
+trains no network again.
 """
 
 import logging
@@ -69,24 +70,32 @@ class FoldPipelines:
     Attributes
     ----------
     training
-        From the split to the predictions.
+        From the split to the codes.
+    classification
+        From features and codes to the predictions.
     measurement
         Measurement of the codes.
     """
 
     training: Pipeline
+    classification: Pipeline
     measurement: Pipeline
+
+    @property
+    def whole(self) -> Pipeline:
+        """All parts."""
+        return self.training + self.classification + self.measurement
 
     @property
     def own(self) -> set[str]:
         """Datasets that each fold has for itself."""
-        return self.training.all_outputs() | self.measurement.all_outputs() | {_CHECKPOINT}
+        return self.whole.all_outputs() | {_CHECKPOINT}
 
     @property
     def shared(self) -> set[str]:
         """Datasets that all folds read."""
-        read = self.training.inputs() | self.measurement.inputs()
-        return {name for name in read - self.own if not name.startswith("params:")}
+        read = self.whole.inputs() - self.own
+        return {name for name in read if not name.startswith("params:")}
 
     def of(self, folder: str, part: Pipeline) -> Pipeline:
         """Copy a part for the datasets and the protocol of a fold."""
@@ -99,10 +108,13 @@ class FoldPipelines:
 
 class _Part(NamedTuple):
     name: str
-    template: Pipeline
-    key: str
-    # Versions of datasets from another part of this fold, by their names in the template.
+    # Versions of what it may read of the fold's training, by names without the fold.
     read: dict[str, str]
+
+    @property
+    def key_name(self) -> str:
+        """Column of a `fold_plan`, and entry of the fold, with the key."""
+        return f"{self.name}_key"
 
 
 @dataclass
@@ -140,18 +152,17 @@ class FoldRuns:
                 self._run_fold(fold)
 
     def _run_fold(self, fold: Any) -> None:
-        training = self.pipelines.training
-        version = self._run_part(fold, _Part("training", training, fold.training_key, {}))
-        if not fold.measurement_key:
-            return
-        read = dict.fromkeys({*training.all_outputs(), _MANIFEST}, version)
-        measurement = self.pipelines.measurement
-        self._run_part(fold, _Part("measurement", measurement, fold.measurement_key, read))
+        training = self._run_part(fold, _Part("training", {}))
+        trained = {*self.pipelines.training.all_outputs(), _MANIFEST}
+        read = dict.fromkeys(trained, training)
+        self._run_part(fold, _Part("classification", read))
+        if fold.measurement_key:
+            self._run_part(fold, _Part("measurement", read))
 
     def _run_part(self, fold: Any, part: _Part) -> str:
         """Complete a part and its manifest, and return its version."""
-        pipeline = self.pipelines.of(fold.folder, part.template)
-        version = self._version(fold.folder, part)
+        pipeline = self.pipelines.of(fold.folder, getattr(self.pipelines, part.name))
+        version = self._version(fold, part)
         catalog = self._catalog_of(fold, part, pipeline, version)
         check_places(self.project, {}, pipeline, catalog)
         _remove_halves(pipeline, catalog)
@@ -163,25 +174,25 @@ class FoldRuns:
             catalog.save(name, self._manifest(fold, part, pipeline, catalog))
         return version
 
-    def _version(self, folder: str, part: _Part) -> str:
+    def _version(self, fold: Any, part: _Part) -> str:
         """Version with the part's key, or a new one."""
-        name = f"{folder}.{part.name}_key"
+        name, key = f"{fold.folder}.{part.key_name}", getattr(fold, part.key_name)
         catalog = self.entries()
         for version in catalog[name].list_versions(full_path=False):
-            if catalog.load(name, version=version).get("key") == part.key:
+            if catalog.load(name, version=version).get("key") == key:
                 return version
-        catalog.save(name, {"key": part.key})
+        catalog.save(name, {"key": key})
         return catalog[name].resolve_save_version()
 
     def _catalog_of(self, fold: Any, part: _Part, pipeline: Pipeline, version: str) -> DataCatalog:
         """Catalog with the versions of all entries that a part reads and makes."""
-        made = {*part.template.all_outputs(), f"{part.name}_key"}
+        made = {*getattr(self.pipelines, part.name).all_outputs(), part.key_name}
         versions = {
             f"{fold.folder}.{name}": of_part
             for name, of_part in {**part.read, **dict.fromkeys(made, version)}.items()
         }
         versions[f"{fold.folder}.{_MANIFEST}"] = version
-        for name in pipeline.inputs() & self.pipelines.shared:
+        for name in self.pipelines.shared:
             dataset = self.catalog[name]
             if isinstance(dataset, AbstractVersionedDataset):
                 versions[name] = dataset.resolve_load_version()
@@ -204,9 +215,9 @@ class FoldRuns:
         prefix = f"{fold.folder}."
         facts = {
             **self.facts,
-            "run_id": catalog[f"{prefix}{part.name}_key"].resolve_load_version(),
+            "run_id": catalog[f"{prefix}{part.key_name}"].resolve_load_version(),
             "fold": fold.fold,
-            "key": part.key,
+            "key": getattr(fold, part.key_name),
             "parameters": {**self.facts["parameters"], "protocol": protocol},
             # Only of nodes that ran to complete the part.
             "seconds": {
@@ -215,12 +226,16 @@ class FoldRuns:
                 if node.name in self.facts["seconds"]
             },
         }
-        made = manifest(facts, pipeline, catalog, fold.folder)
+        described = pipeline
+        if part.name == "classification":
+            # Classifying recordings needs the models of both parts.
+            described += self.pipelines.of(fold.folder, self.pipelines.training)
+        made = manifest(facts, described, catalog, fold.folder)
         versions = made["dataset_versions"]
-        versions[f"{part.name}_key"] = facts["run_id"]
-        if part.read:
-            # A measurement depends on the training that it measures.
-            versions[_MANIFEST] = part.read[_MANIFEST]
+        versions[part.key_name] = facts["run_id"]
+        # The other parts depend on the training and on its manifest.
+        of_training = {*versions, _MANIFEST} & part.read.keys()
+        versions |= {name: part.read[name] for name in of_training}
         return made
 
 

@@ -20,21 +20,20 @@ _SOURCES = {
         *("signal/fingerprint.py", "signal/fourier.py", "signal/mel.py", "signal/pitch.py"),
         *("models/views.py", "models/windows.py", "models/mel_features.py"),
         *("models/feature_values.py", "models/arrays.py", "models/shortcut_values.py"),
-        "pipelines/feature_engineering/nodes.py",
+        *("models/streaming_pca.py", "models/tables.py", "pipelines/feature_engineering/nodes.py"),
     ),
     "training": (
         *("models/training.py", "models/batches.py", "models/losses.py", "models/resuming.py"),
         *("models/disentangler.py", "models/layers.py", "models/augmentation.py"),
         *("models/factor_targets.py", "models/independence.py", "models/encoding.py"),
-        *("models/checkpoint.py", "models/views.py"),
+        *("models/checkpoint.py", "models/views.py", "pipelines/representation_learning/nodes.py"),
     ),
     # What turns features and a trained network into the predictions of a fold.
     "classifiers": (
         *("models/bank.py", "models/svm.py", "models/absent.py", "models/calibration.py"),
         *("models/fusion.py", "models/tables.py", "models/decay_features.py"),
-        *("models/streaming_pca.py", "evaluation/splits.py", "evaluation/folds.py"),
         *("evaluation/scores/pooling.py", "evaluation/scores/recall.py"),
-        *("pipelines/svm_classification/nodes.py", "pipelines/representation_learning/nodes.py"),
+        "pipelines/svm_classification/nodes.py",
     ),
     # What is measured of the codes of a fold.
     "measurement": (

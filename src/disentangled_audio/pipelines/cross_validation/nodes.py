@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pandas as pd
+from pydantic import BaseModel
 
 from disentangled_audio.datasets.entries_of_folds import partition_name
 from disentangled_audio.errors import UserError
@@ -24,8 +25,9 @@ from disentangled_audio.parameters import (
 )
 from disentangled_audio.runs.provenance import STAMPS, check_same, stamp, stamp_of, stamped_splits
 
-# Stages (storage.hashing) whose code decides the predictions of a fold, and its measurement.
-TRAINED_BY = ("features", "training", "classifiers")
+# Stages (storage.hashing) whose code decides each part of a fold.
+TRAINED_BY = ("features", "training")
+CLASSIFIED_BY = ("classifiers",)
 MEASURED_BY = ("measurement",)
 ROLES = ("train", "validation", "test")
 NOT_MEASURED = "not measured: cross_validation.disentanglement is false"
@@ -62,20 +64,21 @@ def plan_folds(  # noqa: PLR0913
         for name in _chosen(list(folds), cross_validation.folds)
     }
     _check_components(splits, fourier)
-    trained_with = (corpus, fourier, augmentation, disentangler, svm, hybrid)
-    features = (views, cepstra, acoustic)
-    plain = [value.model_dump(mode="json") for value in (*trained_with, *features)]
+    trained_with = (corpus, fourier, augmentation, disentangler, views, cepstra, acoustic)
     rows = []
     for name, of_fold in splits.items():
         # Losses may name factors.
-        training = result_key(TRAINED_BY, stamp_of(of_fold), plain, protocol.factors, seed)
-        measurement = result_key(MEASURED_BY, training, disentanglement.model_dump(mode="json"))
+        made_with = (stamp_of(of_fold), _plain(*trained_with), protocol.factors, seed)
+        training = result_key(TRAINED_BY, *made_with)
+        classification = result_key(CLASSIFIED_BY, training, _plain(svm, hybrid))
+        measurement = result_key(MEASURED_BY, training, _plain(disentanglement))
         rows.append(
             {
                 "fold": name,
                 "folder": folder_of(name),
                 **{f"n_{role}": int((of_fold["role"] == role).sum()) for role in ROLES},
                 "training_key": training,
+                "classification_key": classification,
                 "measurement_key": measurement if cross_validation.disentanglement else "",
                 "protocol": folds[name].model_dump_json(),
             }
@@ -93,13 +96,14 @@ def list_fold_runs(
     rows = []
     for fold in fold_plan.itertuples():
         trained = _manifest(fold_manifests, fold.folder, fold.training_key)
+        classified = _manifest(fold_manifests, fold.folder, fold.classification_key)
         measured = {"run_id": "", "seconds": {}}
         if fold.measurement_key:
             measured = _manifest(fold_manifests, fold.folder, fold.measurement_key)
         rows.append(
             {
-                "version": trained["run_id"],
-                "seconds": _total(trained),
+                "version": classified["run_id"],
+                "seconds": _total(trained) + _total(classified),
                 "measured": measured["run_id"],
                 "measurement_seconds": _total(measured),
             }
@@ -216,6 +220,10 @@ def show_folds(
     from disentangled_audio.report.sections.folds import folds_section
 
     return {**folds_section(metrics, leakage, disentanglement, corpus), **stamp_of(fold_runs)}
+
+
+def _plain(*parameters: BaseModel) -> list[dict[str, Any]]:
+    return [group.model_dump(mode="json") for group in parameters]
 
 
 def _chosen(names: list[str], wanted: list[str] | None) -> list[str]:
