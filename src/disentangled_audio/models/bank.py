@@ -44,6 +44,8 @@ class Member:
     provisional : str, optional
         Catalog entry of the same features from a model that has not seen validation rows; the fit
         that predicts validation rows uses it.
+    source : str, optional
+        What its answers come from, if another member's do too; they share a vote in the hybrid.
     is_optional : bool
         Whether it is trained only if `hybrid.members` names it, and dropped from the hybrid if it
         cannot be trained.
@@ -55,6 +57,7 @@ class Member:
     values: Callable[[Any], NDArray[np.float64]] = features_of
     augmented: str | None = None
     provisional: str | None = None
+    source: str | None = None
     is_optional: bool = True
 
     @property
@@ -94,10 +97,12 @@ BANK = {
         "support vector machine on the codes for content, rhythm and pitch",
         "codes",
         provisional="provisional_codes",
+        source="network",
         is_optional=False,
     ),
 }
 NETWORK = "cnn"
+SOURCES = {name: member.source or name for name, member in BANK.items()} | {NETWORK: "network"}
 MEMBERS = (*BANK, NETWORK)
 MODELS = (*MEMBERS, HYBRID)
 

@@ -9,9 +9,16 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 
 from disentangled_audio.evaluation.scores.pooling import applies, pooled_logits
 from disentangled_audio.evaluation.scores.recall import balanced_accuracy
-from disentangled_audio.models.calibration import fit_temperature, scaled_probabilities
+from disentangled_audio.models.calibration import (
+    doubt_after,
+    fit_temperature,
+    scaled_probabilities,
+)
 
 EPSILON = 1e-7
+# A member is silent with this many times the errors of the best, and this share of answers more.
+FAR_BEHIND = 3.0
+NOTICEABLE = 0.1
 
 
 class ProbabilityFusion(ClassifierMixin, BaseEstimator):
@@ -24,11 +31,13 @@ class ProbabilityFusion(ClassifierMixin, BaseEstimator):
     arithmetic mean, one sure member outvotes them (Heskes 1998, "Selecting weighting factors in
     logarithmic opinion pools"). A last temperature calibrates the mean.
 
-    A member's weight is proportional to its log odds of being right, log(p (k - 1) / (1 - p)), with
-    balanced accuracy p over k classes, and 0 if p is no better than chance (Shapley and Grofman
-    1984, "Optimizing group judgmental accuracy in the presence of interdependencies"). With few
-    groups, p is shrunk towards chance, as if one more group had been guessed: a member that leads
-    on one group can fail on another, and weights fitted to few groups do worse than equal ones.
+    A member's vote is its log odds of being right, log(p (k - 1) / (1 - p)), with balanced accuracy
+    p over k classes, and 0 if p is no better than chance (Shapley and Grofman 1984, "Optimizing
+    group judgmental accuracy in the presence of interdependencies"). Their formula holds for
+    members that err independently. Members of one source, such as the network and the SVM on its
+    codes, do not: together they have the vote of the best of them. A member that is far behind the
+    best one is silent: it makes three times as many errors, and at least a tenth of all answers
+    more.
 
     A member's probabilities are NaN in rows to which it does not apply, such as acoustic parameters
     for noise. The other members then share its weight in proportion to their own (equally if these
@@ -47,6 +56,8 @@ class ProbabilityFusion(ClassifierMixin, BaseEstimator):
     temperatures_, weights_ : (n_members,)
     temperature_ : float
         Temperature of the mean.
+    n_calibrated_ : int
+        Number of rows of `fit`; they limit the confidence.
     """
 
     def __init__(self, max_temperature: float = 10.0) -> None:
@@ -56,8 +67,8 @@ class ProbabilityFusion(ClassifierMixin, BaseEstimator):
         self,
         members: dict[str, NDArray[np.float64]],
         target: NDArray[Any],
-        group: NDArray[Any],
         classes: list[str],
+        sources: dict[str, str] | None = None,
     ) -> "ProbabilityFusion":
         """Choose temperatures and weights.
 
@@ -65,8 +76,10 @@ class ProbabilityFusion(ClassifierMixin, BaseEstimator):
         ----------
         members : dict of (n_rows, n_classes)
             Probabilities by member, columns in the order of `classes`; NaN if it does not apply.
-        target, group : (n_rows,)
+        target : (n_rows,)
         classes : list of str
+        sources : dict of str, optional
+            What a member's answers come from; by default each has a source of its own.
 
         Raises
         ------
@@ -75,35 +88,27 @@ class ProbabilityFusion(ClassifierMixin, BaseEstimator):
         """
         self.classes_ = np.asarray(classes, dtype=object)
         self.members_ = list(members)
+        self.n_calibrated_ = len(target)
         column = {name: number for number, name in enumerate(classes)}
         truth = np.array([column[name] for name in target])
         known = [applies(probabilities) for probabilities in members.values()]
-        self.temperatures_ = np.array(
-            [
-                fit_temperature(
-                    _logits(probabilities[rows]),
-                    truth[rows],
-                    self.max_temperature,
-                    min_temperature=1.0,
-                )
-                if rows.any()
-                else 1.0
-                for probabilities, rows in zip(members.values(), known, strict=True)
-            ]
-        )
         if not any(rows.any() for rows in known):
             raise ValueError(f"none of the members {', '.join(members)} applies to any row")
-        group = np.asarray(group)
-        odds = np.array(
+        judged = [
+            (probabilities[rows], truth[rows])
+            for probabilities, rows in zip(members.values(), known, strict=True)
+        ]
+        self.temperatures_ = np.array(
             [
-                _log_odds(probabilities[rows], truth[rows], group[rows], len(classes))
-                for probabilities, rows in zip(members.values(), known, strict=True)
+                fit_temperature(_logits(own), of, self.max_temperature, min_temperature=1.0)
+                if len(of)
+                else 1.0
+                for own, of in judged
             ]
         )
-        if not odds.any():
-            # No member is better than chance: all get the same weight.
-            odds = np.ones_like(odds)
-        self.weights_ = odds / odds.sum()
+        votes = _votes([_error_rate(own, of) for own, of in judged], len(classes))
+        named = sources or {}
+        self.weights_ = _shared(votes, [named.get(name, name) for name in members])
         scaled = self._scaled(members)
         self.temperature_ = fit_temperature(
             pooled_logits(self.weights_, scaled), truth, self.max_temperature
@@ -114,7 +119,9 @@ class ProbabilityFusion(ClassifierMixin, BaseEstimator):
         """Fuse the fitted members' probabilities, each (n_rows, n_classes); NaN if one does not
         apply to a row."""
         return scaled_probabilities(
-            pooled_logits(self.weights_, self._scaled(members)), self.temperature_
+            pooled_logits(self.weights_, self._scaled(members)),
+            self.temperature_,
+            doubt_after(self.n_calibrated_),
         )
 
     def predict(self, members: dict[str, NDArray[np.float64]]) -> NDArray[Any]:
@@ -135,16 +142,31 @@ def _logits(probabilities: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.log(np.clip(probabilities, EPSILON, 1))
 
 
-def _log_odds(
-    probabilities: NDArray[np.float64],
-    truth: NDArray[np.integer],
-    group: NDArray[Any],
-    n_classes: int,
-) -> float:
-    """Log odds of being right relative to those of a guess, at least 0; 0 without rows."""
+def _error_rate(probabilities: NDArray[np.float64], truth: NDArray[np.integer]) -> float:
+    """Balanced error rate, as if one more row had been right and one wrong; 1 without rows."""
     if not len(truth):
-        return 0.0
+        return 1.0
     recall = float(balanced_accuracy(truth, probabilities.argmax(axis=1)))
-    n_groups = len(np.unique(group))
-    accuracy = (recall * n_groups + 1 / n_classes) / (n_groups + 1)
-    return max(0.0, float(np.log(accuracy * (n_classes - 1) / (1 - accuracy))))
+    return ((1 - recall) * len(truth) + 1) / (len(truth) + 2)
+
+
+def _votes(error_rates: list[float], n_classes: int) -> NDArray[np.float64]:
+    """Vote of each member that is not far behind the best one, at least 0."""
+    errors = np.array(error_rates)
+    is_silent = (errors > FAR_BEHIND * errors.min()) & (errors > errors.min() + NOTICEABLE)
+    with np.errstate(divide="ignore"):
+        odds = np.log((1 - errors) * (n_classes - 1) / errors)
+    return np.where(is_silent, 0.0, np.maximum(odds, 0.0))
+
+
+def _shared(votes: NDArray[np.float64], sources: list[str]) -> NDArray[np.float64]:
+    """Weights, (n_members,): the members of a source share the largest of their votes."""
+    shared = votes.copy()
+    for source in set(sources):
+        own = np.array([name == source for name in sources])
+        if votes[own].any():
+            shared[own] *= votes[own].max() / votes[own].sum()
+    if not shared.any():
+        # No member is better than chance: all get the same weight.
+        shared = np.ones_like(shared)
+    return shared / shared.sum()

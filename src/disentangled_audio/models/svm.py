@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,31 +12,33 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.kernel_approximation import Nystroem
 from sklearn.metrics.pairwise import euclidean_distances
-from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
+from sklearn.model_selection import StratifiedGroupKFold
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC, LinearSVC
 from threadpoolctl import threadpool_limits
 
-from disentangled_audio.errors import UserError
-from disentangled_audio.evaluation.scores.recall import balanced_accuracy
 from disentangled_audio.models.calibration import (
     MAX_TEMPERATURE,
+    doubt_after,
     fit_temperature,
     scaled_probabilities,
 )
+from disentangled_audio.models.intercepts import centre_intercepts
 from disentangled_audio.parameters import SvmParameters
 
 # Rows that are predicted at once; limits the memory for their kernel.
 _PREDICTED_ROWS = 8192
 
 # Indices of the fitted and of the held-out rows.
-_Fold = tuple[NDArray[np.intp], NDArray[np.intp]]
+Fold = tuple[NDArray[np.intp], NDArray[np.intp]]
+# Balanced accuracies that differ by less are equal but for rounding.
+_SAME = 1e-9
 
 
 @dataclass(frozen=True)
 class Rows:
-    """Features, class names and groups of rows; inner folds keep a group together if they can."""
+    """Features, class names and groups of rows."""
 
     features: NDArray[np.float64]
     target: NDArray[np.object_]
@@ -57,24 +58,35 @@ class Rows:
         return len(self.target)
 
 
+@dataclass(frozen=True)
+class Copies:
+    """Altered copies of rows, with the index of the row that each was made from."""
+
+    rows: Rows
+    origin: NDArray[np.intp]
+
+
 def has_features(features: NDArray[np.float64]) -> NDArray[np.bool_]:
     """Rows with at least one feature that is not NaN, (n_rows,)."""
     return np.logical_not(np.isnan(features).all(axis=1))
 
 
 class CalibratedSvm(ClassifierMixin, BaseEstimator):
-    """A fitted SVM and the temperature of its probabilities.
+    """A fitted SVM with calibrated probabilities.
 
     Parameters
     ----------
     svm : Pipeline
         Fitted SVM, exact or approximate; its decision values are the logits.
     temperature : float
+    n_calibrated : int
+        Number of recordings that the temperature is based on; they limit the confidence.
     """
 
-    def __init__(self, svm: Pipeline, temperature: float) -> None:
+    def __init__(self, svm: Pipeline, temperature: float, n_calibrated: int) -> None:
         self.svm = svm
         self.temperature = temperature
+        self.n_calibrated = n_calibrated
 
     @property
     def classes_(self) -> NDArray[Any]:
@@ -91,7 +103,8 @@ class CalibratedSvm(ClassifierMixin, BaseEstimator):
         known = has_features(features)
         if known.any():
             logits = _logits(self.svm, features[known])
-            probabilities[known] = scaled_probabilities(logits, self.temperature)
+            doubt = doubt_after(self.n_calibrated)
+            probabilities[known] = scaled_probabilities(logits, self.temperature, doubt)
         return probabilities
 
     def predict(self, features: NDArray[np.float64]) -> NDArray[Any]:
@@ -99,74 +112,195 @@ class CalibratedSvm(ClassifierMixin, BaseEstimator):
         return self.classes_[self.predict_proba(features).argmax(axis=1)]
 
 
-def search_svm(rows: Rows, parameters: SvmParameters, seed: int) -> dict[str, float]:
-    """Choose C and gamma by inner cross-validation over groups.
+def grouped_folds(rows: Rows, n_folds: int, seed: int) -> list[Fold]:
+    """Folds over groups, without those that fit no row of some class.
 
     Parameters
     ----------
     rows : Rows
-        Training rows; of more than `max_search_rows`, a random part is used.
-    parameters : SvmParameters
+    n_folds : int
+        At most; there are no more folds than groups.
     seed : int
 
     Returns
     -------
-    dict
-        `C` and `gamma` with the best mean balanced accuracy over the inner folds.
+    list of (n_fitted,), (n_held_out,)
+        Indices of rows; empty if some class has a single group.
     """
-    rows = _sample(rows, parameters.max_search_rows, seed)
+    # scikit-learn refuses more folds than the largest class has rows.
+    largest_class = np.unique(rows.target, return_counts=True)[1].max()
+    n_possible = min(n_folds, len(np.unique(rows.group)), largest_class)
+    if n_possible < 2:
+        return []
+    splitter = StratifiedGroupKFold(n_possible, shuffle=True, random_state=seed)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="The least populated class")
+        folds = list(splitter.split(rows.features, rows.target, rows.group))
+    classes = set(rows.target)
+    return [fold for fold in folds if set(rows.target[fold[0]]) == classes]
+
+
+def search_svm(rows: Rows, folds: list[Fold], parameters: SvmParameters) -> dict[str, float]:
+    """Choose C and gamma by their balanced accuracy on held-out rows.
+
+    Differences between good candidates are mostly chance. So of all candidates that are not worse
+    than the best by more than one standard error of the difference, the one with the widest kernel
+    (smallest gamma) is chosen, then the one with the largest C. A wide kernel is the smoother
+    choice: a narrow one may be as good on recordings like those of the training, and then fail on
+    others, such as those at another distance from the microphone.
+
+    Parameters
+    ----------
+    rows : Rows
+    folds : list of (n_fitted,), (n_held_out,)
+    parameters : SvmParameters
+
+    Returns
+    -------
+    dict
+        `C` and `gamma`.
+
+    References
+    ----------
+    Breiman et al. (1984), "Classification and regression trees", 3.4.3, the one standard error
+    rule.
+    """
     # After standardisation, scikit-learn's gamma="scale" is 1 / n_features.
     gammas = [scale / rows.features.shape[1] for scale in parameters.gamma_scale]
-    folds = _inner_folds(rows, parameters.inner_folds, seed)
     # BLAS threads within workers make the search ten times slower on two cores.
     with threadpool_limits(1):
-        scores = Parallel(parameters.n_jobs)(
-            delayed(_fold_scores)(rows, train, held_out, parameters.C, gammas)
-            for train, held_out in folds
+        hits = Parallel(parameters.n_jobs)(
+            delayed(_fold_hits)(rows, fit, held_out, parameters.C, gammas)
+            for fit, held_out in folds
         )
-    row, column = np.unravel_index(np.mean(scores, axis=0).argmax(), np.shape(scores)[1:])
+    judged = np.concatenate([held_out for _, held_out in folds])
+    scores = _scores_by_group(np.concatenate(hits), rows[judged])
+    row, column = _smoothest_of_best(scores)
     return {"C": parameters.C[row], "gamma": gammas[column]}
 
 
-def _fold_scores(
+def _fold_hits(
     rows: Rows,
-    train: NDArray[np.integer],
+    fit: NDArray[np.integer],
     held_out: NDArray[np.integer],
     C: list[float],
     gammas: list[float],
-) -> NDArray[np.float64]:
-    """Balanced accuracy on held-out rows, (n_C, n_gammas).
+) -> NDArray[np.bool_]:
+    """Whether each held-out row is recognised, (n_held_out, n_C, n_gammas).
 
     All candidates share one distance matrix from BLAS, which is six times faster than libsvm's own
     kernel for hundreds of features and twice as fast for tens.
     """
-    target = rows.target[train]
+    target = rows.target[fit]
+    hits = np.empty((len(held_out), len(C), len(gammas)), dtype=bool)
     with threadpool_limits(1):
-        scaler = StandardScaler().fit(rows.features[train])
-        inside, outside = (scaler.transform(rows.features[part]) for part in (train, held_out))
+        scaler = StandardScaler().fit(rows.features[fit])
+        inside, outside = (scaler.transform(rows.features[part]) for part in (fit, held_out))
         between_rows = euclidean_distances(inside, squared=True)
         to_held_out = euclidean_distances(outside, inside, squared=True)
-        scores = np.empty((len(C), len(gammas)))
         for column, gamma in enumerate(gammas):
             kernel, held_out_kernel = np.exp(-gamma * between_rows), np.exp(-gamma * to_held_out)
             for row, weight in enumerate(C):
                 svm = SVC(C=weight, kernel="precomputed", class_weight="balanced", cache_size=500)
-                predicted = svm.fit(kernel, target).predict(held_out_kernel)
-                scores[row, column] = balanced_accuracy(rows.target[held_out], predicted)
+                centre_intercepts(svm.fit(kernel, target), kernel, target)
+                hits[:, row, column] = svm.predict(held_out_kernel) == rows.target[held_out]
+    return hits
+
+
+def _scores_by_group(hits: NDArray[np.bool_], rows: Rows) -> NDArray[np.float64]:
+    """Part of each group and class in the balanced accuracy of each candidate; they add up to it.
+
+    The rows of a group and class are alike, and so are the answers to them: they count as one.
+    """
+    _, of_class, in_class = np.unique(rows.target, return_inverse=True, return_counts=True)
+    weight = 1 / (in_class[of_class] * len(in_class))
+    _, of_group = np.unique(rows.group, return_inverse=True)
+    _, unit = np.unique(of_group * len(in_class) + of_class, return_inverse=True)
+    scores = np.zeros((unit.max() + 1, *hits.shape[1:]))
+    np.add.at(scores, unit, weight[:, None, None] * hits)
     return scores
 
 
-def n_landmarks_for(n_rows: int, parameters: SvmParameters) -> int | None:
-    """Number of landmarks of the approximated kernel; None for few rows, with an exact kernel."""
-    return parameters.n_landmarks if n_rows > parameters.max_exact_rows else None
+def _smoothest_of_best(scores: NDArray[np.float64]) -> tuple[int, int]:
+    """Row and column of the chosen candidate, from its parts (n_parts, n_C, n_gammas)."""
+    total = scores.sum(axis=0)
+    best = np.unravel_index(total.argmax(), total.shape)
+    loss = scores[(slice(None), *best)][:, None, None] - scores
+    n_parts = len(scores)
+    error = np.sqrt(n_parts) * loss.std(axis=0, ddof=min(1, n_parts - 1))
+    rows, columns = np.nonzero(loss.sum(axis=0) <= error + _SAME)
+    chosen = np.lexsort((-rows, columns))[0]
+    return int(rows[chosen]), int(columns[chosen])
+
+
+def fit_calibrated(
+    rows: Rows,
+    is_training: NDArray[np.bool_],
+    parameters: SvmParameters,
+    seed: int,
+    *,
+    copies: Copies | None = None,
+    learned: Rows | None = None,
+) -> tuple[CalibratedSvm, CalibratedSvm]:
+    """Choose settings, calibrate, and refit to all rows.
+
+    Parameters
+    ----------
+    rows : Rows
+        Training and validation rows.
+    is_training : (n_rows,)
+    parameters : SvmParameters
+        Of more than `max_search_rows` rows, a random part chooses the settings, and the validation
+        rows alone calibrate.
+    seed : int
+    copies : Copies, optional
+        Additional rows to fit.
+    learned : Rows, optional
+        The same rows with features that were also learned from the validation rows, for the refit.
+        Those of `rows` then were learned from the training rows, which judge nothing.
+
+    Returns
+    -------
+    CalibratedSvm, CalibratedSvm
+        Fitted to the training rows, and refitted to all rows with the same settings and
+        temperature.
+    """
+    training, validation = np.flatnonzero(is_training), np.flatnonzero(~is_training)
+    split = (training, validation)
+    own = _sample(training, parameters.max_search_rows, seed)
+    searched = [(own, _sample(validation, parameters.max_search_rows, seed))]
+    if learned is None:
+        folds = grouped_folds(rows[own], parameters.inner_folds, seed)
+        searched += [(own[fitted], own[held_out]) for fitted, held_out in folds]
+    chosen = search_svm(rows, searched, parameters)
+    n_fitted = len(rows) + (0 if copies is None else len(copies.rows))
+    # All fits are exact or all approximate, since they share a temperature.
+    n_landmarks = parameters.n_landmarks if n_fitted > parameters.max_exact_rows else None
+
+    def fit(own: Rows, index: NDArray[np.intp]) -> Pipeline:
+        fitted = own[index]
+        if copies is not None:
+            fitted += copies.rows[np.isin(copies.origin, index)]
+        return fit_svm(fitted, chosen, n_landmarks, seed)
+
+    judge = fit(rows, training)
+    folds = []
+    if learned is None and len(training) <= parameters.max_search_rows:
+        folds = grouped_folds(rows, parameters.inner_folds, seed)
+    svms = [fit(rows, fitted) for fitted, _ in folds] if folds else [judge]
+    held_out = [index for _, index in folds or [split]]
+    logits = [_logits(svm, rows.features[index]) for svm, index in zip(svms, held_out, strict=True)]
+    truth = np.searchsorted(judge.classes_, rows.target[np.concatenate(held_out)])
+    temperature = fit_temperature(np.concatenate(logits), truth, MAX_TEMPERATURE)
+    final = fit(rows if learned is None else learned, np.arange(len(rows)))
+    return (
+        CalibratedSvm(judge, temperature, len(truth)),
+        CalibratedSvm(final, temperature, len(truth)),
+    )
 
 
 def fit_svm(
-    rows: Rows,
-    chosen: dict[str, float],
-    augmented: Rows | None = None,
-    n_landmarks: int | None = None,
-    seed: int = 0,
+    rows: Rows, chosen: dict[str, float], n_landmarks: int | None = None, seed: int = 0
 ) -> Pipeline:
     """Fit an SVM with chosen parameters.
 
@@ -175,8 +309,6 @@ def fit_svm(
     rows : Rows
     chosen : dict
         `C` and `gamma`.
-    augmented : Rows, optional
-        Additional rows to fit.
     n_landmarks : int, optional
         Number of random rows that approximate the kernel; the kernel is exact by default.
     seed : int
@@ -191,8 +323,6 @@ def fit_svm(
     ----------
     Williams and Seeger (2001), "Using the Nyström method to speed up kernel machines", NIPS 13.
     """
-    if augmented is not None:
-        rows = rows + augmented
     if n_landmarks is None:
         svm = make_pipeline(
             StandardScaler(), SVC(**chosen, class_weight="balanced", cache_size=500)
@@ -200,13 +330,10 @@ def fit_svm(
     else:
         svm = _approximate_svm(chosen, min(n_landmarks, len(rows)), seed)
     with threadpool_limits(1):
-        return svm.fit(rows.features, rows.target)
-
-
-def calibrated_temperature(svm: Pipeline, rows: Rows) -> float:
-    """Temperature of an SVM's probabilities, fitted on rows that the SVM has not seen."""
-    truth = np.searchsorted(svm.classes_, rows.target)
-    return fit_temperature(_logits(svm, rows.features), truth, MAX_TEMPERATURE)
+        svm.fit(rows.features, rows.target)
+        if n_landmarks is None:
+            centre_intercepts(svm[-1], svm[0].transform(rows.features), rows.target)
+    return svm
 
 
 def _approximate_svm(chosen: dict[str, float], n_landmarks: int, seed: int) -> Pipeline:
@@ -229,43 +356,7 @@ def _logits(svm: Pipeline, features: NDArray[np.float64]) -> NDArray[np.float64]
     return np.stack([-values, values], axis=1) if values.ndim == 1 else values
 
 
-def _sample(rows: Rows, max_rows: int, seed: int) -> Rows:
+def _sample(rows: NDArray[np.intp], max_rows: int, seed: int) -> NDArray[np.intp]:
     if len(rows) <= max_rows:
         return rows
-    chosen = np.random.default_rng(seed).choice(len(rows), max_rows, replace=False)
-    return rows[np.sort(chosen)]
-
-
-def _inner_folds(rows: Rows, n_folds: int, seed: int) -> list[_Fold]:
-    """Folds over groups whose training parts have every class; over rows if there are none.
-
-    Raises
-    ------
-    UserError
-        If there are none over rows either, because classes have a single row.
-    """
-    names, counts = np.unique(rows.target, return_counts=True)
-    # scikit-learn refuses more folds than the largest class has rows.
-    n_grouped = min(n_folds, len(np.unique(rows.group)), counts.max())
-    n_plain = max(2, min(n_folds, counts.min()))
-    whole: list[_Fold] = []
-    with warnings.catch_warnings():
-        # `_whole` removes folds that lack a small class.
-        warnings.filterwarnings("ignore", message="The least populated class")
-        if n_grouped > 1:
-            splitter = StratifiedGroupKFold(n_grouped, shuffle=True, random_state=seed)
-            whole = _whole(rows, splitter.split(rows.features, rows.target, rows.group))
-        if not whole and counts.max() > 1:
-            splitter = StratifiedKFold(n_plain, shuffle=True, random_state=seed)
-            whole = _whole(rows, splitter.split(rows.features, rows.target))
-    if not whole:
-        raise UserError(
-            f"class {', '.join(map(str, names[counts == 1]))} has a single training row; the "
-            "search for an SVM needs two. Leave the class out (protocol.where), or use another fold"
-        )
-    return whole
-
-
-def _whole(rows: Rows, folds: Iterable[_Fold]) -> list[_Fold]:
-    classes = set(rows.target)
-    return [(train, out) for train, out in folds if set(rows.target[train]) == classes]
+    return np.random.default_rng(seed).choice(rows, max_rows, replace=False)

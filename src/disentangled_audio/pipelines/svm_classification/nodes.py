@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from disentangled_audio.errors import UserError
 from disentangled_audio.evaluation.scores.summary import PROBABILITY_PREFIX, ROLES
-from disentangled_audio.models.bank import BANK, MEMBERS, MODELS, Member, fusion_of
+from disentangled_audio.models.bank import BANK, MEMBERS, MODELS, SOURCES, Member, fusion_of
 from disentangled_audio.models.tables import (
     class_shares,
     features_of,
@@ -74,43 +74,36 @@ def _train(
 ) -> tuple[Any, NDArray[np.float64], float]:
     """Choose and fit on training rows; refit with the choice on training and validation rows.
 
-    The first fit is calibrated on the validation rows and predicts them, so that the hybrid is
-    fitted on rows that its members have not seen. The refit keeps the temperature, is saved, and
-    predicts all other rows. If the features were learned from validation rows too, the first fit
-    uses provisional features instead. Augmented rows are only used to fit.
+    Settings and temperature are judged on groups that the fits had not seen: held-out groups of the
+    training rows, and the validation rows. Features that were learned from the training rows are
+    judged on validation rows alone, with provisional features, which were not learned from these.
+    The fit to the training rows predicts the validation rows, so that the hybrid is fitted on rows
+    that its members have not seen. The refit keeps the temperature, is saved, and predicts all
+    other rows. Augmented rows are only used to fit.
     """
-    from disentangled_audio.models.svm import (
-        CalibratedSvm,
-        Rows,
-        calibrated_temperature,
-        fit_svm,
-        has_features,
-        n_landmarks_for,
-        search_svm,
-    )
+    from disentangled_audio.models.svm import Rows, fit_calibrated, has_features
 
-    role = splits["role"].to_numpy()
     values = member.values(features)
     first = values if provisional is None else member.values(provisional)
-    known = has_features(values)
     target, group = splits["target"].to_numpy(dtype=object), splits["group"].to_numpy(object)
-    rows = Rows(first, target, group)
-    training, validation = rows[known & (role == "train")], rows[known & (role == "validation")]
-    _check_known(training, validation, training_classes(splits))
-    extra = None if augmented is None else _augmented_rows(augmented, splits)
-    chosen = search_svm(training, parameters, seed)
-    # Both fits are exact or both approximate: the refit keeps the temperature of the first.
-    n_fitted = len(training) + len(validation) + (0 if extra is None else len(extra))
-    n_landmarks = n_landmarks_for(n_fitted, parameters)
-    judge = fit_svm(training, chosen, extra, n_landmarks, seed)
-    temperature = calibrated_temperature(judge, validation)
-    rows = Rows(values, target, group)
-    rows = rows[known & (role == "train")] + rows[known & (role == "validation")]
-    final = CalibratedSvm(fit_svm(rows, chosen, extra, n_landmarks, seed), temperature)
+    role = splits["role"].to_numpy()
+    known = has_features(values)
+    fitted = np.flatnonzero(known & np.isin(role, ["train", "validation"]))
+    is_training = role[fitted] == "train"
+    rows = Rows(first, target, group)[fitted]
+    _check_known(rows[is_training], rows[~is_training], training_classes(splits))
+    judge, final = fit_calibrated(
+        rows,
+        is_training,
+        parameters,
+        seed,
+        copies=None if augmented is None else _copies(augmented, splits.iloc[fitted]),
+        learned=None if provisional is None else Rows(values, target, group)[fitted],
+    )
     probabilities = final.predict_proba(values)
-    on_validation = CalibratedSvm(judge, temperature).predict_proba(validation.features)
-    probabilities[known & (role == "validation")] = on_validation
-    return final, probabilities, temperature
+    validation = fitted[~is_training]
+    probabilities[validation] = judge.predict_proba(first[validation])
+    return final, probabilities, final.temperature
 
 
 def _check_known(training: Any, validation: Any, classes: list[str]) -> None:
@@ -126,15 +119,12 @@ def _check_known(training: Any, validation: Any, classes: list[str]) -> None:
         raise UserError("its features are the same for all training rows")
 
 
-def _augmented_rows(augmented: pd.DataFrame, splits: pd.DataFrame) -> Any:
-    from disentangled_audio.models.svm import Rows
+def _copies(augmented: pd.DataFrame, fitted: pd.DataFrame) -> Any:
+    from disentangled_audio.models.svm import Copies, Rows
 
-    known = splits.set_index("recording_id").loc[augmented["recording_id"]]
-    return Rows(
-        features_of(augmented),
-        known["target"].to_numpy(dtype=object),
-        known["group"].to_numpy(dtype=object),
-    )
+    origin = pd.Index(fitted["recording_id"]).get_indexer(augmented["recording_id"])
+    target, group = (fitted[name].to_numpy(dtype=object)[origin] for name in ("target", "group"))
+    return Copies(Rows(features_of(augmented), target, group), origin)
 
 
 def train_hybrid(
@@ -154,8 +144,8 @@ def train_hybrid(
     hybrid = fusion_of(parameters).fit(
         {name: probabilities[validation] for name, probabilities in members.items()},
         splits.loc[validation, "target"].to_numpy(dtype=object),
-        splits.loc[validation, "group"].to_numpy(dtype=object),
         classes,
+        SOURCES,
     )
     table = probability_table(splits["recording_id"], hybrid.predict_proba(members), classes)
     return stamp(hybrid, *tables, splits), stamp(table, *tables, splits)
