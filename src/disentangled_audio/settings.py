@@ -11,6 +11,7 @@ from disentangled_audio.runs.selection import (
     selected_corpus,
     selected_definition,
     selected_name,
+    values_of_kind,
 )
 
 HOOKS = (ProjectHooks(), TrackingHooks())
@@ -30,5 +31,6 @@ CONFIG_LOADER_ARGS = {
         "selected_corpus": selected_corpus,
         "selected_name": selected_name,
         "selected_definition": selected_definition,
+        "values_of_kind": values_of_kind,
     },
 }

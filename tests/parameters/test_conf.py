@@ -54,6 +54,14 @@ def test_no_environment_repeats_a_default(env: str) -> None:
             assert [*_restated(given, key)] == []
 
 
+def test_no_kind_repeats_a_default() -> None:
+    kinds = yaml.safe_load((CONF / "base" / "parameters_kinds.yml").read_text())["_kinds"]
+    for kind, groups in kinds.items():
+        for key in groups.keys() & GROUPS.keys():
+            given = GROUPS[key].model_validate(_written_out(groups[key]))
+            assert [*_restated(given, f"{kind}.{key}")] == []
+
+
 def test_no_corpus_or_protocol_repeats_a_default() -> None:
     loader = OmegaConfigLoader(conf_source=str(CONF), **CONFIG_LOADER_ARGS)
     for kinds, model in (("_corpora", Corpus), ("_protocols", Protocol)):

@@ -83,7 +83,7 @@ def _fit_all(waveforms: np.ndarray, splits: pd.DataFrame) -> dict[str, Any]:
 
 
 def _fit_with(clips: zarr.Array, splits: pd.DataFrame, chunks: Path) -> dict[str, Any]:
-    recordings = splits[["recording_id"]].copy()
+    recordings = splits[["recording_id"]].assign(kind="rir")
     spectra = features.compute_spectra(clips, FOURIER, chunks, PARALLEL)
     pca = features.fit_fourier_pca(spectra, splits, FOURIER, SEED)
     table = features.project_spectra(spectra, recordings, pca)

@@ -6,8 +6,10 @@ from pathlib import Path
 import pytest
 import yaml
 from kedro.config import OmegaConfigLoader
+from omegaconf import OmegaConf
 
 from disentangled_audio.errors import UserError
+from disentangled_audio.parameters import GROUPS, Parameters
 from disentangled_audio.runs.selection import (
     DATA_VARIABLE,
     clips_folder,
@@ -15,6 +17,7 @@ from disentangled_audio.runs.selection import (
     selected_corpus,
     selected_definition,
     selected_name,
+    values_of_kind,
 )
 from disentangled_audio.settings import CONFIG_LOADER_ARGS
 from tests.conftest import REPOSITORY
@@ -167,18 +170,63 @@ def test_an_error_of_the_user_is_a_value_error() -> None:
     assert issubclass(UserError, ValueError)
 
 
-ASKING = {"analysis": {"channel": "mean"}}
+def test_analysis_comes_from_the_protocol_then_the_corpus_then_its_kind() -> None:
+    described = OmegaConf.create({"files": "*.wav", "analysis": {"channel": "first", "rate": 8}})
+    of_kind = {"fill": "noise_floor", "rate": 16}
+    asking = {"analysis": {"channel": "mean"}}
+
+    assert selected_corpus(described, of_kind, asking) == {
+        "files": "*.wav",
+        "analysis": {"channel": "mean", "rate": 8, "fill": "noise_floor"},
+    }
+    assert described["analysis"]["channel"] == "first"
+    assert selected_corpus(described, {}, {}) is described
 
 
-def test_a_protocol_changes_the_corpus_analysis_where_it_asks(own: str) -> None:
-    known = {"twin": {"description": "the twin", "analysis": {"channel": "first", "duration_s": 1}}}
+@pytest.mark.parametrize(
+    ("wanted", "asked", "kind", "expected"),
+    [
+        ("none", "", "rir", "none"),
+        ("rir", "", "speech", "rir"),
+        ("corpus", "", "rir", "rir"),
+        ("corpus", "", "speech", "other"),
+        ("corpus", "", None, "other"),
+        ("corpus", "rir", "speech", "rir"),
+    ],
+)
+def test_values_are_those_of_a_kind_where_the_environment_wants_them(
+    wanted: str, asked: str, kind: str | None, expected: str
+) -> None:
+    kinds = {name: {"fourier": name} for name in ("none", "rir", "other")}
+    described = {"kind": kind} if kind else {}
 
-    changed = selected_corpus("", "twin", known, ASKING)
+    assert values_of_kind(kinds, wanted, asked, described) == {"fourier": expected}
 
-    assert changed == {"description": "the twin", "analysis": {"channel": "mean", "duration_s": 1}}
-    assert known["twin"]["analysis"]["channel"] == "first"
-    assert selected_corpus("", "twin", known, {}) is known["twin"]
-    assert selected_corpus(own, "birds", known, ASKING)["analysis"] == {"channel": "mean"}
+
+def _groups(env: str, **asked: object) -> dict[str, Parameters]:
+    """Groups that an environment gives to nodes, apart from the corpus and the protocol."""
+    loader = OmegaConfigLoader(
+        str(REPOSITORY / "conf"), env=env, runtime_params=asked, **CONFIG_LOADER_ARGS
+    )
+    values = loader["parameters"]
+    left_out = ("corpus", "protocol")
+    return {
+        key: model.model_validate(values[key])
+        for key, model in GROUPS.items()
+        if key not in left_out
+    }
+
+
+def test_impulse_responses_of_a_user_are_treated_as_those_of_rooms(tmp_path: Path) -> None:
+    analysis = "analysis: {sample_rate_hz: 8000, duration_s: 1.0}"
+    text = f"corpora: {{halls: {{kind: rir, sources: [{{folder: /halls}}], {analysis}}}}}"
+    file = _file(tmp_path, text)
+
+    assert _groups("folder", corpus_file=file) == _groups("rooms")
+    changed = _groups("folder", corpus_file=file, fourier={"n_components": 7}, seed=1)
+    assert changed.pop("fourier").n_components == 7
+    rooms = _groups("rooms")
+    assert changed == {key: rooms[key] for key in changed}
 
 
 def test_clips_are_kept_with_the_corpus_unless_the_protocol_needs_its_own(own: str) -> None:
@@ -198,8 +246,9 @@ def test_a_users_protocol_may_need_clips_of_its_own(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("named", [{}, {"corpus_name": "birds"}])
 @pytest.mark.parametrize("with_file", [True, False])
+@pytest.mark.parametrize("kind_values", ["none", "rir"])
 def test_single_values_change_only_themselves(
-    tmp_path: Path, with_file: bool, named: dict[str, str]
+    tmp_path: Path, with_file: bool, named: dict[str, str], kind_values: str
 ) -> None:
     sections = {
         "corpora": {"birds": {"files": "*.wav", "analysis": {"rate_hz": 8000, "channel": "mean"}}},
@@ -209,14 +258,16 @@ def test_single_values_change_only_themselves(
     for env in ("base", "local"):
         (tmp_path / "conf" / env).mkdir(parents=True)
     conf = tmp_path / "conf" / "base"
-    shutil.copy(REPOSITORY / "conf" / "base" / "parameters.yml", conf)
+    for name in ("parameters.yml", "parameters_kinds.yml"):
+        shutil.copy(REPOSITORY / "conf" / "base" / name, conf)
     known = (
         {"_corpora": {}, "_protocols": {}}
         if with_file
         else {f"_{section}": entries for section, entries in sections.items()}
     )
+    known["_from_direct_sound"] = {"align": "direct_sound"}
     (conf / "parameters_known.yml").write_text(yaml.safe_dump(known), encoding="utf-8")
-    names = {"corpus_name": "birds", "protocol_name": "species"}
+    names = {"corpus_name": "birds", "protocol_name": "species", "kind_values": kind_values}
     (conf / "globals.yml").write_text(yaml.safe_dump(names), encoding="utf-8")
     asked = {
         **({"corpus_file": file} if file else {}),
@@ -234,5 +285,6 @@ def test_single_values_change_only_themselves(
     )
     found = loader["parameters"]
     assert found["protocol"] == {"target": "species", "split": {"n_folds": 4, "fold": 1}}
-    assert found["corpus"]["analysis"] == {"rate_hz": 16000, "channel": "mean"}
+    of_kind = {"align": "direct_sound"} if kind_values == "rir" else {}
+    assert found["corpus"]["analysis"] == {"rate_hz": 16000, "channel": "mean", **of_kind}
     assert found["corpus"]["files"] == "*.wav"

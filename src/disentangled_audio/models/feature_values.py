@@ -25,32 +25,39 @@ ROWS_AT_ONCE = 1024
 def view_summaries(
     log_mel: "NDArray[np.float32]",
     windows: "Windows",
+    kind: "NDArray[Any]",
     parameters: CepstraParameters,
     views: ViewParameters,
 ) -> "tuple[NDArray[np.floating], NDArray[np.floating]]":
-    """Cepstra of each clip's loudest window, and timbre statistics averaged over its windows."""
+    """Cepstra of each clip's loudest window, and timbre statistics averaged over its windows.
+
+    The statistics of an impulse response include its whole decay; those of other kinds, only frames
+    louder than `views.trim_db` below the peak. `kind` (n_items,) is the kind of each clip.
+    """
+    import numpy as np
+
     from disentangled_audio.models.mel_features import cepstra, timbre_statistics
 
+    range_db = views.dynamic_range_db
     course = _by_parts(
-        log_mel,
-        partial(cepstra, dynamic_range_db=views.dynamic_range_db, **parameters.model_dump()),
+        partial(cepstra, dynamic_range_db=range_db, **parameters.model_dump()), log_mel
     )
-    trim = views.trim_db / views.dynamic_range_db
+    trim = np.where(kind == "rir", 1.0, views.trim_db / range_db)
     statistics = _by_parts(
-        log_mel,
-        partial(timbre_statistics, trim=trim, dynamic_range_db=views.dynamic_range_db),
+        partial(timbre_statistics, dynamic_range_db=range_db), log_mel, trim[windows.items]
     )
     return course[windows.loudest], windows.pooled(statistics)
 
 
 def _by_parts(
-    view: "NDArray[np.float32]", work: "Callable[..., NDArray[np.float32]]"
+    work: "Callable[..., NDArray[np.float32]]", *arrays: "NDArray[np.floating]"
 ) -> "NDArray[np.float32]":
-    """Apply `work` to all rows, a part of the view at a time."""
+    """Apply `work` to all rows of the arrays, some at a time."""
     import numpy as np
 
-    starts = range(0, view.shape[0], ROWS_AT_ONCE)
-    return np.concatenate([work(view[start : start + ROWS_AT_ONCE]) for start in starts])
+    starts = range(0, arrays[0].shape[0], ROWS_AT_ONCE)
+    parts = ([array[start : start + ROWS_AT_ONCE] for array in arrays] for start in starts)
+    return np.concatenate([work(*part) for part in parts])
 
 
 def acoustic_measures(acoustic: AcousticParameters) -> "AcousticMeasures":

@@ -71,7 +71,7 @@ def cepstra(
 
 
 def timbre_statistics(
-    log_mel: NDArray[np.float32], trim: float, dynamic_range_db: float
+    log_mel: NDArray[np.float32], trim: NDArray[np.floating], dynamic_range_db: float
 ) -> NDArray[np.float32]:
     """Statistics of a clip's spectrum that do not depend on the order of frames, except for change.
 
@@ -79,12 +79,15 @@ def timbre_statistics(
     frames, over frames louder than `trim` below the clip's peak; then the cepstrum of the power
     spectrum of the whole clip.
 
+    An impulse response needs a `trim` of 1, which leaves out only frames that are silent in the
+    view: a smaller one cuts off the decay, which is what tells rooms apart.
+
     Parameters
     ----------
     log_mel : (n_items, n_frames, n_mels)
         View `log_mel`: 0 at `dynamic_range_db` below the clip's peak, 1 at the peak.
-    trim : float
-        Level below the peak, as a share of the dynamic range.
+    trim : (n_items,)
+        Level below each clip's peak, as a share of the dynamic range.
     dynamic_range_db : float
         Range of the view in dB.
 
@@ -92,7 +95,7 @@ def timbre_statistics(
     -------
     (n_items, 4 * n_mels)
     """
-    active = (log_mel.max(axis=2) > 1.0 - trim).astype(np.float32)
+    active = (log_mel.max(axis=2) > 1.0 - trim[:, np.newaxis]).astype(np.float32)
     cepstra = _cepstrum(log_mel)
     weights = active / np.maximum(active.sum(axis=1, keepdims=True), 1.0)
     mean = np.einsum("nf,nfc->nc", weights, cepstra)

@@ -207,11 +207,11 @@ class FeatureReader:
         windows = Windows.whole(len(waveforms)) if cut is None else cut.windows
         windowed = waveforms if cut is None else cut[slice(0, cut.shape[0])]
         views = make_views(windowed, rate_hz, own.views)
-        course, statistics = view_summaries(views["log_mel"], windows, own.cepstra, own.views)
         kind, duration_s, first_arrival_s = (
             np.array([row[name] for row in rows])
             for name in ("kind", "duration_s", "first_arrival_s")
         )
+        course, statistics = view_summaries(views["log_mel"], windows, kind, own.cepstra, own.views)
         recorded = recorded_samples(
             kind, duration_s, first_arrival_s, own.corpus.analysis, waveforms.shape[1]
         )

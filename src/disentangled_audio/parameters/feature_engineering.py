@@ -130,7 +130,8 @@ class ViewParameters(Parameters):
     """Largest time between such frames, in seconds, in a clip that sounds from start to end."""
     trim_db: float = Field(default=35.0, gt=0.0, le=120.0)
     """Level in dB below the loudest frame at which both ends are cut off before time
-    normalisation."""
+    normalisation. Timbre statistics leave out quieter frames too, except those of impulse
+    responses, whose whole decay counts."""
     pitch: Literal["f0", "contour", "modal"] = "modal"
     """Input of the pitch encoder. For voiced sounds: `f0` (salience over log frequency, and
     voicing) or `contour` (the fundamental over time and its median, interpolated over unvoiced

@@ -71,27 +71,49 @@ def selected_definition(section: str, corpus_file: str, name: str, known: Mappin
     return known[name]
 
 
-def selected_corpus(
-    corpus_file: str, name: str, known: Mapping[str, Any], protocol: Mapping[str, Any]
+def values_of_kind(
+    kinds: Mapping[str, Any], wanted: str, asked: str, described: Mapping[str, Any]
 ) -> Any:
-    """Definition of the selected corpus, with the analysis that the protocol sets.
+    """Groups of parameters that suit a kind of recordings.
 
-    Raises
-    ------
-    UserError
-        If the name is unknown.
+    Parameters
+    ----------
+    kinds : mapping
+        Groups of values by kind; `other` stands for every kind that is not named.
+    wanted : str
+        A kind, or "corpus" for that of the corpus.
+    asked : str
+        Kind of the corpus given for this run, or an empty string.
+    described : mapping
+        Definition of the corpus.
+    """
+    kind = (asked or described.get("kind")) if wanted == "corpus" else wanted
+    return kinds[kind if kind in kinds else "other"]
+
+
+def selected_corpus(described: Any, of_kind: Mapping[str, Any], protocol: Mapping[str, Any]) -> Any:
+    """Definition of the corpus, with the analysis of its kind and of the protocol.
+
+    The protocol's values replace those of the corpus, which replace those of its kind.
+
+    Parameters
+    ----------
+    described : DictConfig
+        Definition of the corpus.
+    of_kind : mapping
+        Values of the analysis that suit the kind of the corpus.
+    protocol : mapping
+        Definition of the protocol.
     """
     from omegaconf import OmegaConf
 
-    corpus = selected_definition("corpora", corpus_file, name, known)
     asked = protocol.get("analysis")
-    if not asked:
+    if not asked and not of_kind:
         # The node itself, in which Kedro can set single values from --params.
-        return corpus
+        return described
     # Resolved, because interpolations of a copy would point nowhere.
-    config = corpus if OmegaConf.is_config(corpus) else OmegaConf.create(corpus)
-    resolved = OmegaConf.create(OmegaConf.to_container(config, resolve=True))
-    return OmegaConf.merge(resolved, {"analysis": asked})
+    resolved = OmegaConf.to_container(described, resolve=True)
+    return OmegaConf.merge({"analysis": of_kind}, resolved, {"analysis": asked or {}})
 
 
 def clips_folder(

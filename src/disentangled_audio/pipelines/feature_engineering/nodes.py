@@ -158,7 +158,8 @@ def summarise_views(
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Compute cepstra over time, and statistics over the clip, each from a single clip.
 
-    A clip in windows has the cepstra of its loudest window, and the mean statistics of all.
+    A clip in windows has the cepstra of its loudest window, and the mean statistics of all. The
+    statistics of an impulse response include its whole decay.
     """
     sources = (log_mel, recordings)
     check_same(*sources)
@@ -166,7 +167,9 @@ def summarise_views(
         raise UserError(
             f"cepstra.n_cepstra={parameters.n_cepstra} is more than views.n_mels={views.n_mels}"
         )
-    course, statistics = view_summaries(log_mel, windows_of(log_mel), parameters, views)
+    course, statistics = view_summaries(
+        log_mel, windows_of(log_mel), recordings["kind"].to_numpy(), parameters, views
+    )
     names = recordings["recording_id"]
     return (
         stamp(feature_table(names, course, "cepstrum"), *sources),
