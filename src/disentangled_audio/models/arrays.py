@@ -29,6 +29,7 @@ def computed(
     chunks: Path,
     parallel: ParallelParameters,
     row_values: "NDArray[Any] | None" = None,
+    stage: str = "features",
 ) -> "dict[str, zarr.Array[Any]]":
     """Compute arrays from the rows of another array, chunk by chunk; finished chunks are reused.
 
@@ -47,12 +48,14 @@ def computed(
     parallel : ParallelParameters
     row_values : (n_items,), optional
         A value for each row, the second argument of `work`; hashed with `parameters`.
+    stage : str
+        Stage (storage.hashing) whose code computes it.
     """
     from disentangled_audio.storage.chunk_store import stored_arrays
     from disentangled_audio.storage.hashing import code_hash, short_hash
 
     known = [] if row_values is None else row_values.tolist()
-    key = short_hash([code_hash("features"), stamp_of(source), source.shape, parameters, known])
+    key = short_hash([code_hash(stage), stamp_of(source), source.shape, parameters, known])
     with chunk_progress(name, "items") as progress:
         return stored_arrays(
             chunks / f"{name}-{key}",

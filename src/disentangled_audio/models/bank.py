@@ -120,4 +120,4 @@ def fusion_of(parameters: HybridParameters) -> Any:
     """The unfitted hybrid."""
     from disentangled_audio.models.fusion import ProbabilityFusion
 
-    return ProbabilityFusion(parameters.max_temperature)
+    return ProbabilityFusion(parameters.max_temperature, SOURCES)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import logging
 import zipfile
 from collections.abc import Iterable
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from disentangled_audio.errors import UserError
+from disentangled_audio.storage.hashing import bytes_hash
 from disentangled_audio.storage.temporaries import remove_leftovers, write_whole
 
 _logger = logging.getLogger(__name__)
@@ -89,11 +90,16 @@ class Checkpoint:
 
 def digest_of(arrays: Iterable[NDArray[Any]], facts: dict[str, Any]) -> str:
     """SHA-256 of arrays, with their types and shapes, and of anything that JSON can hold."""
-    found = hashlib.sha256(json.dumps(facts, sort_keys=True).encode())
-    for array in arrays:
-        found.update(f"{array.dtype.str}{array.shape}".encode())
-        found.update(np.ascontiguousarray(array).data)
-    return found.hexdigest()
+    return bytes_hash(
+        chain(
+            [json.dumps(facts, sort_keys=True).encode()],
+            *((_header(array), np.ascontiguousarray(array).data) for array in arrays),
+        )
+    )
+
+
+def _header(array: NDArray[Any]) -> bytes:
+    return f"{array.dtype.str}{array.shape}".encode()
 
 
 def _read(path: Path) -> tuple[Arrays, dict[str, Any]]:

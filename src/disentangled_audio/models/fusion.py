@@ -48,6 +48,8 @@ class ProbabilityFusion(ClassifierMixin, BaseEstimator):
     ----------
     max_temperature : float
         Upper limit of the members' temperatures; the lower limit is 1.
+    sources : dict of str, optional
+        What a member's answers come from; by default each has a source of its own.
 
     Attributes
     ----------
@@ -60,15 +62,17 @@ class ProbabilityFusion(ClassifierMixin, BaseEstimator):
         Number of rows of `fit`; they limit the confidence.
     """
 
-    def __init__(self, max_temperature: float = 10.0) -> None:
+    def __init__(
+        self, max_temperature: float = 10.0, sources: dict[str, str] | None = None
+    ) -> None:
         self.max_temperature = max_temperature
+        self.sources = sources
 
     def fit(
         self,
         members: dict[str, NDArray[np.float64]],
         target: NDArray[Any],
         classes: list[str],
-        sources: dict[str, str] | None = None,
     ) -> "ProbabilityFusion":
         """Choose temperatures and weights.
 
@@ -78,8 +82,6 @@ class ProbabilityFusion(ClassifierMixin, BaseEstimator):
             Probabilities by member, columns in the order of `classes`; NaN if it does not apply.
         target : (n_rows,)
         classes : list of str
-        sources : dict of str, optional
-            What a member's answers come from; by default each has a source of its own.
 
         Raises
         ------
@@ -107,8 +109,8 @@ class ProbabilityFusion(ClassifierMixin, BaseEstimator):
             ]
         )
         votes = _votes([_error_rate(own, of) for own, of in judged], len(classes))
-        named = sources or {}
-        self.weights_ = _shared(votes, [named.get(name, name) for name in members])
+        sources = self.sources or {}
+        self.weights_ = _shared(votes, [sources.get(name, name) for name in members])
         scaled = self._scaled(members)
         self.temperature_ = fit_temperature(
             pooled_logits(self.weights_, scaled), truth, self.max_temperature

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Iterable
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path, PurePath
@@ -10,16 +11,19 @@ from typing import Any
 _LIBRARIES = ("numpy", "scipy", "soundfile", "soxr")
 # Source files, relative to the package, that decide what a stage computes. A test holds that each
 # stage lists every file of `signal` that its other files import.
-_CLIPS = ("signal/clip.py", "signal/shortcuts.py", "corpora/reading/*.py")
+_CLIPS = (
+    *("signal/clip.py", "signal/shortcuts.py", "corpora/reading/chunk.py"),
+    *("corpora/reading/decode.py", "corpora/reading/ingest.py", "corpora/reading/items.py"),
+)
 _SOURCES = {
     "clips": _CLIPS,
     "features": (
         *_CLIPS,
         *("signal/acoustics.py", "signal/augment.py", "signal/band_decay.py"),
         *("signal/band_filters.py", "signal/blocks.py", "signal/decay.py"),
-        *("signal/fingerprint.py", "signal/fourier.py", "signal/mel.py", "signal/pitch.py"),
+        *("signal/fourier.py", "signal/mel.py", "signal/pitch.py"),
         *("models/views.py", "models/windows.py", "models/mel_features.py"),
-        *("models/feature_values.py", "models/arrays.py", "models/shortcut_values.py"),
+        *("models/feature_values.py", "models/arrays.py"),
         *("models/streaming_pca.py", "models/tables.py", "pipelines/feature_engineering/nodes.py"),
     ),
     "training": (
@@ -40,6 +44,11 @@ _SOURCES = {
         *("evaluation/scores/pooling.py", "evaluation/scores/recall.py"),
         "pipelines/svm_classification/nodes.py",
     ),
+    # What the audit alone knows of clips.
+    "audit": (
+        *("signal/clip.py", "signal/shortcuts.py", "signal/fingerprint.py"),
+        "models/shortcut_values.py",
+    ),
     # What is measured of the codes of a fold.
     "measurement": (
         *("evaluation/representation/*.py", "evaluation/scores/intervals.py"),
@@ -54,6 +63,14 @@ def short_hash(content: Any) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
+def bytes_hash(parts: Iterable[bytes | memoryview]) -> str:
+    """Hexadecimal SHA-256 of parts, one after the other."""
+    found = hashlib.sha256()
+    for part in parts:
+        found.update(part)
+    return found.hexdigest()
+
+
 def file_hash(path: PurePath | str, algorithm: str = "sha256", fs: Any = None) -> str:
     """Hexadecimal hash of a file on the local disk, or on the fsspec file system `fs`."""
     with open(path, "rb") if fs is None else fs.open(str(path), "rb") as file:
@@ -64,7 +81,7 @@ def file_hash(path: PurePath | str, algorithm: str = "sha256", fs: Any = None) -
 def code_hash(stage: str) -> str:
     """Hash of a stage's source files and of the versions of the libraries that they use.
 
-    `stage` is "clips", "features", "training", "classifiers" or "measurement".
+    `stage` is "clips", "features", "training", "classifiers", "measurement" or "audit".
     """
     package = Path(__file__).parents[1]
     files = sorted({path for pattern in _SOURCES[stage] for path in package.glob(pattern)})

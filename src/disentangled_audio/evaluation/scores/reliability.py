@@ -39,9 +39,9 @@ def uncalibrated(predictions: pd.DataFrame) -> pd.DataFrame:
     """Undo the calibration of predictions.
 
     Calibrated probabilities p are softmax(z / temperature) of logits z, so softmax(temperature ×
-    log p) restores softmax(z), but for probabilities at their lower limit. The order of the classes stays, and with it the predicted label of
-    a member. The hybrid becomes the weighted geometric mean of its members' uncalibrated
-    probabilities.
+    log p) restores softmax(z), but for probabilities at their lower limit. The order of the classes
+    stays, and with it the predicted label of a member. The hybrid becomes the weighted geometric
+    mean of its members' uncalibrated probabilities.
 
     Returns
     -------

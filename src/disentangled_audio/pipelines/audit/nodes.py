@@ -34,7 +34,15 @@ def measure_shortcuts(
     check_same(waveforms, recordings)
     rate_hz = corpus.analysis.clip_rate_hz
     work = partial(shortcut_values, sample_rate_hz=rate_hz, audit=audit)
-    made = computed("shortcuts", waveforms, work, [rate_hz, audit.model_dump()], chunks, parallel)
+    made = computed(
+        "shortcuts",
+        waveforms,
+        work,
+        [rate_hz, audit.model_dump()],
+        chunks,
+        parallel,
+        stage="audit",
+    )
     fingerprints = made.pop("fingerprints")
     spectra = [
         pd.DataFrame(values[:], columns=[f"{name}_{k:02d}" for k in range(values.shape[1])])

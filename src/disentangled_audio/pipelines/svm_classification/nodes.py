@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from disentangled_audio.errors import UserError
 from disentangled_audio.evaluation.scores.summary import PROBABILITY_PREFIX, ROLES
-from disentangled_audio.models.bank import BANK, MEMBERS, MODELS, SOURCES, Member, fusion_of
+from disentangled_audio.models.bank import BANK, MEMBERS, MODELS, Member, fusion_of
 from disentangled_audio.models.tables import (
     class_shares,
     features_of,
@@ -145,7 +145,6 @@ def train_hybrid(
         {name: probabilities[validation] for name, probabilities in members.items()},
         splits.loc[validation, "target"].to_numpy(dtype=object),
         classes,
-        SOURCES,
     )
     table = probability_table(splits["recording_id"], hybrid.predict_proba(members), classes)
     return stamp(hybrid, *tables, splits), stamp(table, *tables, splits)
