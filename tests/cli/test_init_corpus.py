@@ -177,11 +177,29 @@ def test_init_corpus_of_spoken_digits(real_data: Path, project: Path, tmp_path: 
     assert result.exit_code == 0, result.output
     assert result.stdout.splitlines()[:10] == [f"    300  {digit}" for digit in range(10)]
     assert "field2 stays on one side" in result.stdout
+    assert "kind" not in output.read_text()
     _assert_every_file_matches(output, "field2", set(SPEAKERS))
     output.unlink()
     # How long a digit lasts tells who speaks.
     result = call(project, "init-corpus", str(folder), "--output", str(output), "--class-part", "2")
     assert "duration differs by class (medians george:" in result.stderr
+
+
+def test_init_corpus_of_room_impulse_responses(
+    real_data: Path, project: Path, tmp_path: Path
+) -> None:
+    folder, output = tmp_path / "halls", tmp_path / "halls.yml"
+    folder.mkdir()
+    for file in (real_data / "slr28_real").glob("RVB2014_*.wav"):
+        (folder / file.name).symlink_to(file)
+    options = ("--output", str(output), "--class-part", "4")
+    result = call(project, "init-corpus", str(folder), *options)
+    assert result.exit_code == 0, result.output
+    assert "so their kind is rir" in " ".join(result.stdout.split())
+    assert yaml.safe_load(output.read_text())["corpora"]["halls"]["kind"] == "rir"
+    # Of 36 recordings, fewer are for training than the 60 components that responses have.
+    params = shlex.split(result.stdout.splitlines()[-1])[-1]
+    assert int(params.partition("fourier.n_components=")[2]) < 36
 
 
 SPEAKERS = ("george", "jackson", "lucas", "nicolas", "theo", "yweweler")

@@ -2,8 +2,12 @@
 
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
+from disentangled_audio.corpora.describe import NameGrammar
+from disentangled_audio.corpora.sources.folder import files_in_folder
+from disentangled_audio.evaluation.splits import fold_protocols, make_splits
 from tests.conftest import load_catalog, make_project, run_kedro
 
 QUICK = {
@@ -46,3 +50,27 @@ def test_spoken_digits_are_all_read_and_the_speaker_is_held_out(project: Path) -
     assert list(speakers["test"]) == ["jackson"]
     assert len(speakers["validation"]) == 1
     assert len(speakers["train"]) == 4
+
+
+def test_takes_of_one_sound_are_never_on_two_sides_of_a_published_fold(
+    project: Path, real_data: Path
+) -> None:
+    catalog = load_catalog(project, env="esc10")
+    corpus, protocol = catalog.load("params:corpus"), catalog.load("params:protocol")
+    grammar = NameGrammar(corpus, [])
+    names = [file.relative for file in files_in_folder(real_data / "esc10", corpus.files)]
+    recordings = pd.DataFrame({"path": name, **grammar.parse(name)} for name in names)
+    recordings["recording_id"] = recordings["path"]
+
+    assert len(recordings) == 400
+    folds = fold_protocols(recordings, protocol, seed=7)
+    assert list(folds) == [f"published_fold={number}" for number in range(1, 6)]
+    for number, fold in enumerate(folds.values(), start=1):
+        splits = make_splits(recordings, fold, seed=7)
+        test = splits["role"] == "test"
+        assert (test == (recordings["published_fold"] == str(number))).all()
+        assert splits.groupby(recordings["clip"])["role"].nunique().max() == 1
+        # Inner folds keep these groups together.
+        assert (splits["group"] == recordings["clip"]).all()
+        n_classes = splits.groupby("role")["target"].nunique()
+        assert n_classes.to_dict() == {"train": 10, "validation": 10, "test": 10}

@@ -1,4 +1,4 @@
-"""Propose a corpus file for a folder of recordings, from names and headers."""
+"""Propose a corpus file for a folder of recordings, from names, headers and the shape of sounds."""
 
 import itertools
 import math
@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -14,9 +15,10 @@ import soundfile
 import yaml
 from scipy.stats import kruskal
 
+from disentangled_audio.corpora.responses import are_impulse_responses
 from disentangled_audio.corpora.sources.folder import files_in_folder
 from disentangled_audio.errors import UserError
-from disentangled_audio.parameters import AUDIO_PATTERNS
+from disentangled_audio.parameters import AUDIO_PATTERNS, FourierParameters
 from disentangled_audio.parameters.names import is_name
 
 _SEPARATORS = re.compile(r"[_\-. ]")
@@ -33,7 +35,8 @@ _MAX_NAME = 40
 _MOST_FOLDS = 4
 # One in test, one in validation, two in training; folds are whole rows.
 _LEAST_ROWS = 5
-# Fourier components of `--env=folder`, and the share of the expected training rows to rely on.
+# Fourier components of `--env=folder` for sounds other than impulse responses, which have the
+# default, and the share of the expected training rows to rely on.
 _COMPONENTS = 20
 _SURE_SHARE = 0.8
 # Folders with only these names are the parts of a ready-made split, not classes.
@@ -98,9 +101,15 @@ def propose_corpus(
         example = unreadable[0].encode("utf-8", "replace").decode("utf-8")
         warnings.append(f"{len(unreadable)} files cannot be read, such as {example}")
     n_folds = _n_folds(counts)
-    text = _yaml(_name(folder, target, taken), folder, facts, target, group, pattern, n_folds)
+    corpus = _corpus(folder, facts, pattern)
+    n_components = _COMPONENTS
+    if are_impulse_responses([folder / relative for relative in facts["relative"]]):
+        corpus["kind"] = "rir"
+        n_components = FourierParameters().n_components
+        reason += " Most sound like room impulse responses, so their kind is rir."
+    text = _yaml(_name(folder, target, taken), corpus, target, group, n_folds)
     n_training = max(1, int(_SURE_SHARE * len(facts) * (1 - 1 / n_folds) ** 2))
-    options = [f"fourier.n_components={n_training}"] if n_training < _COMPONENTS else []
+    options = [f"fourier.n_components={n_training}"] if n_training < n_components else []
     return Proposal(text, counts, reason, warnings, options)
 
 
@@ -341,15 +350,7 @@ def _name(folder: Path, target: str, taken: Collection[str]) -> str:
     return next(name for name in possible if name not in taken)
 
 
-def _yaml(
-    name: str,
-    folder: Path,
-    facts: pd.DataFrame,
-    target: str,
-    group: str | None,
-    pattern: str | None,
-    n_folds: int,
-) -> str:
+def _corpus(folder: Path, facts: pd.DataFrame, pattern: str | None) -> dict[str, Any]:
     duration_s = float(np.clip(facts["duration_s"].quantile(0.95), _SHORTEST_CLIP_S, None))
     suffixes = Counter(Path(relative).suffix for relative in facts["relative"])
     corpus = {
@@ -363,11 +364,15 @@ def _yaml(
     }
     if pattern:
         corpus["name_patterns"] = [pattern]
+    return corpus
+
+
+def _yaml(name: str, corpus: dict[str, Any], target: str, group: str | None, n_folds: int) -> str:
     split = {"strategy": "grouped" if group else "random", "n_folds": n_folds}
     if n_folds < _MOST_FOLDS:
         split["validation_folds"] = n_folds
     protocol = {"target": target, "group_by": [group] if group else [], "split": split}
     content = {"corpora": {name: corpus}, "protocols": {f"{name}_{target}": protocol}}
-    return "# Proposed from names and headers; change what is wrong.\n" + yaml.safe_dump(
+    return "# Proposed; change what is wrong.\n" + yaml.safe_dump(
         content, sort_keys=False, allow_unicode=True
     )

@@ -106,7 +106,8 @@ class Corpus(Parameters):
     metadata: str | None = None
     """CSV file with a column `path` or `file`, whose other columns are added."""
     kind: str = "recording"
-    """Value of the column `kind` for files whose names do not contain one."""
+    """Value of the column `kind` for files whose names do not contain one. The environment `folder`
+    also chooses its values by it: `rir` stands for room impulse responses."""
     simulated: bool = False
     """Whether reports must say that the recordings are simulated."""
     licence: str = "unknown"

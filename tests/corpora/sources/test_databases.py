@@ -202,6 +202,12 @@ def archives(tmp_path_factory: pytest.TempPathFactory) -> Path:
         for take in range(2)
     }
     _zip(folder / "free-spoken-digit-dataset-master.zip", digits)
+    sounds = {
+        # The content of a file, not its name, tells how it is coded.
+        f"ESC-10-master/{name}": _wav(_samples(name, 16000))
+        for name in ("001 - Dog bark/1-100032-A.ogg", "010 - Fire crackling/5-215658-B.ogg")
+    }
+    _zip(folder / "ESC-10-master.zip", {**sounds, "ESC-10-master/README.md": b"read me"})
     return folder
 
 
@@ -437,6 +443,18 @@ def test_fsdd_is_read_from_its_archive_or_from_its_folder(
     assert len(archived.recordings) == 60
     pd.testing.assert_frame_equal(archived.recordings, by_hand.recordings)
     np.testing.assert_array_equal(archived.waveforms, by_hand.waveforms)
+
+
+def test_names_of_esc10_give_the_sound_its_source_and_the_published_fold(
+    archives: Path, tmp_path: Path
+) -> None:
+    recordings = _ingested(archives, tmp_path, _corpus("esc10", 16000)).recordings
+
+    columns = recordings[["event", "published_fold", "clip", "take", "kind"]].to_numpy().tolist()
+    assert sorted(columns) == [
+        ["Dog bark", "1", "100032", "A", "event"],
+        ["Fire crackling", "5", "215658", "B", "event"],
+    ]
 
 
 @pytest.mark.parametrize("name", ["slr28", "real_and_simulated"])
