@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from record import record_speed, speed_row
 
-from disentangled_audio.models.svm import CalibratedSvm, Rows, fit_svm, search_svm
+from disentangled_audio.models.svm import CalibratedSvm, Rows, fit_svm
+from disentangled_audio.models.svm_search import grouped_folds, search_svm
 from disentangled_audio.parameters import SvmParameters
 
 N_CLASSES, N_CLUSTERS, N_FEATURES, NOISE = 3, 12, 60, 1.5
@@ -35,7 +36,7 @@ def report(
     """Print and return accuracy on rows of another draw, and seconds to fit."""
     unseen = rows_of(5000, seed=2)
     start = perf_counter()
-    fitted = CalibratedSvm(fit_svm(rows, chosen, n_landmarks=n_landmarks), temperature=1.0)
+    fitted = CalibratedSvm(fit_svm(rows, chosen, n_landmarks=n_landmarks), 1.0, len(rows))
     trained = perf_counter()
     accuracy = np.mean(fitted.predict(unseen.features) == unseen.target)
     predicted = perf_counter()
@@ -55,7 +56,9 @@ def report(
 if __name__ == "__main__":
     few, many = rows_of(5000, seed=1), rows_of(50_000, seed=1)
     start = perf_counter()
-    chosen = search_svm(few, PARAMETERS, seed=0)
+    searched = few[np.arange(PARAMETERS.max_search_rows)]
+    folds = grouped_folds(searched, PARAMETERS.inner_folds, seed=0)
+    chosen = search_svm(searched, folds, PARAMETERS)
     print(
         f"chosen on {PARAMETERS.max_search_rows:,d} rows: {chosen}, {perf_counter() - start:.1f} s"
     )

@@ -14,10 +14,6 @@ def _truth(n_rows: int = 120) -> np.ndarray:
     return np.array(CLASSES, dtype=object)[np.arange(n_rows) % 3]
 
 
-def _groups(n_rows: int = 120, n_groups: int = 4) -> np.ndarray:
-    return np.array([f"g{row % n_groups}" for row in range(n_rows)], dtype=object)
-
-
 def _member(right: np.ndarray, confidence: float = 0.8) -> np.ndarray:
     """Says the true class with this confidence where it is right, the next one elsewhere."""
     column = (np.arange(len(right)) + ~right) % 3
@@ -35,7 +31,7 @@ def _noise() -> np.ndarray:
 
 
 def _fit(members: dict[str, np.ndarray], **settings: float) -> ProbabilityFusion:
-    return ProbabilityFusion(**settings).fit(members, _truth(), _groups(), CLASSES)
+    return ProbabilityFusion(**settings).fit(members, _truth(), CLASSES)
 
 
 def test_a_poor_member_does_no_harm() -> None:
@@ -60,7 +56,7 @@ def test_a_random_member_does_no_harm() -> None:
 
 @pytest.mark.parametrize("n_members", [1, 2, 3])
 def test_weights_are_a_mean(n_members: int) -> None:
-    members = {f"m{number}": _good(0.5 + number / 10) for number in range(n_members)}
+    members = {f"m{number}": _good(0.7 + number / 10) for number in range(n_members)}
 
     fused = _fit(members)
 
@@ -76,26 +72,46 @@ def test_equal_members_have_equal_weights(n_members: int) -> None:
     np.testing.assert_allclose(fused.weights_, 1 / n_members)
 
 
-def test_members_weigh_as_their_odds_drawn_towards_chance_by_one_group() -> None:
-    # Right in 30 of 40 rows of each class, and in 20 of 40; four groups.
+def test_members_weigh_as_their_odds() -> None:
+    # Right in 30 of 40 rows of each class, and in 28 of 40.
     place = np.arange(120) // 3
-    members = {"three": _member(place % 4 != 0), "half": _member(place % 2 == 0)}
+    members = {"three": _member(place % 4 != 0), "some": _member(place % 10 < 7)}
 
     fused = _fit(members)
 
-    shrunk = [(4 * accuracy + 1 / 3) / 5 for accuracy in (0.75, 0.5)]
-    odds = np.log([2 * accuracy / (1 - accuracy) for accuracy in shrunk])
+    errors = [(120 * error + 1) / 122 for error in (0.25, 0.3)]
+    odds = np.log([2 * (1 - error) / error for error in errors])
     np.testing.assert_allclose(fused.weights_, odds / odds.sum())
 
 
-def test_fewer_groups_make_weights_more_even() -> None:
-    members = {"good": _good(0.95), "fair": _good(0.6)}
-    many, one = (
-        ProbabilityFusion().fit(members, _truth(), _groups(n_groups=n), CLASSES).weights_
-        for n in (20, 1)
-    )
+def test_members_of_one_source_share_the_vote_of_the_best() -> None:
+    place = np.arange(120) // 3
+    members = {
+        "codes": _member(place % 10 < 7),
+        "network": _member(place % 4 != 0),
+        "other": _member(place % 4 != 1),
+    }
 
-    assert many[0] > one[0] > 0.5
+    fused = ProbabilityFusion(sources={"codes": "network"}).fit(members, _truth(), CLASSES)
+
+    codes, network, other = fused.weights_
+    assert codes + network == pytest.approx(other)
+    assert codes < network
+    # A twin of a member changes nothing.
+    twins = members | {"twin": members["other"]}
+    shared = {"codes": "network", "twin": "other"}
+    with_twin = ProbabilityFusion(sources=shared).fit(twins, _truth(), CLASSES)
+    np.testing.assert_allclose(with_twin.predict_proba(twins), fused.predict_proba(members))
+
+
+@pytest.mark.parametrize(
+    ("share", "is_silent"), [(0.5, True), (0.75, True), (0.85, False), (0.95, False)]
+)
+def test_a_member_far_behind_the_best_is_silent(share: float, is_silent: bool) -> None:
+    place = np.arange(120) // 3
+    members = {"best": _member(place % 20 != 0), "other": _member(place % 20 < 20 * share)}
+
+    assert (_fit(members).weights_[1] == 0) == is_silent
 
 
 def test_a_member_no_better_than_chance_has_no_weight() -> None:
@@ -158,7 +174,7 @@ def test_an_overconfident_member_is_flattened_and_a_shy_one_is_left_alone() -> N
 
 
 def test_members_are_known_by_name_and_not_by_order() -> None:
-    members = {"good": _good(), "fair": _good(0.6)}
+    members = {"good": _good(), "fair": _good(0.8)}
     fused = _fit(members)
 
     np.testing.assert_array_equal(
@@ -168,12 +184,12 @@ def test_members_are_known_by_name_and_not_by_order() -> None:
 
 def test_columns_follow_the_given_classes_in_any_order() -> None:
     order = [2, 0, 1]
-    members = {"good": _good(), "fair": _good(0.6)}
+    members = {"good": _good(), "fair": _good(0.8)}
     turned = {name: values[:, order] for name, values in members.items()}
     names = [CLASSES[column] for column in order]
 
     sorted_columns = _fit(members)
-    other_columns = ProbabilityFusion().fit(turned, _truth(), _groups(), names)
+    other_columns = ProbabilityFusion().fit(turned, _truth(), names)
 
     np.testing.assert_allclose(other_columns.temperatures_, sorted_columns.temperatures_)
     np.testing.assert_allclose(other_columns.weights_, sorted_columns.weights_)
@@ -198,7 +214,7 @@ def _where(probabilities: np.ndarray, applies: np.ndarray) -> np.ndarray:
 
 
 def test_members_that_apply_share_the_weight_of_one_that_does_not() -> None:
-    members = {"good": _good(), "fair": _good(0.6), "some": _good(0.7)}
+    members = {"good": _good(), "fair": _good(0.8), "some": _good(0.7)}
     fused = _fit(members)
     applies = np.arange(120) < 60
     partly = members | {"some": _where(members["some"], applies)}
@@ -216,16 +232,14 @@ def test_a_member_is_judged_on_the_rows_that_it_applies_to() -> None:
     applies = np.arange(120) % 2 == 0
     partly = _where(_good(), applies)
     half = _fit({"some": partly, "noise": _noise()})
-    of_those = ProbabilityFusion().fit(
-        {"some": partly[applies]}, _truth()[applies], _groups()[applies], CLASSES
-    )
+    of_those = ProbabilityFusion().fit({"some": partly[applies]}, _truth()[applies], CLASSES)
 
     assert half.temperatures_[0] == pytest.approx(of_those.temperatures_[0])
     assert np.isfinite(half.predict_proba({"some": partly, "noise": _noise()})).all()
 
 
 def test_rows_to_which_no_member_applies_get_equal_probabilities() -> None:
-    fused = _fit({"good": _good(), "fair": _good(0.6)})
+    fused = _fit({"good": _good(), "fair": _good(0.8)})
     nothing = np.full((2, 3), np.nan)
 
     found = fused.predict_proba({"good": nothing, "fair": nothing})

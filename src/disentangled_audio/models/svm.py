@@ -2,38 +2,23 @@
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from joblib import Parallel, delayed
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.kernel_approximation import Nystroem
-from sklearn.metrics.pairwise import euclidean_distances
-from sklearn.model_selection import StratifiedGroupKFold
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC, LinearSVC
 from threadpoolctl import threadpool_limits
 
-from disentangled_audio.models.calibration import (
-    MAX_TEMPERATURE,
-    doubt_after,
-    fit_temperature,
-    scaled_probabilities,
-)
+from disentangled_audio.models.calibration import doubt_after, scaled_probabilities
 from disentangled_audio.models.intercepts import centre_intercepts
-from disentangled_audio.parameters import SvmParameters
 
 # Rows that are predicted at once; limits the memory for their kernel.
 _PREDICTED_ROWS = 8192
-
-# Indices of the fitted and of the held-out rows.
-Fold = tuple[NDArray[np.intp], NDArray[np.intp]]
-# Balanced accuracies that differ by less are equal but for rounding.
-_SAME = 1e-9
 
 
 @dataclass(frozen=True)
@@ -56,14 +41,6 @@ class Rows:
 
     def __len__(self) -> int:
         return len(self.target)
-
-
-@dataclass(frozen=True)
-class Copies:
-    """Altered copies of rows, with the index of the row that each was made from."""
-
-    rows: Rows
-    origin: NDArray[np.intp]
 
 
 def has_features(features: NDArray[np.float64]) -> NDArray[np.bool_]:
@@ -102,7 +79,7 @@ class CalibratedSvm(ClassifierMixin, BaseEstimator):
         probabilities = np.full((len(features), len(self.classes_)), np.nan)
         known = has_features(features)
         if known.any():
-            logits = _logits(self.svm, features[known])
+            logits = logits_of(self.svm, features[known])
             doubt = doubt_after(self.n_calibrated)
             probabilities[known] = scaled_probabilities(logits, self.temperature, doubt)
         return probabilities
@@ -110,193 +87,6 @@ class CalibratedSvm(ClassifierMixin, BaseEstimator):
     def predict(self, features: NDArray[np.float64]) -> NDArray[Any]:
         """Most probable class of each row; every row must have features."""
         return self.classes_[self.predict_proba(features).argmax(axis=1)]
-
-
-def grouped_folds(rows: Rows, n_folds: int, seed: int) -> list[Fold]:
-    """Folds over groups, without those that fit no row of some class.
-
-    Parameters
-    ----------
-    rows : Rows
-    n_folds : int
-        At most; there are no more folds than groups.
-    seed : int
-
-    Returns
-    -------
-    list of (n_fitted,), (n_held_out,)
-        Indices of rows; empty if some class has a single group.
-    """
-    # scikit-learn refuses more folds than the largest class has rows.
-    largest_class = np.unique(rows.target, return_counts=True)[1].max()
-    n_possible = min(n_folds, len(np.unique(rows.group)), largest_class)
-    if n_possible < 2:
-        return []
-    splitter = StratifiedGroupKFold(n_possible, shuffle=True, random_state=seed)
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="The least populated class")
-        folds = list(splitter.split(rows.features, rows.target, rows.group))
-    classes = set(rows.target)
-    return [fold for fold in folds if set(rows.target[fold[0]]) == classes]
-
-
-def search_svm(rows: Rows, folds: list[Fold], parameters: SvmParameters) -> dict[str, float]:
-    """Choose C and gamma by their balanced accuracy on held-out rows.
-
-    Differences between good candidates are mostly chance. So of all candidates that are not worse
-    than the best by more than one standard error of the difference, the one with the widest kernel
-    (smallest gamma) is chosen, then the one with the largest C. A wide kernel is the smoother
-    choice: a narrow one may be as good on recordings like those of the training, and then fail on
-    others, such as those at another distance from the microphone.
-
-    Parameters
-    ----------
-    rows : Rows
-    folds : list of (n_fitted,), (n_held_out,)
-    parameters : SvmParameters
-
-    Returns
-    -------
-    dict
-        `C` and `gamma`.
-
-    References
-    ----------
-    Breiman et al. (1984), "Classification and regression trees", 3.4.3, the one standard error
-    rule.
-    """
-    # After standardisation, scikit-learn's gamma="scale" is 1 / n_features.
-    gammas = [scale / rows.features.shape[1] for scale in parameters.gamma_scale]
-    # BLAS threads within workers make the search ten times slower on two cores.
-    with threadpool_limits(1):
-        hits = Parallel(parameters.n_jobs)(
-            delayed(_fold_hits)(rows, fit, held_out, parameters.C, gammas)
-            for fit, held_out in folds
-        )
-    judged = np.concatenate([held_out for _, held_out in folds])
-    scores = _scores_by_group(np.concatenate(hits), rows[judged])
-    row, column = _smoothest_of_best(scores)
-    return {"C": parameters.C[row], "gamma": gammas[column]}
-
-
-def _fold_hits(
-    rows: Rows,
-    fit: NDArray[np.integer],
-    held_out: NDArray[np.integer],
-    C: list[float],
-    gammas: list[float],
-) -> NDArray[np.bool_]:
-    """Whether each held-out row is recognised, (n_held_out, n_C, n_gammas).
-
-    All candidates share one distance matrix from BLAS, which is six times faster than libsvm's own
-    kernel for hundreds of features and twice as fast for tens.
-    """
-    target = rows.target[fit]
-    hits = np.empty((len(held_out), len(C), len(gammas)), dtype=bool)
-    with threadpool_limits(1):
-        scaler = StandardScaler().fit(rows.features[fit])
-        inside, outside = (scaler.transform(rows.features[part]) for part in (fit, held_out))
-        between_rows = euclidean_distances(inside, squared=True)
-        to_held_out = euclidean_distances(outside, inside, squared=True)
-        for column, gamma in enumerate(gammas):
-            kernel, held_out_kernel = np.exp(-gamma * between_rows), np.exp(-gamma * to_held_out)
-            for row, weight in enumerate(C):
-                svm = SVC(C=weight, kernel="precomputed", class_weight="balanced", cache_size=500)
-                centre_intercepts(svm.fit(kernel, target), kernel, target)
-                hits[:, row, column] = svm.predict(held_out_kernel) == rows.target[held_out]
-    return hits
-
-
-def _scores_by_group(hits: NDArray[np.bool_], rows: Rows) -> NDArray[np.float64]:
-    """Part of each group and class in the balanced accuracy of each candidate; they add up to it.
-
-    The rows of a group and class are alike, and so are the answers to them: they count as one.
-    """
-    _, of_class, in_class = np.unique(rows.target, return_inverse=True, return_counts=True)
-    weight = 1 / (in_class[of_class] * len(in_class))
-    _, of_group = np.unique(rows.group, return_inverse=True)
-    _, unit = np.unique(of_group * len(in_class) + of_class, return_inverse=True)
-    scores = np.zeros((unit.max() + 1, *hits.shape[1:]))
-    np.add.at(scores, unit, weight[:, None, None] * hits)
-    return scores
-
-
-def _smoothest_of_best(scores: NDArray[np.float64]) -> tuple[int, int]:
-    """Row and column of the chosen candidate, from its parts (n_parts, n_C, n_gammas)."""
-    total = scores.sum(axis=0)
-    best = np.unravel_index(total.argmax(), total.shape)
-    loss = scores[(slice(None), *best)][:, None, None] - scores
-    n_parts = len(scores)
-    error = np.sqrt(n_parts) * loss.std(axis=0, ddof=min(1, n_parts - 1))
-    rows, columns = np.nonzero(loss.sum(axis=0) <= error + _SAME)
-    chosen = np.lexsort((-rows, columns))[0]
-    return int(rows[chosen]), int(columns[chosen])
-
-
-def fit_calibrated(
-    rows: Rows,
-    is_training: NDArray[np.bool_],
-    parameters: SvmParameters,
-    seed: int,
-    *,
-    copies: Copies | None = None,
-    learned: Rows | None = None,
-) -> tuple[CalibratedSvm, CalibratedSvm]:
-    """Choose settings, calibrate, and refit to all rows.
-
-    Parameters
-    ----------
-    rows : Rows
-        Training and validation rows.
-    is_training : (n_rows,)
-    parameters : SvmParameters
-        Of more than `max_search_rows` rows, a random part chooses the settings, and the validation
-        rows alone calibrate.
-    seed : int
-    copies : Copies, optional
-        Additional rows to fit.
-    learned : Rows, optional
-        The same rows with features that were also learned from the validation rows, for the refit.
-        Those of `rows` then were learned from the training rows, which judge nothing.
-
-    Returns
-    -------
-    CalibratedSvm, CalibratedSvm
-        Fitted to the training rows, and refitted to all rows with the same settings and
-        temperature.
-    """
-    training, validation = np.flatnonzero(is_training), np.flatnonzero(~is_training)
-    split = (training, validation)
-    own = _sample(training, parameters.max_search_rows, seed)
-    searched = [(own, _sample(validation, parameters.max_search_rows, seed))]
-    if learned is None:
-        folds = grouped_folds(rows[own], parameters.inner_folds, seed)
-        searched += [(own[fitted], own[held_out]) for fitted, held_out in folds]
-    chosen = search_svm(rows, searched, parameters)
-    n_fitted = len(rows) + (0 if copies is None else len(copies.rows))
-    # All fits are exact or all approximate, since they share a temperature.
-    n_landmarks = parameters.n_landmarks if n_fitted > parameters.max_exact_rows else None
-
-    def fit(own: Rows, index: NDArray[np.intp]) -> Pipeline:
-        fitted = own[index]
-        if copies is not None:
-            fitted += copies.rows[np.isin(copies.origin, index)]
-        return fit_svm(fitted, chosen, n_landmarks, seed)
-
-    judge = fit(rows, training)
-    folds = []
-    if learned is None and len(training) <= parameters.max_search_rows:
-        folds = grouped_folds(rows, parameters.inner_folds, seed)
-    svms = [fit(rows, fitted) for fitted, _ in folds] if folds else [judge]
-    held_out = [index for _, index in folds or [split]]
-    logits = [_logits(svm, rows.features[index]) for svm, index in zip(svms, held_out, strict=True)]
-    truth = np.searchsorted(judge.classes_, rows.target[np.concatenate(held_out)])
-    temperature = fit_temperature(np.concatenate(logits), truth, MAX_TEMPERATURE)
-    final = fit(rows if learned is None else learned, np.arange(len(rows)))
-    return (
-        CalibratedSvm(judge, temperature, len(truth)),
-        CalibratedSvm(final, temperature, len(truth)),
-    )
 
 
 def fit_svm(
@@ -345,7 +135,8 @@ def _approximate_svm(chosen: dict[str, float], n_landmarks: int, seed: int) -> P
     )
 
 
-def _logits(svm: Pipeline, features: NDArray[np.float64]) -> NDArray[np.float64]:
+def logits_of(svm: Pipeline, features: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Decision values of the classes, (n_rows, n_classes)."""
     values = np.concatenate(
         [
             svm.decision_function(features[first : first + _PREDICTED_ROWS])
@@ -354,9 +145,3 @@ def _logits(svm: Pipeline, features: NDArray[np.float64]) -> NDArray[np.float64]
     )
     # Two classes give one column: the margin of the second.
     return np.stack([-values, values], axis=1) if values.ndim == 1 else values
-
-
-def _sample(rows: NDArray[np.intp], max_rows: int, seed: int) -> NDArray[np.intp]:
-    if len(rows) <= max_rows:
-        return rows
-    return np.random.default_rng(seed).choice(rows, max_rows, replace=False)

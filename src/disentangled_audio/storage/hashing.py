@@ -34,13 +34,9 @@ _SOURCES = {
     ),
     # What turns features and a trained network into the predictions of a fold.
     "classifiers": (
-        *("models/bank.py", "models/svm.py", "models/intercepts.py", "models/absent.py"),
-        *(
-            "models/calibration.py",
-            "models/fusion.py",
-            "models/tables.py",
-            "models/decay_features.py",
-        ),
+        *("models/bank.py", "models/svm.py", "models/svm_search.py", "models/intercepts.py"),
+        *("models/absent.py", "models/calibration.py", "models/fusion.py"),
+        *("models/tables.py", "models/decay_features.py"),
         *("evaluation/scores/pooling.py", "evaluation/scores/recall.py"),
         "pipelines/svm_classification/nodes.py",
     ),

@@ -69,7 +69,7 @@ def test_each_fold_has_its_rows():
 def test_the_fusion_is_fitted_on_validation_rows_alone():
     calls = []
 
-    def refit(validation, target, group, classes, test):
+    def refit(validation, target, classes, test):
         calls.append(list(validation))
         # Every member is right on the validation rows and wrong on the test rows.
         for member_seen, member_unseen in zip(validation.values(), test.values(), strict=True):
@@ -115,7 +115,7 @@ def test_one_member_has_no_ablation():
 def test_a_class_that_the_fold_lacks_is_not_fused():
     rows = pd.concat([member("svm", ALL), member("cnn", ALL)]).assign(p_c=np.nan)
 
-    def refit(validation, target, group, classes, test):
+    def refit(validation, target, classes, test):
         assert classes == ["b", "a"]
         return mean_of_members(validation, target, group, classes, test)
 

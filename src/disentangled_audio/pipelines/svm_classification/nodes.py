@@ -81,7 +81,8 @@ def _train(
     that its members have not seen. The refit keeps the temperature, is saved, and predicts all
     other rows. Augmented rows are only used to fit.
     """
-    from disentangled_audio.models.svm import Rows, fit_calibrated, has_features
+    from disentangled_audio.models.svm import Rows, has_features
+    from disentangled_audio.models.svm_search import fit_calibrated
 
     values = member.values(features)
     first = values if provisional is None else member.values(provisional)
@@ -120,7 +121,8 @@ def _check_known(training: Any, validation: Any, classes: list[str]) -> None:
 
 
 def _copies(augmented: pd.DataFrame, fitted: pd.DataFrame) -> Any:
-    from disentangled_audio.models.svm import Copies, Rows
+    from disentangled_audio.models.svm import Rows
+    from disentangled_audio.models.svm_search import Copies
 
     origin = pd.Index(fitted["recording_id"]).get_indexer(augmented["recording_id"])
     target, group = (fitted[name].to_numpy(dtype=object)[origin] for name in ("target", "group"))
