@@ -223,9 +223,9 @@ def _estimators() -> dict[str, BaseEstimator]:
     members = {name: rng.dirichlet([1, 1, 1], 60) for name in ("svm", "cnn")}
     every = np.ones(60, dtype=bool)
     fitted = {
-        "svm": CalibratedSvm(fit_svm(rows, chosen), 0.5, 60),
-        "svm of two classes": CalibratedSvm(fit_svm(rows[target != "yew"], chosen), 0.5, 60),
-        "approximate svm": CalibratedSvm(fit_svm(rows, chosen, n_landmarks=9), 0.5, 60),
+        "svm": CalibratedSvm(fit_svm(rows, chosen), 0.5, 60, 3.0),
+        "svm of two classes": CalibratedSvm(fit_svm(rows[target != "yew"], chosen), 0.5, 60, 3.0),
+        "approximate svm": CalibratedSvm(fit_svm(rows, chosen, n_landmarks=9), 0.5, 60, 3.0),
         "hybrid": ProbabilityFusion(sources={"cnn": "svm"}).fit(
             members, target, ["ash", "oak", "yew"]
         ),
@@ -442,7 +442,7 @@ def test_an_svm_may_share_arrays(tmp_path: Path) -> None:
     target = np.array([f"class {row % 12}" for row in range(2400)], dtype=object)
     rows = Rows(rng.normal(size=(2400, 2)), target, target)
     dataset = SkopsDataset(filepath=str(tmp_path / "a.skops"))
-    dataset.save(CalibratedSvm(fit_svm(rows, {"C": 1.0, "gamma": 0.3}), 0.5, 60))
+    dataset.save(CalibratedSvm(fit_svm(rows, {"C": 1.0, "gamma": 0.3}), 0.5, 60, 3.0))
     assert dataset.load().svm[-1].dual_coef_.shape[0] == 11
 
 

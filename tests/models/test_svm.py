@@ -7,7 +7,7 @@ import pytest
 
 from disentangled_audio.models import svm
 from disentangled_audio.models.calibration import fit_temperature
-from disentangled_audio.models.svm import CalibratedSvm, Rows, fit_svm, logits_of
+from disentangled_audio.models.svm import CalibratedSvm, Rows, fit_svm, logits_and_distances
 
 CHOSEN = {"C": 3.0, "gamma": 0.25}
 
@@ -19,8 +19,8 @@ def _calibrated(rows: Rows, seen: Rows, chosen: dict[str, float] = CHOSEN) -> Ca
 
 def _on_rows(fitted: Any, seen: Rows) -> CalibratedSvm:
     truth = np.searchsorted(fitted.classes_, seen.target)
-    temperature = fit_temperature(logits_of(fitted, seen.features), truth, 20.0)
-    return CalibratedSvm(fitted, temperature, len(seen))
+    logits, distance = logits_and_distances(fitted, seen.features)
+    return CalibratedSvm(fitted, fit_temperature(logits, truth, 20.0), len(seen), distance.max())
 
 
 def _blobs(names: list[str], n_groups: int = 5, rows_per_group: int = 8, seed: int = 0) -> Rows:
@@ -134,12 +134,28 @@ def test_rows_predicted_piece_by_piece_are_those_predicted_at_once(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     rows = _blobs(["a", "b", "c"])
-    fitted = CalibratedSvm(fit_svm(rows, CHOSEN, n_landmarks=30), 1.0, len(rows))
+    fitted = CalibratedSvm(fit_svm(rows, CHOSEN, n_landmarks=30), 1.0, len(rows), 1.0)
     at_once = fitted.predict_proba(rows.features)
 
     monkeypatch.setattr(svm, "_PREDICTED_ROWS", 7)
 
     np.testing.assert_allclose(fitted.predict_proba(rows.features), at_once, atol=1e-12)
+
+
+@pytest.mark.parametrize("n_landmarks", [None, 30])
+def test_a_row_far_from_all_fitted_ones_is_less_certain(n_landmarks: int | None) -> None:
+    rows = _blobs(["a", "b"])
+    fitted = fit_svm(rows, {"C": 3.0, "gamma": 1e-4}, n_landmarks)
+    calibrated = _on_rows(fitted, _blobs(["a", "b"], seed=1))
+    # Ever further along the line from one class to the other.
+    direction = np.array([-6.0, 6.0, 0.0, 0.0])
+    line = np.array([[0.0, 6.0, 0.0, 0.0]]) + np.linspace(0, 20, 11)[:, np.newaxis] * direction
+
+    confidence = calibrated.predict_proba(line).max(axis=1)
+
+    assert (calibrated.predict(line) == "b").all()
+    assert (np.diff(confidence[2:]) < 0).all()
+    assert confidence[-1] < 0.6 < 0.9 < confidence[0]
 
 
 def test_rows_without_features_have_no_probabilities() -> None:

@@ -221,9 +221,10 @@ def test_validation_rows_change_only_what_they_may(fitted: dict[str, Any]) -> No
         "validation_history",
         # The epoch that is kept, and with it the codes.
         "provisional_disentangler",
-        # Refits take validation rows in; the choices before them did not see them.
+        # Validation rows judge the settings of SVMs, and refits take them in.
         "disentangler",
         "refit_history",
+        "svm_choice",
         "svm",
         "code_svm",
         "mel_svm",

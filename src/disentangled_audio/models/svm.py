@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.kernel_approximation import Nystroem
+from sklearn.metrics.pairwise import euclidean_distances
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC, LinearSVC
@@ -51,6 +52,10 @@ def has_features(features: NDArray[np.float64]) -> NDArray[np.bool_]:
 class CalibratedSvm(ClassifierMixin, BaseEstimator):
     """A fitted SVM with calibrated probabilities.
 
+    A row that lies further from the fitted rows than is usual gets less certain probabilities: its
+    temperature grows with the square of the distance, since far from all support vectors an RBF
+    kernel says nothing.
+
     Parameters
     ----------
     svm : Pipeline
@@ -58,12 +63,17 @@ class CalibratedSvm(ClassifierMixin, BaseEstimator):
     temperature : float
     n_calibrated : int
         Number of recordings that the temperature is based on; they limit the confidence.
+    usual_distance : float
+        Distance to the nearest support vector that new recordings seldom exceed.
     """
 
-    def __init__(self, svm: Pipeline, temperature: float, n_calibrated: int) -> None:
+    def __init__(
+        self, svm: Pipeline, temperature: float, n_calibrated: int, usual_distance: float
+    ) -> None:
         self.svm = svm
         self.temperature = temperature
         self.n_calibrated = n_calibrated
+        self.usual_distance = usual_distance
 
     @property
     def classes_(self) -> NDArray[Any]:
@@ -79,9 +89,13 @@ class CalibratedSvm(ClassifierMixin, BaseEstimator):
         probabilities = np.full((len(features), len(self.classes_)), np.nan)
         known = has_features(features)
         if known.any():
-            logits = logits_of(self.svm, features[known])
-            doubt = doubt_after(self.n_calibrated)
-            probabilities[known] = scaled_probabilities(logits, self.temperature, doubt)
+            logits, distance = logits_and_distances(self.svm, features[known])
+            excess = np.maximum(distance / self.usual_distance, 1.0)
+            probabilities[known] = scaled_probabilities(
+                logits / np.square(excess)[:, np.newaxis],
+                self.temperature,
+                doubt_after(self.n_calibrated),
+            )
         return probabilities
 
     def predict(self, features: NDArray[np.float64]) -> NDArray[Any]:
@@ -135,13 +149,22 @@ def _approximate_svm(chosen: dict[str, float], n_landmarks: int, seed: int) -> P
     )
 
 
-def logits_of(svm: Pipeline, features: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Decision values of the classes, (n_rows, n_classes)."""
-    values = np.concatenate(
-        [
-            svm.decision_function(features[first : first + _PREDICTED_ROWS])
-            for first in range(0, len(features), _PREDICTED_ROWS)
-        ]
-    )
+def logits_and_distances(
+    svm: Pipeline, features: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Decision values of the classes, (n_rows, n_classes), and distances to the fitted rows.
+
+    The distance, (n_rows,), is that to the nearest support vector or landmark, in standard
+    deviations.
+    """
+    scaler, machine = svm[0], svm[-1]
+    anchors = machine.support_vectors_ if len(svm) == 2 else svm[1].components_
+    parts = []
+    for first in range(0, len(features), _PREDICTED_ROWS):
+        part = features[first : first + _PREDICTED_ROWS]
+        nearest = euclidean_distances(scaler.transform(part), anchors).min(axis=1)
+        parts.append((svm.decision_function(part), nearest))
+    values, distance = (np.concatenate(found) for found in zip(*parts, strict=True))
     # Two classes give one column: the margin of the second.
-    return np.stack([-values, values], axis=1) if values.ndim == 1 else values
+    logits = np.stack([-values, values], axis=1) if values.ndim == 1 else values
+    return logits, distance

@@ -17,13 +17,20 @@ from threadpoolctl import threadpool_limits
 
 from disentangled_audio.models.calibration import MAX_TEMPERATURE, fit_temperature
 from disentangled_audio.models.intercepts import centre_intercepts
-from disentangled_audio.models.svm import CalibratedSvm, Rows, fit_svm, logits_of
+from disentangled_audio.models.svm import (
+    CalibratedSvm,
+    Rows,
+    fit_svm,
+    logits_and_distances,
+)
 from disentangled_audio.parameters import SvmParameters
 
 # Indices of the fitted and of the held-out rows.
 Fold = tuple[NDArray[np.intp], NDArray[np.intp]]
 # Balanced accuracies that differ by less are equal but for rounding.
 _SAME = 1e-9
+# Share of the held-out rows whose distance to the fitted rows counts as usual.
+_USUAL = 0.95
 
 
 @dataclass(frozen=True)
@@ -90,16 +97,19 @@ def fit_calibrated(
         folds = grouped_folds(rows, parameters.inner_folds, seed)
     svms = [fit(rows, fitted) for fitted, _ in folds] if folds else [judge]
     held_out = [index for _, index in folds or [split]]
-    logits = [
-        logits_of(svm, rows.features[index]) for svm, index in zip(svms, held_out, strict=True)
+    judged = [
+        logits_and_distances(svm, rows.features[index])
+        for svm, index in zip(svms, held_out, strict=True)
     ]
+    logits, distance = (np.concatenate(found) for found in zip(*judged, strict=True))
     truth = np.searchsorted(judge.classes_, rows.target[np.concatenate(held_out)])
-    temperature = fit_temperature(np.concatenate(logits), truth, MAX_TEMPERATURE)
-    final = fit(rows if learned is None else learned, np.arange(len(rows)))
-    return (
-        CalibratedSvm(judge, temperature, len(truth)),
-        CalibratedSvm(final, temperature, len(truth)),
+    calibration = (
+        fit_temperature(logits, truth, MAX_TEMPERATURE),
+        len(truth),
+        max(float(np.quantile(distance, _USUAL)), np.finfo(np.float64).tiny),
     )
+    final = fit(rows if learned is None else learned, np.arange(len(rows)))
+    return CalibratedSvm(judge, *calibration), CalibratedSvm(final, *calibration)
 
 
 def grouped_folds(rows: Rows, n_folds: int, seed: int) -> list[Fold]:
