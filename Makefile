@@ -6,7 +6,8 @@ INSTALLED := .venv/.installed
 # What MLflow needs on top, and its older versions of what .venv has, are kept apart from it.
 TRACKING := .venv-tracking
 
-.PHONY: run test test-slow coverage test-tracking fuzz install lint viz docs docs-serve prune clean help
+.PHONY: run test test-slow coverage test-tracking fuzz install lint viz docs docs-serve check-results
+.PHONY: prune clean help
 
 run: install ## the default pipeline on the simulated twin; prints where the results are
 	$(BIN)/kedro run
@@ -44,6 +45,10 @@ docs: install ## the documentation, as a site in build/docs
 
 docs-serve: docs ## the same, on http://localhost:8000
 	$(BIN)/python -m http.server --bind 127.0.0.1 --directory build/docs 8000
+
+# make check-results ROW=rooms
+check-results: install ## trains a ROW of the results table again; fails if its scores differ
+	$(BIN)/python benchmarks/record_results.py --check $(or $(ROW),$(error name the row: make $@ ROW=rooms))
 
 # make prune KEEP=5 YES=1
 KEEP ?= 3

@@ -66,6 +66,28 @@ def control_row(runs: list[SeedRun]) -> dict[str, Any]:
     return {key: value for key, value in row.items() if value is not None}
 
 
+def rows_of(runs: list[SeedRun]) -> list[dict[str, Any]]:
+    """Scores of all models, then of the best control."""
+    names = runs[0].metrics["models"]
+    return [*(model_row(runs, name) for name in names), control_row(runs)]
+
+
+def record_scores(env: str, params: list[str], seeds: list[int], *, again: bool = False) -> None:
+    """Print and record the scores of one protocol."""
+    runs = [seed_run(env, params, seed, again=again) for seed in seeds]
+    metrics, rows = runs[0].metrics, rows_of(runs)
+    print(markdown_table(rows))
+    record(
+        "scores",
+        title_of(metrics),
+        rows,
+        command=command_of("fold_scores.py", env, params, seeds),
+        recordings=recordings_of(metrics),
+        seeds=seeds,
+        revision=revisions_of(runs),
+    )
+
+
 def parser() -> argparse.ArgumentParser:
     """The options of the command line."""
     options = argparse.ArgumentParser(
@@ -78,25 +100,6 @@ def parser() -> argparse.ArgumentParser:
     return options
 
 
-def main() -> None:
-    """Print and record the scores of one protocol."""
-    options = parser().parse_args()
-    runs = [
-        seed_run(options.env, options.params, seed, again=options.again) for seed in options.seeds
-    ]
-    metrics = runs[0].metrics
-    rows = [model_row(runs, name) for name in metrics["models"]] + [control_row(runs)]
-    print(markdown_table(rows))
-    record(
-        "scores",
-        title_of(metrics),
-        rows,
-        command=command_of("fold_scores.py", options.env, options.params, options.seeds),
-        recordings=recordings_of(metrics),
-        seeds=options.seeds,
-        revision=revisions_of(runs),
-    )
-
-
 if __name__ == "__main__":
-    main()
+    options = parser().parse_args()
+    record_scores(options.env, options.params, options.seeds, again=options.again)

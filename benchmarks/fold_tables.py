@@ -2,8 +2,6 @@
 
 import argparse
 import json
-import logging
-import os
 import sys
 import tempfile
 from dataclasses import dataclass
@@ -15,10 +13,10 @@ import numpy as np
 import pandas as pd
 from process_tree import watched
 from record import record, title
+from seed_runs import project_context
 
 from disentangled_audio.evaluation.scores.classification import label_scores
 
-REPOSITORY = Path(__file__).parents[1]
 HEADINGS = (
     "| method | balanced accuracy | worst fold | accuracy | folds | wall s | core s | peak MB |\n"
     "|---|---|---|---|---|---|---|---|"
@@ -69,20 +67,6 @@ class FoldTables:
     simulated: bool
     title: str
     seed: int
-
-
-def project_context(env: str, params: dict[str, Any]) -> Any:
-    """Parameters and catalog, as `kedro run --env=… --params=…` sees them."""
-    # Before Kedro sets its own logging up: nothing but the tables is to be printed.
-    logging.disable(logging.INFO)
-    from kedro.framework.session import KedroSession
-    from kedro.framework.startup import bootstrap_project
-
-    bootstrap_project(REPOSITORY)
-    # Catalog paths are relative to the project.
-    os.chdir(REPOSITORY)
-    with KedroSession.create(REPOSITORY, env=env, runtime_params=params) as session:
-        return session.load_context()
 
 
 def fold_tables(env: str, protocol_name: str) -> FoldTables:

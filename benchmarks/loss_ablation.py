@@ -17,9 +17,9 @@ from typing import Any
 
 import pandas as pd
 from disentanglement_table import CONDITIONS, MARGINAL, row_of_matrix
-from fold_tables import project_context
 from omegaconf import OmegaConf
 from record import markdown_table, record, title
+from seed_runs import project_context
 
 from disentangled_audio.evaluation.splits import fold_protocols
 from disentangled_audio.parameters import (

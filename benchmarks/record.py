@@ -23,6 +23,7 @@ TITLES = {
     ("fsdd", "digit_leave_speaker_out"): "FSDD: digit, speakers held out",
     ("fsdd", "speaker_leave_digits_out"): "FSDD: speaker, digits held out",
     ("fsdd", "digit_official"): "FSDD: digit, takes 0–4 held out (official split)",
+    ("esc10", "event_by_fold"): "ESC-10: environmental sound, published folds",
     ("rvb2014_rirs", "room_by_distance"): "REVERB 2014: room, each distance held out",
     ("rvb2014_rirs", "room_near_to_far"): "REVERB 2014: room, near to far",
     ("rvb2014_rirs", "room_far_to_near"): "REVERB 2014: room, far to near",

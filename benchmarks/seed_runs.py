@@ -1,6 +1,8 @@
 """Stored cross-validations of one protocol with several seeds; those that lack are run."""
 
 import json
+import logging
+import os
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -9,9 +11,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from fold_tables import REPOSITORY, project_context
 from omegaconf import OmegaConf
-from record import title
+from record import REPOSITORY, title
 
 from disentangled_audio.runs.manifest import plain
 
@@ -40,15 +41,31 @@ class SeedRun:
     summary: dict[str, Any]
 
 
-def seed_run(env: str, params: list[str], seed: int, *, again: bool) -> SeedRun:
+def project_context(env: str, params: dict[str, Any], project: Path = REPOSITORY) -> Any:
+    """Parameters and catalog, as `kedro run --env=… --params=…` sees them."""
+    # Before Kedro sets its own logging up: nothing but the tables is to be printed.
+    logging.disable(logging.INFO)
+    from kedro.framework.session import KedroSession
+    from kedro.framework.startup import bootstrap_project
+
+    bootstrap_project(project)
+    # Catalog paths are relative to the project.
+    os.chdir(project)
+    with KedroSession.create(project, env=env, runtime_params=params) as session:
+        return session.load_context()
+
+
+def seed_run(
+    env: str, params: list[str], seed: int, *, again: bool, project: Path = REPOSITORY
+) -> SeedRun:
     """The newest stored run of this seed; it is made if there is none, or if asked."""
     given = [*params, f"seed={seed}"]
-    context = project_context(env, OmegaConf.to_container(OmegaConf.from_dotlist(given)))
+    context = project_context(env, OmegaConf.to_container(OmegaConf.from_dotlist(given)), project)
     manifest = None if again else _newest(context)
     if manifest is None:
         command = [sys.executable, "-m", "kedro", "run", f"--env={env}"]
         command += ["--pipelines=cross_validation", f"--params={','.join(given)}"]
-        subprocess.run(command, cwd=REPOSITORY, check=True, stdout=sys.stderr)
+        subprocess.run(command, cwd=project, check=True, stdout=sys.stderr)
         manifest = _newest(context)
     if manifest is None:
         raise SystemExit(
