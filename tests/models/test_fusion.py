@@ -14,6 +14,10 @@ def _truth(n_rows: int = 120) -> np.ndarray:
     return np.array(CLASSES, dtype=object)[np.arange(n_rows) % 3]
 
 
+def _groups(n_rows: int = 120, n_groups: int = 120) -> np.ndarray:
+    return np.array([f"g{row % n_groups}" for row in range(n_rows)], dtype=object)
+
+
 def _member(right: np.ndarray, confidence: float = 0.8) -> np.ndarray:
     """Says the true class with this confidence where it is right, the next one elsewhere."""
     column = (np.arange(len(right)) + ~right) % 3
@@ -31,7 +35,7 @@ def _noise() -> np.ndarray:
 
 
 def _fit(members: dict[str, np.ndarray], **settings: float) -> ProbabilityFusion:
-    return ProbabilityFusion(**settings).fit(members, _truth(), CLASSES)
+    return ProbabilityFusion(**settings).fit(members, _truth(), _groups(), CLASSES)
 
 
 def test_a_poor_member_does_no_harm() -> None:
@@ -92,7 +96,9 @@ def test_members_of_one_source_share_the_vote_of_the_best() -> None:
         "other": _member(place % 4 != 1),
     }
 
-    fused = ProbabilityFusion(sources={"codes": "network"}).fit(members, _truth(), CLASSES)
+    fused = ProbabilityFusion(sources={"codes": "network"}).fit(
+        members, _truth(), _groups(), CLASSES
+    )
 
     codes, network, other = fused.weights_
     assert codes + network == pytest.approx(other)
@@ -100,18 +106,30 @@ def test_members_of_one_source_share_the_vote_of_the_best() -> None:
     # A twin of a member changes nothing.
     twins = members | {"twin": members["other"]}
     shared = {"codes": "network", "twin": "other"}
-    with_twin = ProbabilityFusion(sources=shared).fit(twins, _truth(), CLASSES)
+    with_twin = ProbabilityFusion(sources=shared).fit(twins, _truth(), _groups(), CLASSES)
     np.testing.assert_allclose(with_twin.predict_proba(twins), fused.predict_proba(members))
 
 
 @pytest.mark.parametrize(
-    ("share", "is_silent"), [(0.5, True), (0.75, True), (0.85, False), (0.95, False)]
+    ("share", "is_silent"), [(0.5, True), (0.8, True), (0.9, False), (0.95, False)]
 )
 def test_a_member_far_behind_the_best_is_silent(share: float, is_silent: bool) -> None:
     place = np.arange(120) // 3
     members = {"best": _member(place % 20 != 0), "other": _member(place % 20 < 20 * share)}
 
     assert (_fit(members).weights_[1] == 0) == is_silent
+
+
+def test_fewer_groups_make_weights_more_even_and_fewer_members_silent() -> None:
+    place = np.arange(120) // 3
+    members = {"best": _member(place % 20 != 0), "other": _member(place % 10 < 8)}
+    many, one = (
+        ProbabilityFusion().fit(members, _truth(), _groups(n_groups=n), CLASSES).weights_
+        for n in (120, 1)
+    )
+
+    assert many[1] == 0
+    assert 0 < one[1] < one[0]
 
 
 def test_a_member_no_better_than_chance_has_no_weight() -> None:
@@ -189,7 +207,7 @@ def test_columns_follow_the_given_classes_in_any_order() -> None:
     names = [CLASSES[column] for column in order]
 
     sorted_columns = _fit(members)
-    other_columns = ProbabilityFusion().fit(turned, _truth(), names)
+    other_columns = ProbabilityFusion().fit(turned, _truth(), _groups(), names)
 
     np.testing.assert_allclose(other_columns.temperatures_, sorted_columns.temperatures_)
     np.testing.assert_allclose(other_columns.weights_, sorted_columns.weights_)
@@ -232,7 +250,9 @@ def test_a_member_is_judged_on_the_rows_that_it_applies_to() -> None:
     applies = np.arange(120) % 2 == 0
     partly = _where(_good(), applies)
     half = _fit({"some": partly, "noise": _noise()})
-    of_those = ProbabilityFusion().fit({"some": partly[applies]}, _truth()[applies], CLASSES)
+    of_those = ProbabilityFusion().fit(
+        {"some": partly[applies]}, _truth()[applies], _groups()[applies], CLASSES
+    )
 
     assert half.temperatures_[0] == pytest.approx(of_those.temperatures_[0])
     assert np.isfinite(half.predict_proba({"some": partly, "noise": _noise()})).all()

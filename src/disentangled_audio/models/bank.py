@@ -80,11 +80,13 @@ BANK = {
         "MFCC + SVM",
         "support vector machine on cepstra over time",
         "mel_features",
+        source="cepstra",
     ),
     "timbre_svm": Member(
         "Timbre + SVM",
         "support vector machine on statistics of the spectrum over the clip",
         "timbre_features",
+        source="cepstra",
     ),
     "acoustic_svm": Member(
         "Decay + SVM",

@@ -17,7 +17,7 @@ from disentangled_audio.models.calibration import (
 
 EPSILON = 1e-7
 # A member is silent with this many times the errors of the best, and this share of answers more.
-FAR_BEHIND = 3.0
+FAR_BEHIND = 2.0
 NOTICEABLE = 0.1
 
 
@@ -36,8 +36,9 @@ class ProbabilityFusion(ClassifierMixin, BaseEstimator):
     group judgmental accuracy in the presence of interdependencies"). Their formula holds for
     members that err independently. Members of one source, such as the network and the SVM on its
     codes, do not: together they have the vote of the best of them. A member that is far behind the
-    best one is silent: it makes three times as many errors, and at least a tenth of all answers
-    more.
+    best one is silent: it makes twice as many errors, and at least a tenth of all answers more.
+    Groups are the units of these error rates: with few, they are drawn towards a half, since a
+    member that leads in one group may fail in another.
 
     A member's probabilities are NaN in rows to which it does not apply, such as acoustic parameters
     for noise. The other members then share its weight in proportion to their own (equally if these
@@ -72,6 +73,7 @@ class ProbabilityFusion(ClassifierMixin, BaseEstimator):
         self,
         members: dict[str, NDArray[np.float64]],
         target: NDArray[Any],
+        group: NDArray[Any],
         classes: list[str],
     ) -> "ProbabilityFusion":
         """Choose temperatures and weights.
@@ -80,7 +82,7 @@ class ProbabilityFusion(ClassifierMixin, BaseEstimator):
         ----------
         members : dict of (n_rows, n_classes)
             Probabilities by member, columns in the order of `classes`; NaN if it does not apply.
-        target : (n_rows,)
+        target, group : (n_rows,)
         classes : list of str
 
         Raises
@@ -96,8 +98,9 @@ class ProbabilityFusion(ClassifierMixin, BaseEstimator):
         known = [applies(probabilities) for probabilities in members.values()]
         if not any(rows.any() for rows in known):
             raise ValueError(f"none of the members {', '.join(members)} applies to any row")
+        group = np.asarray(group)
         judged = [
-            (probabilities[rows], truth[rows])
+            (probabilities[rows], truth[rows], group[rows])
             for probabilities, rows in zip(members.values(), known, strict=True)
         ]
         self.temperatures_ = np.array(
@@ -105,10 +108,10 @@ class ProbabilityFusion(ClassifierMixin, BaseEstimator):
                 fit_temperature(_logits(own), of, self.max_temperature, min_temperature=1.0)
                 if len(of)
                 else 1.0
-                for own, of in judged
+                for own, of, _ in judged
             ]
         )
-        votes = _votes([_error_rate(own, of) for own, of in judged], len(classes))
+        votes = _votes([_error_rate(*rows) for rows in judged], len(classes))
         sources = self.sources or {}
         self.weights_ = _shared(votes, [sources.get(name, name) for name in members])
         scaled = self._scaled(members)
@@ -144,12 +147,19 @@ def _logits(probabilities: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.log(np.clip(probabilities, EPSILON, 1))
 
 
-def _error_rate(probabilities: NDArray[np.float64], truth: NDArray[np.integer]) -> float:
-    """Balanced error rate, as if one more row had been right and one wrong; 1 without rows."""
+def _error_rate(
+    probabilities: NDArray[np.float64], truth: NDArray[np.integer], group: NDArray[Any]
+) -> float:
+    """Balanced error rate, drawn towards a half as by one more right and one more wrong part.
+
+    A part is a class in a group: its rows are alike, and so are the answers to them. Without rows
+    the rate is 1.
+    """
     if not len(truth):
         return 1.0
     recall = float(balanced_accuracy(truth, probabilities.argmax(axis=1)))
-    return ((1 - recall) * len(truth) + 1) / (len(truth) + 2)
+    n_parts = len(set(zip(group, truth, strict=True)))
+    return ((1 - recall) * n_parts + 1) / (n_parts + 2)
 
 
 def _votes(error_rates: list[float], n_classes: int) -> NDArray[np.float64]:

@@ -215,9 +215,9 @@ def _scores_by_group(hits: NDArray[np.bool_], rows: Rows) -> NDArray[np.float64]
     _, of_class, in_class = np.unique(rows.target, return_inverse=True, return_counts=True)
     weight = 1 / (in_class[of_class] * len(in_class))
     _, of_group = np.unique(rows.group, return_inverse=True)
-    _, unit = np.unique(of_group * len(in_class) + of_class, return_inverse=True)
-    scores = np.zeros((unit.max() + 1, *hits.shape[1:]))
-    np.add.at(scores, unit, weight[:, None, None] * hits)
+    _, part = np.unique(of_group * len(in_class) + of_class, return_inverse=True)
+    scores = np.zeros((part.max() + 1, *hits.shape[1:]))
+    np.add.at(scores, part, weight[:, None, None] * hits)
     return scores
 
 

@@ -11,7 +11,7 @@ ROLES = ["validation"] * 4 + ["test"] * 4
 TARGET = list("abab") * 2
 
 
-def mean_of_members(validation, target, classes, test):
+def mean_of_members(validation, target, group, classes, test):
     return np.mean(list(test.values()), axis=0)
 
 
@@ -69,13 +69,14 @@ def test_each_fold_has_its_rows():
 def test_the_fusion_is_fitted_on_validation_rows_alone():
     calls = []
 
-    def refit(validation, target, classes, test):
+    def refit(validation, target, group, classes, test):
         calls.append(list(validation))
         # Every member is right on the validation rows and wrong on the test rows.
         for member_seen, member_unseen in zip(validation.values(), test.values(), strict=True):
             assert [classes[i] for i in member_seen.argmax(axis=1)] == target.tolist()
             assert [classes[i] for i in member_unseen.argmin(axis=1)] == list("abab")
-        return mean_of_members(validation, target, classes, test)
+        assert group.tolist() == list("ghgh")
+        return mean_of_members(validation, target, group, classes, test)
 
     rows = pd.concat([member("svm", NONE), member("cnn", NONE)])
     table = ablation_table(rows, refit)
@@ -114,9 +115,9 @@ def test_one_member_has_no_ablation():
 def test_a_class_that_the_fold_lacks_is_not_fused():
     rows = pd.concat([member("svm", ALL), member("cnn", ALL)]).assign(p_c=np.nan)
 
-    def refit(validation, target, classes, test):
+    def refit(validation, target, group, classes, test):
         assert classes == ["b", "a"]
-        return mean_of_members(validation, target, classes, test)
+        return mean_of_members(validation, target, group, classes, test)
 
     assert ablation_table(rows, refit)["full"].tolist() == [1.0, 1.0]
 

@@ -11,9 +11,9 @@ from disentangled_audio.evaluation.scores.classification import label_scores
 from disentangled_audio.evaluation.scores.summary import HYBRID, PROBABILITY_PREFIX, class_names
 
 Members = dict[str, NDArray[np.float64]]
-# Takes the validation probabilities by member, their targets, the classes in column order, and the
-# test probabilities by member; gives the hybrid's test probabilities.
-Refit = Callable[[Members, NDArray[Any], list[str], Members], NDArray[np.float64]]
+# Takes the validation probabilities by member, their targets and groups, the classes in column
+# order, and the test probabilities by member; gives the hybrid's test probabilities.
+Refit = Callable[[Members, NDArray[Any], NDArray[Any], list[str], Members], NDArray[np.float64]]
 COLUMNS = ["fold", "member", "weight", "full", "without", "cost"]
 
 
@@ -67,7 +67,8 @@ def _fold_rows(fold: str, items: pd.DataFrame, refit: Refit) -> list[dict[str, A
             {name: _probabilities(tables[name].loc[part.index], classes) for name in names}
             for part in (validation, test)
         )
-        fused = refit(seen, validation["target"].to_numpy(), classes, unseen)
+        target, group = validation["target"].to_numpy(), validation["group"].to_numpy()
+        fused = refit(seen, target, group, classes, unseen)
         predicted = np.asarray(classes, dtype=object)[np.argmax(fused, axis=1)]
         return label_scores(test["target"], predicted, all_classes)["balanced_accuracy"]
 

@@ -146,6 +146,7 @@ def train_hybrid(
     hybrid = fusion_of(parameters).fit(
         {name: probabilities[validation] for name, probabilities in members.items()},
         splits.loc[validation, "target"].to_numpy(dtype=object),
+        splits.loc[validation, "group"].to_numpy(dtype=object),
         classes,
     )
     table = probability_table(splits["recording_id"], hybrid.predict_proba(members), classes)
