@@ -301,6 +301,30 @@ def test_folders_of_folds_are_safe_and_differ() -> None:
     assert folder_of("theo") == "theo"
 
 
+def test_folds_of_several_seeds_are_scored_together(folds_run: Path) -> None:
+    of_folds = {"folds": "3", "seeds": [7, 21], "disentanglement": False}
+    before = _versions(folds_run, "3", "disentangler")
+    run_kedro(
+        folds_run, pipelines=["cross_validation"], params={**SHORT, "cross_validation": of_folds}
+    )
+    catalog, runs = load_catalog(folds_run), _runs(folds_run)
+    assert list(runs.index) == ["3, seed 7", "3, seed 21"]
+    assert runs["seed"].tolist() == [7, 21]
+    # The run's own seed is 7.
+    assert runs["folder"].iloc[0] == "3"
+    assert len(_versions(folds_run, "3", "disentangler")) == len(before) + 1
+    metrics = catalog.load("cv_metrics")
+    assert (metrics["seeds"], metrics["n_folds"]) == ([7, 21], 8)
+    of_seeds = [metrics["folds"][name]["models"]["hybrid"] for name in runs.index]
+    scores = [scores["balanced_accuracy"] for scores in of_seeds]
+    hybrid = metrics["models"]["hybrid"]
+    assert hybrid["mean_balanced_accuracy"] == pytest.approx(np.mean(scores))
+    assert hybrid["sd_over_seeds"] == pytest.approx(np.std(scores, ddof=1))
+    assert "duration" in metrics["folds"]["3, seed 21"]["controls"]
+    manifest = catalog.load(f"{runs['folder'].iloc[1]}.run_manifest")
+    assert manifest["parameters"]["seed"] == 21
+
+
 def test_an_unknown_fold_is_named(folds_run: Path) -> None:
     with pytest.raises(UserError, match=r"no fold '9'; this protocol has 0, 1"):
         _train(folds_run, "9")

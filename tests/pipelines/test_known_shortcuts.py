@@ -11,7 +11,13 @@ from disentangled_audio.corpora.generators.twin_table import twin_files
 from disentangled_audio.corpora.reading.ingest import ingest
 from disentangled_audio.evaluation.shortcuts.audit import audit_controls
 from disentangled_audio.evaluation.shortcuts.controls import constant_controls, control_items
-from disentangled_audio.parameters import AuditParameters, Corpus, ParallelParameters, Protocol
+from disentangled_audio.parameters import (
+    AuditParameters,
+    Corpus,
+    CrossValidationParameters,
+    ParallelParameters,
+    Protocol,
+)
 from disentangled_audio.pipelines.audit.nodes import measure_shortcuts, predict_from_controls
 from disentangled_audio.pipelines.ingestion.nodes import split_recordings
 from tests.conftest import load_catalog
@@ -46,7 +52,7 @@ def audited(
     asked = Protocol.model_validate(protocol)
     splits = split_recordings(recordings, asked, 7)
     return audit_controls(
-        predict_from_controls(recordings, shortcuts, splits, asked, 7),
+        predict_from_controls(recordings, shortcuts, splits, asked, CrossValidationParameters(), 7),
         constant=constant_controls(control_items(recordings, shortcuts)),
         corpus="c",
         simulated=True,

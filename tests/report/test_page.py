@@ -385,14 +385,16 @@ def test_main_model_is_the_hybrid_or_the_last():
 
 def test_folds_in_words():
     scores = {"balanced_accuracy_ci95": [0.8, 0.9], "mean_balanced_accuracy": 0.85}
-    worst = {"worst_fold": {"fold": "theo", "balanced_accuracy": 0.7}}
+    worst = {"worst_fold": {"fold": "theo", "balanced_accuracy": 0.7}, "sd_over_seeds": 0.0123}
     metrics = {
         "models": {"hybrid": {**scores, **worst}},
         "controls": {"duration": {"mean_balanced_accuracy": 0.5}},
         "folds": {"theo": {}, "nick": {}},
         "n_folds": 6,
+        "seeds": [7, 8],
     }
-    folds, control = on_folds(metrics)
+    folds, seeds, control = on_folds(metrics)
+    assert "Between the seeds 7, 8, the mean varies with a standard deviation of 1.2" in seeds
     assert folds.startswith(
         "Over 2 of 6 folds, the hybrid reaches a mean balanced accuracy of 85 %"
     )

@@ -55,20 +55,25 @@ def test_models_and_the_best_controls_have_their_display_names(
     assert max(map(len, shown.splitlines())) <= 80
 
 
+@pytest.mark.parametrize(("seeds", "spread"), [([7], None), ([7, 8], 0.0123)])
 def test_the_table_of_folds_has_numbers_under_their_headings(
-    capsys: pytest.CaptureFixture[str],
+    capsys: pytest.CaptureFixture[str], seeds: list[int], spread: float | None
 ) -> None:
     fold = {"mean_balanced_accuracy": 0.9, "balanced_accuracy_ci95": [0.85, 1.0]}
     fold["worst_fold"] = {"fold": "theo", "balanced_accuracy": 0.7}
+    fold["sd_over_seeds"] = spread
     metrics = {
         **{"target": "digit", "corpus": "fsdd", "protocol": "speakers", "simulated": False},
         **{"n_test": 20, "n_test_groups": 20, "folds": {"theo": {}, "nick": {}}, "n_folds": 6},
+        "seeds": seeds,
         "models": {"hybrid": fold},
         "controls": {"long_term_spectrum": fold},
     }
     print_folds(metrics, Path("cv_metrics.json"))
     lines = capsys.readouterr().out.splitlines()
     assert "balanced accuracy over 2 of 6 folds, 20 test items" in lines[1]
+    assert ("Seeds: 7, 8;" in "".join(lines)) == (len(seeds) > 1)
+    assert ("over seeds" in lines[2]) == ("± 0.012" in lines[3]) == (len(seeds) > 1)
     header, hybrid, control = lines[2:5]
     assert control.startswith("control: Long-term spectrum ")
     for name, number in {"mean": "0.900", "95 % interval": "1.000", "worst": "0.700"}.items():

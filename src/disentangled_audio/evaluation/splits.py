@@ -1,7 +1,8 @@
 """Give every row its role: train, validation, test, unlabelled, or unused."""
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -154,6 +155,36 @@ def fold_protocols(recordings: pd.DataFrame, protocol: Protocol, seed: int) -> d
     if errors:
         raise UserError("; ".join(errors))
     return made
+
+
+class SeededFold(NamedTuple):
+    """A fold of a protocol with one seed.
+
+    Attributes
+    ----------
+    name : str
+        The fold's, and with several seeds also the seed.
+    fold : str
+    seed : int
+    protocol : Protocol
+        Selects the fold.
+    """
+
+    name: str
+    fold: str
+    seed: int
+    protocol: Protocol
+
+
+def seeded_folds(
+    recordings: pd.DataFrame, protocol: Protocol, seeds: Sequence[int]
+) -> list[SeededFold]:
+    """Every fold of a protocol (`fold_protocols`) with every seed."""
+    return [
+        SeededFold(name if len(seeds) == 1 else f"{name}, seed {seed}", name, seed, one)
+        for seed in seeds
+        for name, one in fold_protocols(recordings, protocol, seed).items()
+    ]
 
 
 def _fold_changes(recordings: pd.DataFrame, protocol: Protocol) -> dict[str, dict[str, object]]:

@@ -38,5 +38,6 @@ def _as_texts(value: object) -> object:
 
 Texts = Annotated[list[str], BeforeValidator(_as_texts)]
 Numbers = Annotated[list[float], BeforeValidator(as_list)]
+Integers = Annotated[list[int], BeforeValidator(as_list)]
 Counts = Annotated[tuple[int, ...], BeforeValidator(as_list)]
 Share = Annotated[float, Field(gt=0, lt=1)]

@@ -221,6 +221,12 @@ def on_folds(metrics: Mapping[str, Any]) -> list[str]:
         f"{100 * low:.0f}–{percent(high)}). Its worst fold, {worst['fold']}, reaches "
         f"{percent(worst['balanced_accuracy'])}."
     ]
+    if scores["sd_over_seeds"] is not None:
+        seeds = ", ".join(map(str, metrics["seeds"]))
+        sentences.append(
+            f"Between the seeds {seeds}, the mean varies with a standard deviation of "
+            f"{100 * scores['sd_over_seeds']:.1f} points."
+        )
     controls = metrics["controls"]
     best = max(controls, key=lambda name: controls[name]["mean_balanced_accuracy"], default=None)
     if best is not None:

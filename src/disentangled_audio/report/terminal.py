@@ -51,14 +51,17 @@ def print_summary(metrics: Mapping[str, Any], n_rejected: int, report: Path) -> 
 
 def print_folds(metrics: Mapping[str, Any], path: Path) -> None:
     """Print models and controls over all folds, and the path of the scores."""
-    n_run, n_all = len(metrics["folds"]), metrics["n_folds"]
+    n_run, n_all, seeds = len(metrics["folds"]), metrics["n_folds"], metrics["seeds"]
+    several = len(seeds) > 1
     _print_scores(
         metrics,
         f"balanced accuracy over {n_run if n_run == n_all else f'{n_run} of {n_all}'} folds",
-        ("mean", "95 % interval", "worst", "fold"),
+        ("mean", *["over seeds"] * several, "95 % interval", "worst", "fold"),
         _fold_row,
         "mean_balanced_accuracy",
     )
+    if several:
+        _print_line(f"Seeds: {', '.join(map(str, seeds))}; ± is the standard deviation over them")
     _print_line(f"All scores: {_shown(path)}")
 
 
@@ -88,10 +91,11 @@ def _row(name: str, scores: Mapping[str, Any]) -> tuple[str, ...]:
 
 def _fold_row(name: str, scores: Mapping[str, Any]) -> tuple[str, ...]:
     low, high = scores["balanced_accuracy_ci95"]
-    worst = scores["worst_fold"]
+    worst, spread = scores["worst_fold"], scores["sd_over_seeds"]
     return (
         name,
         f"{scores['mean_balanced_accuracy']:.3f}",
+        *([] if spread is None else [f"± {spread:.3f}"]),
         f"{low:.3f} – {high:.3f}",
         f"{worst['balanced_accuracy']:.3f}",
         str(worst["fold"]),

@@ -205,6 +205,8 @@ class FoldRuns:
     def _parameter(self, name: str, fold: Any) -> Any:
         if name == f"params:{fold.folder}.protocol":
             return Protocol.model_validate_json(fold.protocol)
+        if name == "params:seed":
+            return int(fold.seed)
         return self.catalog.load(name)
 
     def _manifest(
@@ -218,7 +220,11 @@ class FoldRuns:
             "run_id": catalog[f"{prefix}{part.key_name}"].resolve_load_version(),
             "fold": fold.fold,
             "key": getattr(fold, part.key_name),
-            "parameters": {**self.facts["parameters"], "protocol": protocol},
+            "parameters": {
+                **self.facts["parameters"],
+                "protocol": protocol,
+                "seed": int(fold.seed),
+            },
             # Only of nodes that ran to complete the part.
             "seconds": {
                 node.name.removeprefix(prefix): self.facts["seconds"][node.name]

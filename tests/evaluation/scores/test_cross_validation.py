@@ -212,3 +212,33 @@ def test_a_fold_without_test_rows_is_named():
 
     with pytest.raises(ValueError, match="Fold y has no test rows"):
         summarise_folds(without, controls(), n_resamples=100, **NAMED)
+
+
+def test_the_spread_over_seeds_is_that_of_their_means_over_folds():
+    models = predictions()
+    again = models.assign(fold=models["fold"] + ", seed 8")
+    # With seed 8, the hybrid recognises everything.
+    again["predicted"] = again["predicted"].mask(again["model"] == "hybrid", again["target"])
+    table = pd.concat([models, again], ignore_index=True)
+    seeds = {"x": 7, "y": 7, "x, seed 8": 8, "y, seed 8": 8}
+
+    metrics = summarise_folds(table, controls_of(table), **NAMED, seeds=seeds)
+
+    hybrid = metrics["models"]["hybrid"]
+    with_seed_7 = np.mean([5 / 6, 2 / 3])
+    assert metrics["seeds"] == [7, 8]
+    assert hybrid["mean_balanced_accuracy"] == pytest.approx((with_seed_7 + 1) / 2)
+    assert hybrid["sd_over_seeds"] == pytest.approx((1 - with_seed_7) / np.sqrt(2))
+    assert metrics["models"]["svm"]["sd_over_seeds"] == pytest.approx(0)
+    assert hybrid["worst_fold"]["fold"] == "y"
+    assert metrics["n_test_groups"] == 4
+
+
+def controls_of(table):
+    return pd.concat(
+        [
+            rows_of("majority", fold[0], "a" * len(TARGETS[fold[0]])).assign(fold=fold)
+            for fold in table["fold"].unique()
+        ],
+        ignore_index=True,
+    )

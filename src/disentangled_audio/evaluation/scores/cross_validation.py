@@ -30,6 +30,7 @@ def summarise_folds(  # noqa: PLR0913 - the names of the result are given one by
     n_resamples: int = 1000,
     seed: int = 0,
     seconds: Mapping[str, float] | None = None,
+    seeds: Mapping[str, int] | None = None,
 ) -> dict[str, Any]:
     """Score every model and control fold by fold, and over all folds.
 
@@ -42,6 +43,8 @@ def summarise_folds(  # noqa: PLR0913 - the names of the result are given one by
         The same schema; only test rows of the same folds are used.
     corpus, simulated, protocol, target, n_resamples, seed, seconds
         As for `summarise`; seconds are by fold.
+    seeds : mapping, optional
+        Seed of each fold; with several, each fold has a name of its own for each.
 
     Returns
     -------
@@ -49,7 +52,8 @@ def summarise_folds(  # noqa: PLR0913 - the names of the result are given one by
         The `metrics` schema over the test rows of all folds; ``n_train`` and the like are sums
         over the folds. Models and controls also have ``mean_balanced_accuracy``,
         ``mean_accuracy`` and ``sd_balanced_accuracy`` (None for one fold) over their folds
-        (``n_folds``), and ``worst_fold``. ``folds`` has the scores of each fold, its test groups,
+        (``n_folds``), ``worst_fold``, and with several ``seeds`` the standard deviation
+        ``sd_over_seeds`` of the mean. ``folds`` has the scores of each fold, its test groups,
         the classes without test items, and the margin of the hybrid over the fold's best other
         model (``hybrid_gap``); ``comparisons`` compares the hybrid with each member, and each
         model with the ``best_control`` (by its mean over the folds). Controls come best first.
@@ -77,13 +81,15 @@ def summarise_folds(  # noqa: PLR0913 - the names of the result are given one by
     }
     for part in ("models", "controls"):
         for name, scores in metrics[part].items():
-            scores.update(_over_folds({fold: own[part].get(name) for fold, own in folds.items()}))
+            of_folds = {fold: own[part].get(name) for fold, own in folds.items()}
+            scores.update(_over_folds(of_folds), sd_over_seeds=_over_seeds(of_folds, seeds or {}))
     best_first = sorted(
         metrics["controls"], key=lambda name: -metrics["controls"][name]["mean_balanced_accuracy"]
     )
     both = pd.concat([filled, controls.assign(model=CONTROL + controls["model"])])
     return {
         **metrics,
+        "seeds": sorted(set((seeds or {}).values())),
         "controls": {name: metrics["controls"][name] for name in best_first},
         **{f"n_{role}": sum(fold[f"n_{role}"] for fold in folds.values()) for role in ROLES},
         "folds": folds,
@@ -155,3 +161,14 @@ def _over_folds(folds: dict[str, dict[str, float] | None]) -> dict[str, Any]:
         "worst_fold": {"fold": worst, "balanced_accuracy": balanced[worst]},
         "n_folds": len(scored),
     }
+
+
+def _over_seeds(
+    folds: dict[str, dict[str, float] | None], seeds: Mapping[str, int]
+) -> float | None:
+    """Standard deviation over the seeds of the mean over folds; None for one seed."""
+    scores = pd.Series(
+        {name: of["balanced_accuracy"] for name, of in folds.items() if of is not None}
+    )
+    means = scores.groupby(seeds.get).mean() if seeds else scores.head(0)
+    return float(means.std()) if len(means) > 1 else None

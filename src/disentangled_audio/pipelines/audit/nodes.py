@@ -13,6 +13,7 @@ from disentangled_audio.models.shortcut_values import shortcut_values
 from disentangled_audio.parameters import (
     AuditParameters,
     Corpus,
+    CrossValidationParameters,
     EvaluationParameters,
     ParallelParameters,
     Protocol,
@@ -58,6 +59,7 @@ def predict_from_controls(
     shortcut_features: pd.DataFrame,
     splits: pd.DataFrame,
     protocol: Protocol,
+    cross_validation: CrossValidationParameters,
     seed: int,
 ) -> pd.DataFrame:
     """Predict the test rows of every fold from each control."""
@@ -68,26 +70,36 @@ def predict_from_controls(
     items = control_items(recordings, shortcut_features)
     tables = [
         control_predictions(items, recordings, of_fold[of_fold["role"].isin(ROLES)])
-        for of_fold in _all_splits(recordings, splits, protocol, seed)
+        for of_fold in _all_splits(
+            recordings, splits, protocol, cross_validation.seeds or [seed], seed
+        )
     ]
     return stamp(pd.concat(tables, ignore_index=True), recordings, splits)
 
 
 def _all_splits(
-    recordings: pd.DataFrame, splits: pd.DataFrame, protocol: Protocol, seed: int
+    recordings: pd.DataFrame,
+    splits: pd.DataFrame,
+    protocol: Protocol,
+    seeds: list[int],
+    seed: int,
 ) -> list[pd.DataFrame]:
     """Make the splits of every fold, or use only this run's if others cannot be made."""
-    from disentangled_audio.evaluation.splits import fold_protocols
+    from disentangled_audio.evaluation.splits import seeded_folds
 
     try:
-        folds = fold_protocols(recordings, protocol, seed)
+        folds = seeded_folds(recordings, protocol, seeds)
     except UserError as error:
         logger.warning("the audit covers only the fold of this run: %s", error)
         return [splits]
-    own = str(splits["fold"].iloc[0])
+    own = str(splits["fold"].iloc[0]), seed
     return [
-        splits if name == own else stamped_splits(recordings, one, seed)
-        for name, one in folds.items()
+        (
+            splits
+            if (one.fold, one.seed) == own
+            else stamped_splits(recordings, one.protocol, one.seed)
+        ).assign(fold=one.name)
+        for one in folds
     ]
 
 

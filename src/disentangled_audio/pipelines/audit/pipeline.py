@@ -34,6 +34,7 @@ def create_pipeline(**kwargs) -> Pipeline:
                     "shortcut_features",
                     "splits",
                     "params:protocol",
+                    "params:cross_validation",
                     "params:seed",
                 ],
                 outputs="control_predictions",

@@ -54,33 +54,36 @@ def plan_folds(  # noqa: PLR0913
     **shared: Any,
 ) -> pd.DataFrame:
     """Plan the chosen folds, with hashes of all that training and measurement depend on."""
-    from disentangled_audio.evaluation.splits import fold_protocols
+    from disentangled_audio.evaluation.splits import seeded_folds
     from disentangled_audio.runs.folds import folder_of, result_key
 
     check_same(recordings, *shared.values())
-    folds = fold_protocols(recordings, protocol, seed)
+    folds = seeded_folds(recordings, protocol, cross_validation.seeds or [seed])
+    chosen = _chosen([one.fold for one in folds], cross_validation.folds)
     splits = {
-        name: stamped_splits(recordings, folds[name], seed)
-        for name in _chosen(list(folds), cross_validation.folds)
+        one: stamped_splits(recordings, one.protocol, one.seed)
+        for one in folds
+        if one.fold in chosen
     }
-    _check_components(splits, fourier)
+    _check_components({one.name: split for one, split in splits.items()}, fourier)
     trained_with = (corpus, fourier, augmentation, disentangler, views, cepstra, acoustic)
     rows = []
-    for name, of_fold in splits.items():
+    for one, of_fold in splits.items():
         # Losses may name factors.
-        made_with = (stamp_of(of_fold), _plain(*trained_with), protocol.factors, seed)
+        made_with = (stamp_of(of_fold), _plain(*trained_with), protocol.factors, one.seed)
         training = result_key(TRAINED_BY, *made_with)
         classification = result_key(CLASSIFIED_BY, training, _plain(svm, hybrid))
         measurement = result_key(MEASURED_BY, training, _plain(disentanglement))
         rows.append(
             {
-                "fold": name,
-                "folder": folder_of(name),
+                "fold": one.name,
+                "folder": folder_of(one.fold if one.seed == seed else one.name),
+                "seed": one.seed,
                 **{f"n_{role}": int((of_fold["role"] == role).sum()) for role in ROLES},
                 "training_key": training,
                 "classification_key": classification,
                 "measurement_key": measurement if cross_validation.disentanglement else "",
-                "protocol": folds[name].model_dump_json(),
+                "protocol": one.protocol.model_dump_json(),
             }
         )
     plan = pd.DataFrame(rows)
@@ -108,7 +111,7 @@ def list_fold_runs(
                 "measurement_seconds": _total(measured),
             }
         )
-    known = ["fold", "folder", *(f"n_{role}" for role in ROLES)]
+    known = ["fold", "folder", "seed", *(f"n_{role}" for role in ROLES)]
     runs = pd.concat([fold_plan[known], pd.DataFrame(rows, index=fold_plan.index)], axis=1)
     runs.attrs = dict(fold_plan.attrs)
     return runs
@@ -120,8 +123,9 @@ def gather_folds(
     """Gather the predictions of all folds that were run in one table."""
     check_same(fold_runs, recordings)
     tables = _tables(fold_predictions, "predictions.parquet", fold_runs, "version")
+    named = [table.assign(fold=name) for table, name in zip(tables, fold_runs["fold"], strict=True)]
     # A fold without training rows of a class has no column for it.
-    return stamp(pd.concat(tables, ignore_index=True), recordings)
+    return stamp(pd.concat(named, ignore_index=True), recordings)
 
 
 def gather_disentanglement(
@@ -191,6 +195,7 @@ def score_folds(  # noqa: PLR0913
         n_resamples=evaluation.n_resamples,
         seed=seed,
         seconds=dict(zip(run, fold_runs["seconds"].astype(float), strict=True)),
+        seeds=dict(zip(run, fold_runs["seed"].astype(int), strict=True)),
     )
     return {**metrics, "n_folds": fold_runs.attrs["n_folds"], **hashes}
 
@@ -226,7 +231,8 @@ def _plain(*parameters: BaseModel) -> list[dict[str, Any]]:
     return [group.model_dump(mode="json") for group in parameters]
 
 
-def _chosen(names: list[str], wanted: list[str] | None) -> list[str]:
+def _chosen(folds: list[str], wanted: list[str] | None) -> list[str]:
+    names = list(dict.fromkeys(folds))
     if wanted is None:
         return names
     unknown = sorted(set(wanted) - set(names))
