@@ -15,7 +15,7 @@ OKABE_ITO = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "
 # Beyond seven classes, colours repeat with another hatch or marker.
 HATCHES = ("", "///", "...")
 MARKERS = ("o", "^", "s")
-BLUE, ORANGE, GREEN = OKABE_ITO[:3]
+BLUE, ORANGE = OKABE_ITO[:2]
 # Models and shortcut controls.
 MODEL, CONTROL = BLUE, OKABE_ITO[5]
 INK = "#222222"
