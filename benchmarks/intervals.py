@@ -17,12 +17,7 @@ def seconds(n_groups: int) -> float:
     start = perf_counter()
     for seed in range(N_MODELS):
         bootstrap_intervals(
-            target,
-            predicted,
-            groups,
-            ["a", "b", "c"],
-            rng=np.random.default_rng(seed),
-            n_resamples=N_RESAMPLES,
+            target, predicted, groups, ["a", "b", "c"], seed=seed, n_resamples=N_RESAMPLES
         )
     return perf_counter() - start
 
