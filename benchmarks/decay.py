@@ -17,7 +17,7 @@ from record import record_speed, speed_row
 from threadpoolctl import threadpool_limits
 
 from disentangled_audio.signal.acoustics import AcousticMeasures, measure
-from disentangled_audio.signal.decay import octave_bands, ringing_samples
+from disentangled_audio.signal.decay import band_gains, ringing_samples
 
 SAMPLE_RATE_HZ = 16_000
 MEASURES = AcousticMeasures()
@@ -60,9 +60,10 @@ def pyrato_clip(clip: np.ndarray) -> None:
 def same_bands(clip: np.ndarray) -> dict[str, np.ndarray]:
     """By pyrato, with the bands of this project: (7,) of the whole response and six bands."""
     whole = pyrato_of(pf.Signal(clip, SAMPLE_RATE_HZ), "broadband")
-    bands = direct_first(
-        octave_bands(np.pad(clip, (N_BEFORE, 0))[None], SAMPLE_RATE_HZ, CENTRES)[0]
-    )
+    padded = np.pad(clip, N_BEFORE)
+    gains = band_gains(len(padded), SAMPLE_RATE_HZ, CENTRES)
+    spectra = np.fft.rfft(padded) * gains
+    bands = direct_first(np.fft.irfft(spectra, len(padded))[:, :-N_BEFORE])
     of_bands = pyrato_of(pf.Signal(bands, SAMPLE_RATE_HZ), np.array(CENTRES))
     return {name: np.append(whole[name], of_bands[name]) for name in whole}
 

@@ -15,11 +15,13 @@ import soundfile
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
+from scipy import fft
 
 from disentangled_audio.corpora.generators import twin as simulate
 from disentangled_audio.corpora.generators import twin_table
 from disentangled_audio.plots import style
-from disentangled_audio.signal import decay
+from disentangled_audio.signal.acoustics import AcousticMeasures, measure
+from disentangled_audio.signal.decay import band_gains, energy_decay_curve, ringing_samples
 
 ROOMS = {
     "REVERB 2014, largeroom2": "RVB2014_type1_rir_largeroom2_far_angla.wav",
@@ -32,6 +34,9 @@ SEED = 0
 ONSET_SHARE = 0.3
 LEAD = 16
 LOWEST_DB = -70.0
+RATE_HZ = simulate.SAMPLE_RATE_HZ
+# The octaves of 500 Hz and 1 kHz (ISO 3382-1).
+MEASURES = AcousticMeasures(centre_hz=(500.0, 1000.0))
 
 
 @dataclass(frozen=True)
@@ -71,19 +76,19 @@ def main() -> None:
 
 
 def _curve(label: str, samples: NDArray[np.int16]) -> DecayCurve:
-    bands = decay.octave_bands(samples, simulate.SAMPLE_RATE_HZ)
-    times_s = [
-        decay.reverberation_time_s(bands[:, band], simulate.SAMPLE_RATE_HZ)
-        for band in range(bands.shape[1])
-    ]
+    measured, _ = measure(samples, RATE_HZ, measures=MEASURES)
+    t20_s = measured[:, [MEASURES.names.index(f"t20_{hz:g}hz_s") for hz in MEASURES.centre_hz]]
+    n_samples = samples.shape[1]
+    n_fft = fft.next_fast_len(n_samples + ringing_samples(RATE_HZ, MEASURES.centre_hz), real=True)
+    gains = band_gains(n_fft, RATE_HZ, MEASURES.centre_hz).sum(axis=0)
+    mid = fft.irfft(fft.rfft(samples.astype(float), n_fft) * gains, n_fft)[:, :n_samples]
     loudness = np.abs(samples.astype(float))
     onsets = np.argmax(loudness > ONSET_SHARE * loudness.max(axis=1, keepdims=True), axis=1) - LEAD
     length = samples.shape[1] - onsets.max()
-    mid = bands.sum(axis=1)
     cut = np.stack([row[onset : onset + length] for row, onset in zip(mid, onsets, strict=True)])
-    level_db = np.median(decay.energy_decay_curve(cut), axis=0)
-    time_s = (np.arange(length) - LEAD) / simulate.SAMPLE_RATE_HZ
-    return DecayCurve(label, time_s, level_db, float(np.median(times_s, axis=1).mean()))
+    level_db = np.median(energy_decay_curve(cut), axis=0)
+    time_s = (np.arange(length) - LEAD) / RATE_HZ
+    return DecayCurve(label, time_s, level_db, float(np.median(t20_s, axis=0).mean()))
 
 
 def _figure(rooms: Mapping[str, Sequence[DecayCurve]], title: str) -> Figure:
@@ -97,9 +102,9 @@ def _figure(rooms: Mapping[str, Sequence[DecayCurve]], title: str) -> Figure:
 
 
 def _draw_room(panel: Axes, room: str, curves: Sequence[DecayCurve]) -> None:
-    colours = (style.BLUE, style.ORANGE, style.GREEN)
-    dashes = ("-", (0, (5, 2)), ":")
-    for curve, colour, dash in zip(curves, colours, dashes, strict=False):
+    colours = (style.BLUE, style.ORANGE)
+    dashes = ("-", (0, (5, 2)))
+    for curve, colour, dash in zip(curves, colours, dashes, strict=True):
         panel.plot(
             curve.time_s,
             curve.level_db,

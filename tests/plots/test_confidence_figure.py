@@ -90,12 +90,6 @@ def test_the_kept_items_are_marked_where_there_are_any():
     assert set(lines_of(nothing.axes[1])) == {"hybrid"}
 
 
-def test_confidence_of_a_missing_model_names_what_there_is():
-    with pytest.raises(ValueError, match=r"'hybrid'; the table has \['svm'\]"):
-        confidence_figure(reliability_of(model="svm"), curves_of(["svm"]), model="hybrid")
-    draw(confidence_figure(reliability_of(model="svm"), curves_of(["svm"]), model="svm"))
-
-
 def test_ablation_shows_means_folds_and_weights():
     figure = ablation_figure(ablation_of({"svm": -0.02, "cnn": 0.03}), simulated=True)
     axes = figure.axes[0]

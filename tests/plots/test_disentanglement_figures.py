@@ -172,18 +172,3 @@ def test_long_labels_of_swaps_are_broken_and_make_room():
     assert max(map(len, title.splitlines())) <= 34
     assert long.get_size_inches()[1] > short.get_size_inches()[1] + 0.3
     draw(long)
-
-
-@pytest.mark.parametrize(
-    "make",
-    [
-        lambda: leakage_figure(matrix_of(codes=())),
-        lambda: latent_map_figure({}, pd.DataFrame({"digit": ["1"]})),
-        lambda: latent_map_figure({"content": np.zeros((1, 2))}, pd.DataFrame(index=[0])),
-        lambda: swap_figure([], 0.016, 80.0),
-        lambda: swap_figure([SwapExample("pitch", {})], 0.016, 80.0),
-    ],
-)
-def test_nothing_to_draw_is_an_error(make):
-    with pytest.raises(ValueError, match=r"is empty|needs a code|no swap"):
-        make()

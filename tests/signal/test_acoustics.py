@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from disentangled_audio.signal.acoustics import AcousticMeasures, measure, reason_texts
 from disentangled_audio.signal.band_decay import REASONS
-from disentangled_audio.signal.decay import octave_bands, reverberation_time_s
+from tests.signal.octaves import octave_bands
 
 RATE_HZ = 16_000
 MEASURES = AcousticMeasures()
@@ -239,7 +239,7 @@ def test_the_reduced_sample_rate_of_a_band_does_not_change_its_decay() -> None:
     bands = octave_bands(rir, RATE_HZ, measures.centre_hz, 3)
     for place, centre in enumerate(measures.centre_hz):
         found = values[:, measures.names.index(f"t20_{centre:g}hz_s")]
-        expected = reverberation_time_s(bands[:, place], RATE_HZ)
+        expected, _ = column(bands[:, place], "t20_s")
         clear = np.isfinite(found)
         assert clear.sum() >= 19
         np.testing.assert_allclose(found[clear], expected[clear], rtol=0.05)

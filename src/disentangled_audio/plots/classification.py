@@ -17,9 +17,7 @@ COMPARISON_WIDTH = 5.2
 STRENGTHS = {"precision": 1.0, "recall": 0.45}
 
 
-def confusion_matrix_figure(
-    confusion: pd.DataFrame, model: str, *, simulated: bool = False
-) -> Figure:
+def confusion_matrix_figure(confusion: pd.DataFrame, model: str, *, simulated: bool) -> Figure:
     """Draw the confusion matrix of one model.
 
     Parameters
@@ -31,11 +29,6 @@ def confusion_matrix_figure(
     -------
     Figure
         Counts as numbers; colour is the share of the true class (row).
-
-    Raises
-    ------
-    ValueError
-        If the table has no rows of the model.
     """
     rows = style.rows_of(confusion, model)
     classes = list(dict.fromkeys(rows["target"]))
@@ -56,18 +49,13 @@ def confusion_matrix_figure(
     return figure
 
 
-def precision_recall_figure(report: pd.DataFrame, model: str, *, simulated: bool = False) -> Figure:
+def precision_recall_figure(report: pd.DataFrame, model: str, *, simulated: bool) -> Figure:
     """Draw precision (full colour) and recall (pale) of one model by class.
 
     Parameters
     ----------
     report : DataFrame
         Columns ``model, class, precision, recall, f1`` (0 to 1) and ``support`` (items).
-
-    Raises
-    ------
-    ValueError
-        If the table has no rows of the model.
     """
     rows = style.rows_of(report, model)
     positions = np.arange(len(rows))
@@ -88,7 +76,7 @@ def precision_recall_figure(report: pd.DataFrame, model: str, *, simulated: bool
     return figure
 
 
-def f1_figure(report: pd.DataFrame, model: str, *, simulated: bool = False) -> Figure:
+def f1_figure(report: pd.DataFrame, model: str, *, simulated: bool) -> Figure:
     """Draw F1 of one model by class, with the mean over classes that have items.
 
     Takes the same table as `precision_recall_figure`.
@@ -108,14 +96,14 @@ def f1_figure(report: pd.DataFrame, model: str, *, simulated: bool = False) -> F
     return figure
 
 
-def comparison_figure(metrics: Mapping[str, Any], chance: float | None = None) -> Figure:
+def comparison_figure(metrics: Mapping[str, Any], chance: float | None) -> Figure:
     """Draw balanced accuracy of models and shortcut controls, with 95 % intervals and chance.
 
     Parameters
     ----------
     metrics : mapping
         Catalog entry `metrics`.
-    chance : float, optional
+    chance : float or None
         Balanced accuracy of guessing.
 
     Returns

@@ -49,19 +49,12 @@ def confidence_figure(
     Figure
         Left: accuracy by confidence before (grey) and after calibration, over the count of items
         by confidence. Right: error rate of the most confident share of items.
-
-    Raises
-    ------
-    ValueError
-        If either table has no rows of the model.
     """
     bins = style.rows_of(reliability, model)
-    style.rows_of(risk_coverage, model)
     title = f"Confidence: {model}, test items"
     with style.drawn(10.0, 5.4, title, simulated=simulated) as figure:
-        places = figure.subplot_mosaic(
-            [["reliability", "risk"], ["counts", "risk"]], height_ratios=[3.0, 1.0]
-        )
+        layout = [["reliability", "risk"], ["counts", "risk"]]
+        places = figure.subplot_mosaic(layout, height_ratios=[3.0, 1.0])
         _draw_reliability(places["reliability"], bins)
         _draw_counts(places["counts"], bins)
         places["reliability"].sharex(places["counts"])
@@ -127,15 +120,8 @@ def _draw_counts(axes: Axes, bins: pd.DataFrame) -> None:
         if rows.empty:
             continue
         edges = [*rows["bin_low"], rows["bin_high"].iloc[-1]]
-        filled = stage == "after"
-        axes.stairs(
-            rows["n"],
-            edges,
-            fill=filled,
-            color=colour,
-            alpha=0.45 if filled else 1.0,
-            linewidth=1.8,
-        )
+        look = {"fill": True, "alpha": 0.45} if stage == "after" else {}
+        axes.stairs(rows["n"], edges, color=colour, linewidth=1.8, **look)
     axes.set_ylim(0.0, 1.1 * bins["n"].max())
     axes.yaxis.set_major_locator(MaxNLocator(nbins=3, integer=True))
     axes.set_ylabel("items")
@@ -169,19 +155,9 @@ def _draw_risk(axes: Axes, risk_coverage: pd.DataFrame, model: str) -> None:
 
 def _mark_rejection(axes: Axes, rejection: Mapping[str, Any]) -> None:
     coverage, risk = rejection["coverage"], 1.0 - rejection["accuracy"]
-    axes.plot(
-        [coverage],
-        [risk],
-        linestyle="",
-        marker="D",
-        markersize=8,
-        markerfacecolor="white",
-        markeredgecolor=style.INK,
-        markeredgewidth=1.6,
-        zorder=4,
-        clip_on=False,
-        label=f"kept {coverage:.0%}, risk {risk:.3f}",
-    )
+    look = {"linestyle": "", "marker": "D", "markersize": 8, "zorder": 4, "clip_on": False}
+    look |= {"markerfacecolor": "white", "markeredgecolor": style.INK, "markeredgewidth": 1.6}
+    axes.plot([coverage], [risk], label=f"kept {coverage:.0%}, risk {risk:.3f}", **look)
 
 
 def _legend_beneath(axes: Axes, drawn: Axes) -> None:
@@ -204,28 +180,15 @@ def _draw_costs(axes: Axes, ablation: pd.DataFrame, members: pd.DataFrame) -> No
     n_folds = ablation["fold"].nunique()
     places = {member: place for place, member in enumerate(members.index)}
     axes.barh(range(len(members)), members["cost"], height=0.6, color=style.BLUE, alpha=0.45)
-    axes.plot(
-        ablation["cost"],
-        ablation["member"].map(places),
-        linestyle="",
-        marker="o",
-        markersize=7,
-        color=style.BLUE,
-        markeredgecolor="white",
-        clip_on=False,
-    )
+    look = {"color": style.BLUE, "marker": "o", "markersize": 7, "markeredgecolor": "white"}
+    dots = ablation["member"].map(places)
+    axes.plot(ablation["cost"], dots, linestyle="", clip_on=False, **look)
     for place, weight in enumerate(members["weight"]):
         style.write_beyond(axes, place, f"{weight:.2f}")
-    axes.annotate(
-        "weight" if n_folds == 1 else "mean weight",
-        (1.0, 1.0),
-        xytext=(8, 3),
-        xycoords="axes fraction",
-        textcoords="offset points",
-        fontsize=9,
-        color=style.GREY,
-        annotation_clip=False,
-    )
+    heading = "weight" if n_folds == 1 else "mean weight"
+    place = {"xytext": (8, 3), "xycoords": "axes fraction", "textcoords": "offset points"}
+    look = {"fontsize": 9, "color": style.GREY, "annotation_clip": False}
+    axes.annotate(heading, (1.0, 1.0), **place, **look)
     axes.axvline(0.0, color=style.INK, linewidth=1.0)
     axes.set_xlim(*_cost_limits(ablation["cost"].to_numpy(dtype=float)))
     style.name_rows(axes, list(members.index), "member dropped")

@@ -38,14 +38,7 @@ def leakage_figure(
         For each condition, a panel of the codes and one of each control. Numbers are balanced
         accuracies in percent with their interval; colour runs from chance to perfect. Hatched cells
         have no score; a letter gives the reason.
-
-    Raises
-    ------
-    ValueError
-        If the matrix is empty.
     """
-    if matrix.empty:
-        raise ValueError("The leakage matrix is empty")
     # A column of empty cells is read from a file as numbers.
     texts = matrix[["control", "reason"]].astype(object).fillna("")
     table = matrix.assign(control=texts["control"], reason=texts["reason"])
@@ -57,9 +50,7 @@ def leakage_figure(
     # Panels stand one below the other; side by side, they would be wider than a page.
     parts = [
         (condition, control, cells, list(dict.fromkeys(cells["code"])))
-        for condition in conditions
-        for control in dict.fromkeys(table["control"])
-        if not (cells := _cells_of(table, condition, control)).empty
+        for (condition, control), cells in table.groupby(["condition", "control"], sort=False)
     ]
     reasons = [reason for reason in dict.fromkeys(table["reason"]) if reason]
     letters = {reason: chr(ord("a") + number) for number, reason in enumerate(reasons)}
@@ -78,11 +69,8 @@ def leakage_figure(
             names = factors[condition]
             image = _draw_cells(panel, cells, codes, names, letters)
             is_first = condition not in titled
-            _name_cells(
-                panel,
-                codes,
-                _with_chance(table, condition, names) if is_first else [""] * len(names),
-            )
+            heads = _with_chance(table, condition, names) if is_first else [""] * len(names)
+            _name_cells(panel, codes, heads)
             panel.set_ylabel(control.replace("_", "-") or UNDER_TEST, fontweight="bold")
             if is_first:
                 panel.set_title(condition)
@@ -94,10 +82,6 @@ def leakage_figure(
             notes = "\n".join(f"{letter}  {reason}" for reason, letter in letters.items())
             figure.supxlabel(notes, x=0.015, ha="left", fontsize=9)
     return figure
-
-
-def _cells_of(table: pd.DataFrame, condition: str, control: str) -> pd.DataFrame:
-    return table[(table["condition"] == condition) & (table["control"] == control)]
 
 
 def latent_map_figure(
@@ -121,14 +105,7 @@ def latent_map_figure(
     -------
     Figure
         One row per factor, one column per code.
-
-    Raises
-    ------
-    ValueError
-        If there is no code or no factor.
     """
-    if not maps or factors.columns.empty:
-        raise ValueError("A latent map needs a code and a factor")
     n_rows, n_columns = len(factors.columns), len(maps)
     title = "Codes, by their first two principal components"
     size = (2.3 * n_columns + 1.9, 0.8 + 2.1 * n_rows)
@@ -176,21 +153,8 @@ def swap_figure(
 ) -> Figure:
     """Draw mel spectrograms of swaps: one row per example, results in the last column.
 
-    Parameters
-    ----------
-    examples : sequence of SwapExample
-    hop_s : float
-        Time between frames in seconds.
-    dynamic_range_db : float
-        Range of the levels in dB.
-
-    Raises
-    ------
-    ValueError
-        If there is no example, or one without a spectrogram.
+    `hop_s` is the time between frames in seconds, `dynamic_range_db` the range of levels in dB.
     """
-    if not examples or not all(example.spectra for example in examples):
-        raise ValueError("There is no swap, or a swap without a spectrogram")
     n_columns = max(len(example.spectra) for example in examples)
     title = "Codes swapped between clips, and the decoded results"
     n_lines = [max(map(_n_lines, example.spectra)) for example in examples]

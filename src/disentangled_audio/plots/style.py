@@ -15,7 +15,7 @@ OKABE_ITO = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "
 # Beyond seven classes, colours repeat with another hatch or marker.
 HATCHES = ("", "///", "...")
 MARKERS = ("o", "^", "s")
-BLUE, ORANGE, GREEN = OKABE_ITO[:3]
+BLUE, ORANGE = OKABE_ITO[:2]
 # Models and shortcut controls.
 MODEL, CONTROL = BLUE, OKABE_ITO[5]
 INK = "#222222"
@@ -65,17 +65,9 @@ _SETTINGS = {
 
 @contextmanager
 def drawn(width: float, height: float, title: str = "", *, simulated: bool) -> Iterator[Figure]:
-    """Provide an empty figure with the project's style, independent of pyplot.
+    """Provide an empty figure of so many inches with the project's style, without pyplot.
 
-    It lays itself out and gets a left-aligned title.
-
-    Parameters
-    ----------
-    width, height : float
-        Inches.
-    title : str
-    simulated : bool
-        Whether the title must say that the recordings are simulated.
+    It lays itself out and gets a left-aligned title, which says if recordings are `simulated`.
     """
     with mpl.rc_context(_SETTINGS):
         figure = Figure(figsize=(width, height), layout="constrained")
@@ -170,15 +162,5 @@ def colour_bar(figure: Figure, image: Any, label: str, **place: Any) -> None:
 
 
 def rows_of(table: pd.DataFrame, model: str) -> pd.DataFrame:
-    """Rows of one model.
-
-    Raises
-    ------
-    ValueError
-        If the model has no rows.
-    """
-    rows = table[table["model"] == model].reset_index(drop=True)
-    if rows.empty:
-        known = list(dict.fromkeys(table["model"]))
-        raise ValueError(f"No rows of model {model!r}; the table has {known}")
-    return rows
+    """Rows of one model."""
+    return table[table["model"] == model].reset_index(drop=True)

@@ -1,8 +1,8 @@
 """Figure of the training curves."""
 
+from collections.abc import Iterable
 from math import ceil
 
-import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -10,8 +10,6 @@ from matplotlib.ticker import MaxNLocator
 
 from disentangled_audio.plots import style
 
-TRAINING_PREFIX = "training_"
-VALIDATION_PREFIXES = ("validation_", "val_")
 # Losses of a code and a factor, named <kind>_<code>_<factor>.
 CODE_TERMS = ("readout", "independence", "compactness", "adversary")
 N_COLUMNS = 3
@@ -23,26 +21,20 @@ def training_curves_figure(history: pd.DataFrame, *, simulated: bool = False) ->
     Parameters
     ----------
     history : DataFrame
-        One row per epoch: ``epoch``, for each term ``<term>`` or ``training_<term>``, and
-        ``validation_<term>`` if measured. Columns of text are ignored. The epoch of lowest
-        ``validation_loss`` is marked, and so is the refit: final epochs without validation.
-
-    Raises
-    ------
-    ValueError
-        If there is no epoch, or no term to draw.
+        One row per epoch: ``epoch``, and for each term ``training_<term>`` and, if measured,
+        ``validation_<term>``. The epoch of lowest ``validation_loss`` is marked, and so is the
+        refit: final epochs without validation.
     """
-    terms = _terms(history)
-    if history.empty or not terms:
-        raise ValueError("The training history has no epoch or no loss term")
+    names = dict.fromkeys(column.partition("_")[2] for column in history if column != "epoch")
+    terms = sorted(names, key=lambda term: term != "loss")
     marks = _marks(history)
     n_columns = min(N_COLUMNS, len(terms))
     n_rows = ceil(len(terms) / n_columns)
     size = (max(3.1 * n_columns, 5.0), 0.9 + 2.3 * n_rows)
     with style.drawn(*size, "Training, by loss term", simulated=simulated) as figure:
         panels = figure.subplots(n_rows, n_columns, squeeze=False, sharex=True).ravel()
-        for panel, (term, columns) in zip(panels, terms.items(), strict=False):
-            _draw_term(panel, history, term, columns, marks)
+        for panel, term in zip(panels, terms, strict=False):
+            _draw_term(panel, history, term, marks)
         for panel in panels[len(terms) :]:
             panel.set_visible(False)
         # The lowest visible panel of each column carries the shared axis.
@@ -54,66 +46,33 @@ def training_curves_figure(history: pd.DataFrame, *, simulated: bool = False) ->
     return figure
 
 
-def _terms(history: pd.DataFrame) -> dict[str, dict[str, str]]:
-    """Columns of each term: ``{term: {"training": column, "validation": column}}``, loss first."""
-    terms: dict[str, dict[str, str]] = {}
-    for column in history.select_dtypes("number").columns:
-        if column == "epoch":
-            continue
-        part, term = _split_name(str(column))
-        terms.setdefault(term, {})[part] = column
-    return dict(sorted(terms.items(), key=lambda item: item[0] != "loss"))
-
-
-def _split_name(column: str) -> tuple[str, str]:
-    for prefix in VALIDATION_PREFIXES:
-        if column.startswith(prefix):
-            return "validation", column.removeprefix(prefix)
-    return "training", column.removeprefix(TRAINING_PREFIX)
-
-
-def _best_epoch(history: pd.DataFrame) -> int | None:
-    for prefix in VALIDATION_PREFIXES:
-        losses = history.get(f"{prefix}loss")
-        if losses is not None and losses.notna().any():
-            return int(history["epoch"].iloc[int(np.nanargmin(losses))])
-    return None
-
-
 def _marks(history: pd.DataFrame) -> list[tuple[float, str, str]]:
     """Place, line style and name of each vertical line."""
-    best = _best_epoch(history)
-    marks = [] if best is None else [(float(best), "--", f"best epoch ({best})")]
-    refit = _first_of_refit(history)
-    if refit is not None:
-        marks.append((refit - 0.5, ":", f"refit from epoch {refit} on"))
+    losses, marks = history.get("validation_loss"), []
+    if losses is None or losses.isna().all():
+        return []
+    best = int(history["epoch"].loc[losses.idxmin()])
+    marks.append((float(best), "--", f"best epoch ({best})"))
+    # The refit trains on validation rows too.
+    later = history.loc[losses.bfill().isna(), "epoch"]
+    if len(later):
+        first = int(later.iloc[0])
+        marks.append((first - 0.5, ":", f"refit from epoch {first} on"))
     return marks
-
-
-def _first_of_refit(history: pd.DataFrame) -> int | None:
-    """First epoch of the refit, which trains on validation rows too."""
-    judged = [name for name in history if name in {f"{p}loss" for p in VALIDATION_PREFIXES}]
-    later = history.loc[history[judged].bfill().isna().all(axis=1), "epoch"]
-    return int(later.iloc[0]) if 0 < len(later) < len(history) else None
 
 
 def _draw_term(
     panel: Axes,
     history: pd.DataFrame,
     term: str,
-    columns: dict[str, str],
     marks: list[tuple[float, str, str]],
 ) -> None:
-    looks = {
-        "training": {"color": style.BLUE, "linestyle": "-"},
-        "validation": {"color": style.ORANGE, "linestyle": "-"},
-    }
     marker = "o" if len(history) < 2 else ""
-    for part, look in looks.items():
-        if part not in columns:
-            continue
-        values = history[columns[part]]
-        panel.plot(history["epoch"], values, label=part, marker=marker, linewidth=1.6, **look)
+    for part, colour in (("training", style.BLUE), ("validation", style.ORANGE)):
+        values = history.get(f"{part}_{term}")
+        if values is not None:
+            look = {"color": colour, "marker": marker, "linewidth": 1.6}
+            panel.plot(history["epoch"], values, label=part, **look)
     for place, linestyle, name in marks:
         panel.axvline(place, color=style.GREY, linestyle=linestyle, label=name)
     panel.set_title(_title(term))
@@ -133,16 +92,10 @@ def _title(term: str) -> str:
 
 
 def _unit(term: str) -> str:
-    if "accuracy" in term:
-        return "share (0–1)"
-    if "learning_rate" in term or term == "lr":
-        return "learning rate (1)"
-    if "seconds" in term:
-        return "time (s)"
-    return "loss (dimensionless)"
+    return "share (0–1)" if "accuracy" in term else "loss (dimensionless)"
 
 
-def _all_handles(panels: np.ndarray) -> tuple[list, list[str]]:
+def _all_handles(panels: Iterable[Axes]) -> tuple[list, list[str]]:
     """Legend entries of all panels without repetition; some terms lack validation."""
     found = {}
     for panel in panels:

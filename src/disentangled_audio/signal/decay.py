@@ -1,4 +1,4 @@
-"""Energy decay curves and reverberation times of impulse responses (ISO 3382-1)."""
+"""Energy decay curves of impulse responses (ISO 3382-1), and filters of octave bands."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import fft
 
-MID_FREQUENCY_HZ = (500.0, 1000.0)
 # The background noise is taken from this share of the response, at its end.
 _NOISE_SHARE = 0.1
 # ISO 3382-1, 5.3.3: the evaluated range ends at least 10 dB above the noise.
@@ -48,90 +47,6 @@ def energy_decay_curve(rir: NDArray[np.floating]) -> NDArray[np.float64]:
     Schroeder (1965), "New method of measuring reverberation time"; ISO 3382-1, 5.3.3.
     """
     return _to_db(_remaining(_power(rir)))
-
-
-def reverberation_time_s(
-    rir: NDArray[np.floating],
-    sample_rate_hz: float,
-    *,
-    start_db: float = -5.0,
-    end_db: float = -25.0,
-) -> NDArray[np.float64]:
-    """Time in which the energy falls by 60 dB, from a line fitted to part of the decay.
-
-    The mean power of the last tenth of the response estimates the background noise. It is
-    subtracted before the integration, so that noise does not bend the curve.
-
-    Parameters
-    ----------
-    rir : (n_items, n_samples)
-        Impulse responses or bands of them, linear amplitude; may start with silence.
-    start_db, end_db
-        Range of the fit; the defaults give T20, an end at -35 dB gives T30.
-
-    Returns
-    -------
-    (n_items,)
-        Reverberation times in seconds. NaN where the curve does not reach the end, or where
-        the power there is less than 10 dB above the noise.
-
-    Raises
-    ------
-    ValueError
-        If an item is all zeros, or the range does not fall.
-
-    References
-    ----------
-    ISO 3382-1, 5.3.3 and 6; Chu (1978), "Comparison of reverberation measurements using
-    Schroeder's impulse method and decay-curve averaging method" (subtraction of the noise).
-    """
-    if not end_db < start_db <= 0:
-        raise ValueError(f"start_db {start_db} and end_db {end_db} do not descend from 0")
-    power = _power(rir)
-    n_noise = max(1, round(_NOISE_SHARE * power.shape[-1]))
-    noise = power[:, -n_noise:].mean(axis=1)
-    remaining = _remaining(power - noise[:, None])
-    decay_db = _to_db(remaining)
-    slope = _slope(decay_db, start_db, end_db)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        time_s = np.where(slope < 0, -60 / slope, np.nan) / sample_rate_hz
-        # The power of an exponential decay follows from its remaining energy.
-        per_sample = 6 * np.log(10) / (time_s * sample_rate_hz)
-        power_at_end = remaining[:, 0] * 10 ** (end_db / 10) * per_sample
-        return np.where(power_at_end >= _NOISE_MARGIN * noise, time_s, np.nan)
-
-
-def octave_bands(
-    rir: NDArray[np.floating],
-    sample_rate_hz: float,
-    centre_hz: tuple[float, ...] = MID_FREQUENCY_HZ,
-    bands_per_octave: int = 1,
-) -> NDArray[np.float64]:
-    """Split responses into octave or fractional-octave bands, without phase shift.
-
-    Parameters
-    ----------
-    rir : (n_items, n_samples)
-        Impulse responses, linear amplitude.
-    centre_hz
-        Band centres in Hz; the edges of an octave lie half an octave to either side.
-    bands_per_octave
-        1 for octave bands, 3 for third-octave bands.
-
-    Returns
-    -------
-    (n_items, n_bands, n_samples)
-
-    References
-    ----------
-    IEC 61260-1 (fractional-octave bands); the magnitude is a Butterworth band-pass's.
-    """
-    n_samples = rir.shape[-1]
-    ringing = ringing_samples(sample_rate_hz, centre_hz, bands_per_octave)
-    n_fft = fft.next_fast_len(n_samples + ringing, real=True)
-    gains = band_gains(n_fft, sample_rate_hz, centre_hz, bands_per_octave)
-    spectrum = fft.rfft(np.asarray(rir, dtype=np.float64), n_fft)
-    return fft.irfft(spectrum[:, None] * gains, n_fft)[..., :n_samples]
 
 
 def ringing_samples(
@@ -260,19 +175,6 @@ def _to_db(remaining: NDArray[np.float64]) -> NDArray[np.float64]:
     with np.errstate(divide="ignore", invalid="ignore"):
         share = remaining / remaining[:, :1]
         return np.where(share > 0, 10 * np.log10(np.maximum(share, 0)), -np.inf)
-
-
-def _slope(decay_db: NDArray[np.float64], start_db: float, end_db: float) -> NDArray[np.float64]:
-    """Least-squares slope in dB per sample between two levels; NaN where the curve misses one."""
-    index = np.arange(decay_db.shape[1])
-    first = np.argmax(decay_db <= start_db, axis=1)[:, None]
-    last = np.argmax(decay_db < end_db, axis=1)[:, None]
-    used = (index >= first) & (index < last)
-    n_used = used.sum(axis=1)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        centred = np.where(used, index - (first + last - 1) / 2, 0.0)
-        slope = np.sum(centred * np.where(used, decay_db, 0.0), axis=1) / np.sum(centred**2, axis=1)
-    return np.where(n_used > 1, slope, np.nan)
 
 
 def _first_quiet_window(n_windows: NDArray[np.integer]) -> NDArray[np.integer]:

@@ -1,5 +1,7 @@
 """Comparisons in pairs against what can be counted by hand, and against chance."""
 
+from itertools import combinations
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -15,6 +17,7 @@ from disentangled_audio.evaluation.scores.comparison import (
 
 CLASSES = ["a", "b"]
 OTHER = {"a": "b", "b": "a"}
+PAIR = [("svm", "cnn")]
 
 
 def wrong_where(target, wrong):
@@ -22,8 +25,7 @@ def wrong_where(target, wrong):
 
 
 def compared(target, first, second, groups, seed=0, **options):
-    rng = np.random.default_rng(seed)
-    return paired_bootstrap(target, first, second, groups, CLASSES, rng=rng, **options)
+    return paired_bootstrap(target, first, second, groups, CLASSES, seed=seed, **options)
 
 
 @pytest.mark.parametrize(
@@ -47,11 +49,6 @@ def test_mcnemar_is_the_binomial_of_what_one_model_alone_has_right(only_a, only_
 
     assert (result["only_a"], result["only_b"]) == (only_a, only_b)
     assert result["p"] == pytest.approx(p)
-
-
-def test_mcnemar_needs_the_same_items():
-    with pytest.raises(ValueError, match="3 and 2 items"):
-        mcnemar_exact([True] * 3, [True] * 2)
 
 
 def test_a_model_is_no_better_than_itself():
@@ -115,9 +112,7 @@ def test_a_tie_over_classes_is_no_difference_despite_rounding():
     second_wrong = ((target == "a") & (number < 1)) | ((target == "b") & (number < 2))
     second = np.where(second_wrong, missed, target)
 
-    result = paired_bootstrap(
-        target, first, second, np.zeros(30), classes, rng=np.random.default_rng(0)
-    )
+    result = paired_bootstrap(target, first, second, np.zeros(30), classes, seed=0)
 
     assert result["difference"] == 0.0
     assert result["resampled"] == "row"
@@ -155,20 +150,6 @@ def test_clustered_errors_are_less_evidence_than_their_items():
 
     assert by_item < 1e-5
     assert by_group > 0.3
-
-
-@pytest.mark.parametrize(
-    ("values", "message"),
-    [
-        ((["a", "b"], ["a"], ["a", "b"], [0, 1]), "same length"),
-        ((["a", "b"], ["a", "b"], ["a", "b"], [0]), "same length"),
-        (([], [], [], []), "above 0"),
-        ((["a"], ["c"], ["a"], [0]), "predicted_a has labels .*'c'"),
-    ],
-)
-def test_invalid_input_is_reported(values, message):
-    with pytest.raises(ValueError, match=message):
-        compared(*values)
 
 
 def test_holm_by_hand():
@@ -211,7 +192,7 @@ def test_models_are_compared_item_by_item_whatever_the_order_of_rows():
         ]
     )
 
-    (result,) = compare_models(predictions)
+    (result,) = compare_models(predictions, PAIR)
 
     assert (result["a"], result["b"]) == ("svm", "cnn")
     # svm: 3 of 4 a and 3 of 4 b; cnn: 1 of 4 a and 3 of 4 b.
@@ -233,7 +214,7 @@ def test_a_recording_of_two_folds_is_compared_within_each():
         ]
     )
 
-    (result,) = compare_models(predictions)
+    (result,) = compare_models(predictions, PAIR)
 
     assert (result["difference"], result["n_items"]) == (0, 16)
     assert (result["mcnemar"]["only_a"], result["mcnemar"]["only_b"]) == (8, 8)
@@ -247,7 +228,7 @@ def test_items_of_only_one_model_are_left_out_and_counted():
         ]
     )
 
-    (result,) = compare_models(predictions)
+    (result,) = compare_models(predictions, PAIR)
 
     assert result["difference"] == 0
     assert (result["n_items"], result["n_left_out"], result["n_groups"]) == (4, 4, 2)
@@ -258,7 +239,7 @@ def test_pairs_are_those_asked_for_and_adjusted_for_their_number():
         [table("x", rows_of(wrong=TARGET)), table("y", rows_of()), table("z", rows_of())]
     )
 
-    every = compare_models(predictions, n_resamples=199)
+    every = compare_models(predictions, list(combinations("xyz", 2)), n_resamples=199)
     one = compare_models(predictions, [("y", "x")], n_resamples=199)
 
     assert [(r["a"], r["b"]) for r in every] == [("x", "y"), ("x", "z"), ("y", "z")]
@@ -271,11 +252,11 @@ def test_pairs_are_those_asked_for_and_adjusted_for_their_number():
     ("second", "pairs", "message"),
     [
         (rows_of(), [("svm", "tree")], "No test rows of tree; there are svm, cnn"),
-        (rows_of(fold="1"), None, "svm and cnn have no test item in common"),
-        (rows_of() + rows_of(names=["r3"]), None, "cnn has several test rows of r3 in fold 0"),
+        (rows_of(fold="1"), PAIR, "svm and cnn have no test item in common"),
+        (rows_of() + rows_of(names=["r3"]), PAIR, "cnn has several test rows of r3 in fold 0"),
         (
             [(n, "0", OTHER[t], t) for n, t in TARGET.items()],
-            None,
+            PAIR,
             "svm and cnn have different targets",
         ),
     ],

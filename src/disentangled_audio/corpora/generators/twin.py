@@ -144,12 +144,10 @@ def generate_twin(
     seed: int,
     files_per_group: int | None = None,
     progress: Callable[[int, int], None] | None = None,
-    n_jobs: int = 2,
 ) -> None:
     """Write the simulated twin as 16 kHz, 16-bit wav files.
 
-    The folder appears complete or not at all. Every file depends only on the seed and its name,
-    not on the order, on `files_per_group` or on `n_jobs`.
+    The folder appears complete or not at all. Every file depends only on the seed and its name.
 
     Parameters
     ----------
@@ -161,23 +159,18 @@ def generate_twin(
         Number of files to keep of each database, kind and room; all if None.
     progress
         Called with the number of files written so far and their total number.
-    n_jobs
-        Threads; transforms and random numbers do not hold Python's global lock.
 
     Raises
     ------
     FileExistsError
         If the folder exists and is not empty.
-    ValueError
-        If the seed is negative or `files_per_group` is below 1.
     """
-    if seed < 0:
-        raise ValueError(f"seed must not be negative, but is {seed}")
     tasks = twin_files(files_per_group)
     n_bytes = sum(2 * group.n_channels * group.n_frames for group in tasks.values())
     with complete_folder(folder) as unfinished:
         require_free(unfinished, n_bytes, "the simulated twin")
-        done = Parallel(n_jobs=n_jobs, backend="threading", return_as="generator_unordered")(
+        # Transforms and random numbers do not hold Python's global lock.
+        done = Parallel(n_jobs=2, backend="threading", return_as="generator_unordered")(
             delayed(_write_file)(unfinished / name, group, seed) for name, group in tasks.items()
         )
         # Closing stops the threads before the folder is removed after an exception.

@@ -250,12 +250,7 @@ def _score(
         units = np.zeros(len(units))
     truth, guessed = cells + question.labels[kept], cells + guesses[kept]
     low, high = bootstrap_intervals(
-        truth,
-        guessed,
-        units,
-        names,
-        rng=np.random.default_rng(settings.seed),
-        n_resamples=settings.n_resamples,
+        truth, guessed, units, names, seed=settings.seed, n_resamples=settings.n_resamples
     )["balanced_accuracy"]
     return {
         "score": float(balanced_accuracy(truth, guessed)),

@@ -182,7 +182,7 @@ def _interval(
         hits[known].astype(int),
         clip_groups[known],
         ["0", "1"],
-        rng=np.random.default_rng(seed),
+        seed=seed,
         n_resamples=n_resamples,
     )["accuracy"]
     return {"low": low, "high": high}

@@ -186,20 +186,9 @@ def score(
         ``accuracy, balanced_accuracy, macro_f1`` (0 to 1), ``log_loss`` (nats), ``ece`` (0 to 1),
         ``per_class``, ``absent_classes``; plain Python numbers, ready for JSON.
     """
-    return {
-        **label_scores(target, predicted, classes),
-        **_probability_scores(target, predicted, probabilities, classes),
-    }
-
-
-def _probability_scores(
-    target: ArrayLike,
-    predicted: ArrayLike,
-    probabilities: ArrayLike | None,
-    classes: Sequence[str],
-) -> dict[str, float | None]:
+    scores = label_scores(target, predicted, classes)
     if probabilities is None:
-        return {"log_loss": None, "ece": None}
+        return {**scores, "log_loss": None, "ece": None}
     values = np.asarray(probabilities, dtype=np.float64)
     targets = class_indices(target, classes, "target")
     guesses = class_indices(predicted, classes, "predicted")
@@ -207,12 +196,13 @@ def _probability_scores(
         expected = (len(targets), len(classes))
         raise ValueError(f"probabilities have shape {values.shape}, expected {expected}")
     if not np.isfinite(values).all():
-        return {"log_loss": None, "ece": None}
+        return {**scores, "log_loss": None, "ece": None}
     if np.abs(values.sum(axis=1) - 1.0).max() > ROW_SUM_TOLERANCE or values.min() < 0.0:
         raise ValueError("probabilities of an item must not be negative and must sum to one")
     # Calibrated SVMs and fused models may predict another class than the most probable one.
     confidence = values[np.arange(len(guesses)), guesses]
     return {
+        **scores,
         "log_loss": log_loss(target, values, classes),
         "ece": expected_calibration_error(confidence, targets == guesses),
     }

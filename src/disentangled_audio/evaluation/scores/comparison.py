@@ -1,7 +1,6 @@
 """Is one model better than another on the same items?"""
 
-from collections.abc import Iterable, Sequence
-from itertools import combinations
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -44,8 +43,6 @@ def mcnemar_exact(correct_a: ArrayLike, correct_b: ArrayLike) -> dict[str, float
     supervised classification learning algorithms".
     """
     first, second = np.asarray(correct_a, dtype=bool), np.asarray(correct_b, dtype=bool)
-    if first.shape != second.shape:
-        raise ValueError(f"{len(first)} and {len(second)} items cannot be compared in pairs")
     only_a, only_b = int((first & ~second).sum()), int((second & ~first).sum())
     n_discordant = only_a + only_b
     p = float(binomtest(only_a, n_discordant).pvalue) if n_discordant else 1.0
@@ -59,7 +56,7 @@ def paired_bootstrap(
     groups: ArrayLike,
     classes: Sequence[str],
     *,
-    rng: np.random.Generator,
+    seed: int,
     n_resamples: int = 1000,
 ) -> dict[str, Any]:
     """Difference in balanced accuracy of two models on the same items, by group bootstrap.
@@ -89,12 +86,11 @@ def paired_bootstrap(
     guesses_a = class_indices(predicted_a, classes, "predicted_a")
     guesses_b = class_indices(predicted_b, classes, "predicted_b")
     units = np.asarray(groups, dtype=object)
-    if not 0 < len(targets) == len(guesses_a) == len(guesses_b) == len(units):
-        raise ValueError("target, predictions and groups must have the same length, above 0")
     outcomes = 2 * (targets == guesses_a) + (targets == guesses_b)
     shape = (len(classes), 4)
     observed = np.zeros((1, *shape))
     np.add.at(observed[0], (targets, outcomes), 1)
+    rng = np.random.default_rng(seed)
     drawn = draw_outcomes(targets, outcomes, units, shape, n_resamples=n_resamples, rng=rng)
     differences = _difference(drawn)
     extreme = 2 * min((differences <= 0).sum(), (differences >= 0).sum())
@@ -117,7 +113,7 @@ def _difference(counts: NDArray[np.float64]) -> NDArray[np.float64]:
 
 def compare_models(
     predictions: pd.DataFrame,
-    pairs: Iterable[tuple[str, str]] | None = None,
+    pairs: Sequence[tuple[str, str]],
     *,
     classes: Sequence[str] | None = None,
     n_resamples: int = 1000,
@@ -129,8 +125,7 @@ def compare_models(
     ----------
     predictions : DataFrame
         The `predictions` schema, of one fold or several; may contain controls.
-    pairs : pairs of model names, optional
-        All pairs by default.
+    pairs : pairs of model names
     classes : n_classes names, optional
         By default those of the ``p_<class>`` columns.
 
@@ -153,11 +148,10 @@ def compare_models(
     """
     names = class_names(predictions) if classes is None else classes
     tables = _items_by_model(predictions[predictions["role"] == "test"])
-    wanted = list(combinations(tables, 2)) if pairs is None else list(pairs)
-    unknown = sorted({name for pair in wanted for name in pair} - set(tables))
+    unknown = sorted({name for pair in pairs for name in pair} - set(tables))
     if unknown:
         raise ValueError(f"No test rows of {', '.join(unknown)}; there are {', '.join(tables)}")
-    results = [_compare_pair(tables, a, b, names, n_resamples, seed) for a, b in wanted]
+    results = [_compare_pair(tables, a, b, names, n_resamples, seed) for a, b in pairs]
     for result, p in zip(results, holm([r["p_bootstrap"] for r in results]), strict=True):
         result["p_holm"] = p
     return results
@@ -195,7 +189,7 @@ def _compare_pair(
         second["predicted"],
         first["group"],
         classes,
-        rng=np.random.default_rng(seed),
+        seed=seed,
         n_resamples=n_resamples,
     )
     right = [table["predicted"] == target for table in (first, second)]

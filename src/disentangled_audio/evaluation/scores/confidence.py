@@ -10,9 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from disentangled_audio.evaluation.scores.classification import (
-    class_indices,
-)
+from disentangled_audio.evaluation.scores.classification import class_indices
 from disentangled_audio.evaluation.scores.summary import PROBABILITY_PREFIX
 
 

@@ -24,7 +24,7 @@ def bootstrap_intervals(
     groups: ArrayLike,
     classes: Sequence[str],
     *,
-    rng: np.random.Generator,
+    seed: int,
     n_resamples: int = 1000,
 ) -> dict[str, list[float]]:
     """Percentile bootstrap intervals of accuracy and balanced accuracy.
@@ -55,14 +55,15 @@ def bootstrap_intervals(
     """
     targets = class_indices(target, classes, "target")
     guesses = class_indices(predicted, classes, "predicted")
-    groups = np.asarray(groups, dtype=object)
-    if not len(targets) == len(guesses) == len(groups):
-        raise ValueError("target, predicted and groups must have the same length")
-    if len(targets) == 0:
-        raise ValueError("No items to resample")
     correct = (targets == guesses).astype(int)
-    shape = (len(classes), 2)
-    drawn = draw_outcomes(targets, correct, groups, shape, n_resamples=n_resamples, rng=rng)
+    drawn = draw_outcomes(
+        targets,
+        correct,
+        np.asarray(groups, dtype=object),
+        (len(classes), 2),
+        n_resamples=n_resamples,
+        rng=np.random.default_rng(seed),
+    )
     hits = drawn[:, :, 1]
     support = drawn.sum(axis=2)
     return {
@@ -104,7 +105,9 @@ def draw_outcomes(
     if resampling_unit(groups) == "group":
         drawn = _draw_groups(cells, groups, shape, n_resamples, rng)
     else:
-        drawn = _draw_rows(cells, n_classes * n_outcomes, n_resamples, rng)
+        # Counts of rows drawn with replacement are multinomial, so single rows need not be drawn.
+        shares = np.bincount(cells, minlength=n_classes * n_outcomes) / len(cells)
+        drawn = rng.multinomial(len(cells), shares, size=n_resamples).astype(np.float64)
     return drawn.reshape(n_resamples, n_classes, n_outcomes)
 
 
@@ -142,15 +145,6 @@ def _draw_groups(
             n_rows = int(group.sum())
             drawn += rng.multinomial(times * n_rows, group / n_rows)
     return drawn
-
-
-def _draw_rows(
-    cells: NDArray[np.integer], n_cells: int, n_resamples: int, rng: np.random.Generator
-) -> NDArray[np.float64]:
-    """Draw rows with replacement and count their cells, (n_resamples, n_cells)."""
-    # Counts of rows drawn with replacement are multinomial, so single rows need not be drawn.
-    shares = np.bincount(cells, minlength=n_cells) / len(cells)
-    return rng.multinomial(len(cells), shares, size=n_resamples).astype(np.float64)
 
 
 def draw_sums(

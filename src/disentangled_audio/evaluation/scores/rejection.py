@@ -8,15 +8,13 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import betaincinv
 
-from disentangled_audio.evaluation.scores.classification import (
-    class_indices,
-    label_scores,
-)
+from disentangled_audio.evaluation.scores.classification import class_indices, label_scores
 from disentangled_audio.evaluation.scores.confidence import (
     confidence_of,
     confident_models,
     is_correct,
 )
+from disentangled_audio.evaluation.scores.intervals import CONFIDENCE
 from disentangled_audio.evaluation.scores.recall import mean_recall
 from disentangled_audio.evaluation.scores.summary import class_names, tested_rows
 
@@ -76,12 +74,10 @@ def aurc(predictions: pd.DataFrame) -> dict[str, float]:
     return {model: _area(confidence, correct) for model, _, confidence, correct in models}
 
 
-def choose_threshold(
-    validation_predictions: pd.DataFrame, max_risk: float, confidence_level: float = 0.95
-) -> float | None:
+def choose_threshold(validation_predictions: pd.DataFrame, max_risk: float) -> float | None:
     """Smallest threshold at which validation rows show an error rate of at most `max_risk`.
 
-    The upper Clopper–Pearson bound of the error rate must not exceed `max_risk`. Candidates are
+    The 95 % upper Clopper–Pearson bound of the error rate must not exceed it. Candidates are
     the thresholds that keep 100 %, 95 % … 5 % of the rows. The allowed doubt is divided by their
     number, so that the bound holds for the chosen one. Geifman and El-Yaniv search by bisection
     instead, which fails on a few hundred rows: too few rows are left in the upper half for any
@@ -94,8 +90,6 @@ def choose_threshold(
     ----------
     validation_predictions : DataFrame
         The `predictions` schema: validation rows of one model and one fold.
-    confidence_level : float
-        Probability with which the bound holds.
 
     Returns
     -------
@@ -105,7 +99,7 @@ def choose_threshold(
     Raises
     ------
     ValueError
-        If there are no rows, or rows of another role, several models or several folds.
+        If there are no rows.
 
     References
     ----------
@@ -113,11 +107,6 @@ def choose_threshold(
     """
     if validation_predictions.empty:
         raise ValueError("There are no validation rows to choose a threshold on")
-    roles = set(validation_predictions["role"])
-    if roles != {"validation"}:
-        raise ValueError(f"Choose a threshold on validation rows only, not on {sorted(roles)}")
-    _check_single(validation_predictions, "model")
-    _check_single(validation_predictions, "fold")
     confidence = confidence_of(validation_predictions, class_names(validation_predictions))
     known = np.isfinite(confidence)
     if not known.any():
@@ -127,7 +116,7 @@ def choose_threshold(
     n_most = n_kept[-1] * np.arange(1, N_CANDIDATE_COVERAGES + 1) // N_CANDIDATE_COVERAGES
     candidates = np.unique(np.searchsorted(n_kept, n_most, side="right") - 1)
     candidates = candidates[candidates >= 0]
-    doubt = (1.0 - confidence_level) / len(candidates)
+    doubt = (1.0 - CONFIDENCE) / len(candidates)
     bounds = upper_error_bound(n_errors[candidates], n_kept[candidates], doubt)
     shown = candidates[bounds <= max_risk]
     return float(thresholds[shown.max()]) if shown.size else None
@@ -160,38 +149,30 @@ def upper_error_bound(n_errors: ArrayLike, n_items: ArrayLike, doubt: float) -> 
 
 
 def reject_thresholds(
-    predictions: pd.DataFrame,
-    *,
-    reject_below: float | None = None,
-    max_risk: float | None = None,
+    predictions: pd.DataFrame, *, reject_below: float | None, max_risk: float | None
 ) -> dict[str, float | None]:
-    """Threshold of each fold: the given one, or one chosen on the fold's validation rows.
+    """Threshold of each fold: `reject_below`, or one chosen on the fold's validation rows.
 
     Each fold has its own, because validation rows of one fold are test rows of another. It is
     None if no threshold meets `max_risk`.
     """
-    _check_single(predictions, "model")
     folds = predictions.groupby("fold", sort=False)
-    if reject_below is not None and max_risk is None:
-        return {str(fold): float(reject_below) for fold in folds.groups}
-    if max_risk is None or reject_below is not None:
-        raise ValueError("Give either reject_below or max_risk")
+    if max_risk is None:
+        return {str(fold): reject_below for fold in folds.groups}
     return {
         str(fold): choose_threshold(rows[rows["role"] == "validation"], max_risk)
         for fold, rows in folds
     }
 
 
-def rejection(
-    predictions: pd.DataFrame, threshold: float | Mapping[str, float | None] | None
-) -> dict[str, Any]:
+def rejection(predictions: pd.DataFrame, thresholds: Mapping[str, float | None]) -> dict[str, Any]:
     """Score the test rows of one model that a threshold of confidence keeps.
 
     Parameters
     ----------
     predictions : DataFrame
         The `predictions` schema, one model; only test rows are used.
-    threshold : float, None, or mapping of fold to either
+    thresholds : mapping of fold to float or None
         Items with less or unknown confidence are rejected. None rejects everything.
 
     Returns
@@ -203,27 +184,17 @@ def rejection(
         ``absent_classes`` (with test items but none kept, so that the balanced accuracy of the
         kept rows does not cover them).
     """
-    _check_single(predictions, "model")
     tested = tested_rows(predictions)
     classes = class_names(tested)
-    folds = [str(fold) for fold in tested["fold"].unique()]
-    by_fold = (
-        {fold: threshold[fold] for fold in folds}
-        if isinstance(threshold, Mapping)
-        else dict.fromkeys(folds, threshold)
-    )
-    limits = (
-        tested["fold"]
-        .astype(str)
-        .map({fold: np.inf if limit is None else float(limit) for fold, limit in by_fold.items()})
-    )
+    by_fold = {str(fold): thresholds[str(fold)] for fold in tested["fold"].unique()}
+    limits = {fold: np.inf if limit is None else limit for fold, limit in by_fold.items()}
     # Comparisons with a missing confidence are false, so such items are rejected.
-    kept = confidence_of(tested, classes) >= limits.to_numpy(dtype=np.float64)
+    kept = confidence_of(tested, classes) >= tested["fold"].astype(str).map(limits).to_numpy(float)
     scores = label_scores(tested["target"], tested["predicted"], classes)
     supports = {name: scores["per_class"][name]["support"] for name in classes}
     left = tested.loc[kept, "target"].astype(str).value_counts()
     return {
-        "threshold": by_fold if isinstance(threshold, Mapping) else threshold,
+        "threshold": by_fold,
         "n": len(tested),
         "n_rejected": int((~kept).sum()),
         "coverage": float(kept.mean()),
@@ -240,12 +211,6 @@ def _kept_scores(kept: pd.DataFrame, classes: list[str]) -> dict[str, float | No
         return {"accuracy": None, "balanced_accuracy": None}
     scores = label_scores(kept["target"], kept["predicted"], classes)
     return {name: scores[name] for name in ("accuracy", "balanced_accuracy")}
-
-
-def _check_single(predictions: pd.DataFrame, column: str) -> None:
-    found = [str(value) for value in predictions[column].unique()]
-    if len(found) != 1:
-        raise ValueError(f"Expected rows of one {column}, got {len(found)}: {', '.join(found)}")
 
 
 def _selections(

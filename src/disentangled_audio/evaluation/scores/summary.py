@@ -148,23 +148,16 @@ def _probabilities(rows: pd.DataFrame, classes: Sequence[str]) -> NDArray[np.flo
 def _intervals(
     rows: pd.DataFrame, classes: Sequence[str], n_resamples: int, seed: int
 ) -> dict[str, list[float]]:
-    intervals = bootstrap_intervals(
-        rows["target"],
-        rows["predicted"],
-        rows["group"],
-        classes,
-        rng=np.random.default_rng(seed),
-        n_resamples=n_resamples,
-    )
+    labels = (rows[name] for name in ("target", "predicted", "group"))
+    intervals = bootstrap_intervals(*labels, classes, seed=seed, n_resamples=n_resamples)
     return {f"{name}_ci95": bounds for name, bounds in intervals.items()}
 
 
 def _model_metrics(
     rows: pd.DataFrame, classes: Sequence[str], n_resamples: int, seed: int
 ) -> dict[str, Any]:
-    scores = score(rows["target"], rows["predicted"], _probabilities(rows, classes), classes)
     return {
-        **scores,
+        **score(rows["target"], rows["predicted"], _probabilities(rows, classes), classes),
         **_intervals(rows, classes, n_resamples, seed),
         "per_kind": _scores_by_kind(rows, classes),
     }

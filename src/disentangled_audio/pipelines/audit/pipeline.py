@@ -17,11 +17,7 @@ def create_pipeline(**kwargs) -> Pipeline:
             Node(
                 measure_shortcuts,
                 inputs=[
-                    "waveforms",
-                    "recordings",
-                    "params:corpus",
-                    "params:audit",
-                    "feature_chunks",
+                    *("waveforms", "recordings", "params:corpus", "params:audit", "feature_chunks"),
                     "params:parallel",
                 ],
                 outputs=["shortcut_features", "fingerprints"],
@@ -30,10 +26,7 @@ def create_pipeline(**kwargs) -> Pipeline:
             Node(
                 predict_from_controls,
                 inputs=[
-                    "recordings",
-                    "shortcut_features",
-                    "splits",
-                    "params:protocol",
+                    *("recordings", "shortcut_features", "splits", "params:protocol"),
                     "params:cross_validation",
                     "params:seed",
                 ],
@@ -43,19 +36,10 @@ def create_pipeline(**kwargs) -> Pipeline:
             Node(
                 audit_shortcuts,
                 inputs=[
-                    "control_predictions",
-                    "predictions",
-                    "recordings",
-                    "splits",
-                    "shortcut_features",
-                    "fingerprints",
-                    "waveforms",
-                    "params:corpus",
-                    "params:protocol",
-                    "params:evaluation",
-                    "params:corpus_name",
-                    "params:protocol_name",
-                    "params:seed",
+                    *("control_predictions", "predictions", "recordings", "splits"),
+                    *("shortcut_features", "fingerprints", "waveforms", "params:corpus"),
+                    *("params:protocol", "params:evaluation", "params:corpus_name"),
+                    *("params:protocol_name", "params:seed"),
                 ],
                 outputs="audit",
                 name="audit_shortcuts",

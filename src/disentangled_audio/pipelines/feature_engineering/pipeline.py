@@ -39,13 +39,8 @@ def create_pipeline(**kwargs) -> Pipeline:
             Node(
                 augment_training_rows,
                 inputs=[
-                    "waveforms",
-                    "splits",
-                    "fourier_pca",
-                    "params:fourier",
-                    "params:augmentation",
-                    "params:corpus",
-                    "params:seed",
+                    *("waveforms", "splits", "fourier_pca", "params:fourier"),
+                    *("params:augmentation", "params:corpus", "params:seed"),
                 ],
                 outputs="augmented_features",
                 name="augment_training_rows",
@@ -53,12 +48,8 @@ def create_pipeline(**kwargs) -> Pipeline:
             Node(
                 measure_acoustics,
                 inputs=[
-                    "waveforms",
-                    "recordings",
-                    "params:corpus",
-                    "params:acoustic",
-                    "feature_chunks",
-                    "params:parallel",
+                    *("waveforms", "recordings", "params:corpus", "params:acoustic"),
+                    *("feature_chunks", "params:parallel"),
                 ],
                 outputs="acoustic_parameters",
                 name="measure_acoustics",
@@ -66,13 +57,8 @@ def create_pipeline(**kwargs) -> Pipeline:
             Node(
                 measure_factors,
                 inputs=[
-                    "waveforms",
-                    "recordings",
-                    "acoustic_parameters",
-                    "params:corpus",
-                    "params:views",
-                    "feature_chunks",
-                    "params:parallel",
+                    *("waveforms", "recordings", "acoustic_parameters", "params:corpus"),
+                    *("params:views", "feature_chunks", "params:parallel"),
                 ],
                 outputs="measured_factors",
                 name="measure_factors",
@@ -80,10 +66,7 @@ def create_pipeline(**kwargs) -> Pipeline:
             Node(
                 make_encoder_views,
                 inputs=[
-                    "waveforms",
-                    "params:corpus",
-                    "params:views",
-                    "feature_chunks",
+                    *("waveforms", "params:corpus", "params:views", "feature_chunks"),
                     "params:parallel",
                 ],
                 outputs=["log_mel", "content_view", "rhythm_view", "pitch_view"],

@@ -51,11 +51,8 @@ def confidence_nodes(prefix: str = "") -> list[Node]:
         Node(
             plot_confidence,
             inputs=[
-                f"{prefix}reliability",
-                f"{prefix}risk_coverage",
-                f"{prefix}confidence",
-                f"{prefix}hybrid_ablation",
-                "params:corpus",
+                *(f"{prefix}reliability", f"{prefix}risk_coverage", f"{prefix}confidence"),
+                *(f"{prefix}hybrid_ablation", "params:corpus"),
             ],
             outputs=[f"{prefix}confidence_plot", f"{prefix}hybrid_ablation_plot"],
             name=f"plot_{prefix}confidence",
@@ -68,16 +65,9 @@ def _tables() -> list[Node]:
         Node(
             score_predictions,
             inputs=[
-                "predictions",
-                "control_predictions",
-                "splits",
-                "params:corpus",
-                "params:protocol",
-                "params:evaluation",
-                "params:corpus_name",
-                "params:protocol_name",
-                "params:seed",
-                "run_facts",
+                *("predictions", "control_predictions", "splits", "params:corpus"),
+                *("params:protocol", "params:evaluation", "params:corpus_name"),
+                *("params:protocol_name", "params:seed", "run_facts"),
             ],
             outputs="metrics",
             name="score_predictions",
@@ -105,8 +95,7 @@ def _plots() -> list[Node]:
                 _plot_of(model),
                 inputs=["confusion_matrices", "classification_report", "params:corpus"],
                 outputs=[
-                    f"{model}_confusion_matrix_plot",
-                    f"{model}_precision_recall_plot",
+                    *(f"{model}_confusion_matrix_plot", f"{model}_precision_recall_plot"),
                     f"{model}_f1_plot",
                 ],
                 name=f"plot_{model}",

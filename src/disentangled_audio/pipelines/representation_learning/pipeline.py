@@ -25,10 +25,7 @@ def create_pipeline(**kwargs) -> Pipeline:
                 train_disentangler_on_views,
                 inputs=[
                     *VIEWS,
-                    "factor_table",
-                    "splits",
-                    "params:disentangler",
-                    "params:seed",
+                    *("factor_table", "splits", "params:disentangler", "params:seed"),
                     "training_checkpoint",
                 ],
                 outputs=["disentangler", "provisional_disentangler", "training_history"],
@@ -37,11 +34,9 @@ def create_pipeline(**kwargs) -> Pipeline:
             Node(
                 encode_views,
                 inputs=[
-                    "disentangler",
-                    "provisional_disentangler",
+                    *("disentangler", "provisional_disentangler"),
                     *VIEWS,
-                    "splits",
-                    "params:disentangler",
+                    *("splits", "params:disentangler"),
                 ],
                 outputs=["codes", "loudest_codes", "provisional_codes", "cnn_probabilities"],
                 name="encode_views",
