@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from functools import cache
+from functools import cache, lru_cache
 from importlib.metadata import version
 from pathlib import Path, PurePath
 from typing import Any
@@ -54,6 +54,17 @@ def file_hash(path: PurePath | str, algorithm: str = "sha256", fs: Any = None) -
     """Hexadecimal hash of a file on the local disk, or on the fsspec file system `fs`."""
     with open(path, "rb") if fs is None else fs.open(str(path), "rb") as file:
         return hashlib.file_digest(file, algorithm).hexdigest()
+
+
+def hash_of(path: Path, algorithm: str = "sha256") -> str:
+    """Hash of a file as `algorithm:hexadecimal`, computed only once for an unchanged file."""
+    status = path.stat()
+    return _hash_of_version(path, algorithm, status.st_size, status.st_mtime_ns)
+
+
+@lru_cache(maxsize=256)
+def _hash_of_version(path: Path, algorithm: str, n_bytes: int, modified_ns: int) -> str:
+    return f"{algorithm}:{file_hash(path, algorithm)}"
 
 
 @cache
