@@ -10,7 +10,6 @@ Therefore `storage.skops_files` and `storage.keras_files` create only types that
 writes. Use bundles only from people whose results you trust.
 """
 
-import hashlib
 import io
 import json
 import zipfile
@@ -27,6 +26,7 @@ from disentangled_audio.parameters.names import is_name
 from disentangled_audio.runs.run_files import check_software, read_files
 from disentangled_audio.runs.trained_runs import REFERENCES, TrainedRun
 from disentangled_audio.storage.array_files import read_arrays, write_arrays
+from disentangled_audio.storage.hashing import content_hash
 from disentangled_audio.storage.keras_files import read_keras
 from disentangled_audio.storage.limits import json_member, opened_zip, stored_members
 from disentangled_audio.storage.parquet_files import read_parquet
@@ -123,7 +123,7 @@ def write_bundle(run: TrainedRun, path: Path, card: str) -> None:
         REFERENCE: write_arrays(arrays),
         **{_file(name): contents[name] for name in run.models},
     }
-    members[HASHES] = _json({name: _sha256(content) for name, content in members.items()})
+    members[HASHES] = _json({name: content_hash([content]) for name, content in members.items()})
     write_whole(path, lambda unfinished: unfinished.write_bytes(_zipped(members)))
 
 
@@ -184,10 +184,6 @@ def _json(value: Any) -> bytes:
     return json.dumps(value, indent=1, sort_keys=False, ensure_ascii=False).encode()
 
 
-def _sha256(content: bytes) -> str:
-    return hashlib.sha256(content).hexdigest()
-
-
 def _zipped(members: dict[str, bytes]) -> bytes:
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
@@ -215,7 +211,7 @@ def _members(path: Path) -> dict[str, bytes]:
             except (zipfile.BadZipFile, EOFError, OSError, NotImplementedError) as error:
                 raise _changed(path, f"has a damaged member '{name}' ({error})") from error
     for name, expected in hashes.items():
-        if _sha256(members[name]) != expected:
+        if content_hash([members[name]]) != expected:
             raise _changed(path, f"has a member '{name}' with another SHA-256 than its record")
     if members[HASHES] != _json(hashes):
         raise _changed(path, f"has a member '{HASHES}' that was edited")

@@ -1,6 +1,5 @@
 """Files of a trained run, and checks that they are unchanged; independent of Kedro."""
 
-import hashlib
 import logging
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -10,7 +9,7 @@ import fsspec
 
 from disentangled_audio.errors import UserError
 from disentangled_audio.runs.trained_runs import REFERENCES, TrainedRun, is_complete
-from disentangled_audio.storage.hashing import code_hash
+from disentangled_audio.storage.hashing import code_hash, content_hash
 
 _logger = logging.getLogger(__name__)
 
@@ -46,7 +45,7 @@ def _read(run: TrainedRun, name: str) -> bytes:
             content = file.read()
     except FileNotFoundError as error:
         raise missing(shown) from error
-    check_hash(name, shown, hashlib.sha256(content).hexdigest(), run.manifest)
+    check_hash(name, shown, content_hash([content]), run.manifest)
     return content
 
 

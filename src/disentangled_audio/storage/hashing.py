@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Iterable
 from functools import cache, lru_cache
 from importlib.metadata import version
 from pathlib import Path, PurePath
@@ -47,7 +48,15 @@ _SOURCES = {
 def short_hash(content: Any) -> str:
     """First 16 hexadecimal digits of the SHA-256 of a value, written as JSON."""
     text = json.dumps(content, sort_keys=True, default=str)
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
+    return content_hash([text.encode()])[:16]
+
+
+def content_hash(parts: Iterable[bytes | memoryview]) -> str:
+    """Hexadecimal SHA-256 of parts of one content, as if they were joined."""
+    found = hashlib.sha256()
+    for part in parts:
+        found.update(part)
+    return found.hexdigest()
 
 
 def file_hash(path: PurePath | str, algorithm: str = "sha256", fs: Any = None) -> str:
@@ -75,5 +84,5 @@ def code_hash(stage: str) -> str:
     """
     package = Path(__file__).parents[1]
     files = sorted({path for pattern in _SOURCES[stage] for path in package.glob(pattern)})
-    code = hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()
+    code = content_hash(path.read_bytes() for path in files)
     return short_hash([code, [version(name) for name in _LIBRARIES]])
