@@ -1,6 +1,7 @@
 """A result is computed again when the code that computes it has changed, and only then."""
 
 import ast
+import hashlib
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ from disentangled_audio.pipelines.cross_validation.nodes import (
     MEASURED_BY,
     TRAINED_BY,
 )
-from disentangled_audio.storage.hashing import _SOURCES
+from disentangled_audio.storage.hashing import _SOURCES, bytes_hash
 from tests.conftest import REPOSITORY
 
 PACKAGE = REPOSITORY / "src" / "disentangled_audio"
@@ -75,3 +76,8 @@ def test_a_fold_is_made_again_when_code_of_its_nodes_changes() -> None:
     representation = PACKAGE / "evaluation" / "representation"
     used = _reached({measured}, PACKAGE / "models") | _reached({measured}, representation)
     assert used <= listed
+
+
+def test_parts_are_hashed_as_if_they_were_joined() -> None:
+    parts = [b"one", memoryview(b"two"), b""]
+    assert bytes_hash(parts) == hashlib.sha256(b"onetwo").hexdigest()

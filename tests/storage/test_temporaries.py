@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from disentangled_audio.corpora.sources.archive import extract_members
+from disentangled_audio.parameters import ArchiveSource
 from disentangled_audio.storage.temporaries import (
     TEMPORARY,
     complete_folder,
@@ -25,7 +26,7 @@ def _extract(folder: Path) -> None:
     archive = folder / "mine" / "a.zip"
     with zipfile.ZipFile(archive, "w") as zipped:
         zipped.writestr("a.wav", b"RIFF")
-    extract_members(archive, ["*"], folder / "done")
+    extract_members(archive, ArchiveSource(archive=["a.zip"]), folder / "done")
 
 
 def _write(folder: Path) -> None:

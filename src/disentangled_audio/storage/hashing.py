@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Iterable
-from functools import cache
+from functools import cache, lru_cache
 from importlib.metadata import version
 from pathlib import Path, PurePath
 from typing import Any
@@ -56,7 +56,7 @@ _SOURCES = {
 def short_hash(content: Any) -> str:
     """First 16 hexadecimal digits of the SHA-256 of a value, written as JSON."""
     text = json.dumps(content, sort_keys=True, default=str)
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
+    return bytes_hash([text.encode()])[:16]
 
 
 def bytes_hash(parts: Iterable[bytes | memoryview]) -> str:
@@ -73,6 +73,17 @@ def file_hash(path: PurePath | str, algorithm: str = "sha256", fs: Any = None) -
         return hashlib.file_digest(file, algorithm).hexdigest()
 
 
+def hash_of(path: Path, algorithm: str = "sha256") -> str:
+    """Hash of a file as `algorithm:hexadecimal`, computed only once for an unchanged file."""
+    status = path.stat()
+    return _hash_of_version(path, algorithm, status.st_size, status.st_mtime_ns)
+
+
+@lru_cache(maxsize=256)
+def _hash_of_version(path: Path, algorithm: str, n_bytes: int, modified_ns: int) -> str:
+    return f"{algorithm}:{file_hash(path, algorithm)}"
+
+
 @cache
 def code_hash(stage: str) -> str:
     """Hash of a stage's source files and of the versions of the libraries that they use.
@@ -81,5 +92,5 @@ def code_hash(stage: str) -> str:
     """
     package = Path(__file__).parents[1]
     files = sorted({path for pattern in _SOURCES[stage] for path in package.glob(pattern)})
-    code = hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()
+    code = bytes_hash(path.read_bytes() for path in files)
     return short_hash([code, [version(name) for name in _LIBRARIES]])

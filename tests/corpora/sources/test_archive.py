@@ -15,17 +15,21 @@ from typing import Any
 import numpy as np
 import pytest
 
-from disentangled_audio.corpora.sources.archive import (
-    Limits,
-    extract_members,
-    list_members,
-)
+from disentangled_audio.corpora.sources import archive as reader
+from disentangled_audio.corpora.sources.archive import extract_members, list_members
 from disentangled_audio.corpora.sources.places import stem
 from disentangled_audio.errors import UserError
+from disentangled_audio.parameters import ArchiveSource
 
 FILES = {"top/a/1.wav": b"one", "top/b/2.wav": b"two!", "top/readme.txt": b"read"}
-KINDS = ["zip", "tar", "tar.gz", "tgz"]
-WAVS = ["*.wav"]
+KINDS = ["zip", "tar", "tar.gz"]
+
+
+def _source(*members: str, **limits: float) -> ArchiveSource:
+    return ArchiveSource(archive=["any.zip"], members=list(members), **limits)
+
+
+ALL, WAVS = _source("*"), _source("*.wav")
 
 
 def _zip(path: Path, *members: tuple[str | zipfile.ZipInfo, bytes]) -> Path:
@@ -69,12 +73,12 @@ def _content(folder: Path) -> dict[str, bytes]:
     }
 
 
-def _assert_refused(archive: Path, member: str, reason: str, limits: Limits | None = None) -> None:
+def _assert_refused(archive: Path, member: str, reason: str, source: ArchiveSource = ALL) -> None:
     """Neither listed nor extracted; archive and member are named, nothing is left behind."""
     target = archive.parent / "out" / "folder"
     for act in (
-        lambda: list_members(archive, ["*"], limits),
-        lambda: extract_members(archive, ["*"], target, limits),
+        lambda: list_members(archive, source),
+        lambda: extract_members(archive, source, target),
     ):
         with pytest.raises(UserError) as caught:
             act()
@@ -111,14 +115,14 @@ def test_patterns_are_for_whole_paths(
 ) -> None:
     archive = _archive(tmp_path, "zip", *FILES.items())
 
-    assert list(list_members(archive, patterns)) == chosen
+    assert list(list_members(archive, _source(*patterns))) == chosen
 
 
 def test_a_pattern_without_matches_shows_existing_members(tmp_path: Path) -> None:
     archive = _archive(tmp_path, "tar.gz", *FILES.items())
 
     with pytest.raises(UserError, match=r"no member that matches \['\*\.mp3'\]") as caught:
-        extract_members(archive, ["*.mp3"], tmp_path / "out")
+        extract_members(archive, _source("*.mp3"), tmp_path / "out")
     assert "top/a/1.wav" in str(caught.value)
     assert not (tmp_path / "out").exists()
 
@@ -152,7 +156,7 @@ def test_a_global_header_is_not_a_member(tmp_path: Path) -> None:
     archive = _tar(tmp_path / "some.tar", *FILES.items())
     archive.write_bytes(header + archive.read_bytes())
 
-    assert len(list_members(archive, ["*"])) == len(FILES)
+    assert len(list_members(archive, ALL)) == len(FILES)
 
 
 def test_paths_are_normalised_and_folders_are_not_members(tmp_path: Path) -> None:
@@ -163,14 +167,18 @@ def test_paths_are_normalised_and_folders_are_not_members(tmp_path: Path) -> Non
         ("./top/./1.wav", b"one"),
     )
 
-    assert _content(extract_members(archive, ["top/*"], tmp_path / "out")) == {"top/1.wav": b"one"}
+    assert _content(extract_members(archive, _source("top/*"), tmp_path / "out")) == {
+        "top/1.wav": b"one"
+    }
 
 
 def test_an_archive_made_on_windows_has_its_folders(tmp_path: Path) -> None:
     archive = _zip(tmp_path / "some.zip", ("top/1.wav", b"one"))
     archive.write_bytes(archive.read_bytes().replace(b"top/1.wav", b"top\\1.wav"))
 
-    assert _content(extract_members(archive, ["top/*"], tmp_path / "out")) == {"top/1.wav": b"one"}
+    assert _content(extract_members(archive, _source("top/*"), tmp_path / "out")) == {
+        "top/1.wav": b"one"
+    }
 
 
 OUTSIDE = "would lie outside of the folder"
@@ -227,7 +235,7 @@ def test_an_unsafe_member_is_refused_by_its_name(
     if reason in (OUTSIDE, LEADS_OUT, SPECIAL):
         # Also where nobody asks for that member.
         with pytest.raises(UserError, match=reason):
-            list_members(archive, ["good.wav"])
+            list_members(archive, _source("good.wav"))
 
 
 def test_writing_through_a_link_is_refused(tmp_path: Path) -> None:
@@ -246,7 +254,7 @@ def test_a_link_inside_is_extracted_as_a_copy(tmp_path: Path, make: Callable[...
     )
     archive = make(tmp_path / "some", link, ("top/a/1.wav", b"one"))
 
-    target = extract_members(archive, ["*"], tmp_path / "out")
+    target = extract_members(archive, ALL, tmp_path / "out")
 
     assert _content(target) == {"top/a/1.wav": b"one", "top/b/2.wav": b"one"}
     assert not (target / "top/b/2.wav").is_symlink()
@@ -256,7 +264,7 @@ def test_a_hard_link_is_extracted_as_a_copy(tmp_path: Path) -> None:
     link = _special("top/b/2.wav", tarfile.LNKTYPE, "top/a/1.wav")
     archive = _tar(tmp_path / "some.tar.gz", ("top/a/1.wav", b"one"), (link, b""))
 
-    target = extract_members(archive, ["*/b/*"], tmp_path / "out")
+    target = extract_members(archive, _source("*/b/*"), tmp_path / "out")
     assert _content(target) == {"top/b/2.wav": b"one"}
 
 
@@ -267,7 +275,7 @@ def test_a_path_that_is_both_file_and_folder_is_refused(
     archive = make(tmp_path / "some", ("top", b"file"), ("top/1.wav", b"one"))
 
     with pytest.raises(UserError, match=r"member 'top/1\.wav' cannot be extracted"):
-        extract_members(archive, ["*"], tmp_path / "out")
+        extract_members(archive, ALL, tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
 
@@ -287,35 +295,36 @@ def test_an_encrypted_member_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "limits", [Limits(max_bytes=999_999), Limits(max_ratio=20)], ids=["bytes", "ratio"]
+    "source", [_source("*", max_extracted_gb=999_999e-9), _source("*", max_ratio=20)]
 )
 @pytest.mark.parametrize("kind", ["zip", "tar.gz"])
-def test_a_decompression_bomb_is_refused(tmp_path: Path, kind: str, limits: Limits) -> None:
+def test_a_decompression_bomb_is_refused(tmp_path: Path, kind: str, source: ArchiveSource) -> None:
     archive = _archive(tmp_path, kind, ("good.wav", b"good"), ("bomb.wav", bytes(1_000_000)))
 
-    _assert_refused(archive, "bomb.wav", "which looks like a decompression bomb", limits)
-    generous = Limits(max_bytes=1_000_004, max_ratio=2000)
-    assert len(list_members(archive, ["*"], generous)) == 2
+    _assert_refused(archive, "bomb.wav", "which looks like a decompression bomb", source)
+    generous = _source("*", max_extracted_gb=1_000_004e-9, max_ratio=2000)
+    assert len(list_members(archive, generous)) == 2
 
 
 def test_a_bomb_in_a_tar_is_refused_before_it_is_unpacked(tmp_path: Path) -> None:
     archive = _tar(tmp_path / "some.tgz", ("bomb", bytes(1_000_000)), ("good.wav", b"good"))
 
     with pytest.raises(UserError, match="member 'bomb' makes 1000000 bytes"):
-        list_members(archive, ["good.wav"], Limits(max_bytes=1000))
+        list_members(archive, _source("good.wav", max_extracted_gb=1e-6))
 
 
 def test_many_links_to_one_file_count_each(tmp_path: Path) -> None:
     links = [(_special(f"{i}.wav", tarfile.SYMTYPE, "big.wav"), b"") for i in range(10)]
     archive = _tar(tmp_path / "some.tar", ("big.wav", bytes(1000)), *links)
 
-    _assert_refused(archive, "big.wav", "makes 6000 bytes", Limits(max_bytes=5000))
+    _assert_refused(archive, "big.wav", "makes 6000 bytes", _source("*", max_extracted_gb=5e-6))
 
 
-def test_too_many_members_are_refused(tmp_path: Path) -> None:
+def test_too_many_members_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reader, "_MAX_MEMBERS", 3)
     archive = _zip(tmp_path / "some.zip", *((f"{i}.wav", b"") for i in range(4)))
 
-    _assert_refused(archive, "3.wav", "beyond the 3", Limits(max_members=3))
+    _assert_refused(archive, "3.wav", "beyond the 3")
 
 
 def test_a_zip_that_understates_a_size_is_refused(tmp_path: Path) -> None:
@@ -325,7 +334,7 @@ def test_a_zip_that_understates_a_size_is_refused(tmp_path: Path) -> None:
     archive.write_bytes(content)
 
     with pytest.raises(UserError, match=r"member 'lie\.wav' cannot be extracted"):
-        extract_members(archive, ["*"], tmp_path / "out")
+        extract_members(archive, ALL, tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
 
@@ -337,7 +346,7 @@ def test_a_header_that_fills_the_memory_is_refused(tmp_path: Path) -> None:
         file.write(header.tobuf(tarfile.USTAR_FORMAT) + bytes(10_000))
 
     with pytest.raises(UserError, match="cannot be read as a zip, tar"):
-        list_members(archive, ["*"])
+        list_members(archive, ALL)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -387,16 +396,16 @@ def test_a_file_that_is_not_an_archive_is_named(tmp_path: Path, content: bytes) 
     archive.write_bytes(content)
 
     with pytest.raises(UserError, match=r"some\.zip cannot be read as a zip, tar or tar\.gz"):
-        list_members(archive, ["*"])
+        list_members(archive, ALL)
 
 
 def test_a_missing_archive_and_a_target_that_cannot_be_made_are_named(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"none\.zip: No such file"):
-        extract_members(tmp_path / "none.zip", ["*"], tmp_path / "out")
+        extract_members(tmp_path / "none.zip", ALL, tmp_path / "out")
     archive = _archive(tmp_path, "zip", *FILES.items())
     (tmp_path / "file").touch()
     with pytest.raises(UserError, match=r"some\.zip cannot be extracted: .*file: "):
-        extract_members(archive, ["*"], tmp_path / "file" / "out")
+        extract_members(archive, ALL, tmp_path / "file" / "out")
 
 
 def test_a_full_disk_is_noticed_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -412,4 +421,4 @@ def test_a_tar_that_ends_with_a_zip_is_a_tar(tmp_path: Path) -> None:
     inner = _zip(tmp_path / "inner.zip", ("inner.wav", b"inner"))
     archive = _tar(tmp_path / "some.tar", ("inner.zip", inner.read_bytes()))
 
-    assert list(list_members(archive, ["*"])) == ["inner.zip"]
+    assert list(list_members(archive, ALL)) == ["inner.zip"]

@@ -14,10 +14,10 @@ from omegaconf import OmegaConf
 from pydantic import ValidationError
 
 from disentangled_audio.corpora.reading.ingest import Ingested
-from disentangled_audio.corpora.sources.download import hash_of
 from disentangled_audio.corpora.sources.places import locate
 from disentangled_audio.errors import UserError
 from disentangled_audio.parameters import ArchiveSource, Corpus
+from disentangled_audio.storage.hashing import hash_of
 from tests.conftest import REPOSITORY
 from tests.corpora.conftest import Answer, Server
 from tests.corpora.reading.reading import ingest
@@ -125,13 +125,19 @@ def test_a_download_may_have_another_name_than_the_url(
     assert downloads == {"digits.zip", "digits.zip.sha256"}
 
 
-def test_a_local_archive_with_another_hash_is_refused_and_kept(made: Path, tmp_path: Path) -> None:
-    known, found = f"md5:{'0' * 32}", hash_of(made / "some.zip", "md5")
+@pytest.mark.parametrize("recorded", [True, False])
+def test_a_local_archive_with_another_hash_is_refused_and_kept(
+    made: Path, tmp_path: Path, recorded: bool
+) -> None:
+    known, found = f"sha256:{'0' * 64}", hash_of(made / "some.zip")
+    if recorded:
+        (made / "some.zip.sha256").write_text(f"{'0' * 64}  some.zip", encoding="utf-8")
+    source = {"archive": "some.zip", "subfolder": "real", "hash": None if recorded else known}
 
     with pytest.raises(UserError) as caught:
-        locate(_corpus(archive="some.zip", hash=known, subfolder="real"), [made, tmp_path / "own"])
+        locate(_corpus(**source), [made, tmp_path / "own"])
 
-    for text in (str(made / "some.zip"), known, found, "hash: null"):
+    for text in (str(made / "some.zip"), known, found, "hash: null", "Delete it to download"):
         assert text in str(caught.value)
     assert (made / "some.zip").exists()
     assert not (tmp_path / "own").exists()

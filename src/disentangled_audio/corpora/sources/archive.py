@@ -31,51 +31,20 @@ DAMAGED = (
     *(zipfile.BadZipFile, tarfile.TarError, gzip.BadGzipFile, zlib.error, lzma.LZMAError),
     *(struct.error, EOFError, KeyError, OverflowError, RuntimeError, ValueError),
 )
+_MAX_MEMBERS = 1_000_000
 # The most that a header may make the reader hold in memory at once.
 _MAX_HEADER_BYTES = 1 << 24
 _COPY_BYTES = 1 << 20
 
 
 @dataclass(frozen=True)
-class Limits:
-    """Limits beyond which an archive is refused as a decompression bomb.
-
-    Attributes
-    ----------
-    max_bytes : float
-        Total size of the extracted members.
-    max_ratio : float
-        That size divided by the size of the archive.
-    max_members : int
-        Number of members.
-    """
-
-    max_bytes: float = 50e9
-    max_ratio: float = 100.0
-    max_members: int = 1_000_000
-
-    @classmethod
-    def of(cls, source: ArchiveSource) -> "Limits":
-        """Give the limits of a source."""
-        return cls(source.max_extracted_gb * 1e9, source.max_ratio)
-
-
-@dataclass(frozen=True)
 class Member:
-    """An entry of an archive.
+    """An entry of an archive, named as there; `n_bytes` is its size when extracted.
 
     Attributes
     ----------
-    name : str
-        Name in the archive.
-    n_bytes : int
-        Size when extracted.
-    kind : str
-    open : callable
-        Opens its content.
-    target : str or None
+    target : str
         Target of a link, below the archive's root.
-    encrypted : bool
     sequential : bool
         Whether it must be unpacked to reach the next member.
     """
@@ -84,7 +53,7 @@ class Member:
     n_bytes: int
     kind: Literal["file", "folder", "link", "other"]
     open: Callable[[], IO[bytes] | None]
-    target: str | None = None
+    target: str = ""
     encrypted: bool = False
     sequential: bool = False
 
@@ -93,36 +62,17 @@ class _RefusedError(Exception):
     """Carries a member's name and what is wrong with it."""
 
 
-def list_members(
-    archive: Path, patterns: list[str], limits: Limits | None = None
-) -> dict[str, Member]:
-    """List the files in an archive that match a pattern, by path, in the archive's order.
-
-    Parameters and errors are those of `extract_members`.
-    """
+def list_members(archive: Path, source: ArchiveSource) -> dict[str, Member]:
+    """List a source's files in its archive by path; errors are those of `extract_members`."""
     with _members(archive) as members:
-        return _chosen(archive, members, patterns, limits or Limits())
+        return _chosen(archive, members, source)
 
 
-def extract_members(
-    archive: Path, patterns: list[str], target: Path, limits: Limits | None = None
-) -> Path:
-    """Extract the files that match one of the patterns, unless the target exists.
+def extract_members(archive: Path, source: ArchiveSource, target: Path) -> Path:
+    """Extract a source's files from its archive into a new folder, unless that exists.
 
-    Parameters
-    ----------
-    archive : Path
-        A zip, tar or tar.gz file, recognised by its content.
-    patterns : list of str
-        Shell patterns for whole paths in the archive; `*` matches any characters, also `/`.
-    target : Path
-        The folder to create, which appears complete or not at all.
-    limits : Limits, optional
-
-    Returns
-    -------
-    Path
-        `target`.
+    The folder appears complete or not at all. The source's `members` choose the files, and its
+    limits tell what is a decompression bomb.
 
     Raises
     ------
@@ -134,7 +84,7 @@ def extract_members(
     if target.is_dir():
         return target
     with _members(archive) as members:
-        chosen = _chosen(archive, members, patterns, limits or Limits())
+        chosen = _chosen(archive, members, source)
         with complete_folder(target) as folder:
             n_bytes = sum(member.n_bytes for member in chosen.values())
             require_free(folder, n_bytes, f"extracting {archive}")
@@ -177,30 +127,28 @@ def _members(archive: Path) -> Iterator[Iterator[Member]]:
 
 
 def _zip_members(archive: zipfile.ZipFile) -> Iterator[Member]:
+    # Only archives made on Unix have a mode; without one it is a plain file.
+    kinds = {0: "file", stat.S_IFREG: "file", stat.S_IFLNK: "link"}
     for info in archive.infolist():
-        # Only archives made on Unix have a mode; without one it is a plain file.
         mode = stat.S_IFMT(info.external_attr >> 16)
-        plain = "file" if mode in (0, stat.S_IFREG) else "link" if stat.S_ISLNK(mode) else "other"
-        kind = "folder" if info.is_dir() else plain
+        kind = "folder" if info.is_dir() else kinds.get(mode, "other")
         encrypted = bool(info.flag_bits & 1)
-        target = None
+        open_it = functools.partial(archive.open, info)
+        target = ""
         if kind == "link" and not encrypted:
-            with archive.open(info) as content:
+            with open_it() as content:
                 target = _joined(info.filename, content.read(4096).decode("utf-8", "replace"))
-        content_of = functools.partial(archive.open, info)
-        yield Member(info.filename, info.file_size, kind, content_of, target, encrypted)
+        yield Member(info.filename, info.file_size, kind, open_it, target, encrypted)
 
 
 def _tar_members(archive: tarfile.TarFile) -> Iterator[Member]:
     # Not getmembers(), because the limits must be checked before the next member is searched.
     while (info := archive.next()) is not None:
-        linked = info.islnk() or info.issym()
-        plain = "file" if info.isreg() else "link" if linked else "other"
+        plain = "link" if info.islnk() or info.issym() else "file" if info.isreg() else "other"
         kind = "folder" if info.isdir() else plain
+        open_it = functools.partial(archive.extractfile, info)
         target = _joined(info.name, info.linkname) if info.issym() else info.linkname
-        content_of = functools.partial(archive.extractfile, info)
-        target = target if linked else None
-        yield Member(info.name, info.size, kind, content_of, target, sequential=True)
+        yield Member(info.name, info.size, kind, open_it, target, sequential=True)
     # tarfile mistakes a damaged header for the end and would silently ignore the rest.
     archive.fileobj.seek(archive.offset)
     if archive.fileobj.read(tarfile.BLOCKSIZE) != bytes(tarfile.BLOCKSIZE):
@@ -224,88 +172,77 @@ class _Bounded:
         return self._file.read(n_bytes)
 
 
-def _chosen(
-    archive: Path, members: Iterator[Member], patterns: list[str], limits: Limits
-) -> dict[str, Member]:
+def _chosen(archive: Path, members: Iterator[Member], source: ArchiveSource) -> dict[str, Member]:
     """Choose the files to extract, by path, and check the whole archive."""
     files: dict[str, Member] = {}
     wanted: dict[str, Member] = {}
-    allowed = _Allowance(archive, limits)
+    n_archive = archive.stat().st_size
+    n_unpacked = 0
     for count, member in enumerate(members, start=1):
         path = _checked_path(member)
-        if count > limits.max_members:
-            raise _RefusedError(member.name, f"is beyond the {limits.max_members} that are allowed")
+        if count > _MAX_MEMBERS:
+            raise _RefusedError(member.name, f"is beyond the {_MAX_MEMBERS} that are allowed")
+        if member.sequential:
+            n_unpacked += member.n_bytes
+            _check_size(member, n_unpacked, n_archive, source)
         if member.kind == "file":
             files[path] = member
-        if member.sequential:
-            allowed.take(member)
-        if member.kind == "folder" or not any(fnmatch.fnmatchcase(path, p) for p in patterns):
+        if member.kind == "folder" or not any(fnmatch.fnmatchcase(path, p) for p in source.members):
             continue
         if path in wanted:
             raise _RefusedError(member.name, "occurs more than once")
         if member.encrypted:
             raise _RefusedError(member.name, "is encrypted; extract it into a folder by hand")
         wanted[path] = member
-    # Links are extracted as copies.
-    chosen = {
-        path: _linked(member, files) if member.kind == "link" else member
-        for path, member in wanted.items()
-    }
-    if not chosen:
+    if not wanted:
         shown = ", ".join(list(files)[:3]) or "no files"
-        raise UserError(f"archive {archive} has no member that matches {patterns}; it has {shown}")
-    allowed = _Allowance(archive, limits)
-    for member in chosen.values():
-        allowed.take(member)
-    return chosen
+        raise UserError(
+            f"archive {archive} has no member that matches {source.members}; it has {shown}"
+        )
+    n_extracted = 0
+    for path, member in wanted.items():
+        # Links are extracted as copies.
+        wanted[path] = file = _linked(member, files) if member.kind == "link" else member
+        n_extracted += file.n_bytes
+        _check_size(file, n_extracted, n_archive, source)
+    return wanted
 
 
-class _Allowance:
-    """Counts the bytes of members and refuses the one that exceeds the limits."""
-
-    def __init__(self, archive: Path, limits: Limits) -> None:
-        self._n_bytes = archive.stat().st_size
-        self._most = min(limits.max_bytes, limits.max_ratio * self._n_bytes)
-        self._total = 0
-
-    def take(self, member: Member) -> None:
-        self._total += member.n_bytes
-        if self._total > self._most:
-            raise _RefusedError(
-                member.name,
-                f"makes {self._total} bytes from an archive of {self._n_bytes}, which looks like a "
-                "decompression bomb; otherwise raise the source's max_extracted_gb or max_ratio",
-            )
+def _check_size(member: Member, total: int, n_archive: int, source: ArchiveSource) -> None:
+    if total > min(source.max_extracted_gb * 1e9, source.max_ratio * n_archive):
+        raise _RefusedError(
+            member.name,
+            f"makes {total} bytes from an archive of {n_archive}, which looks like a "
+            "decompression bomb; otherwise raise the source's max_extracted_gb or max_ratio",
+        )
 
 
 def _checked_path(member: Member) -> str:
     """Give a member's path below the folder, and refuse unsafe members."""
-    path = _safe_path(member.name, member)
+    path = _inside(member.name)
+    # Not even where the way up stays inside.
+    if path is None or ".." in re.split(r"[/\\]", member.name):
+        raise _RefusedError(member.name, "would lie outside of the folder")
     if member.kind == "other":
         raise _RefusedError(member.name, "is a device, a pipe or of another special kind")
-    if member.target is not None:
-        _safe_path(member.target, member)
+    if member.kind == "link" and _inside(member.target) is None:
+        raise _RefusedError(member.name, "links out of the folder")
     if member.n_bytes < 0:
         raise _RefusedError(member.name, f"has a size of {member.n_bytes} bytes")
     return path
 
 
-def _safe_path(name: str, member: Member) -> str:
-    """Normalise the path of a member or of a link's target; refuse one outside of the folder."""
-    own = name == member.name
+def _inside(name: str) -> str | None:
+    """Normalise a path in an archive; None if it leads out of the folder."""
     # On Windows both are separators, and its tools write either.
-    path = name.replace("\\", "/")
+    path = posixpath.normpath(name.replace("\\", "/"))
     absolute = path.startswith("/") or re.match(r"[A-Za-z]:", path) or "\0" in path
-    # A member's own name must not contain `..` at all; a link's target may, if it stays inside.
-    if absolute or ".." in (path if own else posixpath.normpath(path)).split("/"):
-        reason = "would lie outside of the folder" if own else "links out of the folder"
-        raise _RefusedError(member.name, reason)
-    return posixpath.normpath(path)
+    return None if absolute or path.split("/")[0] == ".." else path
 
 
 def _linked(link: Member, files: dict[str, Member]) -> Member:
     """Find the file that a link refers to."""
-    file = files.get(_safe_path(link.target or "", link))
+    file = files.get(_inside(link.target) or "")
     if file is None:
         raise _RefusedError(link.name, f"links to {link.target!r}, which is not in the archive")
     return file

@@ -5,12 +5,13 @@ import zipfile
 from collections.abc import Sequence
 from pathlib import Path, PurePath
 
-from disentangled_audio.corpora.sources.archive import Limits
 from disentangled_audio.corpora.sources.folder import File, files_in_folder
 from disentangled_audio.corpora.sources.zip_in_place import files_in_zip
 from disentangled_audio.errors import UserError
 from disentangled_audio.parameters import AUDIO_FILES, AUDIO_PATTERNS, ArchiveSource
 
+# All members, within the usual limits.
+_ANY_ZIP = ArchiveSource(archive=["any.zip"])
 # Prefix of the metadata files that macOS adds for every file of an archive.
 _RESOURCE_FORK = "._"
 
@@ -66,8 +67,7 @@ def _files_at(path: Path) -> list[File]:
     elif path.suffix.lower() == ".zip":
         if not zipfile.is_zipfile(path):
             raise UserError(f"{path} is not a zip archive, despite its name; get it again")
-        limits = Limits.of(ArchiveSource(archive=[str(path)]))
-        found = files_in_zip(path, [""], ["*"], AUDIO_PATTERNS, limits)
+        found = files_in_zip(path, _ANY_ZIP, AUDIO_PATTERNS)
     else:
         return [File(path, path.name)]
     return [f for f in found if not PurePath(f.relative).name.startswith(_RESOURCE_FORK)]

@@ -9,14 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from disentangled_audio.corpora.sources.archive import Limits, extract_members
-from disentangled_audio.corpora.sources.download import (
-    UnavailableError,
-    check_hash,
-    fetch,
-    hash_of,
-    recorded_hash,
-)
+from disentangled_audio.corpora.sources.archive import extract_members
+from disentangled_audio.corpora.sources.download import check_hash, fetch, recorded_hash
 from disentangled_audio.corpora.sources.folder import File, Located, files_in_folder
 from disentangled_audio.corpora.sources.generated import generate, generated_folder
 from disentangled_audio.corpora.sources.zip_in_place import files_in_zip
@@ -28,10 +22,7 @@ from disentangled_audio.parameters import (
     Corpus,
     FolderSource,
 )
-from disentangled_audio.storage.hashing import short_hash
-
-DOWNLOADS = "downloads"
-EXTRACTED = "extracted"
+from disentangled_audio.storage.hashing import hash_of, short_hash
 
 
 def locate(corpus: Corpus, folders: list[Path]) -> list[Located]:
@@ -53,7 +44,7 @@ def locate(corpus: Corpus, folders: list[Path]) -> list[Located]:
     return in_order(
         recording
         for source in corpus.sources
-        for recording in recordings_of(source, corpus, obtain(source, corpus, folders))
+        for recording in recordings_of(source, corpus, _obtained(source, corpus, folders))
     )
 
 
@@ -70,23 +61,28 @@ def in_order(recordings: Iterable[Located]) -> list[Located]:
     return located
 
 
-def obtain(source: AnySource, corpus: Corpus, folders: list[Path]) -> Path:
-    """Give the folder with a source's files, or the zip to read in place; obtain it if missing."""
+def _obtained(source: AnySource, corpus: Corpus, folders: list[Path]) -> Path:
     place = find(source, corpus, folders)
     if place is not None:
         return place
     if isinstance(source, GENERATORS):
         return generate(source, folders[-1])
-    archive = _found_archive(source, folders) or _downloaded(source, folders[-1] / DOWNLOADS)
+    archive = _archives(source, folders)[0]
+    if not archive.is_file():
+        archive = fetch(source.mirrors, archive.parent, source.hash)
     if not source.extract:
         return archive
-    target = _target(source, archive, source.hash or hash_of(archive), folders)
-    extract_members(archive, source.members, target, Limits.of(source))
-    return _subfolder_of(target, source)
+    extracted = extract_members(archive, source, _target(source, archive, folders))
+    return _subfolder_of(extracted, source)
 
 
 def find(source: AnySource, corpus: Corpus, folders: list[Path]) -> Path | None:
-    """Give the result of `obtain` if it is on the disk already; writes nothing.
+    """Give the folder with a source's files, or the zip to read in place; writes nothing.
+
+    Returns
+    -------
+    Path or None
+        None if it must be downloaded, extracted or generated first.
 
     Raises
     ------
@@ -98,23 +94,100 @@ def find(source: AnySource, corpus: Corpus, folders: list[Path]) -> Path | None:
     if isinstance(source, GENERATORS):
         folder = generated_folder(source, folders[-1])
         return folder if folder.is_dir() else None
-    by_hand = _by_hand(source, folders)
-    if by_hand is not None:
-        return by_hand
-    archive = _found_archive(source, folders)
-    if source.extract:
-        target = _extracted_before(source, archive, folders)
-        if target is not None:
-            return _subfolder_of(target, source)
-    if archive is not None:
-        check_hash(archive, source.hash)
-    elif not source.url:
-        looked = "\n".join(f"  {candidate}" for candidate in _candidates(source, folders))
+    return _by_hand(source, folders) or _of_archive(source, corpus.how_to_get, folders)
+
+
+def _found_folder(source: FolderSource, how_to_get: str, folders: list[Path]) -> Path:
+    wanted = Path(source.folder).expanduser()
+    # Joining a folder with an absolute path gives that path.
+    candidates = list(dict.fromkeys(base / wanted for base in folders or [Path()]))
+    for candidate in candidates:
+        if candidate.is_dir():
+            return candidate
+    raise UserError(
+        f"recordings not found; looked at\n{_listed(candidates)}\n{how_to_get}\n"
+        "To use recordings in another place, set DISENTANGLED_AUDIO_DATA to the folder that "
+        f"contains {wanted}."
+    )
+
+
+def _listed(candidates: list[Path]) -> str:
+    return "\n".join(f"  {candidate}" for candidate in candidates)
+
+
+def _by_hand(source: ArchiveSource, folders: list[Path]) -> Path | None:
+    """Find the folder into which somebody extracted the archive by hand."""
+    own = [] if source.folder is None else [Path(source.folder).expanduser()]
+    places = [base / folder for folder in own for base in folders]
+    for base in folders:
+        # Not the data folder itself, whose whole content would be taken for the archive's.
+        places.append(_subfolder(base, [name for name in source.subfolder if name.strip("/")]))
+        places += [_subfolder(base / stem(name), source.subfolder) for name in source.names]
+    return next((place for place in places if place is not None and place.is_dir()), None)
+
+
+def _subfolder(place: Path, subfolders: list[str]) -> Path | None:
+    """Find the first of the subfolders that exists below a folder."""
+    for pattern in subfolders:
+        matching = sorted(place.glob(pattern)) if pattern.strip("/") else [place]
+        found = next((folder for folder in matching if folder.is_dir()), None)
+        if found is not None:
+            return found
+    return None
+
+
+def _subfolder_of(extracted: Path, source: ArchiveSource) -> Path:
+    found = _subfolder(extracted, source.subfolder)
+    if found is None:
         raise UserError(
-            f"archive not found; looked at\n{looked}\n{corpus.how_to_get}\n"
+            f"{extracted}, extracted from {' or '.join(source.names)}, has no folder "
+            f"{' or '.join(map(repr, source.subfolder))} with members that match "
+            f"{source.members}; correct the source's subfolder"
+        )
+    return found
+
+
+def _of_archive(source: ArchiveSource, how_to_get: str, folders: list[Path]) -> Path | None:
+    archives = _archives(source, folders)
+    # An earlier extraction does not need the archive any more.
+    for path in archives if source.extract else []:
+        if _hash_of(source, path) and (target := _target(source, path, folders)).is_dir():
+            return _subfolder_of(target, source)
+    archive = archives[0]
+    if archive.is_file():
+        check_hash(archive, source.hash)
+        return None if source.extract else archive
+    if not source.url:
+        raise UserError(
+            f"archive not found; looked at\n{_listed(_candidates(source, folders))}\n"
+            f"{how_to_get}\n"
             "To use an archive in another place, set DISENTANGLED_AUDIO_DATA to its folder."
         )
-    return None if source.extract else archive
+    return None
+
+
+def _archives(source: ArchiveSource, folders: list[Path]) -> list[Path]:
+    """Give the archive; if it is nowhere, the paths to which it can be downloaded."""
+    found = [path for path in _candidates(source, folders) if path.is_file()]
+    return found[:1] or [folders[-1] / "downloads" / name for name in source.mirrors]
+
+
+def _candidates(source: ArchiveSource, folders: list[Path]) -> list[Path]:
+    """List the paths at which the archive may be."""
+    wanted = [Path(name).expanduser() for name in source.archive or source.names]
+    places = [base / path for path in wanted for base in folders]
+    places += [base / "downloads" / name for name in source.names for base in folders]
+    return list(dict.fromkeys(places))
+
+
+def _hash_of(source: ArchiveSource, path: Path) -> str | None:
+    return source.hash or recorded_hash(path) or (hash_of(path) if path.is_file() else None)
+
+
+def _target(source: ArchiveSource, path: Path, folders: list[Path]) -> Path:
+    """Name the folder for the members that a source's patterns choose from this archive."""
+    key = short_hash([_hash_of(source, path), sorted(source.members)])[:12]
+    return folders[-1] / "extracted" / f"{stem(path.name)}-{key}"
 
 
 def source_records(corpus: Corpus, folders: list[Path]) -> list[dict[str, Any]]:
@@ -140,9 +213,8 @@ def _archive_record(source: ArchiveSource, folders: list[Path]) -> dict[str, Any
     by_hand = _by_hand(source, folders)
     if by_hand is not None:
         return {"url": source.url, "folder": str(by_hand)}
-    downloads = _downloads(source, folders)
-    recorded = (path for path in downloads if recorded_hash(path) is not None)
-    path = _found_archive(source, folders) or next(recorded, downloads[0])
+    archives = _archives(source, folders)
+    path = next(filter(recorded_hash, archives), archives[0])
     found = recorded_hash(path) or (hash_of(path) if path.is_file() else None)
     return {
         "url": source.url,
@@ -170,109 +242,11 @@ def stem(archive_name: str) -> str:
     return re.sub(r"(?i)(?<=.)\.(zip|tar|tgz|tar\.gz)$", "", archive_name)
 
 
-def _found_folder(source: FolderSource, how_to_get: str, folders: list[Path]) -> Path:
-    wanted = Path(source.folder).expanduser()
-    # Joining a folder with an absolute path gives that path.
-    candidates = list(dict.fromkeys(base / wanted for base in folders or [Path()]))
-    for candidate in candidates:
-        if candidate.is_dir():
-            return candidate
-    looked = "\n".join(f"  {candidate}" for candidate in candidates)
-    raise UserError(
-        f"recordings not found; looked at\n{looked}\n{how_to_get}\n"
-        "To use recordings in another place, set DISENTANGLED_AUDIO_DATA to the folder that "
-        f"contains {wanted}."
-    )
-
-
-def _by_hand(source: ArchiveSource, folders: list[Path]) -> Path | None:
-    """Find the folder into which somebody extracted the archive by hand."""
-    own = Path(source.folder).expanduser() if source.folder is not None else None
-    for base in folders:
-        if own is not None and (base / own).is_dir():
-            return base / own
-    for base in folders:
-        # Not the data folder itself, whose whole content would be taken for the archive's.
-        found = _subfolder(base, [name for name in source.subfolder if name.strip("/")])
-        for name in source.names:
-            found = found or _subfolder(base / stem(name), source.subfolder)
-        if found is not None:
-            return found
-    return None
-
-
-def _subfolder(place: Path, subfolders: list[str]) -> Path | None:
-    """Find the first of the subfolders that exists below a folder."""
-    for pattern in subfolders:
-        matching = sorted(place.glob(pattern)) if pattern.strip("/") else [place]
-        found = next((folder for folder in matching if folder.is_dir()), None)
-        if found is not None:
-            return found
-    return None
-
-
-def _subfolder_of(extracted: Path, source: ArchiveSource) -> Path:
-    found = _subfolder(extracted, source.subfolder)
-    if found is None:
-        raise UserError(
-            f"{extracted}, extracted from {' or '.join(source.names)}, has no folder "
-            f"{' or '.join(map(repr, source.subfolder))} with members that match "
-            f"{source.members}; correct the source's subfolder"
-        )
-    return found
-
-
-def _candidates(source: ArchiveSource, folders: list[Path]) -> list[Path]:
-    """List the paths at which the archive may be."""
-    wanted = [Path(name).expanduser() for name in source.archive or source.names]
-    places = [base / path for path in wanted for base in folders]
-    places += [base / DOWNLOADS / name for name in source.names for base in folders]
-    return list(dict.fromkeys(places))
-
-
-def _found_archive(source: ArchiveSource, folders: list[Path]) -> Path | None:
-    return next((path for path in _candidates(source, folders) if path.is_file()), None)
-
-
-def _downloads(source: ArchiveSource, folders: list[Path]) -> list[Path]:
-    """List the paths to which the source's archives are downloaded."""
-    return [folders[-1] / DOWNLOADS / name for name in source.mirrors]
-
-
-def _downloaded(source: ArchiveSource, folder: Path) -> Path:
-    """Download the first of the source's archives that is available."""
-    unavailable = []
-    for name, urls in source.mirrors.items():
-        try:
-            return fetch(urls, folder, name, source.hash)
-        except UnavailableError as error:
-            unavailable.append(error)
-    raise UnavailableError("\n".join(map(str, unavailable))) from unavailable[-1]
-
-
-def _extracted_before(
-    source: ArchiveSource, archive: Path | None, folders: list[Path]
-) -> Path | None:
-    """Find the folder of an earlier extraction, which does not need the archive any more."""
-    for path in [archive] if archive else _downloads(source, folders):
-        known = source.hash or recorded_hash(path) or (archive and hash_of(path))
-        if known and (target := _target(source, path, known, folders)).is_dir():
-            return target
-    return None
-
-
-def _target(source: ArchiveSource, path: Path, archive_hash: str, folders: list[Path]) -> Path:
-    """Name the folder for the members that a source's patterns choose from this archive."""
-    name = f"{stem(path.name)}-{short_hash([archive_hash, sorted(source.members)])[:12]}"
-    return folders[-1] / EXTRACTED / name
-
-
 def recordings_of(source: AnySource, corpus: Corpus, place: Path) -> list[Located]:
     """List the recordings of one source, sorted, in the place that `obtain` or `find` gave."""
     patterns = corpus.files if source.files is None else source.files
     if isinstance(source, ArchiveSource) and place.is_file():
-        limits = Limits.of(source)
-        files = files_in_zip(place, source.subfolder, source.members, patterns, limits)
+        files = files_in_zip(place, source, patterns)
     else:
         files = files_in_folder(place, patterns)
     if not files:

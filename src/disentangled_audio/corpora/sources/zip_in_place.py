@@ -1,14 +1,17 @@
 """Recordings that are read from a zip archive in place, without extracting it."""
 
-import fnmatch
 import functools
+import re
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from disentangled_audio.corpora.sources.archive import DAMAGED, Limits, list_members
+from fsspec.utils import glob_translate
+
+from disentangled_audio.corpora.sources.archive import DAMAGED, list_members
 from disentangled_audio.corpora.sources.folder import File, Patterns, RejectedError, too_large
 from disentangled_audio.errors import UserError
+from disentangled_audio.parameters import ArchiveSource
 
 
 @dataclass(frozen=True)
@@ -37,22 +40,8 @@ def _opened_zip(archive: Path, modified_ns: int) -> zipfile.ZipFile:
     return zipfile.ZipFile(archive)
 
 
-def files_in_zip(
-    archive: Path, subfolders: list[str], members: list[str], patterns: list[str], limits: Limits
-) -> list[File]:
-    """List the members of a zip below one of its folders that match one of the glob patterns.
-
-    Parameters
-    ----------
-    archive : Path
-    subfolders : list of str
-        Folder in the archive, as glob patterns, of which the first that matches is used; empty
-        for the whole archive.
-    members : list of str
-        Shell patterns for whole paths in the archive, as for extraction.
-    patterns : list of str
-        Glob patterns below the subfolder.
-    limits : Limits
+def files_in_zip(archive: Path, source: ArchiveSource, patterns: list[str]) -> list[File]:
+    """List the members of a source's zip whose paths below its subfolder match a glob pattern.
 
     Raises
     ------
@@ -63,28 +52,27 @@ def files_in_zip(
         raise UserError(
             f"{archive} is not a zip archive, and only zips can be read in place; set extract: true"
         )
-    chosen = list_members(archive, members, limits)
-    prefix = _first_prefix(subfolders, list(chosen))
+    members = list_members(archive, source)
+    prefix = _first_prefix(source.subfolder, list(members))
     if prefix is None:
         return []
     wanted = Patterns(patterns)
     return [
         ZippedFile(archive, path.removeprefix(prefix), too_large(member.n_bytes), member.name)
-        for path, member in chosen.items()
+        for path, member in members.items()
         if path.startswith(prefix) and wanted.matches(path.removeprefix(prefix))
     ]
 
 
 def _first_prefix(subfolders: list[str], paths: list[str]) -> str | None:
     """Find the first subfolder that has members, as the prefix of their paths."""
-    for pattern in subfolders:
-        parts = PurePosixPath(pattern.strip("/")).parts
-        tops = {PurePosixPath(path).parts[: len(parts)] for path in paths}
-        matching = sorted(
-            top
-            for top in tops
-            if len(top) == len(parts) and all(map(fnmatch.fnmatchcase, top, parts))
-        )
-        if matching:
-            return "".join(f"{part}/" for part in matching[0])
+    closest = {PurePosixPath(path).parent for path in paths}
+    folders = sorted({str(folder) for path in closest for folder in (path, *path.parents)})
+    for pattern in (subfolder.strip("/") for subfolder in subfolders):
+        if not pattern:
+            return ""
+        matches = re.compile(glob_translate(pattern)).match
+        found = next(filter(matches, folders), None)
+        if found is not None:
+            return f"{found}/"
     return None
