@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from disentangled_audio.cli.output import answering, note, print_json, project
+from disentangled_audio.cli.output import answering, as_json_option, note, print_json, project
 from disentangled_audio.report.terminal import print_table
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ Exit codes:
     metavar="KIND",
     help="Kind of the recordings, such as rir or noise; by default told by their names.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print everything as JSON.")
+@as_json_option
 @click.option(
     "--top",
     type=click.IntRange(min=1),
@@ -79,11 +79,17 @@ def classify(
     bundle = Path(model).expanduser() if model is not None and model.endswith(".zip") else None
     if bundle is not None and any(chosen.values()):
         raise click.UsageError("a bundle is one model: leave out --corpus, --protocol and --fold")
+    from disentangled_audio.models.classifier import Classifier
+    from disentangled_audio.runs.trained_runs import find_run
+
     with answering():
-        if bundle is None:
-            table = _by_run(paths, kind, version=model, **chosen)
-        else:
-            table = _by_bundle(paths, kind, bundle)
+        run = None if bundle else find_run(project() / "data", model, **chosen)
+        places = _places(paths)
+        classifier = Classifier.load(bundle) if run is None else Classifier.of_run(run)
+        note(_about(classifier.manifest, kind))
+        table = classifier.predictions(places, kind)
+        if run is not None:
+            _keep(table, run)
         if as_json:
             print_json([_plain(row, top) for row in _records(table)])
         else:
@@ -115,6 +121,7 @@ def export(run: str, file: Path, fold: str | None) -> None:
     contains no recording and no path of this machine, but the hashes of the training recordings.
     """
     from disentangled_audio.models.bundle import write_bundle
+    from disentangled_audio.models.preparation import facts_of
     from disentangled_audio.report.model_card import model_card
     from disentangled_audio.runs.trained_runs import find_run
 
@@ -122,32 +129,9 @@ def export(run: str, file: Path, fold: str | None) -> None:
         raise click.UsageError(f"FILE must end in .zip, not {file.name!r}")
     with answering():
         found = find_run(project() / "data", run, fold=fold)
-        place = (found.corpus, found.protocol, found.fold)
-        write_bundle(found, file, model_card(place, found.manifest, found.metrics()))
+        card = model_card(facts_of(found.manifest, found.fold), found.metrics())
+        write_bundle(found, file, card)
         click.echo(f"Wrote {file}")
-
-
-def _by_run(paths: tuple[str, ...], kind: str | None, **chosen: str | None) -> "pd.DataFrame":
-    from disentangled_audio.models.classifier import Classifier
-    from disentangled_audio.runs.trained_runs import find_run
-
-    folder = project()
-    run = find_run(folder / "data", **chosen)
-    note(_about(run.manifest["run_id"], run.corpus, run.protocol, run.parameters, kind))
-    places = _places(paths)
-    table = Classifier.of_run(run).predictions(places, kind)
-    _keep(table, folder, run)
-    return table
-
-
-def _by_bundle(paths: tuple[str, ...], kind: str | None, bundle: Path) -> "pd.DataFrame":
-    from disentangled_audio.models.classifier import Classifier
-
-    places = _places(paths)
-    classifier = Classifier.load(bundle)
-    facts = classifier.manifest
-    note(_about(facts["run_id"], facts["corpus"], facts["protocol"], facts["parameters"], kind))
-    return classifier.predictions(places, kind)
 
 
 def _places(paths: tuple[str, ...]) -> list[str]:
@@ -160,19 +144,20 @@ def _places(paths: tuple[str, ...]) -> list[str]:
     return places
 
 
-def _about(
-    version: str, corpus: str, protocol: str, parameters: dict[str, Any], kind: str | None
-) -> str:
+def _about(facts: dict[str, Any], kind: str | None) -> str:
     """Say what a model recognises, and on which corpus it was trained."""
-    described, target = parameters["corpus"], parameters["protocol"]["target"]
+    described, target = facts["parameters"]["corpus"], facts["parameters"]["protocol"]["target"]
     simulated = ", of simulated recordings" if described.get("simulated") else ""
-    text = f"model {version}: {target} of {corpus}{simulated}, protocol {protocol}"
+    text = (
+        f"model {facts['run_id']}: {target} of {facts['corpus']}{simulated}, "
+        f"protocol {facts['protocol']}"
+    )
     if kind or described.get("kind") != "rir":
         return text
     return f"{text}; a recording without a kind in its name is taken as an impulse response"
 
 
-def _keep(table: "pd.DataFrame", folder: Path, run: "TrainedRun") -> None:
+def _keep(table: "pd.DataFrame", run: "TrainedRun") -> None:
     """Save the table in both formats, as the pipeline does; if that fails, only warn."""
     from kedro.io import DatasetError, Version
     from kedro.io.core import generate_timestamp
@@ -181,7 +166,7 @@ def _keep(table: "pd.DataFrame", folder: Path, run: "TrainedRun") -> None:
     from disentangled_audio.datasets.parquet_dataset import ParquetDataset
     from disentangled_audio.errors import UserError
 
-    place = folder / "data" / "08_inference" / run.corpus / run.protocol / (run.fold or "")
+    place = run.project / "data" / "08_inference" / run.corpus / run.protocol / (run.fold or "")
     version = Version(None, generate_timestamp())
     try:
         for kind, suffix in ((ParquetDataset, "parquet"), (LongCSVDataset, "csv")):

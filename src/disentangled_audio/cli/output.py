@@ -12,6 +12,8 @@ import click
 
 from disentangled_audio.report.terminal import wrapped
 
+as_json_option = click.option("--json", "as_json", is_flag=True, help="Print all of it as JSON.")
+
 
 @contextmanager
 def answering() -> Iterator[None]:
@@ -70,13 +72,6 @@ def project() -> Path:
             "folder: disentangled-audio --project PATH …"
         )
     return found
-
-
-def shown(value: Any) -> str:
-    """Write a cell of a table."""
-    if value is None:
-        return "-"
-    return f"{value:.3f}" if isinstance(value, float) else str(value)
 
 
 def print_json(content: Any) -> None:
