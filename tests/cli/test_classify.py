@@ -150,7 +150,7 @@ def test_project_and_version_are_options(trained: Path, version: str, tmp_path: 
     assert call(tmp_path, "--version").stdout.split() == ["disentangled-audio", __version__]
     outside = call(tmp_path, "runs")
     assert outside.exit_code == 1
-    assert "not in the project's folder" in outside.output
+    assert "is not in a project" in outside.output
     assert "--project PATH" in outside.output
 
 
@@ -252,7 +252,8 @@ def test_bad_input_is_answered_by_a_message(
 def test_a_model_of_another_corpus_is_refused(trained: Path, version: str) -> None:
     result = call(trained, "classify", "x.wav", "--model", version, "--corpus", "birds")
     assert result.exit_code == 1
-    assert "of corpus 'twin_tiny' and protocol 'database_by_room', not of corpus" in result.output
+    assert f"no model of corpus 'birds' is trained yet; run {version} is of" in result.output
+    assert "of twin_tiny (database_by_room)" in " ".join(result.output.split())
 
 
 def test_without_a_trained_model_it_says_how_to_train(tmp_path: Path) -> None:

@@ -118,7 +118,7 @@ def test_a_model_of_another_corpus_is_named_with_its_corpus(trained: Path) -> No
     (other / "run_manifest.json").write_text(json.dumps(manifest | {"run_id": other.name}))
     asked = {"recordings": [str(trained)], "model_version": other.name}
     try:
-        with pytest.raises(UserError, match=r"of corpus 'birds' and protocol 'by_folder', not of"):
+        with pytest.raises(UserError, match=r"run 2026.* is of birds \(by_folder\)"):
             classify(trained, params={"inference": asked})
     finally:
         shutil.rmtree(other.parents[2])

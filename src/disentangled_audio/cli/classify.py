@@ -94,7 +94,7 @@ def classify(
             print_json([_plain(row, top) for row in _records(table)])
         else:
             _show(table, top)
-    n_unusable = _n_unusable(table)
+    n_unusable = int(table["error"].notna().sum())
     if n_unusable == len(table):
         raise click.ClickException("none of the files can be used")
     if n_unusable:
@@ -183,10 +183,6 @@ def _absolute(path: str) -> str:
     return str(expanded if expanded.is_absolute() else Path.cwd() / expanded)
 
 
-def _n_unusable(table: "pd.DataFrame") -> int:
-    return int(table["error"].notna().sum()) if "error" in table else 0
-
-
 def _records(table: "pd.DataFrame") -> list[dict[str, Any]]:
     return table.astype(object).where(table.notna(), None).to_dict("records")
 
@@ -195,7 +191,7 @@ def _plain(row: dict[str, Any], top: int) -> dict[str, Any]:
     """Best classes and all columns of a row; missing values are None."""
     from disentangled_audio.models.answers import BETWEEN_WARNINGS
 
-    warnings = row["warnings"].split(BETWEEN_WARNINGS) if row.get("warnings") else []
+    warnings = row["warnings"].split(BETWEEN_WARNINGS) if row["warnings"] else []
     return {"path": row["path"], "top": dict(_best(row, top)), **row, "warnings": warnings}
 
 
@@ -215,7 +211,7 @@ def _show(table: "pd.DataFrame", top: int) -> None:
     below = f"{Path.cwd()}{os.sep}"
     rows = [_row(row, top, below) for row in _records(table[wanted])]
     print_table(["file", "class", "confidence", "in_dist", f"top {top}", "remarks"], rows)
-    if _n_unusable(table) < len(table):
+    if table["error"].isna().any():
         note(_about_distribution(float(table["least_in_distribution"].min())))
 
 
@@ -234,7 +230,7 @@ def _about_distribution(least: float) -> str:
 def _row(row: dict[str, Any], top: int, below: str) -> list[str]:
     # Paths below the current folder are shown relative to it.
     path = row["path"].removeprefix(below)
-    if row.get("error"):
+    if row["error"]:
         remark = f"cannot be used: {row['error']} ({row['what_to_do']})"
         return [path, "-", "-", "-", "-", remark]
     suffix = "" if row["channel"] in _ONLY_CHANNELS else f"#{row['channel']}"

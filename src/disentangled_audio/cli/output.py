@@ -68,8 +68,8 @@ def project() -> Path:
     found = own_project()
     if found is None:
         raise UserError(
-            f"{Path.cwd()} is not in the project's folder; go there first (cd), or name the "
-            "folder: disentangled-audio --project PATH …"
+            f"{Path.cwd()} is not in a project; go to the project's folder (cd), or name it: "
+            "disentangled-audio --project PATH …"
         )
     return found
 

@@ -71,10 +71,10 @@ def compare(first: str, second: str, as_json: bool) -> None:
     than 80 columns, only the counts that differ. RUN is a version from `disentangled-audio runs`.
     Both runs must have the same corpus and target.
     """
-    from disentangled_audio.runs.comparison import comparison, find_compared
+    from disentangled_audio.runs.comparison import comparison
 
     with answering():
-        compared = comparison(find_compared(project() / "data", (first, second)))
+        compared = comparison(project() / "data", (first, second))
         if as_json:
             print_json(compared)
         else:

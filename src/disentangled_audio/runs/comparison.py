@@ -9,8 +9,9 @@ from disentangled_audio.errors import UserError
 from disentangled_audio.runs.trained_runs import (
     MANIFEST,
     REPORTING,
+    Result,
     TrainedRun,
-    choose,
+    find_run,
     ignored,
     read_json,
     trained_runs,
@@ -24,38 +25,20 @@ _OF_FOLDS = {"mean": "mean_balanced_accuracy", "worst": "worst_fold.balanced_acc
 
 
 @dataclass(frozen=True)
-class CrossValidation:
+class CrossValidation(Result):
     """Scores over the folds of a protocol.
 
     Attributes
     ----------
-    file : path of `cv_metrics.json`.
-    content : content of that file.
+    content : content of the file, `cv_metrics.json`.
     """
 
-    file: Path
     content: dict[str, Any]
-    fold = None
 
     @property
-    def version(self) -> str:
-        """Time that names it."""
-        return self.file.parent.name
-
-    @property
-    def corpus(self) -> str:
-        """Name of the corpus."""
-        return self.file.parents[3].name
-
-    @property
-    def protocol(self) -> str:
-        """Name of the protocol."""
-        return self.file.parents[2].name
-
-    @property
-    def target(self) -> str | None:
+    def target(self) -> str:
         """Column that it recognises."""
-        return self.content.get("target")
+        return self.content["target"]
 
     def metrics(self) -> dict[str, Any]:
         """Scores over all folds."""
@@ -83,7 +66,7 @@ def cross_validations(data: Path) -> list[CrossValidation]:
 
 def _is_scored(file: Path, content: dict[str, Any]) -> bool:
     """Whether a file has the scores of a cross-validation; if not, warn."""
-    is_scored = {"folds", "n_folds", "models"} <= set(content)
+    is_scored = {"folds", "n_folds", "models", "target"} <= set(content)
     if not is_scored:
         ignored(file, "it has no scores of a cross-validation")
     return is_scored
@@ -136,8 +119,10 @@ def summary(one: TrainedRun | CrossValidation) -> dict[str, Any]:
     }
 
 
-def comparison(pair: list[TrainedRun] | list[CrossValidation]) -> dict[str, Any]:
+def comparison(data: Path, versions: tuple[str, str]) -> dict[str, Any]:
     """Compare the scores and parameters of two runs, or of two cross-validations.
+
+    A run that trained models comes before a cross-validation of the same version.
 
     Returns
     -------
@@ -149,8 +134,11 @@ def comparison(pair: list[TrainedRun] | list[CrossValidation]) -> dict[str, Any]
     Raises
     ------
     UserError
-        If the two differ in corpus or target, or only one is a cross-validation.
+        If one does not exist, the two differ in corpus or target, or only one is a
+        cross-validation.
     """
+    validations = cross_validations(data)
+    pair = [find_run(data, version, others=validations) for version in versions]
     _check_comparable(*pair)
     of_folds = isinstance(pair[0], CrossValidation)
     scores = _OF_FOLDS if of_folds else _OF_RUN
@@ -170,16 +158,6 @@ def comparison(pair: list[TrainedRun] | list[CrossValidation]) -> dict[str, Any]
         "parameters": {name: two for name, two in values.items() if any(v != two[0] for v in two)},
         "confusion": [] if of_folds else [_confusion(one) for one in pair],
     }
-
-
-def find_compared(data: Path, versions: tuple[str, str]) -> list[Any]:
-    """Find two runs or cross-validations by their versions.
-
-    A run that trained models comes before a cross-validation of the same version. Errors are those
-    of `choose`.
-    """
-    found = [*trained_runs(data), *cross_validations(data)]
-    return [choose(found, data, version) for version in versions]
 
 
 def _check_comparable(first: Any, second: Any) -> None:

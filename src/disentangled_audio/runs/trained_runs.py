@@ -27,26 +27,24 @@ _BY_FILE = ("files", "file_sha256")
 
 
 @dataclass(frozen=True)
-class TrainedRun:
-    """A run of all pipelines, or one fold of a cross-validation.
+class Result:
+    """Something that was run and has a version: a run, a fold or a cross-validation.
 
     Attributes
     ----------
-    file : path of the manifest.
-    manifest : its content.
+    file : `data/07_reporting/<corpus>/<protocol>/[<fold>/]<name>/<version>/<name>`.
     """
 
     file: Path
-    manifest: dict[str, Any]
 
     @property
     def version(self) -> str:
         """Time that names it."""
-        return self.manifest["run_id"]
+        return self.file.parent.name
 
     @property
     def project(self) -> Path:
-        """Project folder; `files` of the manifest are relative to it."""
+        """Project folder; `files` of a manifest are relative to it."""
         return Path(*self.file.parts[: self._reporting - 1])
 
     @property
@@ -66,24 +64,36 @@ class TrainedRun:
         return below[0] if below else None
 
     @property
+    def _reporting(self) -> int:
+        """Index of the results' folder in the path."""
+        return len(self.file.parts) - 1 - self.file.parts[::-1].index(REPORTING)
+
+
+@dataclass(frozen=True)
+class TrainedRun(Result):
+    """A run of all pipelines, or one fold of a cross-validation.
+
+    Attributes
+    ----------
+    manifest : content of the file, a manifest.
+    """
+
+    manifest: dict[str, Any]
+
+    @property
     def parameters(self) -> dict[str, Any]:
         """Parameters of the run."""
         return self.manifest["parameters"]
 
     @property
-    def target(self) -> str | None:
+    def target(self) -> str:
         """Column that it recognises."""
-        return self.parameters.get("protocol", {}).get("target")
+        return self.parameters["protocol"]["target"]
 
     @property
     def models(self) -> list[str]:
         """Names of its models in the catalog."""
         return models_of(self.manifest["dataset_versions"])
-
-    @property
-    def _reporting(self) -> int:
-        """Index of the results' folder in the path."""
-        return len(self.file.parts) - 1 - self.file.parts[::-1].index(REPORTING)
 
     def result(self, name: str) -> Path | None:
         """File of a result; None if it does not exist."""
@@ -185,30 +195,24 @@ def find_run(
     corpus: str | None = None,
     protocol: str | None = None,
     fold: str | None = None,
-) -> TrainedRun:
-    """Find a trained run; the arguments and errors are those of `choose`."""
-    return choose(trained_runs(data), data, version, corpus, protocol, fold)
-
-
-def choose(
-    found: Sequence[Any],
-    data: Path,
-    version: str | None = None,
-    corpus: str | None = None,
-    protocol: str | None = None,
-    fold: str | None = None,
+    *,
+    others: Sequence[Result] = (),
 ) -> Any:
-    """Choose a run by version, or the first of a corpus and protocol; None stands for any.
+    """Find a run by version, or the newest of a corpus and protocol; None stands for any.
 
-    A fold of a cross-validation is only chosen by its name, or by a version that nothing else has.
+    A fold of a cross-validation is only found by its name, or by a version that nothing else has.
 
     Parameters
     ----------
-    found : sequence of TrainedRun or CrossValidation
-        In order of preference.
     data : Path
-        Where they were searched, for the message.
+        The project's data folder.
     version, corpus, protocol, fold : str, optional
+    others : sequence of Result
+        Other results that may be meant, after the trained runs.
+
+    Returns
+    -------
+    TrainedRun, or one of the others
 
     Raises
     ------
@@ -222,6 +226,7 @@ def choose(
         for what, name in (("corpus", corpus), ("protocol", protocol))
         if name is not None
     }
+    found = [*trained_runs(data), *others]
     if not found:
         why = "has no run of all pipelines" if data.is_dir() else "does not exist"
         raise UserError(
@@ -231,31 +236,26 @@ def choose(
     of_version = [run for run in found if version in (None, run.version)]
     if not of_version:
         newest = ", ".join(sorted({run.version for run in found}, reverse=True)[:5])
-        raise UserError(f"there is no trained run {version}; the newest are {newest}")
+        raise UserError(f"there is no trained run {version}; the newest: {newest}")
     matching = [
         run for run in of_version if all(getattr(run, what) == asked[what] for what in asked)
     ]
     if not matching:
-        raise _none_of(version, asked, of_version[0], found)
-    chosen = [run for run in matching if run.fold == fold]
+        text = " and ".join(f"{what} '{name}'" for what, name in asked.items())
+        where = ", ".join(sorted({f"{run.corpus} ({run.protocol})" for run in of_version}))
+        known = "there are models" if version is None else f"run {version} is"
+        raise UserError(f"no model of {text} is trained yet; {known} of {where}")
+    return _of_fold(matching, fold, version)
+
+
+def _of_fold(runs: list[Any], fold: str | None, version: str | None) -> Any:
+    """Newest run of a fold; without a name, of no fold, or the only run of a version."""
+    chosen = [run for run in runs if run.fold == fold]
     if chosen:
         return chosen[0]
-    if fold is None and version is not None and len(matching) == 1:
-        return matching[0]
-    folds = ", ".join(sorted({run.fold for run in matching if run.fold is not None}))
+    if fold is None and version is not None and len(runs) == 1:
+        return runs[0]
+    folds = ", ".join(sorted({run.fold for run in runs if run.fold is not None}))
     if fold is None:
         raise UserError(f"there are only folds of a cross-validation; choose a fold: {folds}")
     raise UserError(f"there is no fold '{fold}' with models; there are {folds or 'no folds'}")
-
-
-def _none_of(
-    version: str | None, asked: dict[str, str], one: Any, found: Sequence[Any]
-) -> UserError:
-    text = " and ".join(f"{what} '{name}'" for what, name in asked.items())
-    if version is not None:
-        return UserError(
-            f"run {version} is of corpus '{one.corpus}' and protocol '{one.protocol}', not of "
-            f"{text}"
-        )
-    known = ", ".join(sorted({f"{run.corpus} ({run.protocol})" for run in found}))
-    return UserError(f"no model of {text} is trained yet; there are models of {known}")
