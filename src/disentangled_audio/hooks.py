@@ -1,4 +1,4 @@
-"""Hooks: checks before a run, its log, manifest and closing table, and optional tracking.
+"""Hooks: checks before a run, its log, manifest and closing table.
 
 The hooks save two catalog entries whose content no node knows: `run_facts`, which describes the run
 in progress and which nodes read like any input, and `run_manifest`, saved after the run, which
@@ -12,14 +12,12 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kedro.config import MissingConfigException
 from kedro.framework.hooks import hook_impl
 from kedro.io import DataCatalog
 from kedro.pipeline import Pipeline
 from kedro.pipeline.node import Node
 
-from disentangled_audio.errors import UserError
-from disentangled_audio.runs.catalog import hooks_of, load_path, register_hooks
+from disentangled_audio.runs.catalog import hooks_of, load_path
 from disentangled_audio.storage.locks import RunLock
 
 if TYPE_CHECKING:
@@ -71,7 +69,7 @@ class ProjectHooks:
         check_places(self._project_path, load_versions, pipeline, catalog)
         self._is_inference = is_inference(pipeline)
         if self._is_inference:
-            prepare_inference(run_params, pipeline, catalog)
+            prepare_inference(self._project_path, pipeline, catalog)
             return
         check_run(run_params, pipeline, catalog)
         _check_models(catalog)
@@ -171,40 +169,6 @@ class ProjectHooks:
             self._hook_manager,
             self._facts,
         ).run(plan)
-
-
-class TrackingHooks:
-    """Track runs with MLflow if conf has an `mlflow.yml`."""
-
-    @hook_impl
-    def after_context_created(self, context: Any) -> None:
-        """Register the tracking hook.
-
-        Raises
-        ------
-        UserError
-            If tracking is configured but kedro-mlflow is not installed.
-        """
-        loader = context.config_loader
-        loader.config_patterns.setdefault("mlflow", ["mlflow*", "mlflow*/**", "**/mlflow*"])
-        try:
-            configured = loader["mlflow"]
-        except MissingConfigException:
-            return
-        # In the base environment alone, Kedro reads a missing file as an empty one.
-        if not configured:
-            return
-        try:
-            from disentangled_audio.runs.tracking import RunTracking
-        except ModuleNotFoundError as error:
-            raise UserError(
-                f"mlflow.yml asks for tracking, but {error.name} is not installed: "
-                "pip install -e '.[tracking]', or remove mlflow.yml from conf"
-            ) from error
-        tracking = RunTracking()
-        register_hooks(context, tracking)
-        # It was registered too late for this event.
-        tracking.after_context_created(context)
 
 
 def _check_models(catalog: DataCatalog) -> None:

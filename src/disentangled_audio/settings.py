@@ -4,7 +4,7 @@ import os
 
 from kedro.config import OmegaConfigLoader
 
-from disentangled_audio.hooks import ProjectHooks, TrackingHooks
+from disentangled_audio.hooks import ProjectHooks
 from disentangled_audio.runs.selection import (
     clips_folder,
     data_folder,
@@ -13,6 +13,7 @@ from disentangled_audio.runs.selection import (
     selected_name,
     values_of_kind,
 )
+from disentangled_audio.runs.tracking import TrackingHooks
 
 HOOKS = (ProjectHooks(), TrackingHooks())
 # kedro-mlflow would track every run once it is installed; TrackingHooks starts it on demand.

@@ -150,7 +150,7 @@ def test_project_and_version_are_options(trained: Path, version: str, tmp_path: 
     assert call(tmp_path, "--version").stdout.split() == ["disentangled-audio", __version__]
     outside = call(tmp_path, "runs")
     assert outside.exit_code == 1
-    assert "not in the project's folder" in outside.output
+    assert "is not in a project" in outside.output
     assert "--project PATH" in outside.output
 
 
@@ -208,14 +208,14 @@ def test_names_do_not_break_the_table_and_are_no_markup(
         (["classify", "bad.wav"], 1, "none of the files can be used"),
         (["classify", "bad.zip"], 1, "bad.zip is not a zip archive"),
         (["classify", "bad.wav", "--model", "2020"], 1, "no trained run 2020"),
-        (["classify", "bad.wav", "--model", "no.zip"], 1, "neither a project's folder nor"),
+        (["classify", "bad.wav", "--model", "no.zip"], 1, "no.zip does not exist"),
         (["classify", "bad.wav", "--model", "bad.zip"], 1, "bad.zip is damaged"),
         (["classify", "bad.wav", "--model", "bad.zip", "--fold", "a"], 2, "a bundle is one model"),
         (["classify", "bad.wav", "--corpus", "birds"], 1, "no model of corpus 'birds'"),
         (["classify", "bad.wav", "--protocol", "by_x"], 1, "no model of protocol 'by_x'"),
         (["classify", "bad.wav", "--fold", "theo"], 1, "no fold 'theo'"),
         (["classify", "bad.wav", "--top", "0"], 2, "0"),
-        (["classify", "bad.wav", "--kind", "speech"], 1, "not trained on kind speech"),
+        (["classify", "bad.wav", "--kind", "speech"], 1, "not trained on kind 'speech'"),
         (["classify", ""], 2, "a PATH is empty"),
         (["export", "2020", "model.zip"], 1, "no trained run 2020"),
         (["export", "2020", "model.tar"], 2, "must end in .zip"),
@@ -252,7 +252,8 @@ def test_bad_input_is_answered_by_a_message(
 def test_a_model_of_another_corpus_is_refused(trained: Path, version: str) -> None:
     result = call(trained, "classify", "x.wav", "--model", version, "--corpus", "birds")
     assert result.exit_code == 1
-    assert "of corpus 'twin_tiny' and protocol 'database_by_room', not of corpus" in result.output
+    assert f"no model of corpus 'birds' is trained yet; run {version} is of" in result.output
+    assert "of twin_tiny (database_by_room)" in " ".join(result.output.split())
 
 
 def test_without_a_trained_model_it_says_how_to_train(tmp_path: Path) -> None:
@@ -304,9 +305,9 @@ def test_an_answer_that_cannot_be_saved_is_given_with_a_warning(
     [
         (["recordings=nothing.wav"], {}, "nothing.wav does not exist"),
         (["recordings=empty"], {}, "no recording"),
-        ([], {}, "nothing to classify"),
-        (["recordings=bad.wav", "model_version=2020-01-31"], {}, "no model version 2020-01-31"),
-        (["recordings=bad.wav"], {"corpus_name": "twin"}, "no model is trained: corpus 'twin'"),
+        ([], {}, "inference.recordings is empty"),
+        (["recordings=bad.wav", "model_version=2020-01-31"], {}, "no trained run 2020-01-31"),
+        (["recordings=bad.wav"], {"corpus_name": "twin"}, "no model of corpus 'twin' and protocol"),
     ],
 )
 def test_bad_input_of_the_pipeline_is_answered_by_a_message(

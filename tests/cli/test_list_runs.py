@@ -46,7 +46,7 @@ def project(tiny_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         metrics = {"corpus": "twin_tiny", "protocol": "database_by_room", "target": "database"}
         folds = {"folds": ["room1", "room2"], "n_folds": 3, "models": {"hybrid": scores}}
         write("cv_metrics.json", version, metrics | folds)
-        run = {**manifest, "run_id": version, "dataset_versions": {}}
+        run = {"run_id": version, "packages": {}, "dataset_versions": {}}
         write("run_manifest.json", version, run | {"parameters": {"seed": seed}})
     return folder
 

@@ -46,6 +46,7 @@ def test_a_bundle_answers_as_its_run_does(
     loaded = Classifier.load(bundle)
     files = sorted(raw(tiny_run).glob("*.wav"))[::7]
     assert loaded.classes == classifier.classes
+    assert loaded.manifest == classifier.manifest
     for ask in ("predict", "codes"):
         own, first = (getattr(one, ask)(files) for one in (loaded, classifier))
         pd.testing.assert_frame_equal(own, first, check_exact=True)

@@ -112,12 +112,13 @@ def test_models_in_a_store_are_hashed_used_and_compared(trained: Path, tmp_path:
 
 
 def test_a_model_of_another_corpus_is_named_with_its_corpus(trained: Path) -> None:
-    own = newest_manifest(trained).parent
     other = trained / "data/07_reporting/birds/by_folder/run_manifest.json/2026-01-31T12.00.00.000Z"
-    shutil.copytree(own, other)
+    other.mkdir(parents=True)
+    manifest = json.loads(newest_manifest(trained).read_text())
+    (other / "run_manifest.json").write_text(json.dumps(manifest | {"run_id": other.name}))
     asked = {"recordings": [str(trained)], "model_version": other.name}
     try:
-        with pytest.raises(UserError, match=r"corpus 'birds' with protocol 'by_folder'"):
+        with pytest.raises(UserError, match=r"run 2026.* is of birds \(by_folder\)"):
             classify(trained, params={"inference": asked})
     finally:
         shutil.rmtree(other.parents[2])

@@ -114,7 +114,9 @@ def _inference(folder: Path, name: str) -> None:
     asked = {"recordings": ["a.wav"], "model_version": name}
     catalog = DataCatalog({"params:inference": MemoryDataset(asked)})
     outputs = [OUTPUT, f"{OUTPUT}_csv"]
-    prepare_inference({}, Pipeline([node(list, "params:inference", outputs, name="n")]), catalog)
+    prepare_inference(
+        folder, Pipeline([node(list, "params:inference", outputs, name="n")]), catalog
+    )
 
 
 def _own(section: str) -> Callable[[Path, str], Any]:
@@ -356,10 +358,14 @@ def test_a_protocol_may_not_be_called_like_a_dataset(tmp_path: Path) -> None:
 
 def _manifest(data: Path, version: str = VERSION, **changed: Any) -> Path:
     named = dict.fromkeys((*CLASSIFYING, "metrics"), version)
+    models = dict.fromkeys(CLASSIFYING, "")
     content = {
         "run_id": version,
-        "environment": "test",
         "packages": {},
+        "files": models,
+        "file_sha256": models,
+        "feature_schema": {},
+        "feature_code": "",
         "dataset_versions": named,
         "parameters": {},
     }
@@ -372,9 +378,6 @@ def _manifest(data: Path, version: str = VERSION, **changed: Any) -> Path:
 @pytest.mark.parametrize(
     "changed",
     [
-        # Its configuration would be loaded, and with it whatever classes its catalog names.
-        {"environment": "../../../stranger"},
-        {"environment": "/tmp/stranger"},
         {"run_id": "../../../x"},
         {"dataset_versions": {"metrics": "../../../x"}},
         {"dataset_versions": {"../metrics": VERSION}},

@@ -42,7 +42,7 @@ def test_configured_but_not_installed_says_what_to_install(
     project = make_project(tmp_path / "project")
     (project / "conf" / "test" / "mlflow.yml").write_text(CONFIGURED)
     # As if it could not be imported, also where kedro-mlflow is there.
-    monkeypatch.setitem(sys.modules, "disentangled_audio.runs.tracking", None)
+    monkeypatch.setitem(sys.modules, "disentangled_audio.runs.mlflow_hook", None)
 
     with pytest.raises(UserError, match=r"not installed: pip install -e '.\[tracking\]'"):
         _plugins(project)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from disentangled_audio.cli.output import answering, note, print_json, project
+from disentangled_audio.cli.output import answering, as_json_option, note, print_json, project
 from disentangled_audio.report.terminal import print_table
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ Exit codes:
     metavar="KIND",
     help="Kind of the recordings, such as rir or noise; by default told by their names.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print everything as JSON.")
+@as_json_option
 @click.option(
     "--top",
     type=click.IntRange(min=1),
@@ -79,16 +79,22 @@ def classify(
     bundle = Path(model).expanduser() if model is not None and model.endswith(".zip") else None
     if bundle is not None and any(chosen.values()):
         raise click.UsageError("a bundle is one model: leave out --corpus, --protocol and --fold")
+    from disentangled_audio.models.classifier import Classifier
+    from disentangled_audio.runs.trained_runs import find_run
+
     with answering():
-        if bundle is None:
-            table = _by_run(paths, kind, version=model, **chosen)
-        else:
-            table = _by_bundle(paths, kind, bundle)
+        run = None if bundle else find_run(project() / "data", model, **chosen)
+        places = _places(paths)
+        classifier = Classifier.load(bundle) if run is None else Classifier.of_run(run)
+        note(_about(classifier.manifest, kind))
+        table = classifier.predictions(places, kind)
+        if run is not None:
+            _keep(table, run)
         if as_json:
             print_json([_plain(row, top) for row in _records(table)])
         else:
             _show(table, top)
-    n_unusable = _n_unusable(table)
+    n_unusable = int(table["error"].notna().sum())
     if n_unusable == len(table):
         raise click.ClickException("none of the files can be used")
     if n_unusable:
@@ -115,6 +121,7 @@ def export(run: str, file: Path, fold: str | None) -> None:
     contains no recording and no path of this machine, but the hashes of the training recordings.
     """
     from disentangled_audio.models.bundle import write_bundle
+    from disentangled_audio.models.preparation import facts_of
     from disentangled_audio.report.model_card import model_card
     from disentangled_audio.runs.trained_runs import find_run
 
@@ -122,32 +129,9 @@ def export(run: str, file: Path, fold: str | None) -> None:
         raise click.UsageError(f"FILE must end in .zip, not {file.name!r}")
     with answering():
         found = find_run(project() / "data", run, fold=fold)
-        place = (found.corpus, found.protocol, found.fold)
-        write_bundle(found, file, model_card(place, found.manifest, found.metrics()))
+        card = model_card(facts_of(found.manifest, found.fold), found.metrics())
+        write_bundle(found, file, card)
         click.echo(f"Wrote {file}")
-
-
-def _by_run(paths: tuple[str, ...], kind: str | None, **chosen: str | None) -> "pd.DataFrame":
-    from disentangled_audio.models.classifier import Classifier
-    from disentangled_audio.runs.trained_runs import find_run
-
-    folder = project()
-    run = find_run(folder / "data", **chosen)
-    note(_about(run.manifest["run_id"], run.corpus, run.protocol, run.parameters, kind))
-    places = _places(paths)
-    table = Classifier.of_run(run).predictions(places, kind)
-    _keep(table, folder, run)
-    return table
-
-
-def _by_bundle(paths: tuple[str, ...], kind: str | None, bundle: Path) -> "pd.DataFrame":
-    from disentangled_audio.models.classifier import Classifier
-
-    places = _places(paths)
-    classifier = Classifier.load(bundle)
-    facts = classifier.manifest
-    note(_about(facts["run_id"], facts["corpus"], facts["protocol"], facts["parameters"], kind))
-    return classifier.predictions(places, kind)
 
 
 def _places(paths: tuple[str, ...]) -> list[str]:
@@ -160,19 +144,20 @@ def _places(paths: tuple[str, ...]) -> list[str]:
     return places
 
 
-def _about(
-    version: str, corpus: str, protocol: str, parameters: dict[str, Any], kind: str | None
-) -> str:
+def _about(facts: dict[str, Any], kind: str | None) -> str:
     """Say what a model recognises, and on which corpus it was trained."""
-    described, target = parameters["corpus"], parameters["protocol"]["target"]
+    described, target = facts["parameters"]["corpus"], facts["parameters"]["protocol"]["target"]
     simulated = ", of simulated recordings" if described.get("simulated") else ""
-    text = f"model {version}: {target} of {corpus}{simulated}, protocol {protocol}"
+    text = (
+        f"model {facts['run_id']}: {target} of {facts['corpus']}{simulated}, "
+        f"protocol {facts['protocol']}"
+    )
     if kind or described.get("kind") != "rir":
         return text
     return f"{text}; a recording without a kind in its name is taken as an impulse response"
 
 
-def _keep(table: "pd.DataFrame", folder: Path, run: "TrainedRun") -> None:
+def _keep(table: "pd.DataFrame", run: "TrainedRun") -> None:
     """Save the table in both formats, as the pipeline does; if that fails, only warn."""
     from kedro.io import DatasetError, Version
     from kedro.io.core import generate_timestamp
@@ -181,7 +166,7 @@ def _keep(table: "pd.DataFrame", folder: Path, run: "TrainedRun") -> None:
     from disentangled_audio.datasets.parquet_dataset import ParquetDataset
     from disentangled_audio.errors import UserError
 
-    place = folder / "data" / "08_inference" / run.corpus / run.protocol / (run.fold or "")
+    place = run.project / "data" / "08_inference" / run.corpus / run.protocol / (run.fold or "")
     version = Version(None, generate_timestamp())
     try:
         for kind, suffix in ((ParquetDataset, "parquet"), (LongCSVDataset, "csv")):
@@ -198,10 +183,6 @@ def _absolute(path: str) -> str:
     return str(expanded if expanded.is_absolute() else Path.cwd() / expanded)
 
 
-def _n_unusable(table: "pd.DataFrame") -> int:
-    return int(table["error"].notna().sum()) if "error" in table else 0
-
-
 def _records(table: "pd.DataFrame") -> list[dict[str, Any]]:
     return table.astype(object).where(table.notna(), None).to_dict("records")
 
@@ -210,7 +191,7 @@ def _plain(row: dict[str, Any], top: int) -> dict[str, Any]:
     """Best classes and all columns of a row; missing values are None."""
     from disentangled_audio.models.answers import BETWEEN_WARNINGS
 
-    warnings = row["warnings"].split(BETWEEN_WARNINGS) if row.get("warnings") else []
+    warnings = row["warnings"].split(BETWEEN_WARNINGS) if row["warnings"] else []
     return {"path": row["path"], "top": dict(_best(row, top)), **row, "warnings": warnings}
 
 
@@ -230,7 +211,7 @@ def _show(table: "pd.DataFrame", top: int) -> None:
     below = f"{Path.cwd()}{os.sep}"
     rows = [_row(row, top, below) for row in _records(table[wanted])]
     print_table(["file", "class", "confidence", "in_dist", f"top {top}", "remarks"], rows)
-    if _n_unusable(table) < len(table):
+    if table["error"].isna().any():
         note(_about_distribution(float(table["least_in_distribution"].min())))
 
 
@@ -249,7 +230,7 @@ def _about_distribution(least: float) -> str:
 def _row(row: dict[str, Any], top: int, below: str) -> list[str]:
     # Paths below the current folder are shown relative to it.
     path = row["path"].removeprefix(below)
-    if row.get("error"):
+    if row["error"]:
         remark = f"cannot be used: {row['error']} ({row['what_to_do']})"
         return [path, "-", "-", "-", "-", remark]
     suffix = "" if row["channel"] in _ONLY_CHANNELS else f"#{row['channel']}"

@@ -12,6 +12,8 @@ import click
 
 from disentangled_audio.report.terminal import wrapped
 
+as_json_option = click.option("--json", "as_json", is_flag=True, help="Print all of it as JSON.")
+
 
 @contextmanager
 def answering() -> Iterator[None]:
@@ -66,17 +68,10 @@ def project() -> Path:
     found = own_project()
     if found is None:
         raise UserError(
-            f"{Path.cwd()} is not in the project's folder; go there first (cd), or name the "
-            "folder: disentangled-audio --project PATH …"
+            f"{Path.cwd()} is not in a project; go to the project's folder (cd), or name it: "
+            "disentangled-audio --project PATH …"
         )
     return found
-
-
-def shown(value: Any) -> str:
-    """Write a cell of a table."""
-    if value is None:
-        return "-"
-    return f"{value:.3f}" if isinstance(value, float) else str(value)
 
 
 def print_json(content: Any) -> None:

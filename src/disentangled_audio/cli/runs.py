@@ -4,7 +4,13 @@ from typing import Any
 
 import click
 
-from disentangled_audio.cli.output import answering, note, print_json, project, shown
+from disentangled_audio.cli.output import (
+    answering,
+    as_json_option,
+    note,
+    print_json,
+    project,
+)
 from disentangled_audio.report.terminal import print_table
 
 _LONGEST = 60
@@ -22,7 +28,7 @@ Examples:
 Exit codes: 0 done (also without any run), 1 not possible, 2 wrong usage.
 """
 )
-@click.option("--json", "as_json", is_flag=True, help="The same, as JSON.")
+@as_json_option
 def runs(as_json: bool) -> None:
     """List trained runs and cross-validations, the newest first.
 
@@ -57,7 +63,7 @@ Exit codes: 0 done, 1 not possible (or not comparable), 2 wrong usage.
 )
 @click.argument("first", metavar="RUN")
 @click.argument("second", metavar="RUN")
-@click.option("--json", "as_json", is_flag=True, help="The same, as JSON.")
+@as_json_option
 def compare(first: str, second: str, as_json: bool) -> None:
     """Show two runs, or two cross-validations, side by side.
 
@@ -65,10 +71,10 @@ def compare(first: str, second: str, as_json: bool) -> None:
     than 80 columns, only the counts that differ. RUN is a version from `disentangled-audio runs`.
     Both runs must have the same corpus and target.
     """
-    from disentangled_audio.runs.comparison import comparison, find_compared
+    from disentangled_audio.runs.comparison import comparison
 
     with answering():
-        compared = comparison(find_compared(project() / "data", (first, second)))
+        compared = comparison(project() / "data", (first, second))
         if as_json:
             print_json(compared)
         else:
@@ -87,7 +93,7 @@ def _listed(found: list[dict[str, Any]]) -> tuple[list[str], list[list[str]]]:
             row["fold"] = f"{row['fold']} folds"
         elif row["kind"] == "fold":
             row["fold"] = f"  fold {row['fold']}"
-    return columns, [[shown(row[name]) for name in columns] for row in rows]
+    return columns, [[_shown(row[name]) for name in columns] for row in rows]
 
 
 def _show_comparison(compared: dict[str, Any]) -> None:
@@ -96,11 +102,11 @@ def _show_comparison(compared: dict[str, Any]) -> None:
 
     versions = [run["version"] for run in compared["runs"]]
     facts = [
-        [name, *(shown(run[name]) for run in compared["runs"])]
+        [name, *(_shown(run[name]) for run in compared["runs"])]
         for name in ("corpus", "protocol", "fold")
     ]
     scores = [
-        [f"{label(model)} {score}", *map(shown, values)]
+        [f"{label(model)} {score}", *map(_shown, values)]
         for model, of_model in compared["metrics"].items()
         for score, values in of_model.items()
     ]
@@ -132,6 +138,12 @@ def _confusions(
 def _count(counts: dict[str, dict[str, int]], true: str, predicted: str) -> str:
     # A run without this class has no count of it.
     return str(counts[true].get(predicted, 0)) if true in counts else "-"
+
+
+def _shown(value: Any) -> str:
+    if value is None:
+        return "-"
+    return f"{value:.3f}" if isinstance(value, float) else str(value)
 
 
 def _short(parameter: Any) -> str:

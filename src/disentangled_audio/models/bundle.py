@@ -20,7 +20,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from disentangled_audio.errors import UserError
-from disentangled_audio.models.preparation import Preprocessing
+from disentangled_audio.models.preparation import facts_of
 from disentangled_audio.models.reference import Reference
 from disentangled_audio.parameters.names import is_name
 from disentangled_audio.runs.run_files import check_software, read_files
@@ -39,8 +39,6 @@ MANIFEST, REFERENCE, CARD, HASHES = "manifest.json", "reference.npz", "README.md
 MEMBERS = (MANIFEST, CARD, REFERENCE, HASHES)
 # A bundle for 60,000 recordings has about 100 MB.
 MAX_BYTES = 2**31
-# Parameters that describe how recordings are prepared.
-_PREPARATION = ("fourier", "views", "cepstra", "acoustic", "disentangler", "seed")
 # The earliest date that ZIP can store.
 _DATE = (1980, 1, 1, 0, 0, 0)
 
@@ -59,16 +57,11 @@ class _ReferenceFacts(BaseModel):
 
 
 class BundleManifest(BaseModel):
-    """Contents of `manifest.json`.
+    """Contents of `manifest.json`: those of `preparation.facts_of`, and two more.
 
     Attributes
     ----------
     format : version of the bundle's format.
-    run_id, corpus, protocol, fold : the run that trained the models.
-    packages : package versions during training.
-    feature_code, feature_schema : hash of the code for features, and their names and shapes.
-    parameters : how recordings are prepared; `corpus` and `protocol` keep only what new recordings
-        need.
     reference : plain values of the reference.
     """
 
@@ -108,15 +101,7 @@ def write_bundle(run: TrainedRun, path: Path, card: str) -> None:
         raise UserError(f"{path} cannot be written: {path.parent} is no folder; create it first")
     contents = read_files(run)
     facts, arrays = read_reference(contents, run.parameters["seed"]).packed()
-    manifest = BundleManifest(
-        run_id=run.version,
-        corpus=run.corpus,
-        protocol=run.protocol,
-        fold=run.fold,
-        **{name: run.manifest[name] for name in ("packages", "feature_code", "feature_schema")},
-        parameters=_needed_parameters(run),
-        reference=_ReferenceFacts.model_validate(facts),
-    )
+    manifest = BundleManifest(**facts_of(run.manifest, run.fold), reference=facts)
     members = {
         MANIFEST: _json(manifest.model_dump()),
         CARD: card.encode(),
@@ -143,7 +128,7 @@ def read_bundle(path: Path) -> tuple[dict[str, Any], Reference, dict[str, Any]]:
         raise UserError(
             f"{place} is of another version of this project; install that version: {error}"
         ) from error
-    facts = manifest.model_dump()
+    facts = manifest.model_dump(exclude={"format"})
     check_software(facts)
     arrays = read_arrays(members[REFERENCE], f"{path}:{REFERENCE}")
     reference = Reference.unpacked(facts.pop("reference"), arrays, path)
@@ -171,13 +156,6 @@ def read_reference(contents: dict[str, bytes], seed: int) -> Reference:
 
 def _file(model: str) -> str:
     return f"{model}.{'keras' if model in _KERAS else 'skops'}"
-
-
-def _needed_parameters(run: TrainedRun) -> dict[str, Any]:
-    corpus = Preprocessing.of_run(run.manifest).corpus
-    described = corpus.model_dump(mode="json", exclude_defaults=True)
-    kept = {name: run.parameters[name] for name in _PREPARATION}
-    return {**kept, "corpus": described, "protocol": {"target": run.target}}
 
 
 def _json(value: Any) -> bytes:
@@ -234,7 +212,7 @@ def _is_model(member: PurePath) -> bool:
 
 
 def _content(path: Path) -> bytes:
-    if not path.is_file():
+    if path.suffix != ".zip":
         raise UserError(f"{path} is neither a project's folder nor a bundle (a .zip file)")
     n_bytes = path.stat().st_size
     if n_bytes > MAX_BYTES:

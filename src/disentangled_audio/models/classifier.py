@@ -3,9 +3,9 @@
 import io
 import math
 import numbers
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import pairwise
-from os import PathLike, fspath
+from os import PathLike, fsdecode
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -43,7 +43,8 @@ class Classifier:
     classes : list of str
         Class names, in the order of the columns `p_<class>`.
     manifest : dict
-        Manifest of the training run or its bundle, with `run_id`, `parameters` and `packages`.
+        What is known of the training run: `run_id`, `corpus`, `protocol`, `fold`, `packages`,
+        `feature_code`, `feature_schema` and `parameters`.
 
     Examples
     --------
@@ -100,30 +101,32 @@ class Classifier:
         from disentangled_audio.models.bundle import read_bundle
         from disentangled_audio.runs.trained_runs import MANIFEST, find_run, run_of_folder
 
-        place = Path(fspath(path)).expanduser()
-        chosen = {"version": version, "corpus": corpus, "protocol": protocol, "fold": fold}
-        given = [name for name, value in chosen.items() if value is not None]
-        is_run = (place / MANIFEST).is_file()
-        if given and (is_run or not place.is_dir()):
-            raise UserError(
-                f"{place} is one model; leave out {', '.join(given)}, which selects from a project"
-            )
-        if is_run:
-            return cls.of_run(run_of_folder(place))
-        if place.is_dir():
+        place = Path(_text(path, "path")).expanduser()
+        asked = {"version": version, "corpus": corpus, "protocol": protocol, "fold": fold}
+        chosen = {name: str(value) for name, value in asked.items() if value is not None}
+        if not place.exists():
+            raise UserError(f"{place} does not exist; looked from {Path.cwd()}")
+        if place.is_dir() and not (place / MANIFEST).is_file():
             return cls.of_run(find_run(place.resolve() / "data", **chosen))
+        if chosen:
+            raise UserError(
+                f"{place} is one model; leave out {', '.join(chosen)}, which selects from a project"
+            )
+        if place.is_dir():
+            return cls.of_run(run_of_folder(place))
         return cls(*read_bundle(place))
 
     @classmethod
     def of_run(cls, run: Any) -> "Classifier":
         """Load the models of a run that `runs.trained_runs` found."""
         from disentangled_audio.models.bundle import read_models, read_reference
+        from disentangled_audio.models.preparation import facts_of
         from disentangled_audio.runs.run_files import read_files
 
         contents = read_files(run)
         reference = read_reference(contents, run.parameters["seed"])
         models = read_models(run.models, contents, run.manifest["files"])
-        return cls(run.manifest, reference, models)
+        return cls(facts_of(run.manifest, run.fold), reference, models)
 
     @property
     def classes(self) -> list[str]:
@@ -199,7 +202,7 @@ class Classifier:
         file = MemoryFile("array", _wav(samples, sample_rate_hz))
         part = self._reader(kind)((0, [file]))
         for rejected in part.rejected:
-            raise UserError(f"samples: {rejected['reason']}; {rejected['what_to_do']}")
+            raise UserError(f"samples: {rejected['reason']}")
         table = self._finished([self._answers.predictions(part)], self._answers.columns)
         return table.rename(columns={"path": "file"})
 
@@ -281,9 +284,22 @@ def _part_edges(n_files: int) -> list[int]:
 
 
 def _texts(paths: Paths) -> list[str]:
-    if isinstance(paths, str | PathLike):
-        return [fspath(paths)]
-    return [fspath(path) for path in paths]
+    if isinstance(paths, str | bytes | PathLike) or not isinstance(paths, Iterable):
+        return [_text(paths, "paths")]
+    return [_text(path, "paths") for path in paths]
+
+
+def _text(path: Any, argument: str) -> str:
+    try:
+        text = fsdecode(path)
+    except TypeError as error:
+        hint = "; predict_array takes samples" if argument == "paths" else ""
+        raise UserError(
+            f"{argument}: {type(path).__name__} is not the name of a file or folder{hint}"
+        ) from error
+    if not text:
+        raise UserError(f"{argument}: a name is empty; name a file or folder")
+    return text
 
 
 def _wav(samples: Any, sample_rate_hz: int) -> bytes:

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from disentangled_audio.corpora.describe import NameGrammar
     from disentangled_audio.models.windows import Windows
 
+# Parameters that describe how recordings are prepared.
+_PREPARATION = ("fourier", "views", "cepstra", "acoustic", "disentangler", "seed")
 # Source of files outside the corpus, which are read by their headers.
 _NO_SOURCE = FolderSource(folder=".")
 
@@ -50,6 +52,38 @@ class Preprocessing:
             CepstraParameters.model_validate(parameters["cepstra"]),
             AcousticParameters.model_validate(parameters["acoustic"]),
         )
+
+
+def facts_of(manifest: dict[str, Any], fold: str | None = None) -> dict[str, Any]:
+    """The part of a run's manifest that its models need, wherever they are.
+
+    Parameters
+    ----------
+    manifest : dict
+        Manifest of a run that trained all models.
+    fold : str, optional
+        Name of the fold, if it is one of a cross-validation.
+
+    Returns
+    -------
+    dict
+        `run_id`, `corpus`, `protocol`, `fold`, `packages`, `feature_code`, `feature_schema`, and
+        `parameters`, in which `corpus` and `protocol` keep only what new recordings need.
+    """
+    parameters = manifest["parameters"]
+    corpus = Preprocessing.of_run(manifest).corpus.model_dump(mode="json", exclude_defaults=True)
+    return {
+        "run_id": manifest["run_id"],
+        "corpus": str(parameters["corpus_name"]),
+        "protocol": str(parameters["protocol_name"]),
+        "fold": fold,
+        **{name: manifest[name] for name in ("packages", "feature_code", "feature_schema")},
+        "parameters": {
+            **{name: parameters[name] for name in _PREPARATION},
+            "corpus": corpus,
+            "protocol": {"target": parameters["protocol"]["target"]},
+        },
+    }
 
 
 def _for_new_recordings(corpus: Corpus, analysis: Analysis) -> Corpus:

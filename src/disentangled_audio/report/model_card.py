@@ -1,36 +1,32 @@
 """The model card of a trained run, in Markdown."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from disentangled_audio.report.names import label
 from disentangled_audio.report.sentences import answer, interval
 
 
-def model_card(
-    place: Sequence[str | None], manifest: Mapping[str, Any], metrics: Mapping[str, Any]
-) -> str:
+def model_card(facts: Mapping[str, Any], metrics: Mapping[str, Any]) -> str:
     """State what a run's models are for, what they were trained on, and how good they are.
 
     The card names no path and no recording.
 
     Parameters
     ----------
-    place : (corpus, protocol, fold)
-        Names; fold is None unless the run is a fold of a cross-validation.
-    manifest : mapping
-        Of the run.
+    facts : mapping
+        From `preparation.facts_of`.
     metrics : mapping
         Scores of the run; may be empty.
     """
-    name, protocol, fold = place
-    corpus, target = manifest["parameters"]["corpus"], manifest["parameters"]["protocol"]["target"]
+    name, fold = facts["corpus"], facts["fold"]
+    corpus, target = facts["parameters"]["corpus"], facts["parameters"]["protocol"]["target"]
     of_fold = "" if fold is None else f", fold {fold}"
     parts = [
         f"# {target} of {name}",
         _simulated(corpus)
-        + f"The models of run {manifest['run_id']} (protocol `{protocol}`{of_fold}) recognise "
-        f"`{target}` in recordings like those of the corpus `{name}`.",
+        + f"The models of run {facts['run_id']} (protocol `{facts['protocol']}`{of_fold}) "
+        f"recognise `{target}` in recordings like those of the corpus `{name}`.",
         "## Use",
         "```python\nfrom disentangled_audio import Classifier\n\n"
         'Classifier.load("model.zip").predict(["clap.wav"])\n```\n\n'
@@ -41,7 +37,7 @@ def model_card(
         "## Scores",
         _scores(metrics),
         "## Software",
-        "\n".join(f"- {name} {version}" for name, version in manifest["packages"].items()),
+        "\n".join(f"- {name} {version}" for name, version in facts["packages"].items()),
     ]
     return "\n\n".join(parts) + "\n"
 

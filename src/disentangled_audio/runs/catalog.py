@@ -10,6 +10,8 @@ from typing import Any
 from kedro.io import Version
 from kedro.io.core import get_filepath_str
 
+from disentangled_audio.storage.hashing import file_hash
+
 
 def base_path(dataset: Any) -> PurePosixPath:
     """Path of a dataset in the catalog; for a versioned dataset, the folder of its versions."""
@@ -30,9 +32,20 @@ def load_path(dataset: Any) -> str:
     return get_filepath_str(dataset._get_load_path(), dataset._protocol)
 
 
-def version_path(dataset: Any, version: str) -> PurePosixPath:
-    """File or folder of a version, which need not exist."""
-    return PurePosixPath(dataset._get_versioned_path(version))
+def version_path(dataset: Any, version: str) -> Path:
+    """File or folder of a version on a local disk, which need not exist."""
+    return Path(dataset._get_versioned_path(version))
+
+
+def file_place(dataset: Any) -> str:
+    """Path or URL of the file to load."""
+    path = load_path(dataset)
+    return path if is_on_disk(dataset) else file_system(dataset).unstrip_protocol(path)
+
+
+def sha256_of(dataset: Any) -> str:
+    """SHA-256 of the file to load."""
+    return file_hash(load_path(dataset), fs=file_system(dataset))
 
 
 def file_system(dataset: Any) -> Any:

@@ -1,18 +1,22 @@
 """Lists and comparisons of trained runs and cross-validations."""
 
 import csv
-import json
-import logging
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from disentangled_audio.errors import UserError
-from disentangled_audio.parameters.names import checked_version
-from disentangled_audio.runs.trained_runs import MANIFEST, REPORTING, TrainedRun, trained_runs
+from disentangled_audio.runs.trained_runs import (
+    MANIFEST,
+    REPORTING,
+    Result,
+    TrainedRun,
+    find_run,
+    ignored,
+    read_json,
+    trained_runs,
+)
 from disentangled_audio.storage.dotted import dotted
-
-_logger = logging.getLogger(__name__)
 
 _CV_METRICS = "cv_metrics.json"
 # Scores of a run and of a cross-validation, by the names shown in the comparison.
@@ -21,37 +25,20 @@ _OF_FOLDS = {"mean": "mean_balanced_accuracy", "worst": "worst_fold.balanced_acc
 
 
 @dataclass(frozen=True)
-class CrossValidation:
+class CrossValidation(Result):
     """Scores over the folds of a protocol.
 
     Attributes
     ----------
-    file : path of `cv_metrics.json`.
-    content : content of that file.
+    content : content of the file, `cv_metrics.json`.
     """
 
-    file: Path
     content: dict[str, Any]
 
     @property
-    def version(self) -> str:
-        """Time that names it."""
-        return self.file.parent.name
-
-    @property
-    def corpus(self) -> str:
-        """Name of the corpus."""
-        return self.file.parents[3].name
-
-    @property
-    def protocol(self) -> str:
-        """Name of the protocol."""
-        return self.file.parents[2].name
-
-    @property
-    def target(self) -> str | None:
+    def target(self) -> str:
         """Column that it recognises."""
-        return self.content.get("target")
+        return self.content["target"]
 
     def metrics(self) -> dict[str, Any]:
         """Scores over all folds."""
@@ -61,30 +48,28 @@ class CrossValidation:
     def parameters(self) -> dict[str, Any]:
         """Parameters of the run that scored the folds; empty without its manifest."""
         manifest = self.file.parents[2] / MANIFEST / self.version / MANIFEST
-        if not manifest.is_file():
-            return {}
-        return json.loads(manifest.read_text(encoding="utf-8")).get("parameters", {})
+        found = read_json(manifest) if manifest.is_file() else None
+        return {} if found is None else found.get("parameters", {})
 
 
 def cross_validations(data: Path) -> list[CrossValidation]:
     """All scored cross-validations, the newest first."""
     files = data.glob(f"{REPORTING}/*/*/{_CV_METRICS}/*/{_CV_METRICS}")
-    contents = {file: _scores(file) for file in files}
-    found = [CrossValidation(file, content) for file, content in contents.items() if content]
+    contents = ((file, read_json(file)) for file in files)
+    found = [
+        CrossValidation(file, content)
+        for file, content in contents
+        if content is not None and _is_scored(file, content)
+    ]
     return sorted(found, key=lambda one: one.version, reverse=True)
 
 
-def _scores(file: Path) -> dict[str, Any]:
-    """Scores of a cross-validation; empty, with a warning, if the file cannot be used."""
-    try:
-        content = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        _logger.warning("%s is ignored because it cannot be read: %s", file, error)
-        return {}
-    if not isinstance(content, dict) or not {"folds", "n_folds", "models"} <= set(content):
-        _logger.warning("%s is ignored because it has no scores of a cross-validation", file)
-        return {}
-    return content
+def _is_scored(file: Path, content: dict[str, Any]) -> bool:
+    """Whether a file has the scores of a cross-validation; if not, warn."""
+    is_scored = {"folds", "n_folds", "models", "target"} <= set(content)
+    if not is_scored:
+        ignored(file, "it has no scores of a cross-validation")
+    return is_scored
 
 
 def listed(data: Path) -> list[dict[str, Any]]:
@@ -134,8 +119,10 @@ def summary(one: TrainedRun | CrossValidation) -> dict[str, Any]:
     }
 
 
-def comparison(pair: list[TrainedRun] | list[CrossValidation]) -> dict[str, Any]:
+def comparison(data: Path, versions: tuple[str, str]) -> dict[str, Any]:
     """Compare the scores and parameters of two runs, or of two cross-validations.
+
+    A run that trained models comes before a cross-validation of the same version.
 
     Returns
     -------
@@ -147,8 +134,11 @@ def comparison(pair: list[TrainedRun] | list[CrossValidation]) -> dict[str, Any]
     Raises
     ------
     UserError
-        If the two differ in corpus or target, or only one is a cross-validation.
+        If one does not exist, the two differ in corpus or target, or only one is a
+        cross-validation.
     """
+    validations = cross_validations(data)
+    pair = [find_run(data, version, others=validations) for version in versions]
     _check_comparable(*pair)
     of_folds = isinstance(pair[0], CrossValidation)
     scores = _OF_FOLDS if of_folds else _OF_RUN
@@ -170,40 +160,9 @@ def comparison(pair: list[TrainedRun] | list[CrossValidation]) -> dict[str, Any]
     }
 
 
-def find_compared(data: Path, versions: tuple[str, str]) -> list[Any]:
-    """Find two runs or cross-validations by their versions.
-
-    A run that trained models comes before a cross-validation of the same version.
-
-    Raises
-    ------
-    UserError
-        If a version does not exist, or breaks the rule for names.
-    """
-    for version in versions:
-        checked_version(version, "version of a run")
-    known: dict[str, Any] = {one.version: one for one in cross_validations(data)}
-    runs = trained_runs(data)
-    known |= {run.version: run for run in runs if run.fold is not None and run.version not in known}
-    known |= {run.version: run for run in runs if run.fold is None}
-    if not known:
-        raise UserError(
-            f"no model is trained yet: {data} has no run of all pipelines. Train one first: "
-            "kedro run"
-        )
-    for version in versions:
-        if version not in known:
-            newest = ", ".join(sorted(known, reverse=True)[:5])
-            raise UserError(
-                f"there is no trained run {version}; the newest are {newest} (see: "
-                "disentangled-audio runs)"
-            )
-    return [known[version] for version in versions]
-
-
 def _check_comparable(first: Any, second: Any) -> None:
     for one in (first, second):
-        if isinstance(one, TrainedRun) and one.fold is not None and not one.metrics():
+        if isinstance(one, TrainedRun) and one.fold is not None:
             raise UserError(
                 f"{one.version} is fold '{one.fold}' of a cross-validation, which scores its folds "
                 "together: compare the versions of two cross-validations"

@@ -1,7 +1,6 @@
 """Choice of the run whose models classify, and checks that they are unchanged."""
 
-import glob
-from pathlib import PurePosixPath
+from pathlib import Path
 from typing import Any
 
 from kedro.io import DataCatalog
@@ -9,10 +8,9 @@ from kedro.pipeline import Pipeline
 
 from disentangled_audio.errors import UserError
 from disentangled_audio.parameters.names import checked_version
-from disentangled_audio.runs.catalog import base_path, file_system, is_on_disk, load_path, pin
-from disentangled_audio.runs.run_files import REPEAT, check_hash, check_manifest, missing
-from disentangled_audio.runs.trained_runs import is_trained, read_manifest
-from disentangled_audio.storage.hashing import file_hash
+from disentangled_audio.runs.catalog import file_place, file_system, load_path, pin, sha256_of
+from disentangled_audio.runs.run_files import check_hash, check_software, missing
+from disentangled_audio.runs.trained_runs import find_run
 
 OUTPUT = "inference_predictions"
 
@@ -22,7 +20,7 @@ def is_inference(pipeline: Pipeline) -> bool:
     return OUTPUT in pipeline.all_outputs()
 
 
-def prepare_inference(run_params: dict[str, Any], pipeline: Pipeline, catalog: DataCatalog) -> None:
+def prepare_inference(project: Path, pipeline: Pipeline, catalog: DataCatalog) -> None:
     """Make the catalog load the models of one run; refuse files that have changed.
 
     Raises
@@ -38,80 +36,38 @@ def prepare_inference(run_params: dict[str, Any], pipeline: Pipeline, catalog: D
     asked = InferenceParameters.model_validate(catalog.load("params:inference"))
     if asked.model_version is not None:
         checked_version(asked.model_version, "inference.model_version")
+    if not asked.recordings:
+        raise UserError(
+            "inference.recordings is empty: name a file, folder, glob pattern or zip "
+            "(--params=inference.recordings=PATH)"
+        )
     # Fail before the models are loaded, which takes seconds.
     named_files(asked.recordings)
-    manifest = _chosen_manifest(catalog["run_manifest"], asked.model_version)
-    pin(catalog["run_manifest"], manifest["run_id"])
+    selected = (str(catalog.load(f"params:{name}")) for name in ("corpus_name", "protocol_name"))
+    run = find_run(project / "data", asked.model_version, *selected)
+    if run.fold is not None:
+        raise UserError(
+            f"inference.model_version={run.version} is fold '{run.fold}' of a cross-validation; "
+            "disentangled-audio classify can use it"
+        )
+    check_software(run.manifest)
+    pin(catalog["run_manifest"], run.version)
     for name in sorted(pipeline.inputs() - {"run_manifest"}):
         if not name.startswith("params:"):
-            _check_known(name, manifest)
-            pin(catalog[name], manifest["dataset_versions"][name])
-            _check_file(catalog[name], name, manifest)
-
-
-def _chosen_manifest(dataset: Any, wanted: str | None) -> dict[str, Any]:
-    """Manifest of the wanted run, or of the newest run that trained all models."""
-    folder, fs = base_path(dataset), file_system(dataset)
-    versions = _versions(fs, folder)
-    selected = f"corpus '{folder.parts[-3]}' with protocol '{folder.parts[-2]}'"
-    if wanted is not None and wanted not in versions:
-        raise UserError(_unknown_version(fs, folder, wanted, versions, selected))
-    files = [folder / name / folder.name for name in ([wanted] if wanted else reversed(versions))]
-    manifests = ((file, read_manifest(file, fs)) for file in files)
-    file, manifest = next(
-        ((file, found) for file, found in manifests if found is not None and is_trained(found)),
-        (None, None),
-    )
-    if manifest is None:
-        what = f"version {wanted} of {selected}" if wanted else selected
-        raise UserError(
-            f"no model is trained: {what} has no run of all pipelines. Train first: kedro run, "
-            "with the same --env and --params"
-        )
-    check_manifest(manifest, file)
-    return manifest
-
-
-def _versions(fs: Any, folder: PurePosixPath) -> list[str]:
-    found = fs.glob(f"{glob.escape(str(folder))}/*/{folder.name}")
-    return sorted(PurePosixPath(path).parent.name for path in found)
-
-
-def _unknown_version(
-    fs: Any, folder: PurePosixPath, wanted: str, versions: list[str], selected: str
-) -> str:
-    corpora = glob.escape(str(folder.parents[2]))
-    others = sorted(fs.glob(f"{corpora}/*/*/{folder.name}/{wanted}/{folder.name}"))
-    if others:
-        corpus, protocol = PurePosixPath(others[0]).parts[-5:-3]
-        return (
-            f"model version {wanted} is of corpus '{corpus}' with protocol '{protocol}', not of "
-            f"{selected}; add --params=corpus_name={corpus},protocol_name={protocol}"
-        )
-    known = ", ".join(versions[-5:]) or "none; train first: kedro run"
-    return f"{selected} has no model version {wanted}; it has {known}"
-
-
-def place_of(dataset: Any) -> str:
-    """Path or URL of a dataset's file."""
-    path = load_path(dataset)
-    return path if is_on_disk(dataset) else file_system(dataset).unstrip_protocol(path)
-
-
-def sha256_of(dataset: Any) -> str:
-    """SHA-256 of a dataset's file."""
-    return file_hash(load_path(dataset), fs=file_system(dataset))
+            _check_known(name, run.manifest)
+            pin(catalog[name], run.manifest["dataset_versions"][name])
+            _check_file(catalog[name], name, run.manifest)
 
 
 def _check_known(name: str, manifest: dict[str, Any]) -> None:
     if name not in manifest["dataset_versions"]:
         raise UserError(
-            f"run {manifest['run_id']} has no '{name}', which is needed to classify. {REPEAT}, or "
-            "choose another model (--model, inference.model_version)."
+            f"run {manifest['run_id']} did not train '{name}', which this pipeline loads; use "
+            "disentangled-audio classify, or train again with kedro run"
         )
 
 
 def _check_file(dataset: Any, name: str, manifest: dict[str, Any]) -> None:
     if not file_system(dataset).isfile(load_path(dataset)):
-        raise missing(place_of(dataset))
-    check_hash(name, place_of(dataset), sha256_of(dataset), manifest)
+        raise missing(file_place(dataset))
+    check_hash(name, file_place(dataset), sha256_of(dataset), manifest)

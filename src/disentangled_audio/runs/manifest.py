@@ -15,14 +15,12 @@ from kedro.io import AbstractVersionedDataset, DataCatalog
 from kedro.pipeline import Pipeline
 
 from disentangled_audio.parameters import GROUPS, Corpus
-from disentangled_audio.runs.catalog import base_path, file_system, version_path
-from disentangled_audio.runs.inference_models import place_of, sha256_of
+from disentangled_audio.runs.catalog import base_path, file_place, sha256_of, version_path
 from disentangled_audio.runs.provenance import stamp_of
 from disentangled_audio.runs.run_files import columns_of
 from disentangled_audio.runs.trained_runs import (
     REFERENCES,
     REPORTING,
-    is_complete,
     is_trained,
     models_of,
     read_manifest,
@@ -119,12 +117,11 @@ def manifest_of_predictions(pipeline: Pipeline, catalog: DataCatalog) -> dict[st
     if "predictions" not in pipeline.inputs():
         return None
     version = catalog["predictions"].resolve_load_version()
-    manifests = catalog["run_manifest"]
-    path, fs = version_path(manifests, version), file_system(manifests)
-    found = read_manifest(path, fs) if fs.exists(str(path)) else None
+    file = version_path(catalog["run_manifest"], version)
+    found = read_manifest(file) if file.is_file() else None
     if found is None:
         return {"run_id": version, "can_classify": False}
-    return {**found, "can_classify": is_trained(found) and is_complete(found)}
+    return {**found, "can_classify": is_trained(found)}
 
 
 def plain(parameters: Mapping[str, Any]) -> dict[str, Any]:
@@ -151,7 +148,7 @@ def _model_facts(names: Mapping[str, str], catalog: DataCatalog) -> dict[str, An
     shapes = {name: list(catalog.load(names[name]).shape[1:]) for name in ARRAYS}
     columns = {name: columns_of(catalog.load(names[name])) for name in TABLES}
     project = _project(catalog)
-    places = {name: place_of(catalog[names[name]]) for name in files}
+    places = {name: file_place(catalog[names[name]]) for name in files}
     return {
         # Relative to the project's folder, which may be moved.
         "files": {name: place.removeprefix(project) for name, place in places.items()},

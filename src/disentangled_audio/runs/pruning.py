@@ -12,10 +12,10 @@ from pathlib import Path
 
 from disentangled_audio.errors import UserError
 from disentangled_audio.parameters.names import VERSION, is_name
+from disentangled_audio.runs.trained_runs import MANIFEST
 from disentangled_audio.storage.locks import RUN_LOCK, RunLock
 from disentangled_audio.storage.temporaries import TEMPORARY, is_unused, remove_if_unused
 
-MANIFEST = "run_manifest.json"
 CHUNKS = ".chunks"
 # Recordings belong to the user and are never removed.
 RAW = "01_raw"

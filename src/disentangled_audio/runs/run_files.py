@@ -1,14 +1,14 @@
 """Files of a trained run, and checks that they are unchanged; independent of Kedro."""
 
 import logging
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 import fsspec
 
 from disentangled_audio.errors import UserError
-from disentangled_audio.runs.trained_runs import REFERENCES, TrainedRun, is_complete
+from disentangled_audio.runs.trained_runs import REFERENCES, TrainedRun
+from disentangled_audio.runs.versions import package_versions
 from disentangled_audio.storage.hashing import bytes_hash, code_hash
 
 _logger = logging.getLogger(__name__)
@@ -27,9 +27,9 @@ def read_files(run: TrainedRun) -> dict[str, bytes]:
     Raises
     ------
     UserError
-        If a file is missing or has changed.
+        If a file is missing or has changed, or a package has another version.
     """
-    check_manifest(run.manifest, run.file)
+    check_software(run.manifest)
     return {name: _read(run, name) for name in (*run.models, *REFERENCES)}
 
 
@@ -61,17 +61,8 @@ def check_hash(name: str, place: str, found: str, manifest: dict[str, Any]) -> N
         raise UserError(
             f"'{name}' is not the file that run {manifest['run_id']} made: {place} has the SHA-256 "
             f"{found}, the run's manifest has {expected}. Restore the file, or choose another "
-            f"model (--model, inference.model_version). {REPEAT}."
+            f"run. {REPEAT}."
         )
-
-
-def check_manifest(manifest: dict[str, Any], file: Any) -> None:
-    """Refuse a run whose manifest, read from `file`, is incomplete or needs other packages."""
-    if not is_complete(manifest):
-        raise UserError(
-            f"{file} is incomplete: facts are missing by which its models are checked. {REPEAT}."
-        )
-    check_software(manifest)
 
 
 def check_software(manifest: dict[str, Any]) -> None:
@@ -88,11 +79,13 @@ def check_software(manifest: dict[str, Any]) -> None:
 
 def _check_packages(manifest: dict[str, Any]) -> None:
     for name, trained in manifest["packages"].items():
-        now = _installed(name)
-        if now is None or now.split(".")[0] != trained.split(".")[0]:
+        # TensorFlow has two names, one for each build (CPU, GPU).
+        builds = ("tensorflow", "tensorflow-cpu") if name.startswith("tensorflow") else (name,)
+        now = next(iter(package_versions(builds).values()), "none")
+        if now.split(".")[0] != trained.split(".")[0]:
             raise UserError(
-                f"the models of {manifest['run_id']} were trained with {name} {trained}, but "
-                f"{now or 'none'} is installed; another major version may give other results. "
+                f"the models of {manifest['run_id']} were trained with {name} {trained}, but {now} "
+                "is installed; another major version may give other results. "
                 f"Install {name} {trained}, or train again with kedro run"
             )
 
@@ -101,17 +94,5 @@ def check_kind(kind: str | None, trained: list[str]) -> None:
     """Refuse a kind that no training recording had."""
     if kind is not None and kind not in trained:
         raise UserError(
-            f"the model was not trained on kind {kind} (--kind, inference.kind); it was trained on "
-            f"{', '.join(trained)}"
+            f"the model was not trained on kind '{kind}'; it was trained on {', '.join(trained)}"
         )
-
-
-def _installed(name: str) -> str | None:
-    # TensorFlow has two names, one for each build (CPU, GPU).
-    names = ("tensorflow", "tensorflow-cpu") if name.startswith("tensorflow") else (name,)
-    for candidate in names:
-        try:
-            return version(candidate)
-        except PackageNotFoundError:
-            continue
-    return None

@@ -2,12 +2,10 @@
 
 import json
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path, PurePath
+from pathlib import Path
 from typing import Any
-
-from fsspec.implementations.local import LocalFileSystem
 
 from disentangled_audio.errors import UserError
 from disentangled_audio.parameters.names import checked_name, checked_version, is_name, shown
@@ -20,34 +18,33 @@ REFERENCES = ("recordings", "splits", "fourier_features", "codes", "provisional_
 # Facts in every manifest, with their types.
 _FACTS = {
     "run_id": str,
-    "environment": str | None,
     "packages": dict,
     "dataset_versions": dict,
     "parameters": dict,
 }
+# Facts about each model and reference, in manifests of runs that trained all models.
+_BY_FILE = ("files", "file_sha256")
 
 
 @dataclass(frozen=True)
-class TrainedRun:
-    """A run of all pipelines, or one fold of a cross-validation.
+class Result:
+    """Something that was run and has a version: a run, a fold or a cross-validation.
 
     Attributes
     ----------
-    file : path of the manifest.
-    manifest : its content.
+    file : `data/07_reporting/<corpus>/<protocol>/[<fold>/]<name>/<version>/<name>`.
     """
 
     file: Path
-    manifest: dict[str, Any]
 
     @property
     def version(self) -> str:
         """Time that names it."""
-        return self.manifest["run_id"]
+        return self.file.parent.name
 
     @property
     def project(self) -> Path:
-        """Project folder; `files` of the manifest are relative to it."""
+        """Project folder; `files` of a manifest are relative to it."""
         return Path(*self.file.parts[: self._reporting - 1])
 
     @property
@@ -67,24 +64,36 @@ class TrainedRun:
         return below[0] if below else None
 
     @property
+    def _reporting(self) -> int:
+        """Index of the results' folder in the path."""
+        return len(self.file.parts) - 1 - self.file.parts[::-1].index(REPORTING)
+
+
+@dataclass(frozen=True)
+class TrainedRun(Result):
+    """A run of all pipelines, or one fold of a cross-validation.
+
+    Attributes
+    ----------
+    manifest : content of the file, a manifest.
+    """
+
+    manifest: dict[str, Any]
+
+    @property
     def parameters(self) -> dict[str, Any]:
         """Parameters of the run."""
         return self.manifest["parameters"]
 
     @property
-    def target(self) -> str | None:
+    def target(self) -> str:
         """Column that it recognises."""
-        return self.parameters.get("protocol", {}).get("target")
+        return self.parameters["protocol"]["target"]
 
     @property
     def models(self) -> list[str]:
         """Names of its models in the catalog."""
         return models_of(self.manifest["dataset_versions"])
-
-    @property
-    def _reporting(self) -> int:
-        """Index of the results' folder in the path."""
-        return len(self.file.parts) - 1 - self.file.parts[::-1].index(REPORTING)
 
     def result(self, name: str) -> Path | None:
         """File of a result; None if it does not exist."""
@@ -98,40 +107,41 @@ class TrainedRun:
         return {} if file is None else json.loads(file.read_text(encoding="utf-8"))
 
 
-def read_manifest(file: PurePath, fs: Any = None) -> dict[str, Any] | None:
-    """Read the manifest of a run; None, with a warning, if the file cannot be used.
-
-    Parameters
-    ----------
-    file : its path.
-    fs : its fsspec file system; by default the local disk.
-    """
-    try:
-        with (fs or LocalFileSystem()).open(str(file), "rb") as opened:
-            manifest = json.load(opened)
-    except (OSError, ValueError) as error:
-        _logger.warning("%s is ignored because it cannot be read: %s", file, error)
+def read_manifest(file: Path) -> dict[str, Any] | None:
+    """Read the manifest of a run; None, with a warning, if the file cannot be used."""
+    manifest = read_json(file)
+    if manifest is None:
         return None
-    if not isinstance(manifest, dict):
-        _logger.warning("%s is ignored because it is not a manifest", file)
+    wrong = [name for name, kind in _FACTS.items() if not isinstance(manifest.get(name), kind)]
+    if wrong:
+        ignored(file, f"its '{wrong[0]}' is missing or has the wrong type")
         return None
-    for name, kind in _FACTS.items():
-        if name not in manifest or not isinstance(manifest[name], kind):
-            _logger.warning("%s is ignored: its '%s' is missing or has the wrong type", file, name)
-            return None
-    unsafe = next((text for text in _path_parts(manifest) if not is_name(text)), None)
-    if unsafe is not None:
-        _logger.warning("%s is ignored: its %s breaks the rule for names", file, shown(unsafe))
+    # They become parts of paths to results.
+    versions = manifest["dataset_versions"]
+    parts = map(str, [manifest["run_id"], *versions, *versions.values()])
+    unsafe = [part for part in parts if not is_name(part)]
+    if unsafe:
+        ignored(file, f"its {shown(unsafe[0])} breaks the rule for names")
         return None
     return manifest
 
 
-def _path_parts(manifest: dict[str, Any]) -> list[str]:
-    """Texts of a manifest that become parts of paths to results and configuration."""
-    # Without an environment, a run uses the default one.
-    environment = manifest["environment"] or "local"
-    named = [str(part) for pair in manifest["dataset_versions"].items() for part in pair]
-    return [manifest["run_id"], environment, *named]
+def read_json(file: Path) -> dict[str, Any] | None:
+    """Read a JSON object; None, with a warning, if the file has none."""
+    try:
+        content = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        ignored(file, f"it cannot be read: {error}")
+        return None
+    if isinstance(content, dict):
+        return content
+    ignored(file, "it is not a JSON object")
+    return None
+
+
+def ignored(file: Path, why: str) -> None:
+    """Warn about a file that cannot be used."""
+    _logger.warning("%s is ignored because %s", file, why)
 
 
 def models_of(names: Iterable[str]) -> list[str]:
@@ -146,19 +156,10 @@ def models_of(names: Iterable[str]) -> list[str]:
 
 
 def is_trained(manifest: dict[str, Any]) -> bool:
-    """Whether a run trained a hybrid, and used or made everything else needed to classify."""
-    versions = manifest["dataset_versions"]
-    return versions.get("hybrid") == manifest["run_id"] and {
-        *models_of(versions),
-        *REFERENCES,
-    } <= set(versions)
-
-
-def is_complete(manifest: dict[str, Any]) -> bool:
-    """Whether a manifest has all facts by which its models are checked."""
+    """Whether a run trained models that can classify; only then its manifest describes them."""
     needed = {*models_of(manifest["dataset_versions"]), *REFERENCES}
-    known = {"feature_schema", "feature_code"} <= set(manifest)
-    return known and all(needed <= set(manifest.get(name, ())) for name in ("files", "file_sha256"))
+    described = {"feature_schema", "feature_code"} <= set(manifest)
+    return described and all(needed <= set(manifest.get(key, ())) for key in _BY_FILE)
 
 
 def trained_runs(data: Path) -> list[TrainedRun]:
@@ -184,7 +185,7 @@ def run_of_folder(folder: Path) -> TrainedRun:
     file = folder.absolute() / MANIFEST
     manifest = read_manifest(file)
     if manifest is None or not is_trained(manifest) or REPORTING not in file.parts:
-        raise UserError(f"{file} is not from a run of all pipelines; see: disentangled-audio runs")
+        raise UserError(f"{file} is not from a run of all pipelines, so it has no models to load")
     return TrainedRun(file, manifest)
 
 
@@ -194,10 +195,24 @@ def find_run(
     corpus: str | None = None,
     protocol: str | None = None,
     fold: str | None = None,
-) -> TrainedRun:
-    """Find a run by version, or the newest run of a corpus and protocol; None stands for any.
+    *,
+    others: Sequence[Result] = (),
+) -> Any:
+    """Find a run by version, or the newest of a corpus and protocol; None stands for any.
 
-    A fold of a cross-validation is only found by its name, or by a version that no other run has.
+    A fold of a cross-validation is only found by its name, or by a version that nothing else has.
+
+    Parameters
+    ----------
+    data : Path
+        The project's data folder.
+    version, corpus, protocol, fold : str, optional
+    others : sequence of Result
+        Other results that may be meant, after the trained runs.
+
+    Returns
+    -------
+    TrainedRun, or one of the others
 
     Raises
     ------
@@ -206,48 +221,41 @@ def find_run(
     """
     if version is not None:
         checked_version(version, "version of a run")
-    for what, name in {"corpus": corpus, "protocol": protocol}.items():
-        if name is not None:
-            checked_name(name, f"name of a {what}")
-    runs = trained_runs(data)
-    if not runs:
+    asked = {
+        what: checked_name(name, f"name of a {what}")
+        for what, name in (("corpus", corpus), ("protocol", protocol))
+        if name is not None
+    }
+    found = [*trained_runs(data), *others]
+    if not found:
+        why = "has no run of all pipelines" if data.is_dir() else "does not exist"
         raise UserError(
-            f"no model is trained yet: {data} has no run of all pipelines. Train one first: "
+            f"no model is trained yet: {data} {why}. In the project's folder, train one: "
             "kedro run, or kedro run --env=folder --params=corpus_file=my_corpus.yml"
         )
-    of_version = [run for run in runs if version in (None, run.version)]
+    of_version = [run for run in found if version in (None, run.version)]
     if not of_version:
-        known = ", ".join(dict.fromkeys(run.version for run in runs[:5]))
-        raise UserError(
-            f"there is no trained run {version}; the newest are {known} (see: "
-            "disentangled-audio runs)"
-        )
+        newest = ", ".join(sorted({run.version for run in found}, reverse=True)[:5])
+        raise UserError(f"there is no trained run {version}; the newest: {newest}")
     matching = [
-        run
-        for run in of_version
-        if corpus in (None, run.corpus) and protocol in (None, run.protocol)
+        run for run in of_version if all(getattr(run, what) == asked[what] for what in asked)
     ]
     if not matching:
-        raise _none_of(version, {"corpus": corpus, "protocol": protocol}, of_version)
-    chosen = [run for run in matching if run.fold == fold]
+        text = " and ".join(f"{what} '{name}'" for what, name in asked.items())
+        where = ", ".join(sorted({f"{run.corpus} ({run.protocol})" for run in of_version}))
+        known = "there are models" if version is None else f"run {version} is"
+        raise UserError(f"no model of {text} is trained yet; {known} of {where}")
+    return _of_fold(matching, fold, version)
+
+
+def _of_fold(runs: list[Any], fold: str | None, version: str | None) -> Any:
+    """Newest run of a fold; without a name, of no fold, or the only run of a version."""
+    chosen = [run for run in runs if run.fold == fold]
     if chosen:
         return chosen[0]
-    if fold is None and version is not None and len(matching) == 1:
-        return matching[0]
-    folds = ", ".join(sorted({run.fold for run in matching if run.fold is not None})) or "none"
-    problem = "there are only folds of a cross-validation" if fold is None else f"no fold '{fold}'"
-    raise UserError(f"{problem}; choose a fold (--fold): {folds}")
-
-
-def _none_of(
-    version: str | None, named: dict[str, str | None], runs: list[TrainedRun]
-) -> UserError:
-    asked = " and ".join(f"{what} '{name}'" for what, name in named.items() if name is not None)
-    if version is not None:
-        run = runs[0]
-        return UserError(
-            f"run {version} is of corpus '{run.corpus}' and protocol '{run.protocol}', not of "
-            f"{asked}"
-        )
-    known = ", ".join(sorted({f"{run.corpus} ({run.protocol})" for run in runs}))
-    return UserError(f"no model of {asked} is trained yet; there are models of {known}")
+    if fold is None and version is not None and len(runs) == 1:
+        return runs[0]
+    folds = ", ".join(sorted({run.fold for run in runs if run.fold is not None}))
+    if fold is None:
+        raise UserError(f"there are only folds of a cross-validation; choose a fold: {folds}")
+    raise UserError(f"there is no fold '{fold}' with models; there are {folds or 'no folds'}")

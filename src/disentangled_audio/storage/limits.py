@@ -59,7 +59,7 @@ def opened_zip(file: Any, path: Any) -> ZipFile:
     try:
         return ZipFile(file)
     except (BadZipFile, ValueError, NotImplementedError) as error:
-        raise UserError(f"{path} is damaged: {error}. Delete this version.") from error
+        raise UserError(f"{path} is damaged: {error}. Delete it, or get it again.") from error
 
 
 def json_member(archive: ZipFile, name: str, path: Any) -> Any:

@@ -1,4 +1,4 @@
-"""Recordings that a person names on the command line: files, folders, glob patterns, zips."""
+"""Recordings that a person names: files, folders, glob patterns, zips."""
 
 import glob
 import zipfile
@@ -28,17 +28,14 @@ def named_files(places: Sequence[str]) -> list[File]:
         If a place does not exist, or has no audio file.
     """
     if not places:
-        raise UserError(
-            "nothing to classify: name a file, folder, glob pattern or zip "
-            "(--params=inference.recordings=PATH)"
-        )
+        raise UserError("the list of paths is empty: name a file, folder, glob pattern or zip")
     files = [file for place in places for file in _files(place)]
     return list({str(file): file for file in files}.values())
 
 
 def _files(place: str) -> list[File]:
     if not place:
-        raise UserError("a place is empty; name a file, folder, glob pattern or zip")
+        raise UserError("a path is empty; name a file, folder, glob pattern or zip")
     if "://" in place:
         raise UserError(f"{place} is a web address; download the recording, and name its file")
     path = Path(place).expanduser()

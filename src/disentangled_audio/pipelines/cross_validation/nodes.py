@@ -260,7 +260,7 @@ def _manifest(manifests: dict[str, Loader], folder: str, key: str) -> dict[str, 
         manifest = manifests[name]()
         if manifest.get("key") == key:
             return manifest
-    raise _gone(f"the run of fold '{folder}'")
+    raise _missing(f"run of fold '{folder}' as planned")
 
 
 def _total(manifest: dict[str, Any]) -> float:
@@ -284,12 +284,13 @@ def _results(loaders: dict[str, Loader], file: str, runs: pd.DataFrame, version:
     ]
     for name in names:
         if name not in loaders:
-            raise _gone(name)
+            raise _missing(name)
     return [loaders[name]() for name in names]
 
 
-def _gone(what: str) -> UserError:
+def _missing(what: str) -> UserError:
     return UserError(
-        f"{what} was removed after the fold was run; repeat kedro run "
-        "--pipelines=cross_validation with the same --env and --params"
+        f"there is no {what}: the fold has not been run since it was planned, or its results were "
+        "removed. Run kedro run --pipelines=cross_validation with the same --env and --params, "
+        "which runs the folds that are missing"
     )

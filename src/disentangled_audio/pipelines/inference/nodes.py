@@ -20,10 +20,11 @@ def classify_recordings(
     models of the run by name; a hook chose their versions.
     """
     from disentangled_audio.models.classifier import Classifier
+    from disentangled_audio.models.preparation import facts_of
     from disentangled_audio.models.reference import Reference
 
     tables = {name: saved.pop(name) for name in REFERENCES}
     reference = Reference.of_tables(tables, manifest["parameters"]["seed"])
-    classifier = Classifier(manifest, reference, saved)
+    classifier = Classifier(facts_of(manifest), reference, saved)
     table = classifier.predictions(inference.recordings, inference.kind, parallel)
     return table, table
