@@ -41,6 +41,13 @@ _SOURCES = {
         *("evaluation/representation/*.py", "evaluation/scores/intervals.py"),
         *("models/decoding.py", "pipelines/disentanglement/nodes.py"),
     ),
+    # What only controls of the audit see of the clips.
+    "audit": (
+        "signal/quiet_parts.py",
+        "signal/shortcuts.py",
+        "signal/clip.py",
+        "models/quiet_values.py",
+    ),
 }
 
 
@@ -60,7 +67,7 @@ def file_hash(path: PurePath | str, algorithm: str = "sha256", fs: Any = None) -
 def code_hash(stage: str) -> str:
     """Hash of a stage's source files and of the versions of the libraries that they use.
 
-    `stage` is "clips", "features", "training", "classifiers" or "measurement".
+    `stage` is "clips", "features", "training", "classifiers", "measurement" or "audit".
     """
     package = Path(__file__).parents[1]
     files = sorted({path for pattern in _SOURCES[stage] for path in package.glob(pattern)})

@@ -9,6 +9,7 @@ import pandas as pd
 
 from disentangled_audio.errors import UserError
 from disentangled_audio.models.arrays import computed
+from disentangled_audio.models.quiet_values import quiet_values, recorded_part
 from disentangled_audio.models.shortcut_values import shortcut_values
 from disentangled_audio.parameters import (
     AuditParameters,
@@ -18,6 +19,7 @@ from disentangled_audio.parameters import (
     Protocol,
 )
 from disentangled_audio.runs.provenance import check_same, stamp, stamped_splits
+from disentangled_audio.storage.hashing import code_hash
 
 logger = logging.getLogger(__name__)
 
@@ -30,12 +32,21 @@ def measure_shortcuts(
     chunks: Path,
     parallel: ParallelParameters,
 ) -> tuple[pd.DataFrame, Any]:
-    """Compute spectra that a shortcut could use, and fingerprints, each from a single clip."""
+    """Compute spectra that a control sees, and fingerprints, each from a single clip."""
     check_same(waveforms, recordings)
     rate_hz = corpus.analysis.clip_rate_hz
     work = partial(shortcut_values, sample_rate_hz=rate_hz, audit=audit)
     made = computed("shortcuts", waveforms, work, [rate_hz, audit.model_dump()], chunks, parallel)
     fingerprints = made.pop("fingerprints")
+    made |= computed(
+        "quiet",
+        waveforms,
+        partial(quiet_values, sample_rate_hz=rate_hz, audit=audit),
+        [rate_hz, audit.model_dump(), code_hash("audit")],
+        chunks,
+        parallel,
+        row_values=recorded_part(recordings, corpus.analysis, waveforms.shape[1]),
+    )
     spectra = [
         pd.DataFrame(values[:], columns=[f"{name}_{k:02d}" for k in range(values.shape[1])])
         for name, values in made.items()
