@@ -47,7 +47,7 @@ def audited(
     splits = split_recordings(recordings, asked, 7)
     return audit_controls(
         predict_from_controls(recordings, shortcuts, splits, asked, 7),
-        constant=constant_controls(control_items(recordings, shortcuts)),
+        constant=constant_controls(control_items(recordings, shortcuts, splits, asked.target)),
         corpus="c",
         simulated=True,
         protocol="p",
@@ -56,7 +56,7 @@ def audited(
 
 
 def found(audit: dict[str, Any]) -> set[str]:
-    return {*audit["shortcuts"], *audit["parts_of_sound"]}
+    return {*audit["shortcuts"], *audit["baselines"]}
 
 
 @pytest.fixture(scope="module")
@@ -144,7 +144,7 @@ def test_factors_have_no_shortcut(
     }
     audit = audited(*factors, protocol)
     assert audit["shortcuts"] == []
-    assert ("long_term_spectrum" in audit["parts_of_sound"]) is in_the_spectrum
+    assert ("long_term_spectrum" in audit["baselines"]) is in_the_spectrum
     assert {"channels", "kind", "sample_rate", "name_length"} <= set(audit["not_applicable"])
 
 
@@ -175,7 +175,7 @@ def test_other_folds_that_cannot_be_made_are_told(
 def test_the_saved_audit_has_figures_and_words(tiny_run: Path) -> None:
     catalog = load_catalog(tiny_run)
     audit, metrics = catalog.load("audit"), catalog.load("metrics")
-    assert set(audit["margins"]) == {"shortcut", "part_of_sound"}
+    assert set(audit["margins"]) == {"shortcut", "simple baseline"}
     assert set(audit["margins"]["shortcut"]["models"]) == set(metrics["models"])
     assert audit["leakage"]["shares"] == {"group": 0.0, "file": 0.0, "room": 0.0}
     assert audit["verdict"][0].startswith("These recordings are simulated.")

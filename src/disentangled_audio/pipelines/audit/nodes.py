@@ -68,7 +68,7 @@ def predict_from_controls(
     from disentangled_audio.evaluation.shortcuts.controls import control_items, control_predictions
 
     check_same(recordings, shortcut_features, splits)
-    items = control_items(recordings, shortcut_features)
+    items = control_items(recordings, shortcut_features, splits, protocol.target)
     tables = [
         control_predictions(items, recordings, of_fold[of_fold["role"].isin(ROLES)])
         for of_fold in _all_splits(recordings, splits, protocol, seed)
@@ -111,21 +111,28 @@ def audit_shortcuts(  # noqa: PLR0913, PLR0917
 ) -> dict[str, Any]:
     """Measure how well controls predict the label, the models' margins, and leaks."""
     from disentangled_audio.evaluation.shortcuts import audit, leaks
-    from disentangled_audio.evaluation.shortcuts.controls import constant_controls, control_items
+    from disentangled_audio.evaluation.shortcuts.controls import (
+        constant_controls,
+        control_items,
+        items_without,
+    )
     from disentangled_audio.report.verdict import verdict
 
     sources = (control_predictions, predictions, recordings, splits, fingerprints, waveforms)
     hashes = check_same(*sources, shortcut_features)
+    items = control_items(recordings, shortcut_features, splits, protocol.target)
+    is_tested = items["recording_id"].isin(control_predictions["recording_id"])
     resampling = {"n_resamples": evaluation.n_resamples, "seed": seed}
     found = audit.audit_controls(
         control_predictions,
-        constant=constant_controls(control_items(recordings, shortcut_features)),
+        constant=constant_controls(items),
         corpus=corpus_name,
         simulated=corpus.simulated,
         protocol=protocol_name,
         target=protocol.target,
         **resampling,
     )
+    found["n_without"] = items_without(items[is_tested])
     margins = audit.margins_over_controls(predictions, control_predictions, **resampling)
     named = [*protocol.group_by, *protocol.factors]
     columns = leaks.shared_columns(recordings, named, protocol.target)
