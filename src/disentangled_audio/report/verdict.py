@@ -38,7 +38,7 @@ def verdict(
         *_on_baselines(audit),
         *_on_measurement_chain(audit),
         *_on_not_applicable(audit),
-        *_on_items_without(audit),
+        *_on_guessed(audit),
         *_on_margins(margins),
         *_on_leakage(leakage),
     ]
@@ -59,7 +59,7 @@ def _on_shortcuts(audit: Mapping[str, Any]) -> list[str]:
     if audit["shortcuts"]:
         best, *others = audit["shortcuts"]
         sentences = [
-            f"{label(best)} alone recognises the right {target} in "
+            f"{label(best)}: this shortcut alone recognises the right {target} in "
             f"{percent_interval(audit['controls'][best])} of recordings"
             f"{_classes_found(audit, best)}."
         ]
@@ -111,7 +111,7 @@ def _on_measurement_chain(audit: Mapping[str, Any]) -> list[str]:
     verb = "tell" if names != ["direct_sound"] else "tells"
     return [
         f"In these measured responses, the {listed} alone {verb} the {audit['target']}. A model "
-        "may recognise the measurement chain (loudspeaker, microphone, converters and their noise) "
+        "may recognise the measurement chain (loudspeaker, microphone, converters, noise) "
         "instead of the acoustics."
     ]
 
@@ -126,13 +126,16 @@ def _on_not_applicable(audit: Mapping[str, Any]) -> list[str]:
     ]
 
 
-def _on_items_without(audit: Mapping[str, Any]) -> list[str]:
-    return [
-        f"{label(name)}: {number:,} of {count(audit['n_items'], 'test item')} have none, and the "
-        "control guesses."
-        for name, number in audit["n_without"].items()
-        if name in audit["controls"]
-    ]
+def _on_guessed(audit: Mapping[str, Any]) -> list[str]:
+    sentences = []
+    for name, guessed in audit["guessed"].items():
+        score = guessed["balanced_accuracy"]
+        others = "" if score is None else f" It recognises {percent(score)} of the others."
+        sentences.append(
+            f"{label(name)}: {guessed['n']:,} of {count(audit['n_items'], 'test item')} have none, "
+            f"so that the control guesses.{others}"
+        )
+    return sentences
 
 
 def _on_margins(margins: Mapping[str, Any]) -> list[str]:

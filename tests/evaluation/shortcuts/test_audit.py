@@ -7,6 +7,7 @@ import pytest
 from disentangled_audio.evaluation.shortcuts.audit import (
     NOT_FITTED,
     audit_controls,
+    guessed_items,
     margins_over_controls,
 )
 from disentangled_audio.report.verdict import verdict
@@ -42,7 +43,7 @@ def audited(shares, constant=(), **options):
 
 
 def audit_of(controls, constant=None):
-    return {**audit_controls(controls, constant=constant or {}, **NAMED), "n_without": {}}
+    return {**audit_controls(controls, constant=constant or {}, **NAMED), "guessed": {}}
 
 
 def test_controls_that_predict_the_label_are_listed():
@@ -107,8 +108,8 @@ def test_words_of_a_shortcut():
         "These recordings are simulated. The audit predicts place in made"
     )
     assert sentences[1] == (
-        "File size alone recognises the right place in 100 % (95 % interval 100–100 %) of "
-        "recordings."
+        "File size: this shortcut alone recognises the right place in 100 % (95 % interval "
+        "100–100 %) of recordings."
     )
     assert sentences[2] == "Other shortcuts: Duration 80 %."
     assert "Simple baselines, which hear the sound, predict the place: Direct sound" in sentences[4]
@@ -126,9 +127,18 @@ def test_words_of_the_measurement_chain_are_for_measured_responses():
 
 
 def test_items_without_quiet_parts_are_counted():
-    audit = {**audited({"quiet_parts": 1.0}), "n_without": {"quiet_parts": 12}}
-    words = " ".join(verdict(audit, {}, CLEAN))
-    assert "Quiet parts: 12 of 180 test items have none, and the control guesses." in words
+    controls = predictions_of({"majority": 0, "quiet_parts": 1.0})
+    is_guessed = controls["recording_id"] < 12
+    controls.loc[is_guessed & (controls["model"] == "quiet_parts"), "predicted"] = "a"
+    ids = np.arange(200)
+    quiet = pd.DataFrame({"recording_id": ids, "quiet_00": np.where(ids < 12, np.nan, 1.0)})
+    # Those that are never tested do not count.
+    quiet.loc[199, "quiet_00"] = np.nan
+    guessed = guessed_items(controls, quiet)
+    assert guessed == {"quiet_parts": {"n": 12, "balanced_accuracy": 1.0}}
+    words = " ".join(verdict({**audit_of(controls), "guessed": guessed}, {}, CLEAN))
+    assert "Quiet parts: 12 of 180 test items have none, so that the control guesses." in words
+    assert "It recognises 100 % of the others." in words
 
 
 def test_words_without_a_shortcut():

@@ -16,6 +16,7 @@ from disentangled_audio.evaluation.shortcuts.controls import (
     MAJORITY,
     best_by_heading,
     is_shortcut,
+    items_without,
 )
 
 SIGNIFICANT = 0.05
@@ -165,6 +166,33 @@ def _scores(rows: pd.DataFrame, classes: list[str], n_resamples: int, seed: int)
             for kind, part in rows.groupby("kind")
         },
     }
+
+
+def guessed_items(controls: pd.DataFrame, items: pd.DataFrame) -> dict[str, dict[str, Any]]:
+    """Count the test items of which a control sees nothing, such as a quiet part, and guesses.
+
+    Parameters
+    ----------
+    controls : DataFrame
+        From `control_predictions`, of all folds.
+    items : DataFrame
+        From `control_items`.
+
+    Returns
+    -------
+    dict
+        By control, where there are such items: their number ``n``, and the ``balanced_accuracy``
+        of the others, None without any.
+    """
+    found = {}
+    for name, ids in items_without(items).items():
+        rows = controls[controls["model"] == name]
+        guessed = rows["recording_id"].isin(ids)
+        if guessed.any():
+            score = None if guessed.all() else _balanced_accuracy(rows[~guessed])
+            n_items = int(rows.loc[guessed, "recording_id"].nunique())
+            found[name] = {"n": n_items, "balanced_accuracy": score}
+    return found
 
 
 def margins_over_controls(

@@ -182,14 +182,14 @@ def _why_constant(values: NDArray[np.float64]) -> str | None:
     return "the same for all items" if is_constant else None
 
 
-def items_without(items: pd.DataFrame) -> dict[str, int]:
-    """Count the items of which a control of a curve sees nothing, where there are any."""
+def items_without(items: pd.DataFrame) -> dict[str, set[str]]:
+    """Name the items of which a control of a curve sees nothing, where there are any."""
     missing = {
-        name: int(_is_missing(_values(items, control)).sum())
+        name: set(items.loc[_is_missing(_values(items, control)), "recording_id"])
         for name, control in _SEEN.items()
         if control.is_shape
     }
-    return {name: number for name, number in missing.items() if number}
+    return {name: ids for name, ids in missing.items() if ids}
 
 
 def control_predictions(
@@ -293,7 +293,7 @@ def _positions(fitted: NDArray[np.float64], values: NDArray[np.float64]) -> NDAr
 
 def _is_missing(values: NDArray[np.float64]) -> NDArray[np.bool_]:
     """Rows, (n_items,), without a value."""
-    return np.isnan(values).any(axis=1)
+    return np.logical_or.reduce(np.isnan(values), axis=1)
 
 
 def _predict(

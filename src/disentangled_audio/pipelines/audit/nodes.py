@@ -111,17 +111,12 @@ def audit_shortcuts(  # noqa: PLR0913, PLR0917
 ) -> dict[str, Any]:
     """Measure how well controls predict the label, the models' margins, and leaks."""
     from disentangled_audio.evaluation.shortcuts import audit, leaks
-    from disentangled_audio.evaluation.shortcuts.controls import (
-        constant_controls,
-        control_items,
-        items_without,
-    )
+    from disentangled_audio.evaluation.shortcuts.controls import constant_controls, control_items
     from disentangled_audio.report.verdict import verdict
 
     sources = (control_predictions, predictions, recordings, splits, fingerprints, waveforms)
     hashes = check_same(*sources, shortcut_features)
     items = control_items(recordings, shortcut_features, splits, protocol.target)
-    is_tested = items["recording_id"].isin(control_predictions["recording_id"])
     resampling = {"n_resamples": evaluation.n_resamples, "seed": seed}
     found = audit.audit_controls(
         control_predictions,
@@ -132,7 +127,7 @@ def audit_shortcuts(  # noqa: PLR0913, PLR0917
         target=protocol.target,
         **resampling,
     )
-    found["n_without"] = items_without(items[is_tested])
+    found["guessed"] = audit.guessed_items(control_predictions, items)
     margins = audit.margins_over_controls(predictions, control_predictions, **resampling)
     named = [*protocol.group_by, *protocol.factors]
     columns = leaks.shared_columns(recordings, named, protocol.target)
