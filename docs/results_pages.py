@@ -14,6 +14,11 @@ sys.path.insert(0, str(DOCS.parent / "benchmarks"))
 
 from record import markdown_table  # noqa: E402
 
+from disentangled_audio.evaluation.shortcuts.controls import (  # noqa: E402
+    BASELINE,
+    CONTROLS,
+    SHORTCUT,
+)
 from disentangled_audio.report.names import LABELS  # noqa: E402
 
 PEERS = {
@@ -44,12 +49,14 @@ SWAPS = {
     "rebuilt": "read correctly from clips rebuilt without a swap, %",
 }
 SPEED = {"quantity": "quantity", "value": "value", "unit": "unit"}
+# The best control under each heading.
+BEST = {heading: f"best {heading}" for heading in (SHORTCUT, BASELINE)}
 README_HEADINGS = {
     "what": "recordings and question",
     "mean": "mean over folds",
     "interval": "95 % interval",
     "worst": "worst fold",
-    "control": "best shortcut",
+    **BEST,
     "seeds": "seeds",
 }
 BEGIN, END = "<!-- Written by: python docs/results_pages.py -->\n", "<!-- end of results -->"
@@ -90,7 +97,7 @@ def scores_page(entries: Entries) -> str:
     headings = {"task": "recordings and question", "seeds": "seeds"}
     headings |= {name: LABELS[name] for name in models}
     headings |= {"interval": "Hybrid, 95 % interval", "lead": "Hybrid minus its best member"}
-    headings |= {"control": "best control"}
+    headings |= BEST
     return "\n\n".join([markdown_table(rows, headings), sources(entries)])
 
 
@@ -98,7 +105,8 @@ def _scores_row(entry: dict[str, Any]) -> dict[str, Any]:
     row = {"task": _task(entry), "seeds": _seeds(entry)}
     for of in entry["rows"]:
         if "control" in of:
-            row["control"] = f"{LABELS[of['control']]} {of['mean']:.3f}"
+            control = CONTROLS[of["control"]]
+            row[control.heading] = f"{control.label} {of['mean']:.3f}"
         else:
             row[of["model"]] = mean_and_worst(of)
         if "low" in of:

@@ -36,7 +36,7 @@ def _run(seed: int) -> SeedRun:
         **{"corpus": "esc10", "protocol": "event_by_fold", "simulated": False},
         "models": {"cnn": _model(0.95 - seed / 100), "hybrid": _model(0.97 - seed / 100)},
         "controls": {"duration": _model(0.3)},
-        "best_control": "duration",
+        "best_controls": {"shortcut": "duration"},
         "comparisons": [pair],
     }
     return SeedRun("version", "0123456", pd.DataFrame(), metrics, {})

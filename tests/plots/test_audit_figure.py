@@ -10,13 +10,15 @@ from tests.plots.drawing import draw
 pytestmark = pytest.mark.filterwarnings("error")
 
 
-def audit_of(names, simulated=True):
+def audit_of(headings, simulated=True):
+    """Controls under their headings, of which the first of each predicts the label."""
     rows = {
         name: {
             "balanced_accuracy": 0.9 - 0.05 * k,
             "balanced_accuracy_ci95": [0.8 - 0.05 * k, 1 - 0.05 * k],
+            "heading": heading,
         }
-        for k, name in enumerate(names)
+        for k, (name, heading) in enumerate(headings.items())
     }
     return {
         "corpus": "made",
@@ -25,28 +27,32 @@ def audit_of(names, simulated=True):
         "n_folds": 4,
         "chance": 0.25,
         "controls": rows,
-        "shortcuts": names[:1],
-        "parts_of_sound": names[1:2],
+        "shortcuts": ["byte_size"],
+        "baselines": ["bandwidth"],
     }
 
 
-def test_controls_are_drawn_in_order_with_their_colours():
-    names = ["byte_size", "bandwidth", "majority"]
-    figure = audit_figure(audit_of(names))
-    axes = figure.axes[0]
-    assert [tick.get_text() for tick in axes.get_yticklabels()] == names
-    assert [round(bar.get_width(), 2) for bar in axes.patches] == [0.9, 0.85, 0.8]
-    colours = [to_hex(bar.get_facecolor()) for bar in axes.patches]
-    wanted = [style.OKABE_ITO[5], style.BLUE, style.GREY]
-    assert colours == [colour.lower() for colour in wanted]
-    assert [text.get_text() for text in axes.texts] == ["0.90", "0.85", "0.80"]
+def test_controls_are_drawn_under_their_headings_and_grey_unless_they_predict_the_label():
+    shortcuts = dict.fromkeys(["byte_size", "duration"], "shortcut")
+    baselines = dict.fromkeys(["bandwidth", "majority"], "simple baseline")
+    figure = audit_figure(audit_of(shortcuts | baselines))
+    names = [[tick.get_text() for tick in axes.get_yticklabels()] for axes in figure.axes]
+    assert names == [list(shortcuts), list(baselines)]
+    assert [axes.get_ylabel() for axes in figure.axes] == ["shortcuts", "simple baselines"]
+    bars = [bar for axes in figure.axes for bar in axes.patches]
+    assert [round(bar.get_width(), 2) for bar in bars] == [0.9, 0.85, 0.8, 0.75]
+    wanted = [style.OKABE_ITO[5], style.GREY, style.GREEN, style.GREY]
+    assert [to_hex(bar.get_facecolor()) for bar in bars] == [colour.lower() for colour in wanted]
+    assert [text.get_text() for text in figure.axes[1].texts] == ["0.80", "0.75"]
+    legend = [text.get_text() for text in figure.axes[0].get_legend().get_texts()]
+    assert legend == ["chance", "grey: no significant prediction"]
     assert style.SIMULATED_MARK in figure.get_suptitle()
-    assert "4 folds" in axes.get_xlabel()
+    assert "4 folds" in figure.axes[-1].get_xlabel()
     draw(figure)
 
 
-def test_only_looks_that_are_used_are_explained():
-    figure = audit_figure({**audit_of(["duration"], simulated=False), "shortcuts": []})
-    texts = [text.get_text() for text in figure.axes[0].get_legend().get_texts()]
-    assert texts == ["chance", "no significant prediction"]
+def test_real_recordings_with_shortcuts_alone():
+    figure = audit_figure(audit_of({"duration": "shortcut"}, simulated=False))
+    (axes,) = figure.axes
+    assert axes.get_ylabel() == "shortcuts"
     assert style.SIMULATED_MARK not in figure.get_suptitle()

@@ -34,6 +34,9 @@ def metrics_of(n_folds=6, n_models=7, n_controls=15, *, simulated=True):
                 "mean_balanced_accuracy": float(scores.mean()),
                 "balanced_accuracy_ci95": [centre - 0.05, min(1.0, centre + 0.04)],
             }
+            if part == "controls":
+                heading = "shortcut" if place < 10 else "simple baseline"
+                metrics[part][name]["heading"] = heading
     return metrics
 
 
@@ -67,7 +70,8 @@ def test_every_model_and_every_control_has_a_row_with_its_numbers():
 
     assert labels[:7] == list(metrics["models"])
     assert len(labels) == 22
-    assert all(label.startswith("control: ") for label in labels[7:])
+    headings = ["shortcut"] * 10 + ["simple baseline"] * 5
+    assert [label.partition(": ")[0] for label in labels[7:]] == headings
     rows = [(part, name) for part in ("models", "controls") for name in metrics[part]]
     for place, (part, name) in enumerate(rows):
         scores = metrics[part][name]

@@ -60,7 +60,10 @@ def metrics_of(simulated=True):
             "svm": {**row(0.8), "per_class": per_class},
             "hybrid": {**row(0.9), "per_class": per_class},
         },
-        "controls": {"majority": {"balanced_accuracy": 0.25}, "duration": row(0.4)},
+        "controls": {
+            "duration": {**row(0.4), "heading": "shortcut"},
+            "majority": {"balanced_accuracy": 0.25, "heading": "simple baseline"},
+        },
     }
 
 
@@ -118,14 +121,19 @@ def test_undefined_precision_is_said():
     assert texts.count("undefined") == 1
 
 
-def test_comparison_keeps_controls_apart_and_marks_chance():
+def test_comparison_keeps_headings_apart_and_marks_chance():
     figure = comparison_figure(metrics_of(), 0.25)
-    models, controls = figure.axes
-    assert [axes.get_ylabel() for axes in figure.axes] == ["models", "controls"]
-    assert "balanced accuracy" in controls.get_xlabel()
-    assert [tick.get_text() for tick in models.get_yticklabels()] == ["svm", "hybrid"]
-    assert [tick.get_text() for tick in controls.get_yticklabels()] == ["majority", "duration"]
-    assert any(text.get_text() == "chance 0.25" for text in models.texts)
+    named = {
+        axes.get_ylabel(): [tick.get_text() for tick in axes.get_yticklabels()]
+        for axes in figure.axes
+    }
+    assert named == {
+        "models": ["svm", "hybrid"],
+        "shortcuts": ["duration"],
+        "simple baselines": ["majority"],
+    }
+    assert "balanced accuracy" in figure.axes[-1].get_xlabel()
+    assert any(text.get_text() == "chance 0.25" for text in figure.axes[0].texts)
     assert style.SIMULATED_MARK in title_of(figure)
     assert style.SIMULATED_MARK not in title_of(
         comparison_figure(metrics_of(simulated=False), None)

@@ -15,15 +15,14 @@ from disentangled_audio.evaluation.scores.summary import (
     confusion_table,
     summarise,
 )
-from disentangled_audio.evaluation.shortcuts.controls import ALL_METADATA, MAJORITY
-from disentangled_audio.evaluation.shortcuts.controls import CONTROLS as ALL_CONTROLS
+from disentangled_audio.evaluation.shortcuts.controls import CONTROLS
 from disentangled_audio.models.bank import MODELS
 from disentangled_audio.parameters import Corpus
 from disentangled_audio.plots import style
 from disentangled_audio.report import blocks
 from disentangled_audio.report.commands import of_runs, of_scripts
 from disentangled_audio.report.media import MOST_SAMPLES, picture, player
-from disentangled_audio.report.names import CONTROLS, EXPLANATIONS, LABELS, named_scores
+from disentangled_audio.report.names import EXPLANATIONS, LABELS, named_scores
 from disentangled_audio.report.page import PARTS, render_page
 from disentangled_audio.report.sections.card import card_section
 from disentangled_audio.report.sections.codes import missing_codes
@@ -269,7 +268,7 @@ def test_order_of_what_is_said(page):
     text = Page(page).text
     parts = [
         "The hybrid recognises the right",
-        "A control sees only numbers about the file",
+        "A shortcut sees only circumstances",
         "Over 4 folds",
         "Most frequent errors",
         "The duration tells",
@@ -332,21 +331,27 @@ def test_a_player_is_as_loud_as_it_goes():
 
 
 def test_a_caution_names_few_of_many_controls():
-    controls = {f"control_{k}": 0.8 + k / 20 for k in range(4)}
+    controls = {"peak": 0.8, "level": 0.85, "duration": 0.9, "byte_size": 0.95}
+    controls["long_term_spectrum"] = 0.99
     classes = ["a", "b"]
     metrics = metrics_of(
         predictions_of({"hybrid": 0.9}, classes), predictions_of(controls, classes)
     )
-    (caution,) = (text for text in cautions(metrics) if "that a shortcut also reaches" in text)
-    assert caution.index("control_3") < caution.index("control_2")
+    caution, of_baselines = (text for text in cautions(metrics) if "do as well as" in text)
+    assert caution.startswith("A score that a shortcut also reaches proves nothing.")
+    assert caution.index("File size") < caution.index("Duration")
     assert caution.endswith("; 1 other.")
+    assert of_baselines.startswith("A model that does no better than a simple baseline")
+    assert "Long-term spectrum" in of_baselines
+    assert "Long-term spectrum" not in caution
 
 
 def test_answer_has_the_figures():
     sentence = answer(simple_metrics())
     assert sentence.startswith("The hybrid recognises the right database in 90 % (95 % interval ")
     assert "guessing gives 50 %. It was tested on 200 items from 20 groups." in sentence
-    assert "The best shortcut control, File size, reaches 40 %" in sentence
+    assert "The best shortcut, File size, reaches 40 %" in sentence
+    assert "baseline" not in sentence
     ungrouped = answer({**simple_metrics(), "n_test_groups": 200})
     assert "tested on 200 items. " in ungrouped
 
@@ -388,18 +393,23 @@ def test_folds_in_words():
     worst = {"worst_fold": {"fold": "theo", "balanced_accuracy": 0.7}, "sd_over_seeds": 0.0123}
     metrics = {
         "models": {"hybrid": {**scores, **worst}},
-        "controls": {"duration": {"mean_balanced_accuracy": 0.5}},
+        "controls": {
+            "majority": {"mean_balanced_accuracy": 0.9},
+            "long_term_spectrum": {"mean_balanced_accuracy": 0.6},
+            "duration": {"mean_balanced_accuracy": 0.5},
+        },
         "folds": {"theo": {}, "nick": {}},
         "n_folds": 6,
         "seeds": [7, 8],
     }
-    folds, seeds, control = on_folds(metrics)
+    folds, shortcut, baseline, seeds = on_folds(metrics)
     assert "Between the seeds 7, 8, the mean varies with a standard deviation of 1.2" in seeds
     assert folds.startswith(
         "Over 2 of 6 folds, the hybrid reaches a mean balanced accuracy of 85 %"
     )
     assert "worst fold, theo, reaches 70 %" in folds
-    assert "Duration, reaches 50 %" in control
+    assert shortcut == "The best shortcut, Duration, reaches 50 %."
+    assert baseline == "The best simple baseline, Long-term spectrum, reaches 60 %."
 
 
 def test_codes_in_words_beside_their_controls():
@@ -448,7 +458,7 @@ def bare_page(facts=None, options=""):
 
 
 def test_everything_has_one_display_name_and_every_model_is_explained(page):
-    assert {*MODELS, *ALL_CONTROLS, MAJORITY, ALL_METADATA} == set(LABELS)
+    assert {*MODELS, *CONTROLS} == set(LABELS)
     assert set(EXPLANATIONS) == set(LABELS)
     assert len(set(LABELS.values())) == len(LABELS)
     text = Page(page).text
@@ -459,10 +469,14 @@ def test_everything_has_one_display_name_and_every_model_is_explained(page):
 
 
 def test_names_of_controls_change_wherever_they_stand():
-    audit = {"controls": {"peak": 1}, "shortcuts": ["peak", "own"], "folds": {"f": {"models": {}}}}
+    controls = {"direct_sound": {"p": 1}, "peak": {"p": 2}}
+    audit = {"controls": controls, "shortcuts": ["peak", "own"], "folds": {"f": {"models": {}}}}
     shown = named_scores(audit)
-    assert shown["controls"] == {CONTROLS["peak"]: 1}
-    assert shown["shortcuts"] == [CONTROLS["peak"], "own"]
+    assert list(shown["controls"].items()) == [
+        ("Peak level", {"p": 2, "heading": "shortcut"}),
+        ("Direct sound", {"p": 1, "heading": "simple baseline"}),
+    ]
+    assert shown["shortcuts"] == ["Peak level", "own"]
     assert audit["shortcuts"] == ["peak", "own"]
 
 

@@ -30,12 +30,13 @@ def test_models_and_the_best_controls_have_their_display_names(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    controls = {f"control_{number}": _scores(number / 10) for number in range(2, 8)}
+    weaker = ("duration", "peak", "level", "kind", "direct_sound")
+    controls = {name: _scores(0.7 - number / 10) for number, name in enumerate(weaker)}
     metrics = {
         **{"target": "[red]room", "corpus": "halls", "protocol": "rooms", "fold": "0"},
         **{"simulated": True, "n_test": 20, "n_test_groups": 1},
         "models": {"svm": _scores(0.7), "hybrid": _scores(0.9)},
-        "controls": {"byte_size": _scores(0.8), **controls},
+        "controls": {"long_term_spectrum": _scores(0.8), "byte_size": _scores(0.75), **controls},
     }
     report = tmp_path / "data" / "report.html" / "1" / "report.html"
     print_summary(metrics, 3, report)
@@ -44,11 +45,14 @@ def test_models_and_the_best_controls_have_their_display_names(
     assert "[red]room of halls, SIMULATED recordings" in shown
     assert "fold 0, 20 test items of 1 group\n" in shown
     rows = [line for line in shown.splitlines() if " – " in line]
-    names = ["Fourier + SVM", "Hybrid", "control: File size", "control: control_7"]
-    assert [row.split("  ")[0] for row in rows[:4]] == names
-    assert len(rows) == 2 + 5
+    shortcuts = [f"shortcut: {name}" for name in ("File size", "Duration", "Peak level")]
+    baselines = [f"simple baseline: {name}" for name in ("Long-term spectrum", "Direct sound")]
+    names = ["Fourier + SVM", "Hybrid", *shortcuts, *baselines]
+    assert [row.split("  ")[0] for row in rows] == names
     # The last column is right-aligned under its heading.
-    (header,) = (line for line in shown.splitlines() if line.startswith("model or control"))
+    (header,) = (
+        line for line in shown.splitlines() if line.startswith("model, shortcut or baseline")
+    )
     assert {len(row) for row in rows} == {len(header)}
     assert "Rejected files: 3" in shown
     assert "Report: data/report.html/1/report.html\n" in shown
@@ -75,7 +79,7 @@ def test_the_table_of_folds_has_numbers_under_their_headings(
     assert ("Seeds: 7, 8;" in "".join(lines)) == (len(seeds) > 1)
     assert ("over seeds" in lines[2]) == ("± 0.012" in lines[3]) == (len(seeds) > 1)
     header, hybrid, control = lines[2:5]
-    assert control.startswith("control: Long-term spectrum ")
+    assert control.startswith("simple baseline: Long-term spectrum ")
     for name, number in {"mean": "0.900", "95 % interval": "1.000", "worst": "0.700"}.items():
         for row in (hybrid, control):
             assert row[: header.index(name) + len(name)].endswith(number)

@@ -13,6 +13,6 @@ class AuditParameters(Parameters):
     direct_bands: int = Field(default=16, ge=2, le=256)
     """Number of bands of the spectrum of that beginning."""
     long_term_bands: int = Field(default=24, ge=2, le=256)
-    """Number of bands of the spectrum of the whole clip."""
+    """Number of bands of the spectrum of the whole clip, and of its quiet parts."""
     long_term_min_hz: float = Field(default=50.0, gt=0)
     """Lower edge of the first of these bands, in Hz."""

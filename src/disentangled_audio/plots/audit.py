@@ -1,4 +1,4 @@
-"""Figure of the shortcut audit."""
+"""Figure of the audit."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -8,51 +8,52 @@ from matplotlib.figure import Figure
 
 from disentangled_audio.plots import style
 
-# Colour and marker of each finding about a control.
-LOOKS = {
-    "shortcut that predicts the label": (style.CONTROL, "s"),
-    "part of the sound that predicts it": (style.BLUE, "D"),
-    "no significant prediction": (style.GREY, "o"),
-}
-
 
 def audit_figure(audit: Mapping[str, Any]) -> Figure:
-    """Balanced accuracy of each control with its interval, coloured by the finding.
+    """Balanced accuracy of each control with its interval; grey unless it predicts the label.
 
     Parameters
     ----------
     audit : mapping
-        Catalog entry `audit`. Controls that do not apply are not drawn.
+        Catalog entry `audit`, its controls sorted by ``heading``. Controls that do not apply are
+        not drawn.
+
+    Returns
+    -------
+    Figure
+        A panel for each heading.
     """
-    controls = audit["controls"]
-    title = f"Shortcut controls: target {audit['target']}, corpus {audit['corpus']}"
-    height = 2.0 + 0.34 * len(controls)
+    parts = style.by_heading(audit["controls"])
+    found = {*audit["shortcuts"], *audit["baselines"]}
+    title = f"Shortcuts and baselines: target {audit['target']}, corpus {audit['corpus']}"
+    height = 2.2 + 0.34 * len(audit["controls"])
     with style.drawn(7.6, height, title, simulated=audit["simulated"]) as figure:
-        axes = figure.add_subplot()
-        for place, (name, scores) in enumerate(controls.items()):
-            _draw(axes, place, scores, *LOOKS[_look(name, audit)])
-        style.name_rows(axes, list(controls))
-        axes.axvline(audit["chance"], color=style.INK, linestyle=":", linewidth=1.4, label="chance")
-        used = {_look(name, audit) for name in controls}
-        for text, (colour, marker) in LOOKS.items():
-            if text in used:
-                axes.plot([], [], marker, color=colour, label=text)
-        axes.legend(loc="lower left", bbox_to_anchor=(-0.2, 1.0), ncols=2, borderaxespad=0.2)
+        panels = style.stacked(figure, [len(controls) for controls in parts.values()])
+        for panel, (heading, controls) in zip(panels, parts.items(), strict=True):
+            for place, (name, scores) in enumerate(controls.items()):
+                _draw(
+                    panel, place, scores, style.CONTROLS[heading] if name in found else style.GREY
+                )
+            style.name_rows(panel, list(controls), f"{heading}s")
+            panel.axvline(audit["chance"], color=style.INK, linestyle=":", linewidth=1.4)
+            style.share_axis(panel, "")
+        _explain(panels[0])
         folds = f"{audit['n_folds']} fold" + ("s" if audit["n_folds"] > 1 else "")
-        style.share_axis(axes, f"balanced accuracy (0–1): mean over {folds}, 95 % interval")
+        panels[-1].set_xlabel(f"balanced accuracy (0–1): mean over {folds}, 95 % interval")
+        figure.align_ylabels()
     return figure
 
 
-def _look(name: str, audit: Mapping[str, Any]) -> str:
-    shortcut, part_of_sound, neither = LOOKS
-    if name in audit["shortcuts"]:
-        return shortcut
-    return part_of_sound if name in audit["parts_of_sound"] else neither
+def _explain(axes: Axes) -> None:
+    """Draw a legend above the axes."""
+    axes.plot([], [], color=style.INK, linestyle=":", linewidth=1.4, label="chance")
+    axes.plot([], [], "s", color=style.GREY, label="grey: no significant prediction")
+    axes.legend(loc="lower left", bbox_to_anchor=(-0.2, 1.0), ncols=2, borderaxespad=0.2)
 
 
-def _draw(axes: Axes, place: int, scores: Mapping[str, Any], colour: str, marker: str) -> None:
+def _draw(axes: Axes, place: int, scores: Mapping[str, Any], colour: str) -> None:
     value, (low, high) = scores["balanced_accuracy"], scores["balanced_accuracy_ci95"]
     axes.barh(place, value, height=0.6, color=colour, alpha=0.25)
     axes.plot([low, high], [place, place], color=colour, linewidth=2.2)
-    axes.plot([value], [place], marker=marker, color=colour, clip_on=False, zorder=3)
+    axes.plot([value], [place], marker="s", color=colour, clip_on=False, zorder=3)
     style.write_beyond(axes, place, f"{value:.2f}")

@@ -97,24 +97,27 @@ def f1_figure(report: pd.DataFrame, model: str, *, simulated: bool) -> Figure:
 
 
 def comparison_figure(metrics: Mapping[str, Any], chance: float | None) -> Figure:
-    """Draw balanced accuracy of models and shortcut controls, with 95 % intervals and chance.
+    """Draw balanced accuracy of models, shortcuts and baselines, with 95 % intervals and chance.
 
     Parameters
     ----------
     metrics : mapping
-        Catalog entry `metrics`.
+        Catalog entry `metrics`, its controls sorted by ``heading``.
     chance : float or None
         Balanced accuracy of guessing.
 
     Returns
     -------
     Figure
-        Models above (filled dots), controls below (open squares).
+        Models above (filled dots), a panel for each heading of controls below (open squares).
     """
-    parts = {part: metrics[part] for part in ("models", "controls") if metrics[part]}
+    parts = {"model": metrics["models"], **style.by_heading(metrics["controls"])}
     looks = {
-        "models": {"color": style.MODEL, "marker": "o", "markersize": 8},
-        "controls": {"color": style.CONTROL, "marker": "s", "markerfacecolor": "white"},
+        "model": {"color": style.MODEL, "marker": "o", "markersize": 8},
+        **{
+            heading: {"color": colour, "marker": "s", "markerfacecolor": "white"}
+            for heading, colour in style.CONTROLS.items()
+        },
     }
     sizes = [len(scores) for scores in parts.values()]
     # Two lines, because the figure is narrow.
@@ -123,12 +126,10 @@ def comparison_figure(metrics: Mapping[str, Any], chance: float | None) -> Figur
     )
     size = (COMPARISON_WIDTH, 2.0 + 0.42 * sum(sizes))
     with style.drawn(*size, title, simulated=metrics["simulated"]) as figure:
-        panels = figure.subplots(
-            len(parts), 1, sharex=True, squeeze=False, height_ratios=[n + 0.4 for n in sizes]
-        ).ravel()
+        panels = style.stacked(figure, sizes)
         for panel, (part, scores) in zip(panels, parts.items(), strict=True):
             _draw_scores(panel, scores, looks[part])
-            panel.set_ylabel(part)
+            panel.set_ylabel(f"{part}s")
             if chance is not None:
                 panel.axvline(chance, color=style.GREY, linestyle=":", linewidth=1.4)
         if chance is not None:

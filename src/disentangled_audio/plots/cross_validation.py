@@ -14,12 +14,12 @@ _FOLD_OFFSET = 0.24
 
 
 def fold_comparison_figure(metrics: Mapping[str, Any], chance: float | None = None) -> Figure:
-    """Draw balanced accuracy of models and controls: mean, each fold, and pooled interval.
+    """Draw balanced accuracy of models, shortcuts and baselines: mean, folds, pooled interval.
 
     Parameters
     ----------
     metrics : mapping
-        From `summarise_folds`.
+        From `summarise_folds`, its controls sorted by ``heading``.
     chance : float, optional
         Balanced accuracy of guessing.
 
@@ -33,16 +33,15 @@ def fold_comparison_figure(metrics: Mapping[str, Any], chance: float | None = No
         for part in ("models", "controls")
         for name, scores in metrics[part].items()
     ]
-    n_models = len(metrics["models"])
     size = (8.4, 1.9 + 0.36 * len(rows))
     with style.drawn(*size, _title(metrics), simulated=metrics["simulated"]) as figure:
         axes = figure.add_subplot()
-        colours = {"models": style.MODEL, "controls": style.CONTROL}
         for place, (part, name, scores) in enumerate(rows):
             of_folds = _of_folds(metrics, part, name)
-            _draw_row(axes, place, scores, of_folds, colours[part])
+            colour = style.MODEL if part == "models" else style.CONTROLS[scores["heading"]]
+            _draw_row(axes, place, scores, of_folds, colour)
             _write_row(axes, place, scores, of_folds, len(metrics["folds"]))
-        _name_rows(axes, rows, n_models)
+        _name_rows(axes, rows)
         _explain(figure, axes, chance)
         style.share_axis(axes, "balanced accuracy (mean recall, 0–1)")
     return figure
@@ -80,17 +79,24 @@ def _write_row(
     style.write_beyond(axes, place, text)
 
 
-def _name_rows(axes: Axes, rows: list[tuple[str, str, Any]], n_models: int) -> None:
-    prefix = {"models": "", "controls": "control: "}
+def _name_rows(axes: Axes, rows: list[tuple[str, str, Any]]) -> None:
+    """Name rows with their heading, and rule off each heading."""
+    headings = [scores["heading"] if part == "controls" else "" for part, _, scores in rows]
     axes.set_yticks(
-        range(len(rows)), [f"{prefix[part]}{style.shortened(name)}" for part, name, _ in rows]
+        range(len(rows)),
+        [
+            f"{heading}: {style.shortened(name)}" if heading else style.shortened(name)
+            for heading, (_, name, _) in zip(headings, rows, strict=True)
+        ],
     )
-    for tick in axes.get_yticklabels()[n_models:]:
-        tick.set_color(style.GREY)
+    for heading, tick in zip(headings, axes.get_yticklabels(), strict=True):
+        if heading:
+            tick.set_color(style.GREY)
     axes.set_ylim(len(rows) - 0.4, -0.6)
     axes.tick_params(axis="y", length=0)
-    if n_models < len(rows):
-        axes.axhline(n_models - 0.5, color=style.FAINT, linewidth=0.8)
+    for place in range(1, len(rows)):
+        if headings[place] != headings[place - 1]:
+            axes.axhline(place - 0.5, color=style.FAINT, linewidth=0.8)
 
 
 def _explain(figure: Figure, axes: Axes, chance: float | None) -> None:

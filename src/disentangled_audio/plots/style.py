@@ -1,6 +1,6 @@
 """The common look of all figures."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -15,9 +15,10 @@ OKABE_ITO = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "
 # Beyond seven classes, colours repeat with another hatch or marker.
 HATCHES = ("", "///", "...")
 MARKERS = ("o", "^", "s")
-BLUE, ORANGE = OKABE_ITO[:2]
-# Models and shortcut controls.
-MODEL, CONTROL = BLUE, OKABE_ITO[5]
+BLUE, ORANGE, GREEN = OKABE_ITO[:3]
+# Models, and controls by their heading.
+MODEL = BLUE
+CONTROLS = {"shortcut": OKABE_ITO[5], "simple baseline": GREEN}
 INK = "#222222"
 GREY = "#6b6b6b"
 PALE = "#a8a8a8"
@@ -107,6 +108,20 @@ def shortened(name: object) -> str:
         return text
     half = (LONGEST_LABEL - 1) // 2
     return f"{text[:half]}…{text[-half:]}"
+
+
+def by_heading(controls: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """Part controls by their ``heading``."""
+    parts: dict[str, dict[str, Any]] = {}
+    for name, row in controls.items():
+        parts.setdefault(row["heading"], {})[name] = row
+    return parts
+
+
+def stacked(figure: Figure, sizes: Sequence[int]) -> Sequence[Axes]:
+    """Panels below each other with the same horizontal axis, for `sizes` rows each."""
+    heights = [n_rows + 0.4 for n_rows in sizes]
+    return figure.subplots(len(sizes), 1, sharex=True, squeeze=False, height_ratios=heights).ravel()
 
 
 def share_axis(axes: Axes, text: str) -> None:

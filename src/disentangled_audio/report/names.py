@@ -1,6 +1,6 @@
 """Display names of models and controls; code, tables and the catalog use the short names.
 
-Members of the bank define theirs in `models.bank`.
+Members of the bank define theirs in `models.bank`, controls in `evaluation.shortcuts.controls`.
 """
 
 from collections.abc import Mapping
@@ -9,45 +9,24 @@ from typing import Any
 import pandas as pd
 
 from disentangled_audio.evaluation.scores.summary import HYBRID
-from disentangled_audio.evaluation.shortcuts import controls
+from disentangled_audio.evaluation.shortcuts.controls import CONTROLS, by_heading
 from disentangled_audio.models.bank import BANK, NETWORK
 
-CONTROLS = {
-    "majority": "Majority class",
-    "duration": "Duration",
-    "byte_size": "File size",
-    "channels": "Channels",
-    "kind": "Kind of recording",
-    "sample_rate": "Sampling rate",
-    "peak": "Peak level",
-    "level": "RMS level",
-    "tail_level": "Level of the tail",
-    "first_arrival": "First arrival",
-    "noise_floor": "Noise floor",
-    "stored_bits": "Stored bits",
-    "name_length": "Length of the name",
-    "bandwidth": "Bandwidth",
-    "direct_sound": "Direct sound",
-    "long_term_spectrum": "Long-term spectrum",
-    "all_metadata": "All metadata",
-}
 LABELS = {
     HYBRID: "Hybrid",
     **{name: member.label for name, member in BANK.items()},
     NETWORK: "Network",
-    **CONTROLS,
+    **{name: control.label for name, control in CONTROLS.items()},
 }
 EXPLANATIONS = {
     HYBRID: "the calibrated probabilities of the other models, weighted by their reliability",
     **{name: member.says for name, member in BANK.items()},
     NETWORK: "the neural network that computes the codes, with its own output layer",
-    "majority": "no input; always answers the most frequent class",
-    **{name: control.says for name, control in controls.CONTROLS.items()},
-    "all_metadata": "all these numbers together, without the sound",
+    **{name: control.says for name, control in CONTROLS.items()},
 }
 # Columns of tables, and keys of mappings, whose values are names of models and controls.
 _COLUMNS = ("model", "member")
-_LISTS = ("shortcuts", "parts_of_sound")
+_LISTS = ("shortcuts", "baselines")
 
 
 def label(name: str) -> str:
@@ -67,10 +46,19 @@ def named(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def named_scores(scores: Mapping[str, Any]) -> dict[str, Any]:
-    """Return metrics or an audit with display names of models and controls, in each fold too."""
+    """Return metrics or an audit with display names of models and controls, in each fold too.
+
+    Controls are sorted by their ``heading``, "shortcut" or "simple baseline".
+    """
     shown = dict(scores)
-    for part in {"models", "controls"} & set(scores):
-        shown[part] = {label(name): row for name, row in scores[part].items()}
+    if "models" in scores:
+        shown["models"] = {label(name): row for name, row in scores["models"].items()}
+    if "controls" in scores:
+        shown["controls"] = {
+            label(name): {**row, "heading": heading}
+            for heading, rows in by_heading(scores["controls"]).items()
+            for name, row in rows.items()
+        }
     for part in set(_LISTS) & set(scores):
         shown[part] = [label(name) for name in scores[part]]
     if "folds" in scores:

@@ -7,12 +7,25 @@ from typing import Any
 import pandas as pd
 
 from disentangled_audio.evaluation.scores.summary import HYBRID
+from disentangled_audio.evaluation.shortcuts.controls import (
+    BASELINE,
+    SHORTCUT,
+    best_by_heading,
+    by_heading,
+)
 from disentangled_audio.report.names import in_sentence, label
 
 # A caution names so many controls; the table has all.
 MOST_NAMED = 3
 # Intervals from fewer resampled groups are known to be too narrow (Cameron et al. 2008).
 FEW_GROUPS = 10
+
+
+# What it means that a control of either heading does as well as the model.
+_EQUALLED = {
+    SHORTCUT: "A score that a shortcut also reaches proves nothing.",
+    BASELINE: "A model that does no better than a simple baseline is not needed.",
+}
 
 
 def main_model(metrics: Mapping[str, Any]) -> str:
@@ -38,7 +51,7 @@ def chance_level(metrics: Mapping[str, Any]) -> float | None:
 
 
 def answer(metrics: Mapping[str, Any]) -> str:
-    """Say how well the main model does, beside guessing and the best control."""
+    """Say how well the main model does, beside guessing and the best controls."""
     main = main_model(metrics)
     sentence = (
         f"{capital(in_sentence(main))} recognises the right {metrics['target']} in "
@@ -52,11 +65,22 @@ def answer(metrics: Mapping[str, Any]) -> str:
     is_grouped = groups and groups < metrics["n_test"]
     of_groups = f" from {count(groups, 'group')}" if is_grouped else ""
     sentence += f". It was tested on {count(metrics['n_test'], 'item')}{of_groups}."
-    control = _best(metrics["controls"])
-    if control is None:
-        return sentence
-    reached = percent_interval(metrics["controls"][control])
-    return f"{sentence} The best shortcut control, {label(control)}, reaches {reached}."
+    return " ".join([sentence, *_best_controls(metrics, "balanced_accuracy")])
+
+
+def _best_controls(metrics: Mapping[str, Any], by: str) -> list[str]:
+    """Say what the best shortcut and the best simple baseline reach."""
+    controls = metrics["controls"]
+    best = best_by_heading({name: row[by] for name, row in controls.items()})
+    return [
+        f"The best {heading}, {label(name)}, reaches {_reached(controls[name], by)}."
+        for heading, name in best.items()
+    ]
+
+
+def _reached(row: Mapping[str, Any], by: str) -> str:
+    """Write a score; an interval belongs only to the balanced accuracy of a single table."""
+    return percent_interval(row) if by == "balanced_accuracy" else percent(row[by])
 
 
 def cautions(metrics: Mapping[str, Any]) -> list[str]:
@@ -64,7 +88,7 @@ def cautions(metrics: Mapping[str, Any]) -> list[str]:
     main = main_model(metrics)
     found = [
         _caution_simulated(metrics),
-        _caution_controls(metrics, main),
+        *_caution_controls(metrics, main),
         _caution_groups(metrics),
         _caution_no_error(metrics, main),
         _caution_absent(metrics, main),
@@ -83,23 +107,23 @@ def _caution_simulated(metrics: Mapping[str, Any]) -> str | None:
     )
 
 
-def _caution_controls(metrics: Mapping[str, Any], main: str) -> str | None:
-    """Name the controls whose interval reaches the main model's interval."""
+def _caution_controls(metrics: Mapping[str, Any], main: str) -> list[str]:
+    """Name the controls whose interval reaches the main model's interval, by heading."""
     low, _ = _bounds(metrics["models"][main])
-    equals = [name for name, row in metrics["controls"].items() if _bounds(row)[1] >= low]
-    if not equals:
-        return None
-    equals.sort(key=lambda name: -metrics["controls"][name]["balanced_accuracy"])
-    listed = [
-        f"{label(name)} {percent_interval(metrics['controls'][name])}"
-        for name in equals[:MOST_NAMED]
+    equals = {name: row for name, row in metrics["controls"].items() if _bounds(row)[1] >= low}
+    return [
+        f"{_EQUALLED[heading]} These {heading}s do as well as {in_sentence(main)} or "
+        f"better, within their intervals: {_listed(rows)}."
+        for heading, rows in by_heading(equals).items()
     ]
-    more = len(equals) - len(listed)
-    named = "; ".join([*listed, *([count(more, "other")] if more else [])])
-    return (
-        "A score that a shortcut also reaches proves nothing. These controls do as well as "
-        f"{in_sentence(main)} or better, within their intervals: {named}."
-    )
+
+
+def _listed(rows: Mapping[str, Any]) -> str:
+    """Name the best controls, and how many there are beside."""
+    best = sorted(rows, key=lambda name: -rows[name]["balanced_accuracy"])
+    listed = [f"{label(name)} {percent_interval(rows[name])}" for name in best[:MOST_NAMED]]
+    more = len(best) - len(listed)
+    return "; ".join([*listed, *([count(more, "other")] if more else [])])
 
 
 def _caution_groups(metrics: Mapping[str, Any]) -> str | None:
@@ -219,20 +243,14 @@ def on_folds(metrics: Mapping[str, Any]) -> list[str]:
         f"Over {n_run}{of_all} folds, {in_sentence(main)} reaches a mean balanced accuracy of "
         f"{percent(scores['mean_balanced_accuracy'])} (95 % interval of the pooled folds "
         f"{100 * low:.0f}–{percent(high)}). Its worst fold, {worst['fold']}, reaches "
-        f"{percent(worst['balanced_accuracy'])}."
+        f"{percent(worst['balanced_accuracy'])}.",
+        *_best_controls(metrics, "mean_balanced_accuracy"),
     ]
     if scores["sd_over_seeds"] is not None:
         seeds = ", ".join(map(str, metrics["seeds"]))
         sentences.append(
             f"Between the seeds {seeds}, the mean varies with a standard deviation of "
             f"{100 * scores['sd_over_seeds']:.1f} points."
-        )
-    controls = metrics["controls"]
-    best = max(controls, key=lambda name: controls[name]["mean_balanced_accuracy"], default=None)
-    if best is not None:
-        reached = percent(controls[best]["mean_balanced_accuracy"])
-        sentences.append(
-            f"The best shortcut control over the folds, {label(best)}, reaches {reached}."
         )
     return sentences
 

@@ -14,10 +14,11 @@ from rich.table import Table
 from rich.text import Text
 
 from disentangled_audio.evaluation.scores.summary import HYBRID
+from disentangled_audio.evaluation.shortcuts.controls import by_heading
 from disentangled_audio.report.names import label
 
-# The closing table shows the best controls; the metrics have all.
-MOST_CONTROLS = 5
+# The closing table shows the best controls under each heading; the metrics have all.
+MOST_CONTROLS = 3
 # A line with the level, number and time of a step fits 80 columns.
 LONGEST_STEP = 44
 # In a narrower terminal, columns of a table would break words.
@@ -35,7 +36,7 @@ def step_line(number: int | None, n_steps: int, name: str, seconds: float) -> st
 
 
 def print_summary(metrics: Mapping[str, Any], n_rejected: int, report: Path) -> None:
-    """Print models and controls with intervals, and the paths of the results."""
+    """Print models, shortcuts and baselines with intervals, and the paths of the results."""
     _print_scores(
         metrics,
         f"fold {metrics['fold']}",
@@ -50,7 +51,7 @@ def print_summary(metrics: Mapping[str, Any], n_rejected: int, report: Path) -> 
 
 
 def print_folds(metrics: Mapping[str, Any], path: Path) -> None:
-    """Print models and controls over all folds, and the path of the scores."""
+    """Print models, shortcuts and baselines over all folds, and the path of the scores."""
     n_run, n_all, seeds = len(metrics["folds"]), metrics["n_folds"], metrics["seeds"]
     several = len(seeds) > 1
     _print_scores(
@@ -71,12 +72,13 @@ def _print_scores(
     simulated = ", SIMULATED recordings" if metrics["simulated"] else ""
     _print_line(f"{metrics['target']} of {metrics['corpus']}{simulated}", "bold")
     _print_line(f"protocol {metrics['protocol']}, {folds}, {_tested(metrics)}")
-    controls = metrics["controls"]
-    best = sorted(controls, key=lambda name: -controls[name][by])[:MOST_CONTROLS]
     rows = [row(label(name), scores) for name, scores in metrics["models"].items()]
     styles = ["bold" if name == HYBRID else "" for name in metrics["models"]]
-    rows += [row(f"control: {label(name)}", controls[name]) for name in best]
-    print_table(("model or control", *columns), rows, [*styles, *["dim"] * len(best)])
+    for heading, controls in by_heading(metrics["controls"]).items():
+        best = sorted(controls, key=lambda name: -controls[name][by])[:MOST_CONTROLS]
+        rows += [row(f"{heading}: {label(name)}", controls[name]) for name in best]
+    styles += ["dim"] * (len(rows) - len(styles))
+    print_table(("model, shortcut or baseline", *columns), rows, styles)
 
 
 def _row(name: str, scores: Mapping[str, Any]) -> tuple[str, ...]:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from disentangled_audio.evaluation.shortcuts.controls import SHORTCUT
 from disentangled_audio.report.names import in_sentence, label
 from disentangled_audio.report.sentences import (
     FEW_GROUPS,
@@ -11,6 +12,9 @@ from disentangled_audio.report.sentences import (
     percent,
     percent_interval,
 )
+
+# Controls that see the measurement chain of a response before or after they see the room.
+_OF_THE_CHAIN = ("direct_sound", "quiet_parts")
 
 
 def verdict(
@@ -31,8 +35,10 @@ def verdict(
     return [
         _subject(audit),
         *_on_shortcuts(audit),
-        *_on_parts_of_sound(audit),
+        *_on_baselines(audit),
+        *_on_measurement_chain(audit),
         *_on_not_applicable(audit),
+        *_on_guessed(audit),
         *_on_margins(margins),
         *_on_leakage(leakage),
     ]
@@ -42,9 +48,9 @@ def _subject(audit: Mapping[str, Any]) -> str:
     simulated = "These recordings are simulated. " if audit["simulated"] else ""
     return (
         f"{simulated}The audit predicts {audit['target']} in {audit['corpus']} (protocol "
-        f"{audit['protocol']}) from shortcuts: {len(audit['classes'])} classes, "
-        f"{count(audit['n_folds'], 'fold')}, {count(audit['n_groups'], 'test group')}; guessing "
-        f"gives {percent(audit['chance'])}."
+        f"{audit['protocol']}) from shortcuts and simple baselines: "
+        f"{len(audit['classes'])} classes, {count(audit['n_folds'], 'fold')}, "
+        f"{count(audit['n_groups'], 'test group')}; guessing gives {percent(audit['chance'])}."
     )
 
 
@@ -53,7 +59,7 @@ def _on_shortcuts(audit: Mapping[str, Any]) -> list[str]:
     if audit["shortcuts"]:
         best, *others = audit["shortcuts"]
         sentences = [
-            f"{label(best)} alone recognises the right {target} in "
+            f"{label(best)}: this shortcut alone recognises the right {target} in "
             f"{percent_interval(audit['controls'][best])} of recordings"
             f"{_classes_found(audit, best)}."
         ]
@@ -86,13 +92,27 @@ def _listed(audit: Mapping[str, Any], names: list[str]) -> str:
     )
 
 
-def _on_parts_of_sound(audit: Mapping[str, Any]) -> list[str]:
-    if not audit["parts_of_sound"]:
+def _on_baselines(audit: Mapping[str, Any]) -> list[str]:
+    if not audit["baselines"]:
         return []
     return [
-        f"These parts of the sound alone predict the {audit['target']}: "
-        f"{_listed(audit, audit['parts_of_sound'])}. Unless the {audit['target']} is itself a "
-        "property of the spectrum, they reveal how it was recorded."
+        f"Simple baselines, which hear the sound, predict the {audit['target']}: "
+        f"{_listed(audit, audit['baselines'])}. A model that does no better is not needed."
+    ]
+
+
+def _on_measurement_chain(audit: Mapping[str, Any]) -> list[str]:
+    """Say what tells the label of measured responses beside the room."""
+    predicts = [*audit["shortcuts"], *audit["baselines"]]
+    names = [name for name in _OF_THE_CHAIN if name in predicts]
+    if audit["simulated"] or not names or "rir" not in audit["controls"][names[0]]["per_kind"]:
+        return []
+    listed = " and ".join(label(name).lower() for name in names)
+    verb = "tell" if names != ["direct_sound"] else "tells"
+    return [
+        f"In these measured responses, the {listed} alone {verb} the {audit['target']}. A model "
+        "may recognise the measurement chain (loudspeaker, microphone, converters, noise) "
+        "instead of the acoustics."
     ]
 
 
@@ -106,21 +126,32 @@ def _on_not_applicable(audit: Mapping[str, Any]) -> list[str]:
     ]
 
 
-def _on_margins(margins: Mapping[str, Any]) -> list[str]:
-    kinds = {"shortcut": "the best shortcut control", "part_of_sound": "the best part of sound"}
+def _on_guessed(audit: Mapping[str, Any]) -> list[str]:
     sentences = []
-    for kind, found in margins.items():
+    for name, guessed in audit["guessed"].items():
+        score = guessed["balanced_accuracy"]
+        others = "" if score is None else f" It recognises {percent(score)} of the others."
+        sentences.append(
+            f"{label(name)}: {guessed['n']:,} of {count(audit['n_items'], 'test item')} have none, "
+            f"so that the control guesses.{others}"
+        )
+    return sentences
+
+
+def _on_margins(margins: Mapping[str, Any]) -> list[str]:
+    sentences = []
+    for heading, found in margins.items():
         best = f"{label(found['best_control'])} ({percent(found['balanced_accuracy'])})"
         main = main_model(found)
-        sentences.append(_on_margin(main, found["models"][main], f"{kinds[kind]}, {best}"))
+        sentences.append(_on_margin(main, found["models"][main], f"the best {heading}, {best}"))
         others = {name: row for name, row in found["models"].items() if name != main}
-        if others and kind == "shortcut":
+        if others and heading == SHORTCUT:
             listed = [f"{label(name)} {_points(row['difference'])}" for name, row in others.items()]
             sure = [label(name) for name, row in others.items() if row["significant"]]
             sentences.append(
                 f"Of the other models ({', '.join(listed)}), "
                 f"{', '.join(sure) if sure else 'none'} "
-                f"{'are' if len(sure) > 1 else 'is'} significantly better than this control."
+                f"{'are' if len(sure) > 1 else 'is'} significantly better than this shortcut."
             )
     return sentences
 

@@ -50,6 +50,13 @@ _SOURCES = {
         *("evaluation/representation/*.py", "evaluation/scores/intervals.py"),
         *("models/decoding.py", "pipelines/disentanglement/nodes.py"),
     ),
+    # What only controls of the audit see of the clips.
+    "audit": (
+        "signal/quiet_parts.py",
+        "signal/shortcuts.py",
+        "signal/clip.py",
+        "models/quiet_values.py",
+    ),
 }
 
 

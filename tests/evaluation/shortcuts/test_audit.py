@@ -7,6 +7,7 @@ import pytest
 from disentangled_audio.evaluation.shortcuts.audit import (
     NOT_FITTED,
     audit_controls,
+    guessed_items,
     margins_over_controls,
 )
 from disentangled_audio.report.verdict import verdict
@@ -38,13 +39,17 @@ def predictions_of(shares, n_groups=60, n_each=3, role="test"):
 
 def audited(shares, constant=(), **options):
     controls = predictions_of({"majority": 0, **shares}, **options)
-    return audit_controls(controls, constant=dict.fromkeys(constant, "the same for all"), **NAMED)
+    return audit_of(controls, dict.fromkeys(constant, "the same for all"))
+
+
+def audit_of(controls, constant=None):
+    return {**audit_controls(controls, constant=constant or {}, **NAMED), "guessed": {}}
 
 
 def test_controls_that_predict_the_label_are_listed():
     audit = audited({"byte_size": 1.0, "duration": 0.7, "peak": 0.3, "long_term_spectrum": 0.9})
     assert audit["shortcuts"] == ["byte_size", "duration"]
-    assert audit["parts_of_sound"] == ["long_term_spectrum"]
+    assert audit["baselines"] == ["long_term_spectrum"]
     assert list(audit["controls"])[:2] == ["byte_size", "long_term_spectrum"]
     assert audit["chance"] == pytest.approx(1 / 3)
     size = audit["controls"]["byte_size"]
@@ -68,7 +73,7 @@ def test_classes_that_a_control_gives_away_are_listed():
     controls = predictions_of({"majority": 0, "kind": 1.0})
     is_kind = controls["model"] == "kind"
     controls.loc[is_kind, "predicted"] = np.where(controls.loc[is_kind, "target"] == "b", "b", "a")
-    audit = audit_controls(controls, constant={}, **NAMED)
+    audit = audit_of(controls)
     # It finds a, too, but takes c for it.
     assert audit["controls"]["kind"]["gives_away"] == ["a", "b"]
     assert "of recordings (finds a and b only)." in " ".join(verdict(audit, {}, CLEAN))
@@ -77,7 +82,7 @@ def test_classes_that_a_control_gives_away_are_listed():
 def test_a_control_that_failed_in_a_fold_is_not_scored():
     controls = predictions_of({"majority": 0, "duration": 1.0, "byte_size": 1.0})
     failed = (controls["model"] == "duration") & (controls["fold"] == 1)
-    audit = audit_controls(controls[~failed], constant={}, **NAMED)
+    audit = audit_of(controls[~failed])
     assert "duration" not in audit["controls"]
     assert audit["not_applicable"] == {"duration": NOT_FITTED}
     assert audit["shortcuts"] == ["byte_size"]
@@ -103,18 +108,43 @@ def test_words_of_a_shortcut():
         "These recordings are simulated. The audit predicts place in made"
     )
     assert sentences[1] == (
-        "File size alone recognises the right place in 100 % (95 % interval 100–100 %) of "
-        "recordings."
+        "File size: this shortcut alone recognises the right place in 100 % (95 % interval "
+        "100–100 %) of recordings."
     )
     assert sentences[2] == "Other shortcuts: Duration 80 %."
-    assert "parts of the sound alone predict the place: Direct sound" in sentences[4]
+    assert "Simple baselines, which hear the sound, predict the place: Direct sound" in sentences[4]
     assert sentences[-1] == "No test item shares its group, file or sound with a training item."
+
+
+def test_words_of_the_measurement_chain_are_for_measured_responses():
+    audit = audited({"quiet_parts": 1.0, "direct_sound": 0.9})
+    words = " ".join(verdict(audit, {}, CLEAN))
+    assert "In these measured responses, the direct sound and quiet parts alone tell" in words
+    assert "the measurement chain" in words
+    of_words = audit_of(predictions_of({"majority": 0, "quiet_parts": 1.0}).assign(kind="word"))
+    for other in ({**audit, "simulated": True}, of_words):
+        assert "measurement chain" not in " ".join(verdict(other, {}, CLEAN))
+
+
+def test_items_without_quiet_parts_are_counted():
+    controls = predictions_of({"majority": 0, "quiet_parts": 1.0})
+    is_guessed = controls["recording_id"] < 12
+    controls.loc[is_guessed & (controls["model"] == "quiet_parts"), "predicted"] = "a"
+    ids = np.arange(200)
+    quiet = pd.DataFrame({"recording_id": ids, "quiet_00": np.where(ids < 12, np.nan, 1.0)})
+    # Those that are never tested do not count.
+    quiet.loc[199, "quiet_00"] = np.nan
+    guessed = guessed_items(controls, quiet)
+    assert guessed == {"quiet_parts": {"n": 12, "balanced_accuracy": 1.0}}
+    words = " ".join(verdict({**audit_of(controls), "guessed": guessed}, {}, CLEAN))
+    assert "Quiet parts: 12 of 180 test items have none, so that the control guesses." in words
+    assert "It recognises 100 % of the others." in words
 
 
 def test_words_without_a_shortcut():
     words = " ".join(verdict(audited({"byte_size": 0.3}), {}, CLEAN))
     assert "No shortcut predicts the place significantly better than chance." in words
-    assert "parts of the sound" not in words
+    assert "Simple baselines, which" not in words
 
 
 def margins(models, controls, **options):
@@ -124,20 +154,21 @@ def margins(models, controls, **options):
 
 
 def test_margins_are_over_the_best_control_of_each_kind():
-    found = margins({"svm": 0.5, "hybrid": 1.0}, {"duration": 0.5, "peak": 0.2, "bandwidth": 0.8})
+    found = margins(
+        {"svm": 0.5, "hybrid": 1.0}, {"duration": 0.5, "peak": 0.2, "direct_sound": 0.8}
+    )
     assert found["shortcut"]["best_control"] == "duration"
-    assert found["part_of_sound"]["best_control"] == "bandwidth"
+    assert found["simple baseline"]["best_control"] == "direct_sound"
     hybrid = found["shortcut"]["models"]["hybrid"]
     assert hybrid["difference"] == pytest.approx(0.5)
     assert hybrid["significant"] is True
     assert found["shortcut"]["models"]["svm"]["significant"] is False
     words = " ".join(verdict(audited({}), found, CLEAN))
     assert (
-        "the margin of the hybrid over the best shortcut control, Duration (50 %), is +50 "
-        "percentage points"
+        "the margin of the hybrid over the best shortcut, Duration (50 %), is +50 percentage points"
     ) in words
     assert "Of the other models (Fourier + SVM +0), none is significantly better" in words
-    assert "the best part of sound, Bandwidth (80 %), is +20" in words
+    assert "the best simple baseline, Direct sound (80 %), is +20" in words
 
 
 def test_a_model_below_the_control_is_never_significantly_above_it():

@@ -12,7 +12,9 @@ from disentangled_audio.evaluation.shortcuts.controls import (
     constant_controls,
     control_items,
     control_predictions,
+    items_without,
 )
+from disentangled_audio.signal.quiet_parts import quiet_parts
 
 pytestmark = pytest.mark.filterwarnings("error")
 N_ITEMS = 300
@@ -51,8 +53,13 @@ def tables():
     return recordings, shortcuts, splits
 
 
+def items_of(recordings, shortcuts, splits, target="place"):
+    places = recordings["recording_id"].map(splits.set_index("recording_id")["target"])
+    return control_items(recordings.assign(place=places), shortcuts, splits, target)
+
+
 def predicted(recordings, shortcuts, splits):
-    return control_predictions(control_items(recordings, shortcuts), recordings, splits)
+    return control_predictions(items_of(recordings, shortcuts, splits), recordings, splits)
 
 
 def balanced_accuracy(predictions, model):
@@ -133,7 +140,7 @@ def test_names_that_are_digits_are_labels_like_others(tables):
 def test_constant_columns_do_not_apply_and_are_left_out(tables):
     recordings, shortcuts, splits = tables
     same = recordings.assign(sample_rate_hz=16000, duration_s=1.0)
-    items = control_items(same, shortcuts)
+    items = items_of(same, shortcuts, splits)
     constant = constant_controls(items)
     assert {"sample_rate", "kind", "duration", "name_length"} <= set(constant)
     assert "byte_size" not in constant
@@ -151,10 +158,81 @@ def test_missing_values_can_predict_the_label(tables):
     assert ((rows["predicted"] == "air") == (rows["target"] == "air")).all()
 
 
+def test_names_that_differ_by_the_label_alone_do_not_apply(tables):
+    recordings, shortcuts, splits = tables
+    names = splits["target"].str.upper() + "/" + splits["target"] + "-" + splits["recording_id"]
+    items = items_of(recordings.assign(path=names + ".wav"), shortcuts, splits)
+    assert "name_length" in constant_controls(items)
+    copies = names.where(splits["target"] != "air", names + " copy")
+    predictions = predicted(recordings.assign(path=copies + ".wav"), shortcuts, splits)
+    assert balanced_accuracy(predictions, "name_length") > 0.6
+
+
+def test_the_label_itself_is_no_control(tables):
+    recordings, shortcuts, splits = tables
+    recordings = recordings.assign(kind=splits["target"])
+    assert "kind" not in constant_controls(items_of(recordings, shortcuts, splits))
+    reasons = constant_controls(items_of(recordings, shortcuts, splits, target="kind"))
+    assert reasons["kind"] == "not measured, or themselves the label"
+
+
+def noise(rng, low):
+    """White noise, or noise that falls by 6 dB an octave from 500 Hz."""
+    white = rng.standard_normal((N_ITEMS, 8000))
+    spectrum = np.fft.rfft(white, axis=1) / (1 + low * np.arange(4001) / 250)
+    coloured = np.fft.irfft(spectrum, axis=1)
+    return coloured / coloured.std()
+
+
+@pytest.mark.parametrize(("is_same", "lowest", "highest"), [(False, 0.99, 1.0), (True, 0.4, 0.6)])
+def test_backgrounds_of_the_same_tone_bursts(tables, is_same, lowest, highest):
+    """Three classes of the same sounds at 16 kHz; air has another background, or not."""
+    recordings, _, splits = tables
+    rng = np.random.default_rng(1)
+    time_s = np.arange(8000) / 16_000
+    tones = np.sin(2 * np.pi * rng.uniform(300, 3000, (N_ITEMS, 1)) * time_s) * (time_s < 0.2)
+    is_low = (splits["target"] == "air").to_numpy() & (not is_same)
+    background = np.where(is_low[:, np.newaxis], noise(rng, 1), noise(rng, 0))
+    clips = (tones + 0.003 * background).astype(np.float32)
+    whole = np.tile([0, 8000], (N_ITEMS, 1))
+    quiet = pd.DataFrame(quiet_parts(clips, whole, 16_000, 24, 50.0)).add_prefix("quiet_")
+    measured = quiet.assign(recording_id=recordings["recording_id"])
+    assert items_without(items_of(recordings, measured, splits)) == {}
+    predictions = predicted(recordings, measured, splits)
+    rows = predictions[predictions["model"] == "quiet_parts"]
+    is_right = (rows["target"] == "air") == (rows["predicted"] == "air")
+    recalls = [is_right[(rows["target"] == "air") == is_air].mean() for is_air in (False, True)]
+    assert lowest <= np.mean(recalls) <= highest
+
+
+def test_that_a_class_has_no_quiet_parts_is_not_told(tables):
+    """Steady sounds have none by their nature."""
+    recordings, _, splits = tables
+    quiet = pd.DataFrame(np.random.default_rng(2).standard_normal((N_ITEMS, 5)))
+    quiet[splits["target"] == "air"] = np.nan
+    measured = quiet.add_prefix("quiet_").assign(recording_id=recordings["recording_id"])
+    of_class = set(splits.loc[splits["target"] == "air", "recording_id"])
+    assert items_without(items_of(recordings, measured, splits)) == {"quiet_parts": of_class}
+    predictions = predicted(recordings, measured, splits)
+    rows = predictions[predictions["model"] == "quiet_parts"]
+    of_air = rows.loc[rows["target"] == "air", "predicted"].value_counts(normalize=True)
+    assert of_air.max() < 0.55
+    assert set(rows.loc[rows["target"] != "air", "predicted"]) == {"rvb", "rwcp"}
+
+
+def test_without_quiet_parts_of_two_classes_the_control_is_left_out(tables, caplog):
+    recordings, _, splits = tables
+    quiet = pd.DataFrame(np.random.default_rng(2).standard_normal((N_ITEMS, 5)))
+    quiet[splits["target"] != "air"] = np.nan
+    measured = quiet.add_prefix("quiet_").assign(recording_id=recordings["recording_id"])
+    assert "quiet_parts" not in set(predicted(recordings, measured, splits)["model"])
+    assert "it sees training items of fewer than two classes" in caplog.text
+
+
 def test_columns_without_any_number_do_not_apply(tables):
     recordings, shortcuts, splits = tables
     empty = recordings.assign(noise_floor_db=np.nan)
-    assert "noise_floor" in constant_controls(control_items(empty, shortcuts))
+    assert "noise_floor" in constant_controls(items_of(empty, shortcuts, splits))
     assert "noise_floor" not in set(predicted(empty, shortcuts, splits)["model"])
 
 
@@ -190,7 +268,7 @@ def test_bad_tables_are_errors(tables):
         predicted(recordings, shortcuts, splits.assign(role="train"))
     with pytest.raises(ValueError, match="not measured"):
         predicted(recordings, shortcuts.iloc[1:], splits)
-    items = control_items(recordings.iloc[1:], shortcuts)
+    items = items_of(recordings.iloc[1:], shortcuts, splits)
     with pytest.raises(ValueError, match="not measured"):
         control_predictions(items, recordings, splits)
     with pytest.raises(pd.errors.MergeError):

@@ -15,6 +15,7 @@ from disentangled_audio.evaluation.scores.summary import (
     class_names,
     summarise,
 )
+from disentangled_audio.evaluation.shortcuts.controls import best_by_heading
 
 CONTROL = "control: "
 
@@ -56,7 +57,8 @@ def summarise_folds(  # noqa: PLR0913 - the names of the result are given one by
         ``sd_over_seeds`` of the mean. ``folds`` has the scores of each fold, its test groups,
         the classes without test items, and the margin of the hybrid over the fold's best other
         model (``hybrid_gap``); ``comparisons`` compares the hybrid with each member, and each
-        model with the ``best_control`` (by its mean over the folds). Controls come best first.
+        model with the ``best_controls`` (by their mean over the folds), by heading. Controls
+        come best first.
     """
     filled = _fill_probabilities(predictions)
     # Classes missing from the first fold come last in the table, so sort them.
@@ -86,6 +88,9 @@ def summarise_folds(  # noqa: PLR0913 - the names of the result are given one by
     best_first = sorted(
         metrics["controls"], key=lambda name: -metrics["controls"][name]["mean_balanced_accuracy"]
     )
+    best = best_by_heading(
+        {name: of["mean_balanced_accuracy"] for name, of in metrics["controls"].items()}
+    )
     both = pd.concat([filled, controls.assign(model=CONTROL + controls["model"])])
     return {
         **metrics,
@@ -93,10 +98,10 @@ def summarise_folds(  # noqa: PLR0913 - the names of the result are given one by
         "controls": {name: metrics["controls"][name] for name in best_first},
         **{f"n_{role}": sum(fold[f"n_{role}"] for fold in folds.values()) for role in ROLES},
         "folds": folds,
-        "best_control": best_first[0],
+        "best_controls": best,
         "comparisons": compare_models(
             both,
-            _pairs(list(metrics["models"]), CONTROL + best_first[0]),
+            _pairs(list(metrics["models"]), [CONTROL + name for name in best.values()]),
             classes=classes,
             n_resamples=n_resamples,
             seed=seed,
@@ -104,10 +109,10 @@ def summarise_folds(  # noqa: PLR0913 - the names of the result are given one by
     }
 
 
-def _pairs(models: list[str], control: str) -> list[tuple[str, str]]:
+def _pairs(models: list[str], controls: list[str]) -> list[tuple[str, str]]:
     members = [name for name in models if name != HYBRID]
     against_members = [(HYBRID, name) for name in members] if HYBRID in models else []
-    return against_members + [(name, control) for name in models]
+    return against_members + [(name, control) for control in controls for name in models]
 
 
 def _fill_probabilities(predictions: pd.DataFrame) -> pd.DataFrame:

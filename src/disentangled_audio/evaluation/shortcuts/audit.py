@@ -1,4 +1,4 @@
-"""Measure which properties beside the sound itself predict the label."""
+"""Measure which shortcuts and which simple baselines predict the label."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -12,8 +12,11 @@ from disentangled_audio.evaluation.scores.permutation import N_PERMUTATIONS, per
 from disentangled_audio.evaluation.scores.recall import balanced_accuracy
 from disentangled_audio.evaluation.scores.summary import class_names
 from disentangled_audio.evaluation.shortcuts.controls import (
+    CONTROLS,
     MAJORITY,
+    best_by_heading,
     is_shortcut,
+    items_without,
 )
 
 SIGNIFICANT = 0.05
@@ -53,17 +56,18 @@ def audit_controls(
     controls : DataFrame
         From `control_predictions`, of all folds.
     constant : mapping
-        Controls that are the same for all items, and the reason.
+        Controls that tell no items apart, and the reason.
 
     Returns
     -------
     dict
-        ``corpus, simulated, protocol, target, classes, n_folds, n_groups, chance``; ``controls``
-        (by name, best first: ``balanced_accuracy`` as the mean over folds, its interval over all
-        of them, ``worst_fold``, ``margin`` over chance, ``p, p_holm``, ``predicts``, the classes
-        it ``gives_away``, and ``per_kind``); ``not_applicable`` (reasons by name); ``shortcuts``
-        and ``parts_of_sound``, the controls that predict the label; and ``can_be_significant``,
-        whether there are enough groups for any control to be significant.
+        ``corpus, simulated, protocol, target, classes, n_items, n_folds, n_groups, chance``;
+        ``controls`` (by name, best first: its ``heading``, ``balanced_accuracy`` as the mean over
+        folds, its interval over all of them, ``worst_fold``, ``margin`` over chance, ``p,
+        p_holm``, ``predicts``, the classes it ``gives_away``, and ``per_kind``);
+        ``not_applicable`` (reasons by name); ``shortcuts`` and ``baselines``, the controls that
+        predict the label; and ``can_be_significant``, whether there are enough groups for any
+        control to be significant.
     """
     classes = class_names(controls)
     by_name = {
@@ -87,6 +91,7 @@ def audit_controls(
     p = {result["a"]: max(permuted_p[result["a"]], result["p_bootstrap"]) for result in compared}
     adjusted = dict(zip(p, holm(list(p.values())), strict=True))
     for name, scores in found.items():
+        scores["heading"] = CONTROLS[name].heading
         scores["margin"] = scores["balanced_accuracy"] - chance
         scores["p"], scores["p_holm"] = p.get(name), adjusted.get(name)
         scores["predicts"] = (
@@ -101,13 +106,14 @@ def audit_controls(
         "protocol": protocol,
         "target": target,
         "classes": classes,
+        "n_items": int(controls["recording_id"].nunique()),
         "n_folds": int(controls["fold"].nunique()),
         "n_groups": int(controls["group"].nunique()),
         "chance": chance,
         "controls": {name: found[name] for name in best_first},
         "not_applicable": {**constant, **left_out},
         "shortcuts": [name for name in predicts if is_shortcut(name)],
-        "parts_of_sound": [name for name in predicts if not is_shortcut(name)],
+        "baselines": [name for name in predicts if not is_shortcut(name)],
         "can_be_significant": bool(tested) and smallest_p * len(tested) < SIGNIFICANT,
     }
 
@@ -156,6 +162,33 @@ def _scores(rows: pd.DataFrame, classes: list[str], n_resamples: int, seed: int)
     }
 
 
+def guessed_items(controls: pd.DataFrame, items: pd.DataFrame) -> dict[str, dict[str, Any]]:
+    """Count the test items of which a control sees nothing, such as a quiet part, and guesses.
+
+    Parameters
+    ----------
+    controls : DataFrame
+        From `control_predictions`, of all folds.
+    items : DataFrame
+        From `control_items`.
+
+    Returns
+    -------
+    dict
+        By control, where there are such items: their number ``n``, and the ``balanced_accuracy``
+        of the others, None without any.
+    """
+    found = {}
+    for name, ids in items_without(items).items():
+        rows = controls[controls["model"] == name]
+        guessed = rows["recording_id"].isin(ids)
+        if guessed.any():
+            score = None if guessed.all() else _balanced_accuracy(rows[~guessed])
+            n_items = int(rows.loc[guessed, "recording_id"].nunique())
+            found[name] = {"n": n_items, "balanced_accuracy": score}
+    return found
+
+
 def margins_over_controls(
     predictions: pd.DataFrame,
     controls: pd.DataFrame,
@@ -171,50 +204,43 @@ def margins_over_controls(
     Returns
     -------
     dict
-        ``shortcut`` and ``part_of_sound``, if there are such controls: the ``best_control`` among
+        ``shortcut`` and ``simple baseline``, if there are such controls: the ``best_control`` among
         them, its ``balanced_accuracy``, and ``models``: by name the comparison with it, and
         whether the margin is ``significant``.
     """
     tested = predictions[predictions["role"] == "test"]
     own = controls[controls["fold"].isin(tested["fold"].unique())]
-    names = [str(name) for name in own["model"].unique() if name != MAJORITY]
-    kinds = {
-        "shortcut": [name for name in names if is_shortcut(name)],
-        "part_of_sound": [name for name in names if not is_shortcut(name)],
+    scores = {
+        str(name): _balanced_accuracy(rows) for name, rows in own.groupby("model", sort=False)
     }
     return {
-        kind: _margins(tested, own[own["model"].isin(among)], n_resamples, seed)
-        for kind, among in kinds.items()
-        if among
+        heading: {
+            "best_control": best,
+            "balanced_accuracy": scores[best],
+            "models": _margins(tested, own[own["model"] == best], n_resamples, seed),
+        }
+        for heading, best in best_by_heading(scores).items()
     }
 
 
 def _margins(
-    tested: pd.DataFrame, controls: pd.DataFrame, n_resamples: int, seed: int
+    tested: pd.DataFrame, control: pd.DataFrame, n_resamples: int, seed: int
 ) -> dict[str, Any]:
-    scores = {
-        str(name): _balanced_accuracy(rows) for name, rows in controls.groupby("model", sort=False)
-    }
-    best = max(scores, key=scores.__getitem__)
-    best_rows = controls[controls["model"] == best]
-    both = pd.concat([tested, best_rows.assign(model=_CONTROL + best)])
+    best = _CONTROL + str(control["model"].iloc[0])
+    both = pd.concat([tested, control.assign(model=best)])
     results = compare_models(
         both,
-        [(str(name), _CONTROL + best) for name in tested["model"].unique()],
+        [(str(name), best) for name in tested["model"].unique()],
         classes=class_names(both),
         n_resamples=n_resamples,
         seed=seed,
     )
     return {
-        "best_control": best,
-        "balanced_accuracy": scores[best],
-        "models": {
-            result["a"]: {
-                **{key: result[key] for key in _MARGIN},
-                "significant": bool(result["difference"] > 0 and result["p_holm"] < SIGNIFICANT),
-            }
-            for result in results
-        },
+        result["a"]: {
+            **{key: result[key] for key in _MARGIN},
+            "significant": bool(result["difference"] > 0 and result["p_holm"] < SIGNIFICANT),
+        }
+        for result in results
     }
 
 

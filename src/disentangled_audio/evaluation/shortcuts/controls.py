@@ -1,14 +1,16 @@
-"""Shortcut controls: how well file-level metadata alone predicts the label."""
+"""Controls: how well shortcuts, and simple baselines, predict the label."""
 
 import logging
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+
+from disentangled_audio.evaluation.shortcuts.file_names import name_lengths
 
 logger = logging.getLogger(__name__)
 
@@ -20,58 +22,112 @@ ALL_METADATA = "all_metadata"
 _MAX_TREE_ROWS = 4096
 
 
+# Headings under which controls are shown, everywhere.
+SHORTCUT, BASELINE = "shortcut", "simple baseline"
+
+
 @dataclass(frozen=True)
 class Control:
     """Input of a control.
 
     Attributes
     ----------
+    label : str
+        Display name.
     says : str
-        Name for use in sentences.
+        What it sees, for use in sentences.
     columns : tuple of str
         Columns of the table of items; ``*`` at the end matches all columns with that prefix.
-    is_sound : bool
-        Whether it is a part of the spectrum. Such a control is not a shortcut, because the
-        spectrum may be what defines the target (a vowel).
+    heading : {"shortcut", "simple baseline"}
+        A shortcut sees circumstances of the recording or its file. A simple baseline sees the
+        sound itself, which may be what defines the target (a vowel), or nothing.
     is_shape : bool
         Whether the columns form one curve, which a linear classifier reads best.
     """
 
+    label: str
     says: str
-    columns: tuple[str, ...]
-    is_sound: bool = False
+    columns: tuple[str, ...] = ()
+    heading: str = SHORTCUT
     is_shape: bool = False
 
 
+# What each control is, wherever it is named.
 CONTROLS = {
-    "duration": Control("the duration of the file", ("duration_s",)),
-    "byte_size": Control("the size of the file in bytes", ("n_bytes",)),
-    "channels": Control("the number of channels", ("n_channels",)),
-    "kind": Control("the kind of recording", ("kind",)),
-    "sample_rate": Control("the sampling rate of the file", ("sample_rate_hz",)),
-    "peak": Control("the peak level", ("peak",)),
-    "level": Control("the root mean square level", ("rms_dbfs",)),
-    "tail_level": Control("the level of the file's last tenth", ("tail_dbfs",)),
-    "first_arrival": Control("the time of the first arrival", ("first_arrival_s",)),
-    "noise_floor": Control("the noise floor", ("noise_floor_db",)),
-    "stored_bits": Control(
-        "how samples are stored", ("lsb_odd_share", "effective_bits", "zero_share")
+    "duration": Control("Duration", "the duration of the file", ("duration_s",)),
+    "byte_size": Control("File size", "the size of the file in bytes", ("n_bytes",)),
+    "channels": Control("Channels", "the number of channels", ("n_channels",)),
+    "kind": Control("Kind of recording", "the kind of recording", ("kind",)),
+    "sample_rate": Control("Sampling rate", "the sampling rate of the file", ("sample_rate_hz",)),
+    "peak": Control("Peak level", "the peak level", ("peak",)),
+    "level": Control("RMS level", "the root mean square level", ("rms_dbfs",)),
+    "tail_level": Control(
+        "Level of the tail", "the level of the file's last tenth", ("tail_dbfs",)
     ),
-    "name_length": Control("the length of the file's name", ("name_length",)),
-    "bandwidth": Control("the bandwidth", ("bandwidth_hz",), is_sound=True),
-    "direct_sound": Control("the first 5 ms of sound", ("direct_*",), is_sound=True, is_shape=True),
+    "first_arrival": Control(
+        "First arrival", "the time of the first arrival", ("first_arrival_s",)
+    ),
+    "noise_floor": Control("Noise floor", "the noise floor", ("noise_floor_db",)),
+    "stored_bits": Control(
+        "Stored bits", "how samples are stored", ("lsb_odd_share", "effective_bits", "zero_share")
+    ),
+    "name_length": Control(
+        "Length of the name",
+        "the length of the file's name, without the words and codes of the label",
+        ("name_length",),
+    ),
+    "quiet_parts": Control(
+        "Quiet parts",
+        "the level and the spectrum of the noise where the sound pauses or has ended",
+        ("quiet_*",),
+        is_shape=True,
+    ),
+    ALL_METADATA: Control(
+        "All metadata", "all these numbers together, without the quiet parts or the sound"
+    ),
+    # Of the sound, not of the file: a vowel has its own.
+    "bandwidth": Control(
+        "Bandwidth",
+        "the band with 99 % of the energy after the first arrival",
+        ("bandwidth_hz",),
+        BASELINE,
+    ),
+    "direct_sound": Control(
+        "Direct sound", "the first 5 ms of sound", ("direct_*",), BASELINE, is_shape=True
+    ),
     "long_term_spectrum": Control(
-        "the long-term spectrum", ("long_term_*",), is_sound=True, is_shape=True
+        "Long-term spectrum", "the long-term spectrum", ("long_term_*",), BASELINE, is_shape=True
+    ),
+    MAJORITY: Control(
+        "Majority class", "no input; always answers the most frequent class", heading=BASELINE
     ),
 }
+_SEEN = {name: control for name, control in CONTROLS.items() if control.columns}
 
 
 def is_shortcut(name: str) -> bool:
-    """Whether a control sees only metadata, which cannot legitimately predict the label."""
-    return name == ALL_METADATA or (name in CONTROLS and not CONTROLS[name].is_sound)
+    """Whether a control sees only circumstances of a recording, not the sound itself."""
+    return CONTROLS[name].heading == SHORTCUT
 
 
-def control_items(recordings: pd.DataFrame, shortcuts: pd.DataFrame) -> pd.DataFrame:
+def by_heading(controls: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """Sort controls under their headings, shortcuts first; empty headings are left out."""
+    parts = {
+        heading: {name: of for name, of in controls.items() if CONTROLS[name].heading == heading}
+        for heading in (SHORTCUT, BASELINE)
+    }
+    return {heading: part for heading, part in parts.items() if part}
+
+
+def best_by_heading(scores: Mapping[str, float]) -> dict[str, str]:
+    """Name the best control under each heading; the majority class is no more than guessing."""
+    tried = {name: score for name, score in scores.items() if name != MAJORITY}
+    return {heading: max(part, key=part.__getitem__) for heading, part in by_heading(tried).items()}
+
+
+def control_items(
+    recordings: pd.DataFrame, shortcuts: pd.DataFrame, splits: pd.DataFrame, target: str
+) -> pd.DataFrame:
     """Collect the inputs of all controls.
 
     Parameters
@@ -80,6 +136,11 @@ def control_items(recordings: pd.DataFrame, shortcuts: pd.DataFrame) -> pd.DataF
         One row per item.
     shortcuts : DataFrame
         One row per item: `recording_id` and the measures of its clip.
+    splits : DataFrame
+        The `target` of each item, which may be coarser than its column in `recordings`. Only the
+        length of a name depends on it: what stands for the label does not count.
+    target : str
+        Column of the label. No control sees it.
 
     Returns
     -------
@@ -93,7 +154,7 @@ def control_items(recordings: pd.DataFrame, shortcuts: pd.DataFrame) -> pd.DataF
     ValueError
         If an item of `recordings` is not in `shortcuts`.
     """
-    known = [c for control in CONTROLS.values() for c in control.columns if c in recordings]
+    known = [c for control in _SEEN.values() for c in control.columns if c in recordings]
     items = recordings[["recording_id", *dict.fromkeys(known)]].merge(
         shortcuts, on="recording_id", how="left", validate="one_to_one", indicator=True
     )
@@ -101,18 +162,34 @@ def control_items(recordings: pd.DataFrame, shortcuts: pd.DataFrame) -> pd.DataF
     if unknown:
         raise ValueError(f"{len(unknown)} items were not measured: {unknown[:3]}")
     items["kind"] = pd.factorize(items["kind"].astype(str), sort=True)[0]
-    names = recordings["path"].astype(str).str.rpartition("/")[2]
-    items["name_length"] = names.str.len().to_numpy()
-    return items.drop(columns="_merge")
+    coarser = splits.set_index("recording_id")["target"].reindex(recordings["recording_id"])
+    items["name_length"] = name_lengths(recordings["path"], [recordings[target], coarser])
+    return items.drop(columns=["_merge", target], errors="ignore")
 
 
 def constant_controls(items: pd.DataFrame) -> dict[str, str]:
-    """Controls that are the same for all items, and the reason."""
-    return {
-        name: "the same for all items"
-        for name, control in CONTROLS.items()
-        if (values := _values(items, control)).shape[1] == 0 or _is_constant(values)
+    """Controls that tell no items apart, and the reason."""
+    reasons = {name: _why_constant(_values(items, control)) for name, control in _SEEN.items()}
+    return {name: reason for name, reason in reasons.items() if reason}
+
+
+def _why_constant(values: NDArray[np.float64]) -> str | None:
+    if values.shape[1] == 0:
+        return "not measured, or themselves the label"
+    if np.isnan(values).all():
+        return "nothing to measure in any item"
+    is_constant = all(len(np.unique(column)) <= 1 for column in values.T)
+    return "the same for all items" if is_constant else None
+
+
+def items_without(items: pd.DataFrame) -> dict[str, set[str]]:
+    """Name the items of which a control of a curve sees nothing, where there are any."""
+    missing = {
+        name: set(items.loc[_is_missing(_values(items, control)), "recording_id"])
+        for name, control in _SEEN.items()
+        if control.is_shape
     }
+    return {name: ids for name, ids in missing.items() if ids}
 
 
 def control_predictions(
@@ -123,7 +200,8 @@ def control_predictions(
     Each control is fitted on training and validation rows, like the final models, and never sees
     the label of a test row. Constant controls are left out, unless they are in `ALWAYS`; so are
     those that cannot be fitted, with a warning. Missing numbers count as a value of their own,
-    because what is missing may reveal the label too.
+    because what is missing may reveal the label too. Of items without a curve, such as clips
+    without a quiet part, a control guesses: why there is none may lie in the sound.
 
     Parameters
     ----------
@@ -138,7 +216,7 @@ def control_predictions(
     -------
     DataFrame
         The `predictions` schema, test rows only. Models are ``majority``, those of `CONTROLS`,
-        and ``all_metadata``: all shortcuts together.
+        and ``all_metadata``: all shortcuts that are numbers together.
 
     Raises
     ------
@@ -176,10 +254,12 @@ def _control_inputs(items: pd.DataFrame) -> dict[str, NDArray[np.float64]]:
     constant = constant_controls(items)
     seen = {
         name: _values(items, control)
-        for name, control in CONTROLS.items()
+        for name, control in _SEEN.items()
         if name not in constant or name in ALWAYS
     }
-    metadata = [values for name, values in seen.items() if is_shortcut(name)]
+    metadata = [
+        values for name, values in seen.items() if is_shortcut(name) and not CONTROLS[name].is_shape
+    ]
     if len(metadata) > 1:
         seen[ALL_METADATA] = np.concatenate(metadata, axis=1)
     return seen
@@ -211,8 +291,9 @@ def _positions(fitted: NDArray[np.float64], values: NDArray[np.float64]) -> NDAr
     return places
 
 
-def _is_constant(values: NDArray[np.float64]) -> bool:
-    return all(len(np.unique(column)) <= 1 for column in values.T)
+def _is_missing(values: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Rows, (n_items,), without a value."""
+    return np.logical_or.reduce(np.isnan(values), axis=1)
 
 
 def _predict(
@@ -223,27 +304,42 @@ def _predict(
     classes: Sequence[str],
 ) -> NDArray[np.float64]:
     """Class probabilities of the unseen rows, (n_unseen, n_classes)."""
-    is_shape = name in CONTROLS and CONTROLS[name].is_shape
-    if not is_shape:
-        fitted, unseen = _positions(fitted, fitted), _positions(fitted, unseen)
     # Numbers, because scikit-learn treats class names of digits inconsistently.
     numbers = pd.Index(classes).get_indexer(target)
-    model = (
-        _shape_model(len(np.unique(numbers)))
-        if is_shape
-        else _number_model(fitted.shape[1], len(fitted))
-    )
-    with warnings.catch_warnings():
-        # A class with one member has no spread of its own; shrinkage replaces it.
-        warnings.filterwarnings("ignore", message="Only one sample available")
-        model.fit(fitted, numbers)
+    if CONTROLS[name].is_shape:
+        return _predict_from_shape(fitted, numbers, unseen, len(classes))
+    fitted, unseen = _positions(fitted, fitted), _positions(fitted, unseen)
+    model = _number_model(fitted.shape[1], len(fitted)).fit(fitted, numbers)
     probabilities = np.zeros((len(unseen), len(classes)))
     probabilities[:, model.classes_] = model.predict_proba(unseen)
     return probabilities
 
 
+def _predict_from_shape(
+    fitted: NDArray[np.float64],
+    numbers: NDArray[np.intp],
+    unseen: NDArray[np.float64],
+    n_classes: int,
+) -> NDArray[np.float64]:
+    known, asked = ~_is_missing(fitted), ~_is_missing(unseen)
+    model = _shape_model(len(np.unique(numbers[known])))
+    with warnings.catch_warnings():
+        # A class with one member has no spread of its own; shrinkage replaces it.
+        warnings.filterwarnings("ignore", message="Only one sample available")
+        model.fit(fitted[known], numbers[known])
+    # Any fixed answer would be right for one class.
+    guesses = np.random.default_rng(0).choice(np.unique(numbers), len(unseen))
+    probabilities = np.eye(n_classes)[guesses]
+    probabilities[asked] = 0.0
+    if asked.any():
+        probabilities[np.ix_(asked, model.classes_)] = model.predict_proba(unseen[asked])
+    return probabilities
+
+
 def _shape_model(n_classes: int) -> Any:
     """Linear discriminants on the shape of a spectrum, with equal priors."""
+    if n_classes < 2:
+        raise ValueError("it sees training items of fewer than two classes")
     from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler

@@ -9,6 +9,7 @@ import pandas as pd
 
 from disentangled_audio.errors import UserError
 from disentangled_audio.models.arrays import computed
+from disentangled_audio.models.quiet_values import quiet_values, recorded_part
 from disentangled_audio.models.shortcut_values import shortcut_values
 from disentangled_audio.parameters import (
     AuditParameters,
@@ -19,6 +20,7 @@ from disentangled_audio.parameters import (
     Protocol,
 )
 from disentangled_audio.runs.provenance import check_same, stamp, stamped_splits
+from disentangled_audio.storage.hashing import code_hash
 
 logger = logging.getLogger(__name__)
 
@@ -31,7 +33,7 @@ def measure_shortcuts(
     chunks: Path,
     parallel: ParallelParameters,
 ) -> tuple[pd.DataFrame, Any]:
-    """Compute spectra that a shortcut could use, and fingerprints, each from a single clip."""
+    """Compute spectra that a control sees, and fingerprints, each from a single clip."""
     check_same(waveforms, recordings)
     rate_hz = corpus.analysis.clip_rate_hz
     work = partial(shortcut_values, sample_rate_hz=rate_hz, audit=audit)
@@ -45,6 +47,15 @@ def measure_shortcuts(
         stage="audit",
     )
     fingerprints = made.pop("fingerprints")
+    made |= computed(
+        "quiet",
+        waveforms,
+        partial(quiet_values, sample_rate_hz=rate_hz, audit=audit),
+        [rate_hz, audit.model_dump(), code_hash("audit")],
+        chunks,
+        parallel,
+        row_values=recorded_part(recordings, corpus.analysis, waveforms.shape[1]),
+    )
     spectra = [
         pd.DataFrame(values[:], columns=[f"{name}_{k:02d}" for k in range(values.shape[1])])
         for name, values in made.items()
@@ -67,7 +78,7 @@ def predict_from_controls(
     from disentangled_audio.evaluation.shortcuts.controls import control_items, control_predictions
 
     check_same(recordings, shortcut_features, splits)
-    items = control_items(recordings, shortcut_features)
+    items = control_items(recordings, shortcut_features, splits, protocol.target)
     tables = [
         control_predictions(items, recordings, of_fold[of_fold["role"].isin(ROLES)])
         for of_fold in _all_splits(
@@ -125,16 +136,18 @@ def audit_shortcuts(  # noqa: PLR0913, PLR0917
 
     sources = (control_predictions, predictions, recordings, splits, fingerprints, waveforms)
     hashes = check_same(*sources, shortcut_features)
+    items = control_items(recordings, shortcut_features, splits, protocol.target)
     resampling = {"n_resamples": evaluation.n_resamples, "seed": seed}
     found = audit.audit_controls(
         control_predictions,
-        constant=constant_controls(control_items(recordings, shortcut_features)),
+        constant=constant_controls(items),
         corpus=corpus_name,
         simulated=corpus.simulated,
         protocol=protocol_name,
         target=protocol.target,
         **resampling,
     )
+    found["guessed"] = audit.guessed_items(control_predictions, items)
     margins = audit.margins_over_controls(predictions, control_predictions, **resampling)
     named = [*protocol.group_by, *protocol.factors]
     columns = leaks.shared_columns(recordings, named, protocol.target)

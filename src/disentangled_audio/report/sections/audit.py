@@ -9,7 +9,7 @@ from disentangled_audio.report.media import picture
 
 def audit_section(audit: Mapping[str, Any]) -> dict[str, Any]:
     """Show the audit's verdict, and each control over all folds."""
-    text = "Balanced accuracy of each shortcut control over all folds."
+    text = "Balanced accuracy of each shortcut and simple baseline over all folds."
     return {
         "blocks": {
             "audit": [

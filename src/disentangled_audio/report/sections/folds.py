@@ -1,4 +1,4 @@
-"""Sections on all folds: models beside controls, and what the codes contain."""
+"""Sections on all folds: models beside shortcuts and baselines, and what the codes contain."""
 
 from typing import Any
 
@@ -16,7 +16,7 @@ def folds_section(
     metrics: dict[str, Any], leakage: pd.DataFrame, disentanglement: dict[str, Any], corpus: Corpus
 ) -> dict[str, Any]:
     """Show scores over folds, and a heat map if the codes were measured."""
-    text = "Balanced accuracy of models and controls: mean over folds, each fold, interval."
+    text = "Balanced accuracy of models, shortcuts and baselines: mean, each fold, interval."
     parts = {
         "comparison": [
             blocks.heading(HEADING),

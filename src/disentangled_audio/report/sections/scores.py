@@ -1,24 +1,33 @@
-"""Sections of the question, the answer, models beside controls, and confusions."""
+"""Sections of the question, the answer, models beside shortcuts and baselines, and confusions."""
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
 
+from disentangled_audio.evaluation.shortcuts.controls import by_heading
 from disentangled_audio.parameters import Corpus
 from disentangled_audio.report import blocks, figures
 from disentangled_audio.report.media import picture
 from disentangled_audio.report.names import EXPLANATIONS, label, named_scores
-from disentangled_audio.report.sentences import answer, cautions, interval, main_model, number_text
+from disentangled_audio.report.sentences import (
+    answer,
+    capital,
+    cautions,
+    interval,
+    main_model,
+    number_text,
+)
 
 TRAINED = (
     "Each model has a confusion matrix, precision and recall by class, and F1 by class, as in the "
     "original report."
 )
 CONTROLS = (
-    "A control sees only numbers about the file, such as its duration or size, or a small part of "
-    "the sound, such as its first 5 ms or its long-term spectrum. A score that a control also "
-    "reaches proves nothing: the model may have used the same shortcut."
+    "A shortcut sees only circumstances of a recording, such as the size of its file or the noise "
+    "in its pauses. A score that a shortcut also reaches proves nothing: the model may have used "
+    "the shortcut. A simple baseline hears the sound, but only its first 5 ms or its long-term "
+    "spectrum. A model that does no better is not needed."
 )
 MEASURES = (
     "Balanced accuracy is the mean recall over the classes that have test items. Calibration error "
@@ -118,7 +127,11 @@ def _comparison(metrics: Mapping[str, Any], models: Sequence[str]) -> list[block
     shown = named_scores(metrics)
     resampled = "groups" if metrics.get("resampled") == "group" else "items"
     explained = _explained(models)
-    inputs = [blocks.facts(_explained(metrics["controls"]))]
+    inputs = [
+        block
+        for heading, controls in by_heading(metrics["controls"]).items()
+        for block in (blocks.heading(capital(f"{heading}s")), blocks.facts(_explained(controls)))
+    ]
     return [
         blocks.text(CONTROLS),
         blocks.picture_block(picture(figures.comparison(metrics), _comparison_text(shown))),
@@ -130,7 +143,11 @@ def _comparison(metrics: Mapping[str, Any], models: Sequence[str]) -> list[block
         ),
         blocks.text(MEASURES, "note"),
         *([blocks.facts(explained)] if explained else []),
-        *([blocks.folded("What each control sees", inputs)] if metrics["controls"] else []),
+        *(
+            [blocks.folded("What each shortcut and baseline sees", inputs)]
+            if metrics["controls"]
+            else []
+        ),
     ]
 
 
@@ -140,31 +157,38 @@ def _explained(names: Collection[str]) -> list[tuple[str, str]]:
 
 def _comparison_text(shown: Mapping[str, Any]) -> str:
     scores = [
-        f"{part} {name} {number_text(row['balanced_accuracy'])}"
-        for part, rows in (("model", shown["models"]), ("control", shown["controls"]))
-        for name, row in rows.items()
+        f"{name} ({part}) {number_text(row['balanced_accuracy'])}"
+        for part, name, row in _rows(shown)
     ]
-    return "Balanced accuracy of models and controls: " + ", ".join(scores) + "."
+    return "Balanced accuracy: " + ", ".join(scores) + "."
+
+
+def _rows(shown: Mapping[str, Any]) -> Iterator[tuple[str, str, Mapping[str, Any]]]:
+    """What a row of the table is, its name, and its scores."""
+    for name, row in shown["models"].items():
+        yield "model", name, row
+    for name, row in shown["controls"].items():
+        yield row["heading"], name, row
 
 
 def _score_rows(shown: Mapping[str, Any]) -> Iterator[list[str]]:
-    for part, mark in (("models", ""), ("controls", " (control)")):
-        for name, row in shown[part].items():
-            yield [
-                f"{name}{mark}",
-                *(
-                    interval(row, measure).replace("95 % interval ", "")
-                    for measure in ("balanced_accuracy", "accuracy")
-                ),
-                *(number_text(row.get(measure)) for measure in ("macro_f1", "log_loss", "ece")),
-            ]
+    for part, name, row in _rows(shown):
+        yield [
+            name if part == "model" else f"{name} ({part})",
+            *(
+                interval(row, measure).replace("95 % interval ", "")
+                for measure in ("balanced_accuracy", "accuracy")
+            ),
+            *(number_text(row.get(measure)) for measure in ("macro_f1", "log_loss", "ece")),
+        ]
 
 
 def _row_classes(shown: Mapping[str, Any]) -> list[str]:
-    controls = ["control"] * len(shown["controls"])
-    if controls:
-        controls[0] += " first-control"
-    return [*[""] * len(shown["models"]), *controls]
+    parts = [part for part, _, _ in _rows(shown)]
+    return [
+        "" if part == "model" else "control" if part == before else "control first-control"
+        for before, part in zip(["", *parts], parts, strict=False)
+    ]
 
 
 def _model(
