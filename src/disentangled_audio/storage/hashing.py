@@ -17,10 +17,15 @@ _SOURCES = {
         *_CLIPS,
         *("signal/acoustics.py", "signal/augment.py", "signal/band_decay.py"),
         *("signal/band_filters.py", "signal/blocks.py", "signal/decay.py"),
-        *("signal/fingerprint.py", "signal/fourier.py", "signal/mel.py", "signal/pitch.py"),
+        *("signal/fourier.py", "signal/mel.py", "signal/pitch.py"),
         *("models/views.py", "models/windows.py", "models/mel_features.py"),
         *("models/feature_values.py", "models/arrays.py", "models/shortcut_values.py"),
         "pipelines/feature_engineering/nodes.py",
+    ),
+    # What the search for copies and overlapping cuts stores of each clip.
+    "shared_sound": (
+        *("corpora/shared_sound.py", "signal/agreement.py", "signal/blocks.py"),
+        *("signal/fourier.py", "signal/landmarks.py"),
     ),
     "training": (
         *("models/training.py", "models/batches.py", "models/losses.py", "models/resuming.py"),
@@ -60,7 +65,7 @@ def file_hash(path: PurePath | str, algorithm: str = "sha256", fs: Any = None) -
 def code_hash(stage: str) -> str:
     """Hash of a stage's source files and of the versions of the libraries that they use.
 
-    `stage` is "clips", "features", "training", "classifiers" or "measurement".
+    `stage` is a key of `_SOURCES`, such as "clips".
     """
     package = Path(__file__).parents[1]
     files = sorted({path for pattern in _SOURCES[stage] for path in package.glob(pattern)})
