@@ -104,9 +104,11 @@ def _sounds(number: int) -> Samples:
     heard = signal.lfilter([0.1], [1, -rng.uniform(0.5, 0.95)], noise).astype(np.float32)
     times_s = np.arange(RATE_HZ, dtype=np.float32) / RATE_HZ
     for start in rng.integers(0, 7 * RATE_HZ, 16):
-        tone = np.sin(np.float32(2 * np.pi * rng.uniform(100, 4000)) * times_s)
-        event = tone + 0.3 * noise[:RATE_HZ] * rng.choice([-1, 1])
-        heard[start : start + RATE_HZ] += event * np.exp(-times_s / np.float32(rng.uniform(0.02, 0.5)))
+        tone = np.sin(2 * np.pi * rng.uniform(100, 4000) * times_s)
+        event = tone + 0.3 * noise[start : start + RATE_HZ]
+        heard[start : start + RATE_HZ] += event * np.exp(
+            -times_s / np.float32(rng.uniform(0.02, 0.5))
+        )
     return heard
 
 
@@ -159,7 +161,9 @@ def _jobs(n_jobs: int) -> ParallelParameters:
 
 
 def measure_recall(asked: argparse.Namespace) -> None:
-    files = sorted(path for path in asked.folder.rglob("*") if path.suffix in (".wav", ".ogg", ".mp3"))
+    files = sorted(
+        path for path in asked.folder.rglob("*") if path.suffix in (".wav", ".ogg", ".mp3")
+    )
     rng = np.random.default_rng(0)
     chosen = sorted(rng.choice(len(files), min(asked.most, len(files)), replace=False))
     rows = []
@@ -171,7 +175,7 @@ def measure_recall(asked: argparse.Namespace) -> None:
             row["others"] = row.get("others", 0) + others
         print(row, flush=True)
         rows.append(row)
-    if False: record(
+    record(
         "shared_sound",
         f"Overlapping cuts of {len(chosen)} recordings of {asked.folder.name}",
         rows,
@@ -228,7 +232,9 @@ def _noisy(samples: Samples, rate_hz: int, rng: Any, snr_db: float) -> Samples:
 
 def _resampled(samples: Samples, rate_hz: int, rng: Any) -> Samples:
     lower_hz = 0.6 * rate_hz
-    return soxr.resample(soxr.resample(samples, rate_hz, lower_hz), lower_hz, rate_hz)[: len(samples)]
+    return soxr.resample(soxr.resample(samples, rate_hz, lower_hz), lower_hz, rate_hz)[
+        : len(samples)
+    ]
 
 
 def _compressed(samples: Samples, rate_hz: int, rng: Any) -> Samples:

@@ -14,6 +14,7 @@ MEASURED_COLUMNS = (
     "recording_id",
     "path",
     "channel",
+    "sound_group",
     "sample_rate_hz",
     "n_channels",
     "duration_s",

@@ -15,6 +15,7 @@ from rich.text import Text
 
 from disentangled_audio.evaluation.scores.summary import HYBRID
 from disentangled_audio.report.names import label
+from disentangled_audio.report.sentences import leak_sentence
 
 # The closing table shows the best controls; the metrics have all.
 MOST_CONTROLS = 5
@@ -74,6 +75,9 @@ def _print_scores(
     styles = ["bold" if name == HYBRID else "" for name in metrics["models"]]
     rows += [row(f"control: {label(name)}", controls[name]) for name in best]
     print_table(("model or control", *columns), rows, [*styles, *["dim"] * len(best)])
+    leak = leak_sentence(metrics["shared_sound"])
+    if leak:
+        _print_line(leak, "bold red")
 
 
 def _row(name: str, scores: Mapping[str, Any]) -> tuple[str, ...]:

@@ -29,20 +29,19 @@ def measure_shortcuts(
     audit: AuditParameters,
     chunks: Path,
     parallel: ParallelParameters,
-) -> tuple[pd.DataFrame, Any]:
-    """Compute spectra that a shortcut could use, and fingerprints, each from a single clip."""
+) -> pd.DataFrame:
+    """Compute spectra that a shortcut could use, each from a single clip."""
     check_same(waveforms, recordings)
     rate_hz = corpus.analysis.clip_rate_hz
     work = partial(shortcut_values, sample_rate_hz=rate_hz, audit=audit)
     made = computed("shortcuts", waveforms, work, [rate_hz, audit.model_dump()], chunks, parallel)
-    fingerprints = made.pop("fingerprints")
     spectra = [
         pd.DataFrame(values[:], columns=[f"{name}_{k:02d}" for k in range(values.shape[1])])
         for name, values in made.items()
     ]
     table = pd.concat(spectra, axis=1)
     table.insert(0, "recording_id", recordings["recording_id"].to_numpy())
-    return stamp(table, waveforms, recordings), stamp(fingerprints, waveforms)
+    return stamp(table, waveforms, recordings)
 
 
 def predict_from_controls(
@@ -89,8 +88,7 @@ def audit_shortcuts(  # noqa: PLR0913, PLR0917
     recordings: pd.DataFrame,
     splits: pd.DataFrame,
     shortcut_features: pd.DataFrame,
-    fingerprints: Any,
-    waveforms: Any,
+    shared_sound: pd.DataFrame,
     corpus: Corpus,
     protocol: Protocol,
     evaluation: EvaluationParameters,
@@ -103,7 +101,7 @@ def audit_shortcuts(  # noqa: PLR0913, PLR0917
     from disentangled_audio.evaluation.shortcuts.controls import constant_controls, control_items
     from disentangled_audio.report.verdict import verdict
 
-    sources = (control_predictions, predictions, recordings, splits, fingerprints, waveforms)
+    sources = (control_predictions, predictions, recordings, splits, shared_sound)
     hashes = check_same(*sources, shortcut_features)
     resampling = {"n_resamples": evaluation.n_resamples, "seed": seed}
     found = audit.audit_controls(
@@ -118,14 +116,9 @@ def audit_shortcuts(  # noqa: PLR0913, PLR0917
     margins = audit.margins_over_controls(predictions, control_predictions, **resampling)
     named = [*protocol.group_by, *protocol.factors]
     columns = leaks.shared_columns(recordings, named, protocol.target)
-    duplicates = leaks.near_duplicates(
-        fingerprints[:], splits["role"].to_numpy(), partial(_correlation, waveforms)
-    )
-    names = recordings["recording_id"]
-    duplicates["first"] = [[names[a], names[b]] for a, b in duplicates["first"]]
     leakage = {
         "shares": leaks.shares_in_training(recordings, splits, columns),
-        "near_duplicates": duplicates,
+        "shared_sound": leaks.sound_in_parts(recordings, splits, shared_sound),
     }
     return {
         **found,
@@ -135,18 +128,6 @@ def audit_shortcuts(  # noqa: PLR0913, PLR0917
         "verdict": verdict(found, margins, leakage),
         **hashes,
     }
-
-
-def _correlation(waveforms: Any, first: Any, second: Any) -> Any:
-    import numpy as np
-
-    from disentangled_audio.signal.fingerprint import best_correlation
-
-    # Each row is read once, in order.
-    rows, index = np.unique(np.concatenate([first, second]), return_inverse=True)
-    clips = waveforms.oindex[rows]
-    parts = np.split(index, 2)
-    return best_correlation(clips[parts[0]], clips[parts[1]])
 
 
 def plot_audit(audit: dict[str, Any]) -> Any:

@@ -24,7 +24,7 @@ def create_pipeline(**kwargs) -> Pipeline:
                     "feature_chunks",
                     "params:parallel",
                 ],
-                outputs=["shortcut_features", "fingerprints"],
+                outputs="shortcut_features",
                 name="measure_shortcuts",
             ),
             Node(
@@ -47,8 +47,7 @@ def create_pipeline(**kwargs) -> Pipeline:
                     "recordings",
                     "splits",
                     "shortcut_features",
-                    "fingerprints",
-                    "waveforms",
+                    "shared_sound",
                     "params:corpus",
                     "params:protocol",
                     "params:evaluation",

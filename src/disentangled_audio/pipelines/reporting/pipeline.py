@@ -71,6 +71,7 @@ def _tables() -> list[Node]:
                 "predictions",
                 "control_predictions",
                 "splits",
+                "integrity",
                 "params:corpus",
                 "params:protocol",
                 "params:evaluation",
