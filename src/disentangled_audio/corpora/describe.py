@@ -11,7 +11,8 @@ from disentangled_audio.parameters import AnySource, Corpus
 
 # Columns that ingestion measures; names and tables must not use them.
 MEASURED_COLUMNS = (
-    *("recording_id", "path", "channel", "sample_rate_hz", "n_channels", "duration_s"),
+    *("recording_id", "path", "channel", "sound_group", "sample_rate_hz", "n_channels"),
+    "duration_s",
     *("first_arrival_s", "n_bytes", "peak", "rms_dbfs", "tail_dbfs", "noise_floor_db"),
     *("bandwidth_hz", "lsb_odd_share", "effective_bits", "zero_share", "sha256"),
 )

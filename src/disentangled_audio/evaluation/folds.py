@@ -32,7 +32,7 @@ def tested_rows(
     recordings : DataFrame of n_items rows
         With the column of the split, if it has one.
     rows : DataFrame of n_items rows
-        ``path``, ``group`` and ``target``.
+        ``sound``, ``group`` and ``target``.
 
     Returns
     -------
@@ -167,8 +167,8 @@ def validation_rows(
 
 
 def _units(rows: pd.DataFrame, strategy: str) -> pd.Series:
-    """Units that stay together: groups, or for `random` the channels of a file."""
-    return rows["path"] if strategy == "random" else rows["group"]
+    """Units that stay together: groups, or for `random` files that share sound."""
+    return rows["sound"] if strategy == "random" else rows["group"]
 
 
 def _folds(rows: pd.DataFrame, n_folds: int, strategy: str, seed: int) -> np.ndarray:

@@ -25,7 +25,7 @@ _REPEAT_STRIDE = 1_000_003
 
 
 class SplitWarning(UserWarning):
-    """A valid split whose labels or files make its scores less meaningful than they look."""
+    """A valid split whose labels make its scores less meaningful than they look."""
 
 
 def make_splits(recordings: pd.DataFrame, protocol: Protocol, seed: int) -> pd.DataFrame:
@@ -34,7 +34,9 @@ def make_splits(recordings: pd.DataFrame, protocol: Protocol, seed: int) -> pd.D
     Parameters
     ----------
     recordings : DataFrame
-        One row per item, with `recording_id`, `path` and the columns that the protocol names.
+        One row per item, with `recording_id`, `path`, the columns that the protocol names, and
+        `sound_group` once recordings are read: those that share sound stay together in splits that
+        draw files.
     protocol : Protocol
         Rows outside its `where`, or without a target, get the role `unused`. Unlabelled rows lose
         their target, and are unused if their group is held out.
@@ -55,8 +57,7 @@ def make_splits(recordings: pd.DataFrame, protocol: Protocol, seed: int) -> pd.D
     Warns
     -----
     SplitWarning
-        About rows without a target, classes missing from a part (if allowed), and, if `sha256` is
-        known, identical files in training and test, or with several labels.
+        About rows without a target, and classes missing from a part (if allowed).
     """
     table, notes = _split(recordings, protocol, seed)
     for note in notes:
@@ -92,12 +93,17 @@ def _split(
             f"fold {fold}: a class has no row in a part of the split ({missing}); its scores "
             "cover only the other classes"
         )
-    notes += _identical_files(kept_recordings, rows.assign(role=role), fold)
     table["fold"] = fold
     table.loc[rows["index"], "role"] = role
-    held_out = table["group"].isin(table.loc[table["role"].isin(["validation", "test"]), "group"])
-    table.loc[unlabelled & ~held_out, "role"] = "unlabelled"
-    return table.drop(columns="path"), notes
+    table.loc[unlabelled & ~_held_out(table), "role"] = "unlabelled"
+    return table.drop(columns="sound"), notes
+
+
+def _held_out(table: pd.DataFrame) -> np.ndarray:
+    """Mark rows with the group or the sound of a validation or test row."""
+    held_out = table[table["role"].isin(["validation", "test"])]
+    known = [table[name].isin(held_out[name]) for name in ("group", "sound")]
+    return np.logical_or(*known)
 
 
 def _without_roles(
@@ -109,12 +115,14 @@ def _without_roles(
     unlabelled = kept & _unlabelled_rows(recordings, protocol.unlabelled)
     target = _labels(recordings, protocol)
     used = kept & ~unlabelled & target.notna().to_numpy()
+    # Only recordings that were read can be compared.
+    sound = "sound_group" if "sound_group" in recordings else "path"
     table = pd.DataFrame(
         {
             "recording_id": recordings["recording_id"],
-            "path": recordings["path"],
+            "sound": recordings[sound],
             "target": target.mask(unlabelled),
-            "group": _groups(recordings, protocol.group_by or ["path"]),
+            "group": _groups(recordings, protocol.group_by or [sound]),
             "fold": "",
             "role": "unused",
         }
@@ -221,35 +229,6 @@ def _rows_without_target(
     ]
 
 
-def _identical_files(recordings: pd.DataFrame, rows: pd.DataFrame, fold: str) -> list[str]:
-    """Warn about identical files on both sides of the split, or with several labels."""
-    if "sha256" not in recordings:
-        # Hashes are unknown before the recordings are decoded.
-        return []
-    # Channels of one file share its hash, but are not copies.
-    files = rows.assign(sha256=recordings["sha256"]).drop_duplicates("path")
-    files = files[files["sha256"].notna() & files["sha256"].duplicated(keep=False)]
-    copies = [same for _, same in files.groupby("sha256", sort=False)]
-    faults = {
-        f"fold {fold}: identical files in test and in training or validation, whose test scores "
-        "show only memory": [c for c in copies if (c["role"] == "test").nunique() > 1],
-        "identical files with several labels, at most one of which is right": [
-            c for c in copies if c["target"].nunique() > 1
-        ],
-    }
-    return [
-        f"{fault}: {list_names(map(_name_copies, found))}"
-        for fault, found in faults.items()
-        if found
-    ]
-
-
-def _name_copies(copies: pd.DataFrame) -> str:
-    return " = ".join(
-        f"{row.path} (class {row.target}, group {row.group})" for row in copies.itertuples()
-    )
-
-
 def _check_ids(recordings: pd.DataFrame) -> None:
     ids = recordings["recording_id"]
     twice = ids[ids.duplicated()].unique()
@@ -333,6 +312,10 @@ def _class_namer(rows: pd.DataFrame) -> Callable[[str], str]:
         own = rows[rows["target"] == name]
         if len(own) == 1:
             return f"{name} (a single row: {own['recording_id'].iloc[0]})"
+        if own["sound"].nunique() == 1:
+            return (
+                f"{name} (all its {len(own)} rows share sound: {list_names(own['recording_id'])})"
+            )
         groups = sorted(own["group"].unique())
         return f"{name} (group{'s' * (len(groups) > 1)} {list_names(groups)})"
 

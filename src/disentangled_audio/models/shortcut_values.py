@@ -1,4 +1,4 @@
-"""Values of clips that controls and the search for copies use."""
+"""Values of clips that controls use."""
 
 from typing import Any
 
@@ -7,13 +7,12 @@ from numpy.typing import NDArray
 
 from disentangled_audio.parameters import AuditParameters
 from disentangled_audio.signal import shortcuts
-from disentangled_audio.signal.fingerprint import fingerprints
 
 
 def shortcut_values(
     clips: NDArray[np.floating], sample_rate_hz: int, audit: AuditParameters
 ) -> dict[str, NDArray[Any]]:
-    """Measure what a shortcut could use, and a fingerprint, of each clip alone."""
+    """Measure what a shortcut could use of each clip alone."""
     return {
         "direct": shortcuts.direct_sound_spectrum(
             clips, sample_rate_hz, audit.direct_s, audit.direct_bands
@@ -21,5 +20,4 @@ def shortcut_values(
         "long_term": shortcuts.long_term_spectrum(
             clips, sample_rate_hz, audit.long_term_bands, audit.long_term_min_hz
         ),
-        "fingerprints": fingerprints(clips),
     }

@@ -87,6 +87,7 @@ def cautions(metrics: Mapping[str, Any]) -> list[str]:
     """Say what the scores do not show, as far as they reveal it themselves."""
     main = main_model(metrics)
     found = [
+        leak_sentence(metrics["shared_sound"]),
         _caution_simulated(metrics),
         *_caution_controls(metrics, main),
         _caution_groups(metrics),
@@ -96,6 +97,36 @@ def cautions(metrics: Mapping[str, Any]) -> list[str]:
         _caution_confidence(metrics, main),
     ]
     return [sentence for sentence in found if sentence]
+
+
+def leak_sentence(shared: Mapping[str, Any]) -> str | None:
+    """Say how many test recordings share sound with training ones, where, and what to do."""
+    if not shared["leaking"]:
+        return None
+    example = shared["examples"][0]
+    return (
+        f"Leak: {shared['leaking']:,} of {count(shared['n_test'], 'test recording')} share sound "
+        f"with training recordings, for example {example['path']} from {example['start_s']:.2f} s "
+        f"with {example['other_path']} from {example['other_start_s']:.2f} s, "
+        f"{example['shared_s']:.2f} s long. A model can remember them, so the scores are too high. "
+        "Keep them together (protocol.group_by=sound_group, protocol.split.strategy=grouped), or "
+        "remove the copies."
+    )
+
+
+def on_shared_sound(shared: Mapping[str, Any]) -> list[str]:
+    """Say which recordings share sound: leaks first, then copies that are kept together."""
+    leak = leak_sentence(shared)
+    sentences = [leak] if leak else []
+    if shared["sets"]:
+        several = shared["several_classes"]
+        labelled = f" {several:,} of these sets have several labels: check them." if several else ""
+        sentences.append(
+            f"{shared['sharing']:,} recordings share sound with others (copies or overlapping "
+            f"cuts), in {count(shared['sets'], 'set')}; shared_sound lists them. Random splits "
+            f"keep each set in one part.{labelled}"
+        )
+    return sentences
 
 
 def _caution_simulated(metrics: Mapping[str, Any]) -> str | None:
@@ -246,6 +277,9 @@ def on_folds(metrics: Mapping[str, Any]) -> list[str]:
         f"{percent(worst['balanced_accuracy'])}.",
         *_best_controls(metrics, "mean_balanced_accuracy"),
     ]
+    leak = leak_sentence(metrics["shared_sound"])
+    if leak:
+        sentences.insert(0, leak)
     if scores["sd_over_seeds"] is not None:
         seeds = ", ".join(map(str, metrics["seeds"]))
         sentences.append(

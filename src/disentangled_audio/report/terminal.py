@@ -16,6 +16,7 @@ from rich.text import Text
 from disentangled_audio.evaluation.scores.summary import HYBRID
 from disentangled_audio.evaluation.shortcuts.controls import by_heading
 from disentangled_audio.report.names import label
+from disentangled_audio.report.sentences import leak_sentence
 
 # The closing table shows the best controls under each heading; the metrics have all.
 MOST_CONTROLS = 3
@@ -79,6 +80,9 @@ def _print_scores(
         rows += [row(f"{heading}: {label(name)}", controls[name]) for name in best]
     styles += ["dim"] * (len(rows) - len(styles))
     print_table(("model, shortcut or baseline", *columns), rows, styles)
+    leak = leak_sentence(metrics["shared_sound"])
+    if leak:
+        _print_line(leak, "bold red")
 
 
 def _row(name: str, scores: Mapping[str, Any]) -> tuple[str, ...]:

@@ -9,6 +9,7 @@ from disentangled_audio.report.sentences import (
     FEW_GROUPS,
     count,
     main_model,
+    on_shared_sound,
     percent,
     percent_interval,
 )
@@ -30,7 +31,7 @@ def verdict(
         From `margins_over_controls`.
     leakage : mapping
         ``shares`` of test items, by what they share with training items, and
-        ``near_duplicates``.
+        ``shared_sound`` from `sound_in_parts`.
     """
     return [
         _subject(audit),
@@ -182,11 +183,5 @@ def _on_leakage(leakage: Mapping[str, Any]) -> list[str]:
         for name, share in leakage["shares"].items()
         if share > 0
     ]
-    duplicates = leakage["near_duplicates"]
-    if duplicates["n"]:
-        test, training = duplicates["first"][0]
-        sentences.append(
-            f"{duplicates['n']} test items ({100 * duplicates['share']:.1f} %) are the same sound "
-            f"as a training item, for example {test} and {training}."
-        )
+    sentences += on_shared_sound(leakage["shared_sound"])
     return sentences or ["No test item shares its group, file or sound with a training item."]

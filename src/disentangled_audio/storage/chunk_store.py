@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import zarr
 from numpy.typing import NDArray
 
@@ -105,6 +106,15 @@ def stored_arrays(
         n_done += n_rows
         progress(n_done, n_items)
     return arrays
+
+
+def stored_row(array: zarr.Array, row: int) -> NDArray[Any]:
+    """Read one row of an array of `stored_arrays`, without the rest of its chunk."""
+    number, place = divmod(row, array.chunks[0])
+    position = (number, *[0] * (array.ndim - 1))
+    path = Path(array.store.root) / array.path / array.metadata.encode_chunk_key(position)
+    n_bytes = array.dtype.itemsize * int(np.prod(array.shape[1:]))
+    return np.memmap(path, array.dtype, "r", place * n_bytes, array.shape[1:])
 
 
 @dataclass(frozen=True)

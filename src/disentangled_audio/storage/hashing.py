@@ -26,6 +26,11 @@ _SOURCES = {
         *("models/feature_values.py", "models/arrays.py"),
         *("models/streaming_pca.py", "models/tables.py", "pipelines/feature_engineering/nodes.py"),
     ),
+    # What the search for copies and overlapping cuts stores of each clip.
+    "shared_sound": (
+        *("corpora/shared_sound.py", "signal/agreement.py", "signal/blocks.py"),
+        *("signal/fourier.py", "signal/landmarks.py"),
+    ),
     "training": (
         *("models/training.py", "models/batches.py", "models/losses.py", "models/resuming.py"),
         *("models/disentangler.py", "models/layers.py", "models/augmentation.py"),
@@ -40,22 +45,15 @@ _SOURCES = {
         *("evaluation/scores/pooling.py", "evaluation/scores/recall.py"),
         "pipelines/svm_classification/nodes.py",
     ),
-    # What the audit alone knows of clips.
+    # What only controls of the audit see of the clips.
     "audit": (
-        *("signal/clip.py", "signal/shortcuts.py", "signal/fingerprint.py"),
-        "models/shortcut_values.py",
+        *("signal/clip.py", "signal/quiet_parts.py", "signal/shortcuts.py"),
+        *("models/quiet_values.py", "models/shortcut_values.py"),
     ),
     # What is measured of the codes of a fold.
     "measurement": (
         *("evaluation/representation/*.py", "evaluation/scores/intervals.py"),
         *("models/decoding.py", "pipelines/disentanglement/nodes.py"),
-    ),
-    # What only controls of the audit see of the clips.
-    "audit": (
-        "signal/quiet_parts.py",
-        "signal/shortcuts.py",
-        "signal/clip.py",
-        "models/quiet_values.py",
     ),
 }
 
@@ -95,7 +93,7 @@ def _hash_of_version(path: Path, algorithm: str, n_bytes: int, modified_ns: int)
 def code_hash(stage: str) -> str:
     """Hash of a stage's source files and of the versions of the libraries that they use.
 
-    `stage` is "clips", "features", "training", "classifiers", "measurement" or "audit".
+    `stage` is a key of `_SOURCES`, such as "clips".
     """
     package = Path(__file__).parents[1]
     files = sorted({path for pattern in _SOURCES[stage] for path in package.glob(pattern)})

@@ -1,4 +1,4 @@
-"""Checks of a corpus: expected counts, duplicates, hashes and links between recordings."""
+"""Checks of a corpus: expected counts, hashes and links between recordings."""
 
 import csv
 import re
@@ -11,7 +11,6 @@ from disentangled_audio.corpora.sources.folder import File
 from disentangled_audio.errors import UserError
 from disentangled_audio.parameters import Corpus, ExpectedFiles, Link
 
-_MAX_SHOWN = 20
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _SHA256SUM = re.compile(r"([0-9a-f]{64}) [ *](?:\./)?(.+)")
 
@@ -66,12 +65,12 @@ def _read_hashes(table: str, folders: list[Path]) -> dict[str, str]:
 def integrity_report(
     recordings: pd.DataFrame, splits: pd.DataFrame, rejected: pd.DataFrame, corpus: Corpus
 ) -> dict[str, Any]:
-    """Report counts, duplicates and missing recordings, as plain numbers and text.
+    """Report counts and missing recordings, as plain numbers and text.
 
     Parameters
     ----------
     recordings : DataFrame
-        One row per item, with `recording_id`, `path`, `kind`, `sha256` and the name's columns.
+        One row per item, with `recording_id`, `path`, `kind` and the name's columns.
     splits : DataFrame
         `recording_id`, `target` and `role` of the same items.
     rejected : DataFrame
@@ -83,15 +82,13 @@ def integrity_report(
     -------
     dict
         `recordings` and `rejected`, their numbers; `found` (class, kind, recordings); `expected`
-        (where, expected, found); `duplicates`, the groups of files with equal content;
-        `without_target`, the number of recordings unused for lack of a target; `complete`,
-        whether every expected count is right; `findings`, sentences.
+        (where, expected, found); `without_target`, the number of recordings unused for lack of a
+        target; `complete`, whether every expected count is right; `findings`, sentences.
     """
     files = recordings.merge(
         splits[["recording_id", "target", "role"]], on="recording_id", validate="one_to_one"
     ).drop_duplicates("path")
     expected = [_counted(entry, files) for entry in corpus.expected]
-    duplicates = _duplicates(files)
     without_target = int((files["target"].isna() & (files["role"] == "unused")).sum())
     return {
         "recordings": len(files),
@@ -99,9 +96,8 @@ def integrity_report(
         "found": _found(files),
         "expected": expected,
         "complete": all(entry["found"] == entry["expected"] for entry in expected),
-        "duplicates": duplicates,
         "without_target": without_target,
-        "findings": _findings(expected, duplicates, len(rejected), without_target),
+        "findings": _findings(expected, len(rejected), without_target),
     }
 
 
@@ -123,33 +119,7 @@ def _counted(entry: ExpectedFiles, files: pd.DataFrame) -> dict[str, Any]:
     return {"where": entry.where, "expected": entry.recordings, "found": int(matching.sum())}
 
 
-def _duplicates(files: pd.DataFrame) -> dict[str, Any]:
-    """Count the groups of recordings with the same bytes, and list the first ones."""
-    repeated = files[files["sha256"].duplicated(keep=False)]
-    groups = [group for _, group in repeated.groupby("sha256", sort=False)]
-    n_classes = [group["target"].dropna().nunique() for group in groups]
-    across_roles = [set(group["role"]) >= {"train", "test"} for group in groups]
-    return {
-        "groups": len(groups),
-        "within_class": sum(n == 1 for n in n_classes),
-        "across_classes": sum(n > 1 for n in n_classes),
-        "in_training_and_test": sum(across_roles),
-        "first": [
-            {
-                "paths": group["path"].tolist(),
-                "classes": sorted(group["target"].dropna().astype(str).unique()),
-            }
-            for group in groups[:_MAX_SHOWN]
-        ],
-    }
-
-
-def _findings(
-    expected: list[dict[str, Any]],
-    duplicates: dict[str, Any],
-    n_rejected: int,
-    without_target: int,
-) -> list[str]:
+def _findings(expected: list[dict[str, Any]], n_rejected: int, without_target: int) -> list[str]:
     findings = []
     for entry in expected:
         if entry["found"] != entry["expected"]:
@@ -161,13 +131,6 @@ def _findings(
         findings.append(f"{n_rejected} files were rejected; rejected_recordings has the reasons.")
     if without_target:
         findings.append(f"{without_target} recordings have no target and are not used.")
-    if duplicates["groups"]:
-        paths = ", ".join(duplicates["first"][0]["paths"])
-        findings.append(
-            f"{duplicates['groups']} recordings occur more than once with the same bytes, "
-            f"{duplicates['across_classes']} of them in several classes and "
-            f"{duplicates['in_training_and_test']} in training and test; the first are {paths}."
-        )
     return findings
 
 

@@ -1,20 +1,15 @@
 """Measure how much the test items share with the training items."""
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 # Columns that leak wherever they occur.
 SHARED = ("room", "session", "speaker")
-# Noise at 30 dB leaves a correlation of 0.9995, a shift of 5 ms up to 0.98. Different sounds reach
-# this only if they are a single click or tone.
-SAME_SOUND = 0.99
-# Bounds the memory of pairs of clips and of products with all training items.
-_BLOCK = 256
+_TRAINING = ("train", "validation", "unlabelled")
 _SHOWN = 5
+_SHOWN_OF_LEAK = ("path", "other_path", "start_s", "other_start_s", "shared_s")
 
 
 def shared_columns(recordings: pd.DataFrame, named: list[str], target: str) -> list[str]:
@@ -63,33 +58,60 @@ def _texts(values: pd.Series) -> pd.Series:
     return values.astype("string").fillna("").astype(object)
 
 
-def near_duplicates(
-    fingerprints: NDArray[np.float32],
-    role: NDArray[Any],
-    correlation: Callable[[NDArray[np.intp], NDArray[np.intp]], NDArray[np.float64]],
+def sound_in_parts(
+    recordings: pd.DataFrame, splits: pd.DataFrame, pairs: pd.DataFrame
 ) -> dict[str, Any]:
-    """Find test items that are the same sound as a training item.
+    """Count the recordings that share sound, and the test recordings that share it with training.
 
     Parameters
     ----------
-    fingerprints : (n_items, n_features)
-        Unit vectors.
-    role : (n_items,)
-    correlation : callable
-        Takes the numbers of two items per pair and gives the correlation of their waveforms, 0 to
-        1. Called for each test item and the training item with the nearest fingerprint.
+    recordings : DataFrame
+        ``recording_id``, ``path`` and ``sound_group``.
+    splits : DataFrame
+        ``recording_id``, ``target``, ``fold`` and ``role`` of one fold, or of several.
+        Validation rows count as training rows, as do unlabelled ones.
+    pairs : DataFrame
+        From `corpora.shared_sound`.
 
     Returns
     -------
     dict
-        ``share`` of the test items, ``n``, and ``first``: pairs of item numbers.
+        Numbers of files: ``n_test``, over all folds; ``leaking``, of these, those that share sound
+        with training files of the same fold; ``sharing``, those that share sound with any other
+        file that is used, in ``sets``; ``several_classes``, sets with more than one target.
+        ``examples``: the first leaks, with the longest overlap first.
     """
-    test = np.flatnonzero(role == "test")
-    training = np.flatnonzero(np.isin(role, ["train", "validation"]))
-    found: list[tuple[int, int]] = []
-    for start in range(0, len(test), _BLOCK):
-        asked = test[start : start + _BLOCK]
-        nearest = training[(fingerprints[asked] @ fingerprints[training].T).argmax(axis=1)]
-        same = correlation(asked, nearest) >= SAME_SOUND
-        found += zip(asked[same].tolist(), nearest[same].tolist(), strict=True)
-    return {"share": len(found) / max(1, len(test)), "n": len(found), "first": found[:_SHOWN]}
+    rows = splits[["recording_id", "target", "role", "fold"]]
+    rows = rows[rows["role"].isin([*_TRAINING, "test"])].merge(
+        recordings[["recording_id", "path", "sound_group"]], on="recording_id"
+    )
+    files = rows.drop_duplicates("path")
+    sharing = files[files["sound_group"].duplicated(keep=False)]
+    n_classes = sharing.groupby("sound_group")["target"].nunique()
+    tested = rows[rows["role"] == "test"]
+    leaks = _leaks(tested, rows[rows["role"].isin(_TRAINING)], pairs)
+    return {
+        "n_test": len(tested.drop_duplicates(["fold", "path"])),
+        "leaking": len(leaks.drop_duplicates(["fold", "path"])),
+        "sharing": len(sharing),
+        "sets": len(n_classes),
+        "several_classes": int((n_classes > 1).sum()),
+        "examples": [
+            {name: leak[name] for name in _SHOWN_OF_LEAK}
+            for leak in leaks.drop_duplicates("path").head(_SHOWN).to_dict("records")
+        ],
+    }
+
+
+def _leaks(tested: pd.DataFrame, trained: pd.DataFrame, pairs: pd.DataFrame) -> pd.DataFrame:
+    """Pairs of a test item and a training item of the same fold, the longest overlap first."""
+    swapped = {"recording_id": "other_id", "start_s": "other_start_s"}
+    swapped |= {there: here for here, there in swapped.items()}
+    both = pd.concat([pairs, pairs.rename(columns=swapped)], ignore_index=True)
+    tested = tested[["fold", "recording_id", "path"]]
+    trained = trained[["fold", "recording_id", "path"]].add_prefix("other_")
+    found = both.merge(tested, on="recording_id").merge(
+        trained.rename(columns={"other_recording_id": "other_id", "other_fold": "fold"}),
+        on=["fold", "other_id"],
+    )
+    return found.sort_values("shared_s", ascending=False, kind="stable")

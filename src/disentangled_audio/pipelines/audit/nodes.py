@@ -20,7 +20,6 @@ from disentangled_audio.parameters import (
     Protocol,
 )
 from disentangled_audio.runs.provenance import check_same, stamp, stamped_splits
-from disentangled_audio.storage.hashing import code_hash
 
 logger = logging.getLogger(__name__)
 
@@ -32,8 +31,8 @@ def measure_shortcuts(
     audit: AuditParameters,
     chunks: Path,
     parallel: ParallelParameters,
-) -> tuple[pd.DataFrame, Any]:
-    """Compute spectra that a control sees, and fingerprints, each from a single clip."""
+) -> pd.DataFrame:
+    """Compute spectra that a control sees, each from a single clip."""
     check_same(waveforms, recordings)
     rate_hz = corpus.analysis.clip_rate_hz
     work = partial(shortcut_values, sample_rate_hz=rate_hz, audit=audit)
@@ -46,15 +45,15 @@ def measure_shortcuts(
         parallel,
         stage="audit",
     )
-    fingerprints = made.pop("fingerprints")
     made |= computed(
         "quiet",
         waveforms,
         partial(quiet_values, sample_rate_hz=rate_hz, audit=audit),
-        [rate_hz, audit.model_dump(), code_hash("audit")],
+        [rate_hz, audit.model_dump()],
         chunks,
         parallel,
         row_values=recorded_part(recordings, corpus.analysis, waveforms.shape[1]),
+        stage="audit",
     )
     spectra = [
         pd.DataFrame(values[:], columns=[f"{name}_{k:02d}" for k in range(values.shape[1])])
@@ -62,7 +61,7 @@ def measure_shortcuts(
     ]
     table = pd.concat(spectra, axis=1)
     table.insert(0, "recording_id", recordings["recording_id"].to_numpy())
-    return stamp(table, waveforms, recordings), stamp(fingerprints, waveforms)
+    return stamp(table, waveforms, recordings)
 
 
 def predict_from_controls(
@@ -120,8 +119,7 @@ def audit_shortcuts(  # noqa: PLR0913, PLR0917
     recordings: pd.DataFrame,
     splits: pd.DataFrame,
     shortcut_features: pd.DataFrame,
-    fingerprints: Any,
-    waveforms: Any,
+    shared_sound: pd.DataFrame,
     corpus: Corpus,
     protocol: Protocol,
     evaluation: EvaluationParameters,
@@ -134,7 +132,7 @@ def audit_shortcuts(  # noqa: PLR0913, PLR0917
     from disentangled_audio.evaluation.shortcuts.controls import constant_controls, control_items
     from disentangled_audio.report.verdict import verdict
 
-    sources = (control_predictions, predictions, recordings, splits, fingerprints, waveforms)
+    sources = (control_predictions, predictions, recordings, splits, shared_sound)
     hashes = check_same(*sources, shortcut_features)
     items = control_items(recordings, shortcut_features, splits, protocol.target)
     resampling = {"n_resamples": evaluation.n_resamples, "seed": seed}
@@ -151,14 +149,9 @@ def audit_shortcuts(  # noqa: PLR0913, PLR0917
     margins = audit.margins_over_controls(predictions, control_predictions, **resampling)
     named = [*protocol.group_by, *protocol.factors]
     columns = leaks.shared_columns(recordings, named, protocol.target)
-    duplicates = leaks.near_duplicates(
-        fingerprints[:], splits["role"].to_numpy(), partial(_correlation, waveforms)
-    )
-    names = recordings["recording_id"]
-    duplicates["first"] = [[names[a], names[b]] for a, b in duplicates["first"]]
     leakage = {
         "shares": leaks.shares_in_training(recordings, splits, columns),
-        "near_duplicates": duplicates,
+        "shared_sound": leaks.sound_in_parts(recordings, splits, shared_sound),
     }
     return {
         **found,
@@ -168,18 +161,6 @@ def audit_shortcuts(  # noqa: PLR0913, PLR0917
         "verdict": verdict(found, margins, leakage),
         **hashes,
     }
-
-
-def _correlation(waveforms: Any, first: Any, second: Any) -> Any:
-    import numpy as np
-
-    from disentangled_audio.signal.fingerprint import best_correlation
-
-    # Each row is read once, in order.
-    rows, index = np.unique(np.concatenate([first, second]), return_inverse=True)
-    clips = waveforms.oindex[rows]
-    parts = np.split(index, 2)
-    return best_correlation(clips[parts[0]], clips[parts[1]])
 
 
 def plot_audit(audit: dict[str, Any]) -> Any:

@@ -20,7 +20,7 @@ def create_pipeline(**kwargs) -> Pipeline:
                     *("waveforms", "recordings", "params:corpus", "params:audit", "feature_chunks"),
                     "params:parallel",
                 ],
-                outputs=["shortcut_features", "fingerprints"],
+                outputs="shortcut_features",
                 name="measure_shortcuts",
             ),
             Node(
@@ -37,7 +37,7 @@ def create_pipeline(**kwargs) -> Pipeline:
                 audit_shortcuts,
                 inputs=[
                     *("control_predictions", "predictions", "recordings", "splits"),
-                    *("shortcut_features", "fingerprints", "waveforms", "params:corpus"),
+                    *("shortcut_features", "shared_sound", "params:corpus"),
                     *("params:protocol", "params:evaluation", "params:corpus_name"),
                     *("params:protocol_name", "params:seed"),
                 ],

@@ -169,10 +169,12 @@ def gather_disentanglement(
     )
 
 
-def score_folds(  # noqa: PLR0913
+def score_folds(  # noqa: PLR0913, PLR0917
     cv_predictions: pd.DataFrame,
     control_predictions: pd.DataFrame,
     fold_runs: pd.DataFrame,
+    recordings: pd.DataFrame,
+    shared_sound: pd.DataFrame,
     corpus: Corpus,
     protocol: Protocol,
     evaluation: EvaluationParameters,
@@ -182,8 +184,11 @@ def score_folds(  # noqa: PLR0913
 ) -> dict[str, Any]:
     """Score models and controls over all folds, and compare them in pairs."""
     from disentangled_audio.evaluation.scores.cross_validation import summarise_folds
+    from disentangled_audio.evaluation.shortcuts.leaks import sound_in_parts
 
-    hashes = check_same(cv_predictions, control_predictions, fold_runs)
+    tables = (cv_predictions, control_predictions, fold_runs, recordings, shared_sound)
+    hashes = check_same(*tables)
+    one_model = cv_predictions[cv_predictions["model"] == cv_predictions["model"].iloc[0]]
     run = fold_runs["fold"].astype(str)
     metrics = summarise_folds(
         cv_predictions,
@@ -197,7 +202,12 @@ def score_folds(  # noqa: PLR0913
         seconds=dict(zip(run, fold_runs["seconds"].astype(float), strict=True)),
         seeds=dict(zip(run, fold_runs["seed"].astype(int), strict=True)),
     )
-    return {**metrics, "n_folds": fold_runs.attrs["n_folds"], **hashes}
+    return {
+        **metrics,
+        "shared_sound": sound_in_parts(recordings, one_model, shared_sound),
+        "n_folds": fold_runs.attrs["n_folds"],
+        **hashes,
+    }
 
 
 def plot_folds(cv_metrics: dict[str, Any]) -> Any:

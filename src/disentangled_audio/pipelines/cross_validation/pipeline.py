@@ -60,6 +60,8 @@ def create_pipeline(shared: Iterable[str] = (), **kwargs) -> Pipeline:
                     "cv_predictions",
                     "control_predictions",
                     "fold_runs",
+                    "recordings",
+                    "shared_sound",
                     "params:corpus",
                     "params:protocol",
                     "params:evaluation",

@@ -12,9 +12,10 @@ from disentangled_audio.storage.hashing import short_hash
 
 def read_recordings(
     folders: list[Path], corpus: Corpus, chunks: Path, parallel: ParallelParameters
-) -> tuple[Any, Any, Any]:
-    """Decode every recording to its analysis clip; list files that cannot be used."""
+) -> tuple[Any, Any, Any, Any]:
+    """Decode every recording to its analysis clip; list unusable files and shared sound."""
     from disentangled_audio.corpora.reading.ingest import ingest
+    from disentangled_audio.corpora.shared_sound import shared_sound, sound_groups
     from disentangled_audio.storage.progress import chunk_progress
 
     with chunk_progress("reading", "files") as progress:
@@ -29,22 +30,34 @@ def read_recordings(
         ]
     )
     waveforms.attrs["sample_rate_hz"] = corpus.analysis.clip_rate_hz
-    return recordings, stamp(waveforms, recordings), ingested.rejected
+    stamp(waveforms, recordings)
+    with chunk_progress("landmarks", "items") as progress:
+        shared = shared_sound(waveforms, recordings, chunks, parallel, progress)
+    recordings["sound_group"] = sound_groups(recordings, shared)
+    return recordings, waveforms, ingested.rejected, stamp(shared, recordings)
 
 
 def check_integrity(
-    recordings: pd.DataFrame, splits: pd.DataFrame, rejected: pd.DataFrame, corpus: Corpus
+    recordings: pd.DataFrame,
+    splits: pd.DataFrame,
+    rejected: pd.DataFrame,
+    shared_sound: pd.DataFrame,
+    corpus: Corpus,
 ) -> dict[str, Any]:
-    """Compare the recordings found with those expected; warn of unusual ones."""
+    """Compare the recordings found with those expected; warn of unusual ones and of leaks."""
     import logging
 
     from disentangled_audio.corpora.reading.integrity import integrity_report
+    from disentangled_audio.evaluation.shortcuts.leaks import sound_in_parts
+    from disentangled_audio.report.sentences import on_shared_sound
 
-    hashes = check_same(recordings, splits)
+    hashes = check_same(recordings, splits, shared_sound)
     report = integrity_report(recordings, splits, rejected, corpus)
-    for finding in report["findings"]:
+    shared = sound_in_parts(recordings, splits, shared_sound)
+    findings = [*report["findings"], *on_shared_sound(shared)]
+    for finding in findings:
         logging.getLogger(__name__).warning(finding)
-    return {**report, **hashes}
+    return {**report, "findings": findings, "shared_sound": shared, **hashes}
 
 
 def link_recordings(recordings: pd.DataFrame, corpus: Corpus) -> pd.DataFrame:

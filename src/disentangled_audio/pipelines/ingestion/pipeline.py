@@ -17,7 +17,7 @@ def create_pipeline(**kwargs) -> Pipeline:
             Node(
                 read_recordings,
                 inputs=["recording_folders", "params:corpus", "clip_chunks", "params:parallel"],
-                outputs=["recordings", "waveforms", "rejected_recordings"],
+                outputs=["recordings", "waveforms", "rejected_recordings", "shared_sound"],
                 name="read_recordings",
             ),
             Node(
@@ -28,7 +28,10 @@ def create_pipeline(**kwargs) -> Pipeline:
             ),
             Node(
                 check_integrity,
-                inputs=["recordings", "splits", "rejected_recordings", "params:corpus"],
+                inputs=[
+                    *("recordings", "splits", "rejected_recordings", "shared_sound"),
+                    "params:corpus",
+                ],
                 outputs="integrity",
                 name="check_integrity",
             ),

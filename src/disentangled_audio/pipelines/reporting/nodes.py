@@ -18,10 +18,11 @@ from disentangled_audio.runs.provenance import check_same, stamp, stamp_of
 PLOTTED = ("svm", "code_svm", "cnn", HYBRID)
 
 
-def score_predictions(  # noqa: PLR0913
+def score_predictions(  # noqa: PLR0913, PLR0917
     predictions: pd.DataFrame,
     control_predictions: pd.DataFrame,
     splits: pd.DataFrame,
+    integrity: dict[str, Any],
     corpus: Corpus,
     protocol: Protocol,
     evaluation: EvaluationParameters,
@@ -33,7 +34,7 @@ def score_predictions(  # noqa: PLR0913
     """Score models and controls on the test rows."""
     from disentangled_audio.evaluation.scores.summary import summarise
 
-    hashes = check_same(predictions, control_predictions, splits)
+    hashes = check_same(predictions, control_predictions, splits, integrity)
     fold = str(splits["fold"].iloc[0])
     metrics = summarise(
         predictions,
@@ -46,7 +47,7 @@ def score_predictions(  # noqa: PLR0913
         seed=seed,
         seconds=run_facts["seconds"],
     )
-    return {**metrics, "fold": fold, **hashes}
+    return {**metrics, "shared_sound": integrity["shared_sound"], "fold": fold, **hashes}
 
 
 def tabulate(predictions: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:

@@ -65,7 +65,8 @@ def _tables() -> list[Node]:
         Node(
             score_predictions,
             inputs=[
-                *("predictions", "control_predictions", "splits", "params:corpus"),
+                *("predictions", "control_predictions", "splits", "integrity"),
+                "params:corpus",
                 *("params:protocol", "params:evaluation", "params:corpus_name"),
                 *("params:protocol_name", "params:seed", "run_facts"),
             ],
