@@ -82,6 +82,14 @@ def make_project(folder: Path) -> Path:
     return folder
 
 
+def project_beside(run: Path, folder: Path) -> Path:
+    """A new project with the recordings that were generated for another one's run."""
+    project = make_project(folder / "project")
+    (project / "data").mkdir()
+    (project / "data" / "01_raw").symlink_to(run / "data" / "01_raw")
+    return project
+
+
 def run_kedro(
     project: Path,
     *,

@@ -16,7 +16,7 @@ import pytest
 from disentangled_audio.errors import UserError
 from disentangled_audio.runs.folds import folder_of
 from disentangled_audio.runs.trained_runs import REFERENCES, is_complete, is_trained, models_of
-from tests.conftest import load_catalog, make_project, run_kedro
+from tests.conftest import load_catalog, project_beside, run_kedro
 
 pytestmark = pytest.mark.slow
 CORPUS = "twin_tiny/database_by_room"
@@ -25,9 +25,9 @@ SHORT = {"disentangler": {"schedule": {"epochs": 1}}}
 
 
 @pytest.fixture(scope="module")
-def folds_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def folds_run(tiny_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A project in which every fold of the tiny twin has run; tests add folds of their own."""
-    project = make_project(tmp_path_factory.mktemp("folds"))
+    project = project_beside(tiny_run, tmp_path_factory.mktemp("folds"))
     run_kedro(project, pipelines=["cross_validation"])
     return project
 

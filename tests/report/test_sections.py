@@ -62,7 +62,8 @@ def test_codes_that_were_measured_are_reported_until_others_are_trained(
     measured_run: Path,
 ) -> None:
     catalog = load_catalog(measured_run)
-    facts, part = catalog.load("run_facts"), catalog.load("report_of_codes")
+    facts = {**catalog.load("run_manifest"), "predictions_by": None}
+    part = catalog.load("report_of_codes")
     report = _written(catalog, facts)
     assert NOT_MEASURED not in report
     *_, heat_map = part["blocks"]["disentanglement"]
@@ -77,10 +78,9 @@ def test_codes_that_were_measured_are_reported_until_others_are_trained(
 
 def test_a_later_report_tells_of_the_run_that_made_the_models(tiny_run: Path) -> None:
     catalog = load_catalog(tiny_run)
-    trained, facts = catalog.load("run_manifest"), catalog.load("run_facts")
-    reporting = pipelines["reporting"]
+    trained, reporting = catalog.load("run_manifest"), pipelines["reporting"]
     epochs = trained["parameters"]["disentangler"]["schedule"]["epochs"]
-    facts |= {"run_id": "2126-01-01", "parameters": {"disentangler.schedule.epochs": 99}}
+    facts = {**trained, "run_id": "2126-01-01", "parameters": {"seed": 99}}
     facts["predictions_by"] = manifest_of_predictions(reporting, catalog)
     text = _of_run(catalog, facts)
     assert f"<code>disentangler.schedule.epochs</code></th><td><code>{epochs}<" in text
