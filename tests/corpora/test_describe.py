@@ -45,12 +45,6 @@ def _twin_columns() -> dict[str, dict[str, str | None]]:
     return {name: row for name, row in parsed.items() if row is not None}
 
 
-def _room_of(name: str) -> str | None:
-    row = NameGrammar(_own("twin"), []).parse(name)
-    assert row is not None, name
-    return row["room"]
-
-
 def test_every_name_of_the_twin_gives_its_database_kind_and_physical_room() -> None:
     parsed = _twin_columns()
 
@@ -96,62 +90,6 @@ def test_the_physical_rooms_are_those_of_the_databases() -> None:
             "stairway",
         },
     }
-
-
-@pytest.mark.parametrize(
-    ("room", "names"),
-    [
-        ("ane", ["RWCP_type1_rir_circle_ane_imp350.wav", "RWCP_type2_rir_cirline_ane_imp050.wav"]),
-        ("e1", [f"RWCP_type1_rir_circle_e1{variant}_imp090.wav" for variant in "abc"]),
-        ("e2", [f"RWCP_type1_rir_cirline_e2{variant}_imp010.wav" for variant in "ab"]),
-        (
-            "ofc",
-            [
-                "RWCP_type3_rir_cirline_ofc_imp_rev.wav",
-                "RWCP_type5_noise_cirline_ofc_ambient1.wav",
-            ],
-        ),
-        ("type4", ["RWCP_type4_rir_p30r.wav", "RWCP_type4_rir_000l.wav"]),
-        (
-            "lecture",
-            [
-                "air_type1_air_binaural_lecture_1_6.wav",
-                "air_type1_air_phone_lecture_hhp.wav",
-                "air_type1_air_phone_lecture1_hfrp.wav",
-            ],
-        ),
-        (
-            "stairway",
-            [
-                "air_type1_air_binaural_stairway_1_2_60.wav",
-                "air_type1_air_phone_stairway1_hhp.wav",
-                "air_type1_air_phone_stairway2_hfrp.wav",
-            ],
-        ),
-        (
-            "office",
-            [
-                "air_type1_air_binaural_office_0_1.wav",
-                "air_type1_air_phone_office_hhp.wav",
-                "air_type1_air_phone_bt_office_hfrp.wav",
-            ],
-        ),
-        ("corridor", ["air_type1_air_phone_bt_corridor_hhp.wav"]),
-        ("aula_carolina", ["air_type1_air_binaural_aula_carolina_1_3_135_3.wav"]),
-    ],
-)
-def test_variants_and_devices_of_one_room_stay_together(room: str, names: list[str]) -> None:
-    assert {name: _room_of(name) for name in names} == dict.fromkeys(names, room)
-
-
-def test_a_noise_has_the_room_of_its_responses() -> None:
-    rows = _twin_columns().values()
-    rooms = {
-        kind: {(row["database"], row["room"]) for row in rows if row["kind"] == kind}
-        for kind in ("rir", "noise")
-    }
-
-    assert rooms["noise"] < rooms["rir"]
 
 
 @pytest.mark.parametrize(

@@ -288,19 +288,6 @@ def test_foreign_types_are_refused_by_name_before_they_are_made(
     assert "a.skops" in str(caught.value)
 
 
-def test_a_model_predicts_the_same_after_a_round_trip_and_keeps_its_stamp(tmp_path: Path) -> None:
-    model = _model()
-    model.stamp_ = dict(STAMP)
-    path = str(tmp_path / "model.keras")
-    KerasDataset(filepath=path, custom_layers=LAYERS, version=Version(None, FIRST)).save(model)
-
-    loaded = KerasDataset(filepath=path, custom_layers=LAYERS, version=Version(None, None)).load()
-
-    x = np.random.default_rng(0).normal(size=(5, 4)).astype(np.float32)
-    np.testing.assert_array_equal(loaded.predict(x, verbose=0), model.predict(x, verbose=0))
-    assert loaded.stamp_ == STAMP
-
-
 def test_a_model_without_a_stamp_has_an_empty_one(tmp_path: Path) -> None:
     dataset = KerasDataset(filepath=str(tmp_path / "model.keras"), custom_layers=LAYERS)
 

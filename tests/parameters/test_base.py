@@ -39,6 +39,7 @@ def test_values_cannot_be_changed_later() -> None:
         (p.AugmentationParameters, "max_speed_change", 0.5),
         (p.AugmentationParameters, "min_snr_db", float("nan")),
         (p.CodeTerm, "of", []),
+        (p.DisentanglementParameters, "carried_by", {"target": "colour"}),
         (p.EncoderParameters, "dropout", 1),
         (p.EvaluationParameters, "n_resamples", 99),
         (p.EvaluationParameters, "reject_below", 1.0),

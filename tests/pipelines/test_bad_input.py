@@ -84,27 +84,6 @@ def _learned(folder: Path, *more: str, **corpus: Any) -> Any:
     return load_catalog(project, params=params)
 
 
-@pytest.mark.parametrize(
-    ("corpus", "message"),
-    [
-        ({"words": ("ja",)}, r"target 'word' has 1 class \(ja\); a classifier needs two or more"),
-        ({"n_speakers": 1}, r"1 group \(s0\) cannot make 4 folds"),
-        ({"duration_s": 0.02}, r"clips of 0.02 s are shorter than window_s"),
-    ],
-    ids=["one class", "one group", "clip below a window"],
-)
-def test_a_corpus_that_cannot_be_learned_stops_before_anything_is_read(
-    tmp_path: Path, corpus: dict[str, Any], message: str
-) -> None:
-    params = _corpus(tmp_path, **corpus)
-    project = make_project(tmp_path / "project")
-
-    with pytest.raises(UserError, match=message):
-        run_kedro(project, params=params)
-
-    assert not (project / "data" / "02_primary").exists()
-
-
 @pytest.mark.slow
 def test_one_group_is_a_corpus_of_its_own_if_the_protocol_has_no_groups(tmp_path: Path) -> None:
     protocol = {"group_by": [], "split": {"strategy": "random", "n_folds": 4, "fold": 0}}
@@ -115,16 +94,6 @@ def test_one_group_is_a_corpus_of_its_own_if_the_protocol_has_no_groups(tmp_path
     of_speaker = matrix[matrix["factor"] == "speaker"]
     assert of_speaker["score"].isna().all()
     assert set(of_speaker["reason"]) <= {"one class", "one class in every cell"}
-
-
-def test_segments_longer_than_the_view_are_named(tmp_path: Path) -> None:
-    params = {
-        **_corpus(tmp_path),
-        "disentangler": {"augmentation": {"segment_min_frames": 40, "segment_max_frames": 50}},
-    }
-
-    with pytest.raises(UserError, match=r"segment_min_frames=40 .* have 32 content frames"):
-        run_kedro(make_project(tmp_path / "project"), params=params)
 
 
 @pytest.mark.slow

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from kedro.framework.project import pipelines
 
-from tests.conftest import TRAINING, load_catalog, make_project, run_kedro
+from tests.conftest import TRAINING, load_catalog, project_beside, run_kedro
 
 MODELS = ["svm", "mel_svm", "timbre_svm", "acoustic_svm", "code_svm", "cnn", "hybrid"]
 
@@ -98,7 +98,7 @@ def test_report_says_that_the_recordings_are_simulated(tiny_run: Path) -> None:
 @pytest.mark.slow
 def test_same_seed_same_predictions_other_seed_others(tiny_run: Path, tmp_path: Path) -> None:
     first = load_catalog(tiny_run).load("predictions")
-    project = _with_same_recordings(tiny_run, tmp_path)
+    project = project_beside(tiny_run, tmp_path)
     run_kedro(project, pipelines=TRAINING)
     pd.testing.assert_frame_equal(load_catalog(project).load("predictions"), first)
     trained = load_catalog(project).load("cnn_probabilities")
@@ -109,7 +109,7 @@ def test_same_seed_same_predictions_other_seed_others(tiny_run: Path, tmp_path: 
 
 @pytest.mark.slow
 def test_older_versions_can_be_loaded(tiny_run: Path, tmp_path: Path) -> None:
-    project = _with_same_recordings(tiny_run, tmp_path)
+    project = project_beside(tiny_run, tmp_path)
     run_kedro(project, pipelines=["ingestion"])
     old = load_catalog(project).load("run_manifest")["dataset_versions"]["splits"]
     run_kedro(project, pipelines=["ingestion"], params={"seed": 8})
@@ -122,14 +122,6 @@ def test_older_versions_can_be_loaded(tiny_run: Path, tmp_path: Path) -> None:
 def test_manifest_is_plain_json(tiny_run: Path) -> None:
     (path,) = tiny_run.glob("data/07_reporting/twin_tiny/*/run_manifest.json/*/run_manifest.json")
     assert json.loads(path.read_text())["run_id"] == path.parent.name
-
-
-def _with_same_recordings(tiny_run: Path, folder: Path) -> Path:
-    """A new project beside the recordings that were generated for the first."""
-    project = make_project(folder / "project")
-    (project / "data").mkdir()
-    (project / "data" / "01_raw").symlink_to(tiny_run / "data" / "01_raw")
-    return project
 
 
 def test_the_audit_is_in_words_and_in_the_report(tiny_run: Path) -> None:

@@ -28,9 +28,9 @@ SHORT = {"disentangler": {"schedule": {"epochs": 1}}}
 
 
 @pytest.fixture(scope="module")
-def folds_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def folds_run(tiny_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A project in which every fold of the tiny twin has run; tests add folds of their own."""
-    project = make_project(tmp_path_factory.mktemp("folds"))
+    project = project_beside(tiny_run, tmp_path_factory.mktemp("folds"))
     run_kedro(project, pipelines=["cross_validation"])
     return project
 

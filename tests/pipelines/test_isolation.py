@@ -1,13 +1,17 @@
 """Runs of different corpora and protocols never read each other's versions."""
 
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import soundfile
 
 from disentangled_audio.errors import UserError
+from disentangled_audio.parameters import Corpus
+from disentangled_audio.runs.provenance import digest_of_sources
 from tests.conftest import load_catalog, make_project, run_kedro
 
 QUICK = {
@@ -77,12 +81,23 @@ def test_each_pipeline_runs_from_what_the_others_saved(two_corpora: Path) -> Non
     assert set(predictions.query("role == 'test'")["group"]) == {"jackson"}
 
 
-def test_artefacts_of_two_ingestions_are_not_mixed(
-    spoken_digits: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("DISENTANGLED_AUDIO_DATA", str(spoken_digits))
-    project = make_project(tmp_path / "project")
-    run_kedro(project, env="fsdd", pipelines=["ingestion", "feature_engineering"], params=QUICK)
+@pytest.fixture(scope="module")
+def ingested(spoken_digits: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A project with the clips and features of the digits."""
+    project = make_project(tmp_path_factory.mktemp("digits") / "project")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DISENTANGLED_AUDIO_DATA", str(spoken_digits))
+        run_kedro(project, env="fsdd", pipelines=["ingestion", "feature_engineering"], params=QUICK)
+        yield project
+
+
+@pytest.fixture
+def project(ingested: Path, tmp_path: Path) -> Path:
+    """A copy to change."""
+    return Path(shutil.copytree(ingested, tmp_path / "project"))
+
+
+def test_artefacts_of_two_ingestions_are_not_mixed(project: Path) -> None:
     clip = {"corpus": {"analysis": {"duration_s": 0.4}}}
     run_kedro(project, env="fsdd", pipelines=["ingestion"], params=clip)
     mixed = {**QUICK, **clip}
@@ -90,12 +105,7 @@ def test_artefacts_of_two_ingestions_are_not_mixed(
         run_kedro(project, env="fsdd", pipelines=["representation_learning"], params=mixed)
 
 
-def test_a_protocol_has_its_own_results(
-    spoken_digits: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("DISENTANGLED_AUDIO_DATA", str(spoken_digits))
-    project = make_project(tmp_path / "project")
-    run_kedro(project, env="fsdd", pipelines=["ingestion"])
+def test_a_protocol_has_its_own_results(project: Path) -> None:
     official = {
         "protocol_name": "digit_official",
         "protocol": {"split": {"test": ["0", "1"], "validation_folds": 2}},
@@ -109,46 +119,23 @@ def test_a_protocol_has_its_own_results(
     assert set(takes[by_take["role"] != "test"]) == {"2", "3", "4", "5"}
 
 
-def test_splits_of_another_fold_are_not_reported_as_this_one(
-    spoken_digits: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("params", "message"),
+    [
+        ({"protocol": {"split": {"fold": "anna"}}}, "'splits' were made with another protocol"),
+        ({"corpus": {"sources": [{"folder": "fsdd/recordings"}]}}, r"other corpus\.sources"),
+    ],
+)
+def test_saved_results_of_another_definition_are_not_taken(
+    ingested: Path, params: dict[str, Any], message: str
 ) -> None:
-    monkeypatch.setenv("DISENTANGLED_AUDIO_DATA", str(spoken_digits))
-    project = make_project(tmp_path / "project")
-    other_fold = {"protocol": {"split": {"fold": "anna"}}}
-    run_kedro(project, env="fsdd", pipelines=["ingestion"], params=other_fold)
-    with pytest.raises(UserError, match="'splits' were made with another protocol"):
-        run_kedro(project, env="fsdd", pipelines=["feature_engineering"], params=QUICK)
+    with pytest.raises(UserError, match=message):
+        run_kedro(ingested, env="fsdd", pipelines=["feature_engineering"], params=QUICK | params)
 
 
-def test_recordings_of_another_corpus_of_the_same_name_are_not_taken(tmp_path: Path) -> None:
-    project = make_project(tmp_path / "project")
-    rng = np.random.default_rng(0)
-    for place in ("first", "second"):
-        for take in range(8):
-            for label in ("owl", "wren"):
-                file = tmp_path / place / "calls" / label / f"{take}.wav"
-                file.parent.mkdir(parents=True, exist_ok=True)
-                soundfile.write(file, rng.normal(0, 0.1, 16000), 16000)
-
-    def described(place: str, licence: str) -> dict[str, str]:
-        source = f"{{folder: {tmp_path / place / 'calls'}, licence: {licence}}}"
-        analysis = "{sample_rate_hz: 16000, duration_s: 1.0}"
-        file = tmp_path / f"{place}_{licence}.yml"
-        file.write_text(f"corpora: {{calls: {{sources: [{source}], analysis: {analysis}}}}}")
-        return {"corpus_file": str(file)}
-
-    run_kedro(project, env="folder", pipelines=["ingestion"], params=described("first", "own"))
-    with pytest.raises(UserError, match=r"'calls' come from other corpus\.sources"):
-        run_kedro(
-            project,
-            env="folder",
-            pipelines=["feature_engineering"],
-            params=described("second", "own"),
-        )
-    # Other words on the same recordings are no other corpus.
-    run_kedro(
-        project,
-        env="folder",
-        pipelines=["feature_engineering"],
-        params=described("first", "CC0") | {"fourier": {"n_components": 4}},
+def test_other_words_on_the_same_recordings_are_no_other_corpus() -> None:
+    first, reworded, other = (
+        Corpus(sources=[source], analysis={"sample_rate_hz": 8000, "duration_s": 1.0})
+        for source in ({"folder": "a"}, {"folder": "a", "licence": "CC0"}, {"folder": "b"})
     )
+    assert digest_of_sources(first) == digest_of_sources(reworded) != digest_of_sources(other)

@@ -8,8 +8,7 @@ import pytest
 from sklearn.kernel_approximation import Nystroem
 from sklearn.metrics import balanced_accuracy_score
 
-from tests.conftest import TRAINING, load_catalog, run_kedro
-from tests.pipelines.test_end_to_end import _with_same_recordings
+from tests.conftest import TRAINING, load_catalog, project_beside, run_kedro
 
 pytestmark = pytest.mark.slow
 LIMITS = {
@@ -21,7 +20,7 @@ LIMITS = {
 
 @pytest.fixture(scope="module")
 def limited_run(tiny_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    project = _with_same_recordings(tiny_run, tmp_path_factory.mktemp("limited"))
+    project = project_beside(tiny_run, tmp_path_factory.mktemp("limited"))
     run_kedro(project, params=LIMITS, pipelines=TRAINING)
     return project
 

@@ -10,15 +10,15 @@ import yaml
 from scipy.signal import resample_poly
 
 from disentangled_audio.errors import UserError
-from tests.classified import assert_as_then, classify
-from tests.conftest import REPOSITORY, load_catalog, make_project, run_kedro
+from tests.classified import assert_as_then, classify, raw
+from tests.conftest import REPOSITORY, load_catalog, make_project, project_beside, run_kedro
 
 PAPER = {"protocol_name": "paper"}
 
 
 @pytest.fixture(scope="module")
-def paper_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    project = make_project(tmp_path_factory.mktemp("paper"))
+def paper_run(tiny_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    project = project_beside(tiny_run, tmp_path_factory.mktemp("paper"))
     run_kedro(project, params=PAPER)
     return project
 
@@ -33,7 +33,7 @@ def test_the_published_protocol_averages_channels_and_keeps_every_second_sample(
     assert waveforms.attrs["sample_rate_hz"] == 8000
     assert waveforms.shape[1] == round(longest_s * 8000)
     row = int(recordings["duration_s"].argmin())
-    file = next(paper_run.rglob(recordings["path"][row].rpartition("/")[2]))
+    file = raw(paper_run) / recordings["path"][row].rpartition("/")[2]
     samples, _ = soundfile.read(file, dtype="float32", always_2d=True)
     expected = samples.mean(axis=1)[::2]
     np.testing.assert_allclose(waveforms[row][: len(expected)], expected, atol=1e-6)
@@ -134,8 +134,8 @@ def _write_corpus(folder: Path, **changes: Any) -> dict[str, str]:
 
 
 @pytest.mark.slow
-def test_unlabelled_rows_are_learned_from_and_never_scored(tmp_path: Path) -> None:
-    project = make_project(tmp_path / "project")
+def test_unlabelled_rows_are_learned_from_and_never_scored(tiny_run: Path, tmp_path: Path) -> None:
+    project = project_beside(tiny_run, tmp_path)
     params = {**_write_corpus(tmp_path), "protocol_name": "database_with_unlabelled"}
 
     run_kedro(project, params=params)
@@ -152,8 +152,8 @@ def test_unlabelled_rows_are_learned_from_and_never_scored(tmp_path: Path) -> No
     assert len(catalog.load("augmented_features")) == 2 * (splits["role"] == "train").sum()
 
 
-def test_simulated_rows_may_be_a_class_of_their_own(tmp_path: Path) -> None:
-    project = make_project(tmp_path / "project")
+def test_simulated_rows_may_be_a_class_of_their_own(tiny_run: Path, tmp_path: Path) -> None:
+    project = project_beside(tiny_run, tmp_path)
     params = {**_write_corpus(tmp_path), "protocol_name": "database_by_room"}
     params["protocol"] = {"split": {"n_folds": 3}}
 

@@ -1,22 +1,25 @@
 """What single recordings and other pipelines give to the report, and what it does without them."""
 
 import io
-import json
-import shutil
 import wave
 from base64 import b64decode
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
+from kedro.framework.project import pipelines
 
 from disentangled_audio.parameters import ViewParameters
+from disentangled_audio.pipelines.reporting import nodes
+from disentangled_audio.pipelines.reporting.pipeline import SECTIONS
 from disentangled_audio.report.figures import folds_leakage_figure, swap_examples_figure
 from disentangled_audio.report.sections.card import rights_of
 from disentangled_audio.report.sections.codes import digest_of
 from disentangled_audio.report.sections.mistakes import MOST_MISTAKES, mistakes_section, sound_of
-from tests.conftest import load_catalog, run_kedro
+from disentangled_audio.runs.manifest import manifest_of_predictions
+from tests.conftest import load_catalog
 from tests.report.test_page import corpus_of
 
 NOT_MEASURED = "The codes of these models have not been measured."
@@ -48,13 +51,20 @@ def test_single_recordings_are_those_of_the_test_rows(tiny_run: Path) -> None:
         assert np.corrcoef(samples, waveforms[int(row)])[0, 1] > 0.999
 
 
+def _written(catalog: Any, facts: dict[str, Any], **changed: Any) -> str:
+    """The page of saved sections, some of them changed."""
+    names = ["codes", "folds", *SECTIONS]
+    sections = [changed.get(name) or catalog.load(f"report_of_{name}") for name in names]
+    return nodes.write_report(facts, *sections)
+
+
 def test_codes_that_were_measured_are_reported_until_others_are_trained(
-    measured_run: Path, tmp_path: Path
+    measured_run: Path,
 ) -> None:
-    project = tmp_path / "project"
-    shutil.copytree(measured_run, project)
-    catalog = load_catalog(project)
-    report, part = catalog.load("report"), catalog.load("report_of_codes")
+    catalog = load_catalog(measured_run)
+    facts = {**catalog.load("run_manifest"), "predictions_by": None}
+    part = catalog.load("report_of_codes")
+    report = _written(catalog, facts)
     assert NOT_MEASURED not in report
     *_, heat_map = part["blocks"]["disentanglement"]
     assert heat_map["picture"]["png"] in report
@@ -62,39 +72,41 @@ def test_codes_that_were_measured_are_reported_until_others_are_trained(
     assert swaps
     assert all(player["wav"] in report for swap in swaps for player in swap["players"])
     assert part["codes"] == digest_of(catalog.load("codes"))
-    (path,) = project.glob("data/07_reporting/twin_tiny/*/report_of_codes.json/*/*.json")
-    path.write_text(json.dumps({**part, "codes": "of another training"}))
-    run_kedro(project, pipelines=["reporting"])
-    assert NOT_MEASURED in load_catalog(project).load("report")
+    other = {**part, "codes": "of another training"}
+    assert NOT_MEASURED in _written(catalog, facts, codes=other)
 
 
-def test_a_later_report_tells_of_the_run_that_made_the_models(
-    tiny_run: Path, tmp_path: Path
-) -> None:
-    project = tmp_path / "project"
-    shutil.copytree(tiny_run, project)
-    trained = load_catalog(project).load("run_manifest")
-    longer = {"disentangler": {"schedule": {"epochs": 99}}}
-    run_kedro(project, pipelines=["reporting"], params=longer)
-    catalog = load_catalog(project)
-    written_by, text = catalog.load("run_manifest")["run_id"], catalog.load("report")
+def test_a_later_report_tells_of_the_run_that_made_the_models(tiny_run: Path) -> None:
+    catalog = load_catalog(tiny_run)
+    trained, reporting = catalog.load("run_manifest"), pipelines["reporting"]
     epochs = trained["parameters"]["disentangler"]["schedule"]["epochs"]
+    facts = {**trained, "run_id": "2126-01-01", "parameters": {"seed": 99}}
+    facts["predictions_by"] = manifest_of_predictions(reporting, catalog)
+    text = _of_run(catalog, facts)
     assert f"<code>disentangler.schedule.epochs</code></th><td><code>{epochs}<" in text
     assert f"<dt>run</dt><dd>{trained['run_id']}</dd>" in text
-    assert f"<dt>page written by run</dt><dd>{written_by}</dd>" in text
+    assert "<dt>page written by run</dt><dd>2126-01-01</dd>" in text
     assert f"classify PATH --model {trained['run_id']}<" in text
     assert "<code>train_disentangler</code>" in text
 
-    run_folder = project / "data/07_reporting/twin_tiny"
-    (manifest,) = run_folder.glob(f"*/run_manifest.json/{trained['run_id']}")
-    shutil.rmtree(manifest)
-    longer = {"disentangler": {"schedule": {"epochs": 99}}}
-    run_kedro(project, pipelines=["reporting"], params=longer)
-    text = load_catalog(project).load("report")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("disentangled_audio.runs.manifest.read_manifest", lambda *_: None)
+        facts["predictions_by"] = manifest_of_predictions(reporting, catalog)
+    text = _of_run(catalog, facts)
     assert "classify PATH" not in text
     assert f"<dt>run</dt><dd>{trained['run_id']}</dd>" in text
     assert "That run left no manifest" in text
     assert "<code>disentangler.schedule.epochs</code>" not in text
+
+
+def _of_run(catalog: Any, facts: dict[str, Any]) -> str:
+    """The page of a run that only reports."""
+    made = {}
+    for name in ("run", "card"):
+        function, inputs = SECTIONS[name]
+        given = [facts if name == "run_facts" else catalog.load(name) for name in inputs]
+        made[name] = function(*given)
+    return _written(catalog, facts, **made)
 
 
 def test_a_licence_is_named_once_with_the_sources_that_it_is_of() -> None:

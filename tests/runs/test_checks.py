@@ -1,4 +1,4 @@
-"""The check before a run looks at disks alone: whatever has to be fetched waits for the lock."""
+"""The check before a run: wrong parameters are named, and nothing is fetched before the lock."""
 
 import io
 import zipfile
@@ -9,14 +9,27 @@ import numpy as np
 import pytest
 import soundfile
 import yaml
+from kedro.framework.project import pipelines
+from kedro.io import DataCatalog, MemoryDataset
+from omegaconf import OmegaConf
 
 from disentangled_audio.corpora.reading.expected import expected_items
 from disentangled_audio.errors import UserError
 from disentangled_audio.parameters import Corpus
+from disentangled_audio.runs.checks import check_run
 from disentangled_audio.storage.locks import RUN_LOCK, RunLock
 from tests.conftest import load_catalog, make_project, run_kedro
 from tests.corpora.conftest import Answer, Server, server  # noqa: F401
 
+# Of the tiny twin, which needs no recordings.
+WRONG: list[tuple[dict[str, Any], str]] = [
+    ({"protocol": {"group_by": ["storey"]}}, r"protocol.group_by 'storey' .* room"),
+    ({"protocol": {"split": {"fold": 9}}}, r"fold '9' .* 0 to 3"),
+    ({"fourier": {"n_components": 5000}}, r"n_components=5000 .*training rows"),
+    ({"seed": -3}, "seed=-3 must be a whole number from 0 to"),
+    ({"fuorier": {"n_components": 5}}, "unknown parameter 'fuorier'; .* fourier"),
+    ({"seconds": {"train": 5}}, "unknown parameter 'seconds'"),
+]
 RATE_HZ = 8000
 ANALYSIS = {"sample_rate_hz": RATE_HZ, "duration_s": 0.25}
 FACTORS = {
@@ -56,6 +69,27 @@ def _write_corpus(project: Path, source: dict[str, Any], target: str = "word") -
 
 def _files(project: Path) -> set[str]:
     return {path.name for path in (project / "data").rglob("*") if path.is_file()}
+
+
+@pytest.fixture(scope="module")
+def catalog(tmp_path_factory: pytest.TempPathFactory) -> DataCatalog:
+    """The catalog of a project in which nothing has run."""
+    return load_catalog(make_project(tmp_path_factory.mktemp("checks") / "project"))
+
+
+@pytest.mark.parametrize(("changes", "message"), WRONG, ids=lambda value: str(value)[:40])
+def test_parameters_that_do_not_fit_are_named(
+    catalog: DataCatalog, changes: dict[str, Any], message: str
+) -> None:
+    parameters = OmegaConf.to_container(OmegaConf.merge(catalog.load("parameters"), changes))
+    changed = DataCatalog({name: catalog.get(name) for name in catalog})
+    for name, value in parameters.items():
+        changed[f"params:{name}"] = MemoryDataset(value)
+    changed["parameters"] = MemoryDataset(parameters)
+    given = {"runtime_params": changes, "load_versions": {}}
+
+    with pytest.raises(UserError, match=message):
+        check_run(given, pipelines["__default__"], changed)
 
 
 @pytest.mark.parametrize("made", ["url", "generator"])

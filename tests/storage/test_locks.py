@@ -21,8 +21,7 @@ from disentangled_audio.errors import UserError
 from disentangled_audio.runs.checks import run_lock
 from disentangled_audio.storage.locks import RUN_LOCK, RunLock
 from disentangled_audio.storage.temporaries import TEMPORARY, remove_leftovers, write_whole
-from tests.conftest import load_catalog, run_kedro
-from tests.pipelines.test_end_to_end import _with_same_recordings
+from tests.conftest import load_catalog, project_beside, run_kedro
 
 OUTPUTS = Path("data/07_reporting/twin_tiny")
 
@@ -39,7 +38,7 @@ def _kedro(project: Path) -> subprocess.CompletedProcess[str]:
 
 @pytest.mark.slow
 def test_a_second_run_names_the_first_and_harms_nothing(tiny_run: Path, tmp_path: Path) -> None:
-    project = _with_same_recordings(tiny_run, tmp_path)
+    project = project_beside(tiny_run, tmp_path)
     run_kedro(project, pipelines=["ingestion"])
     before = sorted(project.glob("data/**/*"))
     lock = project / OUTPUTS / "database_by_room" / RUN_LOCK
@@ -73,29 +72,20 @@ def test_a_second_run_names_the_first_and_harms_nothing(tiny_run: Path, tmp_path
     assert load_catalog(project).load("recordings").shape[0] > 0
 
 
-def test_runs_of_one_process_follow_each_other(tiny_run: Path, tmp_path: Path) -> None:
-    project = _with_same_recordings(tiny_run, tmp_path)
-    run_kedro(project, pipelines=["ingestion"])
-    lock = project / OUTPUTS / "database_by_room" / RUN_LOCK
-    with (
-        RunLock(lock, "the test"),
-        pytest.raises(UserError, match=rf"the test is still in progress: process {os.getpid()}"),
-    ):
-        run_kedro(project, pipelines=["ingestion"])
-    run_kedro(project, pipelines=["ingestion"])
-
-
-def test_a_run_that_fails_releases_its_lock(
+def test_a_run_that_fails_releases_its_lock_and_one_that_finds_it_held_stops(
     tiny_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    project = _with_same_recordings(tiny_run, tmp_path)
+    project = project_beside(tiny_run, tmp_path)
     with monkeypatch.context() as patched:
         patched.setattr("disentangled_audio.datasets.atomic.AtomicSave.save", _fail)
         patched.setattr("disentangled_audio.datasets.zarr_dataset.ZarrDataset.save", _fail)
         with pytest.raises(RuntimeError, match="no"):
             run_kedro(project, pipelines=["ingestion"])
-    with RunLock(project / OUTPUTS / "database_by_room" / RUN_LOCK, "the test"):
-        pass
+    with (
+        RunLock(project / OUTPUTS / "database_by_room" / RUN_LOCK, "the test"),
+        pytest.raises(UserError, match=rf"the test is still in progress: process {os.getpid()}"),
+    ):
+        run_kedro(project, pipelines=["ingestion"])
 
 
 def _fail(*_: object) -> None:

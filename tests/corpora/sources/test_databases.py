@@ -7,6 +7,8 @@ import shutil
 import tarfile
 import zipfile
 from collections import Counter
+from collections.abc import Callable
+from copy import deepcopy
 from functools import cache
 from itertools import product
 from pathlib import Path
@@ -18,6 +20,7 @@ import pytest
 import soundfile
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from kedro.config import OmegaConfigLoader
 from omegaconf import OmegaConf
 from scipy.io import savemat
 
@@ -31,7 +34,7 @@ from disentangled_audio.evaluation.splits import make_splits
 from disentangled_audio.parameters import Corpus, FourierParameters, Protocol
 from disentangled_audio.storage.hashing import hash_of
 from tests.conftest import REPOSITORY, load_catalog, make_project, run_kedro
-from tests.corpora.conftest import Answer, Server
+from tests.corpora.conftest import Server
 from tests.corpora.reading.reading import ingest
 
 # Clips that keep every sample of the files.
@@ -48,16 +51,18 @@ SLR28_COLUMNS = ["database", "kind", "room", "array", "angle", "distance", "posi
 
 
 @cache
-def _configuration() -> Any:
+def _configuration() -> dict[str, Any]:
+    """Corpora and protocols as the base environment defines them."""
     base = REPOSITORY / "conf" / "base"
-    return OmegaConf.merge(
-        {"globals": OmegaConf.load(base / "globals.yml")},
-        OmegaConf.load(base / "parameters_corpora.yml"),
-    )
+    files = (OmegaConf.load(base / f"parameters_{part}.yml") for part in ("corpora", "protocols"))
+    merged = OmegaConf.merge({"globals": OmegaConf.load(base / "globals.yml")}, *files)
+    # What the globals say of it; the splits do not depend on it.
+    del merged._protocols.paper.analysis
+    return OmegaConf.to_container(merged, resolve=True)
 
 
 def _described(name: str) -> dict[str, Any]:
-    described = OmegaConf.to_container(_configuration()._corpora[name], resolve=True)
+    described = deepcopy(_configuration()["_corpora"][name])
     for source in described["sources"]:
         # The archives of the tests differ from the published ones.
         source.pop("hash", None)
@@ -177,7 +182,7 @@ def _simulated_members(top: str) -> dict[str, bytes]:
     return members
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def archives(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A data folder with every archive, as somebody may have downloaded them."""
     folder = tmp_path_factory.mktemp("archives")
@@ -211,8 +216,12 @@ def archives(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def _ingested(archives: Path, tmp_path: Path, corpus: Corpus) -> Ingested:
-    return ingest(corpus, [archives, tmp_path / "own"])
+@pytest.fixture(scope="module")
+def ingested(archives: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Ingested]:
+    """Reads a corpus from the archives at the rate that its files have; each once."""
+    own = tmp_path_factory.mktemp("own")
+    rates_hz = {"air": 48000, "rwcp": 48000}
+    return cache(lambda name: ingest(_corpus(name, rates_hz.get(name, 16000)), [archives, own]))
 
 
 def _by_path(ingested: Ingested) -> dict[str, np.ndarray]:
@@ -224,6 +233,7 @@ def _by_path(ingested: Ingested) -> dict[str, np.ndarray]:
     }
 
 
+@cache
 def _slr28_rows() -> pd.DataFrame:
     grammar = NameGrammar(_corpus("slr28", 16000), [])
     return pd.DataFrame({"path": name, **grammar.parse(name)} for name in twin_files())
@@ -235,27 +245,26 @@ def _columns_of(table: pd.DataFrame) -> Counter:
     return Counter(map(tuple, columns.to_numpy().tolist()))
 
 
-def test_air_is_read_sample_by_sample(archives: Path, tmp_path: Path) -> None:
-    ingested = _ingested(archives, tmp_path, _corpus("air", 48000))
+def test_air_is_read_sample_by_sample(ingested: Callable[[str], Ingested]) -> None:
+    air = ingested("air")
 
-    recordings = _by_path(ingested)
+    recordings = _by_path(air)
     assert len(recordings) == 107
-    assert ingested.rejected.empty
+    assert air.rejected.empty
     for slr28_name in _of("air"):
         name = _air_name(slr28_name)
         written = np.stack([_samples(name.format(channel), 48000) for channel in (0, 1)])
         found = recordings[f"AIR_1_4/{name.replace('_{}', '')}"]
         np.testing.assert_array_equal(found, written, err_msg=name)
-    assert set(ingested.recordings["sample_rate_hz"]) == {48000}
-    assert set(ingested.recordings["n_channels"]) == {2}
+    assert set(air.recordings["sample_rate_hz"]) == {48000}
+    assert set(air.recordings["n_channels"]) == {2}
 
 
-def test_rwcp_is_read_sample_by_sample(archives: Path, tmp_path: Path) -> None:
-    ingested = _ingested(archives, tmp_path, _corpus("rwcp", 48000))
+def test_rwcp_is_read_sample_by_sample(ingested: Callable[[str], Ingested]) -> None:
+    recordings = _by_path(ingested("rwcp"))
 
-    recordings = _by_path(ingested)
     assert len(recordings) == 184
-    assert ingested.rejected.empty
+    assert ingested("rwcp").rejected.empty
     for path, content in _rwcp_members().items():
         if path.endswith(("README", "x.1")):
             continue
@@ -267,10 +276,9 @@ def test_rwcp_is_read_sample_by_sample(archives: Path, tmp_path: Path) -> None:
         np.testing.assert_array_equal(found[number], written.astype(np.float32), err_msg=path)
 
 
-def test_reverb2014_is_read_sample_by_sample(archives: Path, tmp_path: Path) -> None:
-    ingested = _ingested(archives, tmp_path, _corpus("reverb2014", 16000))
+def test_reverb2014_is_read_sample_by_sample(ingested: Callable[[str], Ingested]) -> None:
+    recordings = _by_path(ingested("reverb2014"))
 
-    recordings = _by_path(ingested)
     assert len(recordings) == 126
     for number in (1, 2):
         for path, content in _reverb_members(number).items():
@@ -282,27 +290,26 @@ def test_reverb2014_is_read_sample_by_sample(archives: Path, tmp_path: Path) -> 
 
 @pytest.mark.parametrize("name", ["air", "rwcp", "reverb2014", "databases"])
 def test_the_archives_give_the_columns_that_slr28s_names_give(
-    archives: Path, tmp_path: Path, name: str
+    ingested: Callable[[str], Ingested], name: str
 ) -> None:
-    ingested = _ingested(archives, tmp_path, _corpus(name, 48000))
-
     rows = _slr28_rows()
     of_database = {"air": ["air"], "rwcp": ["RWCP"], "reverb2014": ["RVB2014"]}
     expected = rows[rows["database"].isin(of_database.get(name, ["air", "RWCP", "RVB2014"]))]
-    assert _columns_of(ingested.recordings.drop_duplicates("path")) == _columns_of(expected)
+    found = ingested(name).recordings.drop_duplicates("path")
+    assert _columns_of(found) == _columns_of(expected)
 
 
 def test_the_three_archives_are_one_corpus_with_the_rights_of_each(
-    archives: Path, tmp_path: Path
+    ingested: Callable[[str], Ingested],
 ) -> None:
-    ingested = _ingested(archives, tmp_path, _corpus("databases", 16000))
+    recordings = ingested("databases").recordings
 
-    rights = ingested.recordings.groupby("database")["licence"].unique().map(list).to_dict()
+    rights = recordings.groupby("database")["licence"].unique().map(list).to_dict()
     assert rights == {
         database: [_described(corpus)["licence"]]
         for database, corpus in {"air": "air", "RWCP": "rwcp", "RVB2014": "reverb2014"}.items()
     }
-    assert ingested.recordings["citation"].str.contains(r"\d{4}").all()
+    assert recordings["citation"].str.contains(r"\d{4}").all()
 
 
 @pytest.mark.parametrize(
@@ -310,24 +317,26 @@ def test_the_three_archives_are_one_corpus_with_the_rights_of_each(
     [("slr28", 417), ("sim_rir", 36), ("slr28_simulated", 36), ("real_and_simulated", 453)],
 )
 def test_the_archives_of_openslr_are_read(
-    archives: Path, tmp_path: Path, name: str, n_recordings: int
+    ingested: Callable[[str], Ingested], name: str, n_recordings: int
 ) -> None:
-    ingested = _ingested(archives, tmp_path, _corpus(name, 16000))
+    found = ingested(name)
 
-    assert len(ingested.recordings) == n_recordings
-    assert ingested.rejected.empty
-    for _, row in ingested.recordings.iloc[::50].iterrows():
+    assert len(found.recordings) == n_recordings
+    assert found.rejected.empty
+    for _, row in found.recordings.iloc[::50].iterrows():
         simulated = re.search(r"[a-z]+room/Room.*", row["path"])
         own = simulated[0] if simulated else row["path"].rpartition("/")[2]
         written = soundfile.read(io.BytesIO(_wav(_samples(own, 16000))), dtype="float32")[0]
-        np.testing.assert_array_equal(ingested.waveforms[row.name], written, err_msg=own)
+        np.testing.assert_array_equal(found.waveforms[row.name], written, err_msg=own)
 
 
-def test_simulated_rooms_of_the_same_number_differ_by_size(archives: Path, tmp_path: Path) -> None:
-    ingested = _ingested(archives, tmp_path, _corpus("sim_rir", 16000))
+def test_simulated_rooms_of_the_same_number_differ_by_size(
+    ingested: Callable[[str], Ingested],
+) -> None:
+    recordings = ingested("sim_rir").recordings
 
-    assert ingested.recordings["room"].nunique() == 12
-    assert ingested.recordings.groupby("room")["size"].nunique().max() == 1
+    assert recordings["room"].nunique() == 12
+    assert recordings.groupby("room")["size"].nunique().max() == 1
 
 
 @pytest.mark.parametrize("separator", ["/", "_"])
@@ -353,65 +362,37 @@ def test_rwcps_folders_may_be_flat_or_deep(separator: str) -> None:
         assert found["room"] == rows.loc[name, "room"]
 
 
-SIM_RIR_TOPS = {"sim_rir_16k.zip": "simulated_rirs_16k", "sim_rir.zip": "simulated_rirs"}
-
-
-@pytest.mark.parametrize("name", SIM_RIR_TOPS)
-def test_sim_rir_is_one_corpus_from_its_urls_its_archives_and_its_folders(
-    server: Server, tmp_path: Path, name: str
-) -> None:
-    archive = tmp_path / "archive" / name
-    archive.parent.mkdir()
-    _zip(archive, _simulated_members(SIM_RIR_TOPS[name]))
-    for place in (tmp_path / "beside", tmp_path / "below" / name.removesuffix(".zip")):
-        with zipfile.ZipFile(archive) as zipped:
-            zipped.extractall(place)
+@pytest.mark.parametrize("top", ["simulated_rirs_16k", "simulated_rirs"])
+def test_sim_rir_is_the_same_under_either_name(tmp_path: Path, top: str) -> None:
+    name = "sim_rir_16k.zip" if top.endswith("16k") else "sim_rir.zip"
+    _zip(tmp_path / name, _simulated_members(top))
+    with zipfile.ZipFile(tmp_path / name) as zipped:
+        zipped.extractall(tmp_path / "beside")
     corpus = _corpus("sim_rir", 16000)
-    (source,) = corpus.sources
-    # Only one of the two names is there.
-    server.url(name, Answer(archive.read_bytes()))
-    urls = [f"{server.address}/{other}" for other in source.mirrors]
-    online = corpus.model_copy(update={"sources": [source.model_copy(update={"url": urls})]})
 
-    first = ingest(online, [tmp_path / "url"])
-    n_requests = len(server.requests)
-    places = [tmp_path / "archive", tmp_path / "beside", tmp_path / "below"]
-    results = [ingest(online, [place, tmp_path / "own"]) for place in places]
-    in_place = source.model_copy(update={"url": urls, "extract": False})
-    read = corpus.model_copy(update={"sources": [in_place]})
-    results.append(ingest(read, [tmp_path / "archive", tmp_path / "own"]))
+    first, other = (ingest(corpus, [folder]) for folder in (tmp_path, tmp_path / "beside"))
 
-    assert len(server.requests) == n_requests
     assert len(first.recordings) == 36
-    for result in results:
-        columns = first.recordings.columns.drop(["recording_id", "path"])
-        pd.testing.assert_frame_equal(result.recordings[columns], first.recordings[columns])
-        assert list(result.recordings["path"]) == list(first.recordings["path"])
-        np.testing.assert_array_equal(result.waveforms, first.waveforms)
+    columns = first.recordings.columns.drop(["recording_id", "path"])
+    pd.testing.assert_frame_equal(other.recordings[columns], first.recordings[columns])
+    assert list(other.recordings["path"]) == list(first.recordings["path"])
+    np.testing.assert_array_equal(other.waveforms, first.waveforms)
 
 
 @pytest.mark.parametrize("name", ["air", "rwcp", "reverb2014"])
-def test_a_database_is_one_corpus_from_its_urls_its_archives_and_its_folders(
-    server: Server, archives: Path, tmp_path: Path, name: str
+def test_a_database_extracted_by_hand_is_the_same_corpus(
+    archives: Path, ingested: Callable[[str], Ingested], tmp_path: Path, name: str
 ) -> None:
-    corpus = _corpus(name, 16000)
-    online = []
-    for source in corpus.sources:
-        archive = archives / source.name
-        shutil.unpack_archive(archive, tmp_path / "by hand")
-        server.url(source.name, Answer(archive.read_bytes()))
-        online.append(source.model_copy(update={"url": [f"{server.address}/{source.name}"]}))
+    archived = ingested(name)
+    corpus = _corpus(name, int(archived.recordings["sample_rate_hz"].max()))
+    for archive in {source.name for source in corpus.sources}:
+        shutil.unpack_archive(archives / archive, tmp_path / "by hand")
 
-    first = ingest(corpus.model_copy(update={"sources": online}), [tmp_path / "url"])
-    others = [
-        _ingested(archives, tmp_path, corpus),
-        ingest(corpus, [tmp_path / "by hand", tmp_path / "nothing"]),
-    ]
+    by_hand = ingest(corpus, [tmp_path / "by hand", tmp_path / "nothing"])
 
     assert not (tmp_path / "nothing").exists()
-    for other in others:
-        pd.testing.assert_frame_equal(other.recordings, first.recordings)
-        np.testing.assert_array_equal(other.waveforms, first.waveforms)
+    pd.testing.assert_frame_equal(by_hand.recordings, archived.recordings)
+    np.testing.assert_array_equal(by_hand.waveforms, archived.waveforms)
 
 
 def test_a_missing_archive_names_all_its_urls(server: Server, tmp_path: Path) -> None:
@@ -428,17 +409,16 @@ def test_a_missing_archive_names_all_its_urls(server: Server, tmp_path: Path) ->
 
 @pytest.mark.parametrize("own", ["fsdd/recordings", "free-spoken-digit-dataset/recordings"])
 def test_fsdd_is_read_from_its_archive_or_from_its_folder(
-    archives: Path, tmp_path: Path, own: str
+    archives: Path, ingested: Callable[[str], Ingested], tmp_path: Path, own: str
 ) -> None:
-    corpus = _corpus("fsdd", 16000)
-    archived = _ingested(archives, tmp_path, corpus)
+    archived = ingested("fsdd")
     folder = tmp_path / "data" / own
     folder.mkdir(parents=True)
     with zipfile.ZipFile(archives / "free-spoken-digit-dataset-master.zip") as zipped:
         for member in zipped.namelist():
             (folder / member.rpartition("/")[2]).write_bytes(zipped.read(member))
 
-    by_hand = ingest(corpus, [tmp_path / "data"])
+    by_hand = ingest(_corpus("fsdd", 16000), [tmp_path / "data"])
 
     assert len(archived.recordings) == 60
     pd.testing.assert_frame_equal(archived.recordings, by_hand.recordings)
@@ -459,13 +439,13 @@ def test_names_of_esc10_give_the_sound_its_source_and_the_published_fold(
 
 @pytest.mark.parametrize("name", ["slr28", "real_and_simulated"])
 def test_the_zip_read_in_place_gives_the_same_and_writes_nothing(
-    archives: Path, tmp_path: Path, name: str
+    archives: Path, ingested: Callable[[str], Ingested], tmp_path: Path, name: str
 ) -> None:
     corpus = _corpus(name, 16000)
     sources = [source.model_copy(update={"extract": False}) for source in corpus.sources]
     in_place = corpus.model_copy(update={"sources": sources})
 
-    extracted = _ingested(archives, tmp_path, corpus)
+    extracted = ingested(name)
     read = ingest(in_place, [archives, tmp_path / "nothing"])
 
     pd.testing.assert_frame_equal(extracted.recordings, read.recordings)
@@ -482,37 +462,19 @@ def test_only_a_zip_can_be_read_in_place(archives: Path, tmp_path: Path) -> None
         locate(Corpus.model_validate(described), [archives, tmp_path])
 
 
-def test_a_database_is_downloaded_and_its_hash_is_recorded(
-    archives: Path, server: Server, tmp_path: Path
+def test_missing_recordings_are_counted_by_class_and_kind(
+    ingested: Callable[[str], Ingested],
 ) -> None:
-    content = (archives / "air_database_release_1_4.zip").read_bytes()
-    described = _described("air")
-    described["sources"][0]["url"] = [
-        server.url("gone/air_database_release_1_4.zip", Answer(status=404)),
-        server.url("air_database_release_1_4.zip", Answer(content)),
-    ]
-    corpus = Corpus.model_validate(described)
-
-    ingested = ingest(corpus, [tmp_path])
-
-    assert ingested.recordings["path"].nunique() == 107
-    (record,) = source_records(corpus, [tmp_path])
-    archive = archives / "air_database_release_1_4.zip"
-    assert f"sha256:{record['sha256']}" == hash_of(archive)
-    assert record["archive"] == str(tmp_path / "downloads" / archive.name)
-
-
-def test_missing_recordings_are_counted_by_class_and_kind(archives: Path, tmp_path: Path) -> None:
     corpus = _corpus("databases", 16000)
-    ingested = _ingested(archives, tmp_path, corpus)
-    target = ingested.recordings["database"].astype("string")
-    splits = ingested.recordings[["recording_id"]].assign(target=target, role="train")
+    recordings, rejected = ingested("databases").recordings, ingested("databases").rejected
+    target = recordings["database"].astype("string")
+    splits = recordings[["recording_id"]].assign(target=target, role="train")
 
     def report(kept: pd.Series) -> dict[str, Any]:
-        return integrity_report(ingested.recordings[kept], splits, ingested.rejected, corpus)
+        return integrity_report(recordings[kept], splits, rejected, corpus)
 
     complete = report(pd.Series(True, index=target.index))
-    lacking = report(~ingested.recordings["path"].str.contains("stairway"))
+    lacking = report(~recordings["path"].str.contains("stairway"))
 
     assert complete["complete"]
     assert complete["findings"] == []
@@ -537,29 +499,14 @@ def test_noises_are_linked_to_the_responses_of_their_rooms() -> None:
     assert counts == {"RVB2": 90 * 4, "RWCP": 2 * 15}
 
 
-def test_the_grammar_covers_slr28s_own_lists(real_data: Path) -> None:
+def test_a_noise_has_the_room_that_slr28_links_it_to(real_data: Path) -> None:
     grammar = NameGrammar(_corpus("slr28", 16000), [])
-    kinds = {"rir_list": ("rir", 325), "noise_list": ("noise", 92)}
-    for file, (kind, count) in kinds.items():
-        lines = (real_data / "slr28_meta" / file).read_text(encoding="utf-8").split("\n")
-        entries = [line.split() for line in lines if line]
-        rows = [grammar.parse(entry[-1].rpartition("/")[2]) for entry in entries]
-
-        assert None not in rows
-        assert Counter(row["kind"] for row in rows) == {kind: count}
-        if kind == "rir":
-            continue
-        linkage = [entry[entry.index("--room-linkage") + 1] for entry in entries]
-        for row, room in zip(rows, linkage, strict=True):
-            assert room.startswith(row["database"])
-            assert room.rpartition("_")[2] == row["room"]
-
-
-def test_the_grammar_covers_the_names_of_slr28s_hashes(real_data: Path) -> None:
-    table = pd.read_csv(real_data / "slr28_meta" / "sha256_and_bytes.tsv", sep="\t")
-    grammar = NameGrammar(_corpus("slr28", 16000), [])
-
-    assert [name for name in table["name"] if grammar.parse(name) is None] == []
+    lines = (real_data / "slr28_meta" / "noise_list").read_text(encoding="utf-8").splitlines()
+    for entry in filter(None, map(str.split, lines)):
+        row = grammar.parse(entry[-1].rpartition("/")[2])
+        database, _, room = entry[entry.index("--room-linkage") + 1].rpartition("_")
+        assert database.startswith(row["database"])
+        assert room == row["room"]
 
 
 def test_rooms_and_counts_are_those_of_the_groups(real_data: Path) -> None:
@@ -572,20 +519,6 @@ def test_rooms_and_counts_are_those_of_the_groups(real_data: Path) -> None:
     rows = _slr28_rows()
 
     assert Counter(map(tuple, rows[["database", "kind", "room"]].to_numpy().tolist())) == expected
-
-
-def test_each_name_has_the_room_of_its_group(real_data: Path) -> None:
-    with (real_data / "slr28_groups.csv").open(encoding="utf-8") as file:
-        groups = list(csv.DictReader(file))
-    rows = _slr28_rows()
-
-    for group in groups:
-        # Braces stand for one or more letters and digits; one group has a second pattern.
-        first = group["names"].partition(" and ")[0]
-        parts = map(re.escape, re.split(r"\{.*?\}", first))
-        own = rows[rows["path"].str.fullmatch("[a-z0-9]+".join(parts))]
-        assert 0 < len(own) <= int(group["count"]), group["names"]
-        assert set(own["room"]) == {group["room"]}, group["names"]
 
 
 def test_the_hashes_of_slr28_fit_its_files(real_data: Path) -> None:
@@ -607,6 +540,7 @@ def test_the_hashes_of_slr28_fit_its_files(real_data: Path) -> None:
     assert ingest(corpus, []).rejected.empty
 
 
+@cache
 def _simulated_rows() -> pd.DataFrame:
     grammar = NameGrammar(_corpus("sim_rir", 16000), [])
     return pd.DataFrame(
@@ -618,11 +552,10 @@ def _simulated_rows() -> pd.DataFrame:
 
 def _room_cases() -> list[tuple[str, str]]:
     """Corpus and protocol of every environment whose groups are rooms."""
-    protocols = OmegaConf.load(REPOSITORY / "conf" / "base" / "parameters_protocols.yml")
     by_room = {
         name
-        for name, protocol in protocols._protocols.items()
-        if list(protocol.get("group_by", [])) in (["room"], ["database", "room"])
+        for name, protocol in _configuration()["_protocols"].items()
+        if protocol.get("group_by") in (["room"], ["database", "room"])
     }
     chosen = map(OmegaConf.load, sorted((REPOSITORY / "conf").glob("*/globals.yml")))
     cases = {(each.corpus_name, each.protocol_name) for each in chosen}
@@ -639,8 +572,7 @@ def _split_by_room(
     if corpus == "real_and_simulated":
         rows = pd.concat([rows, _simulated_rows().assign(database="simulated")])
     rows = rows.assign(recording_id=rows["path"]).reset_index(drop=True)
-    protocols = OmegaConf.load(REPOSITORY / "conf" / "base" / "parameters_protocols.yml")
-    described = OmegaConf.to_container(protocols._protocols[name])
+    described = deepcopy(_configuration()["_protocols"][name])
     described["split"] |= {"n_folds": 4, "fold": fold, "allow_missing_classes": True}
     return rows, make_splits(rows, Protocol.model_validate(described), seed)
 
@@ -713,13 +645,7 @@ def test_a_zip_read_in_place_may_have_unnormalised_names(tmp_path: Path) -> None
 def test_the_protocols_split_the_complete_databases(environment: str, name: str, seed: int) -> None:
     rows = _slr28_rows().rename(columns={"path": "recording_id"})
     rows = rows.assign(path=rows["recording_id"])
-    protocols = OmegaConf.merge(
-        {"globals": OmegaConf.load(REPOSITORY / "conf" / "base" / "globals.yml")},
-        OmegaConf.load(REPOSITORY / "conf" / "base" / "parameters_protocols.yml"),
-    )
-    described = OmegaConf.to_container(protocols._protocols[name])
-    # Where the globals say what; the clips are not cut here.
-    described.pop("analysis", None)
+    described = _configuration()["_protocols"][name]
     if name.startswith("room"):
         rows = rows[rows["database"] == "RVB2014"].reset_index(drop=True)
 
@@ -771,12 +697,13 @@ def test_an_environment_reads_its_archives_and_its_manifest_has_their_hashes(
     ),
 )
 def test_every_environment_has_a_corpus_with_licence_and_citation_and_a_protocol(
-    environment: str, tmp_path: Path
+    environment: str,
 ) -> None:
-    catalog = load_catalog(make_project(tmp_path / "project"), env=environment)
+    conf = str(REPOSITORY / "conf")
+    found = OmegaConfigLoader(conf, env=environment, **CONFIG_LOADER_ARGS)["parameters"]
 
-    corpus = Corpus.model_validate(catalog.load("params:corpus"))
-    protocol = Protocol.model_validate(catalog.load("params:protocol"))
+    corpus = Corpus.model_validate(found["corpus"])
+    protocol = Protocol.model_validate(found["protocol"])
     assert corpus.description
     for source in corpus.sources:
         assert (source.licence or corpus.licence) != "unknown"
@@ -784,4 +711,4 @@ def test_every_environment_has_a_corpus_with_licence_and_citation_and_a_protocol
     assert protocol.target in NameGrammar(corpus, []).columns
     page = (REPOSITORY / "docs" / "corpora.md").read_text(encoding="utf-8")
     assert f"`{environment}`" in page
-    assert f"`{catalog.load('params:corpus_name')}`" in page or environment == "test"
+    assert f"`{found['corpus_name']}`" in page or environment == "test"

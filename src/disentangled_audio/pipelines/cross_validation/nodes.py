@@ -60,15 +60,13 @@ def plan_folds(  # noqa: PLR0913
     check_same(recordings, *shared.values())
     folds = seeded_folds(recordings, protocol, cross_validation.seeds or [seed])
     chosen = _chosen([one.fold for one in folds], cross_validation.folds)
-    splits = {
-        one: stamped_splits(recordings, one.protocol, one.seed)
-        for one in folds
-        if one.fold in chosen
-    }
-    _check_components({one.name: split for one, split in splits.items()}, fourier)
+    planned = [one for one in folds if one.fold in chosen]
+    splits = {one.name: stamped_splits(recordings, one.protocol, one.seed) for one in planned}
+    _check_components(splits, fourier)
     trained_with = (corpus, fourier, augmentation, disentangler, views, cepstra, acoustic)
     rows = []
-    for one, of_fold in splits.items():
+    for one in planned:
+        of_fold = splits[one.name]
         # Losses may name factors.
         made_with = (stamp_of(of_fold), _plain(*trained_with), protocol.factors, one.seed)
         training = result_key(TRAINED_BY, *made_with)
