@@ -17,7 +17,7 @@ from disentangled_audio.errors import UserError
 from disentangled_audio.models.bank import BANK
 from disentangled_audio.runs.folds import folder_of
 from disentangled_audio.runs.trained_runs import REFERENCES, is_trained, models_of
-from tests.conftest import load_catalog, make_project, run_kedro
+from tests.conftest import load_catalog, project_beside, run_kedro
 
 pytestmark = pytest.mark.slow
 BANK_NODES = {f"train_{name}" for name in BANK}

@@ -28,10 +28,11 @@ from disentangled_audio.corpora.describe import NameGrammar
 from disentangled_audio.corpora.generators.twin_table import twin_files
 from disentangled_audio.corpora.reading.ingest import Ingested
 from disentangled_audio.corpora.reading.integrity import integrity_report, linked_recordings
-from disentangled_audio.corpora.sources.places import locate, source_records
+from disentangled_audio.corpora.sources.places import locate
 from disentangled_audio.errors import UserError
 from disentangled_audio.evaluation.splits import make_splits
 from disentangled_audio.parameters import Corpus, FourierParameters, Protocol
+from disentangled_audio.settings import CONFIG_LOADER_ARGS
 from disentangled_audio.storage.hashing import hash_of
 from tests.conftest import REPOSITORY, load_catalog, make_project, run_kedro
 from tests.corpora.conftest import Server
