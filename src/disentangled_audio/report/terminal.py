@@ -77,7 +77,7 @@ def _print_scores(
     print_table(("model or control", *columns), rows, [*styles, *["dim"] * len(best)])
     leak = leak_sentence(metrics["shared_sound"])
     if leak:
-        _print_line(leak, "bold red")
+        Console().print(Text(leak, "bold red"))
 
 
 def _row(name: str, scores: Mapping[str, Any]) -> tuple[str, ...]:
