@@ -32,6 +32,7 @@ from disentangled_audio.storage.chunk_store import rows_per_chunk, stored_arrays
 RATE_HZ = 16_000
 CLIP_S = 5
 OVERLAPS = (0.2, 0.5, 0.8)
+SUFFIXES = (".wav", ".ogg", ".mp3")
 Samples = np.ndarray
 
 
@@ -161,9 +162,7 @@ def _jobs(n_jobs: int) -> ParallelParameters:
 
 
 def measure_recall(asked: argparse.Namespace) -> None:
-    files = sorted(
-        path for path in asked.folder.rglob("*") if path.suffix in (".wav", ".ogg", ".mp3")
-    )
+    files = sorted(path for path in asked.folder.rglob("*") if path.suffix in SUFFIXES)
     rng = np.random.default_rng(0)
     chosen = sorted(rng.choice(len(files), min(asked.most, len(files)), replace=False))
     rows = []

@@ -735,54 +735,69 @@ def test_rows_without_a_label_are_counted_and_named_with_their_groups() -> None:
     ]
 
 
-def _hashed(recordings: pd.DataFrame) -> pd.DataFrame:
-    return recordings.assign(sha256=[f"{number:064x}" for number in range(len(recordings))])
+def _sharing(recordings: pd.DataFrame, *sets: tuple[int, ...]) -> pd.DataFrame:
+    """Recordings of which each set of rows shares sound."""
+    group = recordings["path"].copy()
+    for rows in sets:
+        group[list(rows)] = group[rows[0]]
+    return recordings.assign(sound_group=group)
 
 
-def test_identical_files_in_training_and_test_are_named() -> None:
-    recordings = _hashed(_recordings())
-    protocol = _protocol("column", column="take", test="0", group_by=["place", "take"])
-    # Rows 0 and 8 are tested, 1 to 3 are not.
-    recordings.loc[1, "sha256"] = recordings.loc[0, "sha256"]
-    recordings.loc[3, "sha256"] = recordings.loc[2, "sha256"]
-
-    with pytest.warns(SplitWarning) as caught:
-        make_splits(recordings, protocol, seed=1)
-
-    assert [str(warning.message) for warning in caught] == [
-        "fold take=0: identical files in test and in training or validation, whose test scores "
-        "show only memory: r000 (class ash, group ash0/0) = r001 (class ash, group ash0/1)"
-    ]
+@pytest.mark.parametrize("group_by", [[], ["place"]])
+def test_recordings_that_share_sound_stay_together_in_every_random_fold(
+    group_by: list[str],
+) -> None:
+    # Pairs of one class, and three that overlap one after the other, of two classes.
+    recordings = _sharing(_recordings(), (0, 1), (5, 22), (30, 40, 70))
+    protocol = _protocol("random", n_folds=3, validation_folds=3, group_by=group_by)
+    for one in fold_protocols(recordings, protocol, seed=1).values():
+        splits = make_splits(recordings, one, seed=1)
+        roles = splits["role"].groupby(recordings["sound_group"]).nunique()
+        assert (roles == 1).all()
+        assert set(splits["role"]) == ROLES
 
 
-def test_identical_files_of_several_channels_are_named_once() -> None:
-    recordings = _hashed(_recordings())
-    recordings.loc[25, "sha256"] = recordings.loc[1, "sha256"]
+def test_recordings_that_share_sound_are_a_group_where_none_is_named() -> None:
+    recordings = _sharing(_recordings(), (0, 1))
+    # The test part is given; the validation part is drawn from the other rows.
+    protocol = _protocol("column", column="take", test="3", group_by=[])
+    for seed in range(8):
+        splits = make_splits(recordings, protocol, seed)
+        assert splits["group"][0] == splits["group"][1] == "r000"
+        assert splits["role"][0] == splits["role"][1]
 
-    with pytest.warns(SplitWarning) as caught:
-        make_splits(_channels(recordings), _protocol("column", column="take", test="0"), seed=1)
 
-    (message,) = [str(warning.message) for warning in caught]
-    assert message.endswith(": r001 (class ash, group ash0) = r025 (class oak, group oak0)")
+def test_named_groups_are_not_changed_by_shared_sound() -> None:
+    recordings = _recordings()
+    protocol = _protocol("grouped")
+    pd.testing.assert_frame_equal(
+        make_splits(_sharing(recordings, (0, 30)), protocol, seed=1),
+        make_splits(recordings, protocol, seed=1),
+    )
 
 
-def test_identical_files_with_two_labels_are_named() -> None:
-    recordings = _hashed(_recordings())
-    protocol = _protocol("column", column="take", test="0")
-    # Row 25 is the second take of the first oak: neither is tested.
-    recordings.loc[25, "sha256"] = recordings.loc[1, "sha256"]
+def test_unlabelled_copies_of_held_out_recordings_are_unused() -> None:
+    recordings = _recordings().assign(source=["real"] * 60 + ["more"] * 12)
+    protocol = _protocol("random", where={"source": ["real", "more"]}, group_by=[])
+    protocol = protocol.model_copy(update={"unlabelled": {"source": ["more"]}})
+    role = make_splits(recordings, protocol, seed=1)["role"]
+    test, train = ((role == name).to_numpy().argmax() for name in ("test", "train"))
+    assert list(role[60:]) == ["unlabelled"] * 12
+    role = make_splits(_sharing(recordings, (test, 60), (train, 61)), protocol, seed=1)["role"]
+    held_out = {"test", "validation"}
+    for row, of in ((60, test), (61, train)):
+        assert role[row] == ("unused" if role[of] in held_out else "unlabelled")
+    assert "unused" in set(role[[60, 61]])
 
-    with pytest.warns(SplitWarning) as caught:
-        make_splits(recordings, protocol, seed=1)
 
-    assert [str(warning.message) for warning in caught] == [
-        "identical files with several labels, at most one of which is right: "
-        "r001 (class ash, group ash0) = r025 (class oak, group oak0)"
-    ]
+def test_a_class_whose_recordings_all_share_sound_is_named() -> None:
+    recordings = _sharing(_recordings(1, 4), (0, 1, 2, 3))
+    with pytest.raises(UserError, match=r"ash \(all its 4 rows share sound: r000, r001"):
+        make_splits(recordings, _protocol("random", n_folds=2, validation_folds=2), seed=1)
 
 
 def _channels(recordings: pd.DataFrame) -> pd.DataFrame:
-    """Two items a file, as `channel: each` gives them; their hash is that of the file."""
+    """Two items a file, as `channel: each` gives them."""
     both = [
         recordings.assign(recording_id=recordings["recording_id"] + f"#{channel}")
         for channel in (0, 1)
@@ -795,11 +810,9 @@ def _channels(recordings: pd.DataFrame) -> pd.DataFrame:
     "recordings",
     [
         _recordings(),
-        _hashed(_recordings()),
-        _channels(_hashed(_recordings())),
-        _recordings().assign(sha256=None),
+        _channels(_recordings()),
     ],
-    ids=["without hashes", "with hashes", "channels", "hashes unknown"],
+    ids=["files", "channels"],
 )
 def test_tables_without_faults_cause_no_warning(recordings: pd.DataFrame) -> None:
     for strategy in ("random", "grouped"):

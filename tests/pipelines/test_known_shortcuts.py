@@ -131,7 +131,7 @@ def factors(tmp_path_factory: pytest.TempPathFactory) -> tuple[Any, Any]:
         }
     )
     made = ingest(corpus, [folder], folder / "clips", ONE_JOB)
-    table, _ = measure_shortcuts(
+    table = measure_shortcuts(
         made.waveforms, made.recordings, corpus, AuditParameters(), folder / "chunks", ONE_JOB
     )
     return made.recordings, table

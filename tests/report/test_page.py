@@ -63,7 +63,7 @@ def predictions_of(shares, classes, n_groups=20, n_test=200):
 
 
 def metrics_of(predictions, controls, simulated=False):
-    return summarise(
+    metrics = summarise(
         predictions,
         controls,
         corpus="twin",
@@ -72,6 +72,7 @@ def metrics_of(predictions, controls, simulated=False):
         target="database",
         n_resamples=200,
     )
+    return {**metrics, "shared_sound": {"leaking": 0}}
 
 
 def simple_metrics(model=0.9, control=0.4, simulated=False, **options):
@@ -328,6 +329,13 @@ def test_a_player_is_as_loud_as_it_goes():
     assert made["cut_s"] is None
     np.testing.assert_allclose(samples / 32767, 0.9 * SOUND / np.abs(SOUND).max(), atol=1e-4)
     assert player(np.zeros(10), 8000, "silence")["cut_s"] is None
+
+
+def test_a_leak_is_the_first_caution():
+    leak = {"path": "a.wav", "other_path": "b.wav", "start_s": 0, "other_start_s": 1, "shared_s": 2}
+    shared = {"leaking": 1, "n_test": 200, "examples": [leak]}
+    first = cautions({**simple_metrics(simulated=True), "shared_sound": shared})[0]
+    assert first.startswith("Leak: 1 of 200 test recordings shares sound with training recordings")
 
 
 def test_a_caution_names_few_of_many_controls():

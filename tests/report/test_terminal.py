@@ -8,6 +8,15 @@ import pytest
 from disentangled_audio.report.terminal import print_folds, print_summary, step_line
 
 LEVEL = len("WARNING  ")
+LEAK = {
+    **{"leaking": 4, "n_test": 20},
+    "examples": [
+        {
+            **{"path": "a.wav", "other_path": "b.wav", "shared_s": 3.5},
+            **{"start_s": 0.0, "other_start_s": 1.5},
+        }
+    ],
+}
 
 
 @pytest.mark.parametrize(
@@ -37,6 +46,7 @@ def test_models_and_the_best_controls_have_their_display_names(
         **{"simulated": True, "n_test": 20, "n_test_groups": 1},
         "models": {"svm": _scores(0.7), "hybrid": _scores(0.9)},
         "controls": {"long_term_spectrum": _scores(0.8), "byte_size": _scores(0.75), **controls},
+        "shared_sound": LEAK,
     }
     report = tmp_path / "data" / "report.html" / "1" / "report.html"
     print_summary(metrics, 3, report)
@@ -54,6 +64,7 @@ def test_models_and_the_best_controls_have_their_display_names(
         line for line in shown.splitlines() if line.startswith("model, shortcut or baseline")
     )
     assert {len(row) for row in rows} == {len(header)}
+    assert "Leak: 4 of 20 test recordings share sound" in shown
     assert "Rejected files: 3" in shown
     assert "Report: data/report.html/1/report.html\n" in shown
     assert max(map(len, shown.splitlines())) <= 80
@@ -72,6 +83,7 @@ def test_the_table_of_folds_has_numbers_under_their_headings(
         "seeds": seeds,
         "models": {"hybrid": fold},
         "controls": {"long_term_spectrum": fold},
+        "shared_sound": {"leaking": 0},
     }
     print_folds(metrics, Path("cv_metrics.json"))
     lines = capsys.readouterr().out.splitlines()

@@ -8,7 +8,7 @@ import soundfile
 from numpy.typing import NDArray
 
 from disentangled_audio.signal.clip import direct_sound_index
-from disentangled_audio.signal.decay import energy_decay_curve, reverberation_time_s
+from disentangled_audio.signal.decay import energy_decay_curve
 
 # Recordings that are read, and the longest that can be a response; the slowest rooms, cathedrals,
 # decay for about ten seconds.
@@ -64,9 +64,30 @@ def is_impulse_response(signal: NDArray[np.floating], sample_rate_hz: int) -> bo
     in_one_ms = np.convolve(early, np.ones(max(1, round(_IMPULSE_S * sample_rate_hz))), "valid")
     if in_one_ms.max() < _LEAST_SHARE * early.sum():
         return False
-    decay_s = reverberation_time_s(response[np.newaxis], sample_rate_hz)[0]
+    decay_s = _decay_time_s(response, sample_rate_hz)
     # NaN if the signal does not fall into its floor.
     if not decay_s < _LONGEST_DECAY_S:
         return False
     remaining_db = energy_decay_curve(response[np.newaxis])[0, round(decay_s * sample_rate_hz) :]
     return bool((remaining_db[:1] < _MOST_LEFT_DB).all())
+
+
+def _decay_time_s(response: NDArray[np.floating], sample_rate_hz: int) -> float:
+    """Time in which the energy falls by 60 dB, from its fall between -5 and -25 dB (ISO 3382-1).
+
+    NaN if the curve does not reach -25 dB, or ends less than 10 dB above the noise of the last
+    tenth, which is subtracted before the integration (Chu 1978).
+    """
+    power = np.square(response, dtype=np.float64)
+    noise = power[-max(1, len(power) // 10) :].mean()
+    remaining = np.cumsum((power - noise)[::-1])[::-1]
+    if remaining[0] <= 0:
+        return np.nan
+    decay_db = 10 * np.log10(np.maximum(remaining / remaining[0], np.finfo(np.float64).tiny))
+    first, last = (int((decay_db <= level_db).argmax()) for level_db in (-5.0, -25.0))
+    if not 0 < first < last - 1:
+        return np.nan
+    slope = np.polyfit(np.arange(first, last), decay_db[first:last], 1)[0]
+    # The power of an exponential decay follows from its remaining energy.
+    power_at_end = remaining[0] * 10**-2.5 * -slope * np.log(10) / 10
+    return -60 / slope / sample_rate_hz if power_at_end >= 10 * noise else np.nan

@@ -104,8 +104,9 @@ def leak_sentence(shared: Mapping[str, Any]) -> str | None:
     if not shared["leaking"]:
         return None
     example = shared["examples"][0]
+    share = "shares" if shared["leaking"] == 1 else "share"
     return (
-        f"Leak: {shared['leaking']:,} of {count(shared['n_test'], 'test recording')} share sound "
+        f"Leak: {shared['leaking']:,} of {count(shared['n_test'], 'test recording')} {share} sound "
         f"with training recordings, for example {example['path']} from {example['start_s']:.2f} s "
         f"with {example['other_path']} from {example['other_start_s']:.2f} s, "
         f"{example['shared_s']:.2f} s long. A model can remember them, so the scores are too high. "

@@ -82,7 +82,7 @@ def _print_scores(
     print_table(("model, shortcut or baseline", *columns), rows, styles)
     leak = leak_sentence(metrics["shared_sound"])
     if leak:
-        _print_line(leak, "bold red")
+        Console().print(Text(leak, "bold red"))
 
 
 def _row(name: str, scores: Mapping[str, Any]) -> tuple[str, ...]:

@@ -8,8 +8,8 @@ from disentangled_audio.report.names import in_sentence, label
 from disentangled_audio.report.sentences import (
     FEW_GROUPS,
     count,
+    leak_sentence,
     main_model,
-    on_shared_sound,
     percent,
     percent_interval,
 )
@@ -183,5 +183,7 @@ def _on_leakage(leakage: Mapping[str, Any]) -> list[str]:
         for name, share in leakage["shares"].items()
         if share > 0
     ]
-    sentences += on_shared_sound(leakage["shared_sound"])
+    leak = leak_sentence(leakage["shared_sound"])
+    if leak:
+        sentences.insert(0, leak)
     return sentences or ["No test item shares its group, file or sound with a training item."]

@@ -1,4 +1,4 @@
-"""Counts, duplicates, known hashes and links."""
+"""Counts, known hashes and links."""
 
 import hashlib
 from pathlib import Path
@@ -102,32 +102,6 @@ def _rows(*rows: tuple[str, str, str, str, str]) -> tuple[pd.DataFrame, pd.DataF
         path=table["recording_id"].str.partition("#")[0], label=table["target"]
     )
     return recordings, table[["recording_id", "target", "role"]]
-
-
-def test_duplicates_are_found_within_and_across_classes_and_roles() -> None:
-    recordings, splits = _rows(
-        ("a1", "rir", "x", "a", "train"),
-        ("a2", "rir", "x", "a", "validation"),
-        ("a3", "rir", "y", "a", "train"),
-        ("b1", "rir", "y", "b", "test"),
-        ("b2#0", "rir", "z", "b", "test"),
-        ("b2#1", "rir", "z", "b", "test"),
-    )
-
-    report = integrity_report(recordings, splits, pd.DataFrame(), _corpus())
-
-    duplicates = report["duplicates"]
-    # The channels of a file do not count as duplicates.
-    assert duplicates["groups"] == 2
-    assert (duplicates["within_class"], duplicates["across_classes"]) == (1, 1)
-    assert duplicates["in_training_and_test"] == 1
-    assert duplicates["first"] == [
-        {"paths": ["a1", "a2"], "classes": ["a"]},
-        {"paths": ["a3", "b1"], "classes": ["a", "b"]},
-    ]
-    (finding,) = report["findings"]
-    assert "2 recordings occur more than once" in finding
-    assert "a1, a2" in finding
 
 
 def test_found_and_expected_counts_are_by_class_and_kind() -> None:

@@ -427,9 +427,9 @@ def test_fsdd_is_read_from_its_archive_or_from_its_folder(
 
 
 def test_names_of_esc10_give_the_sound_its_source_and_the_published_fold(
-    archives: Path, tmp_path: Path
+    ingested: Callable[[str], Ingested],
 ) -> None:
-    recordings = _ingested(archives, tmp_path, _corpus("esc10", 16000)).recordings
+    recordings = ingested("esc10").recordings
 
     columns = recordings[["event", "published_fold", "clip", "take", "kind"]].to_numpy().tolist()
     assert sorted(columns) == [

@@ -16,7 +16,7 @@ NAMED = {"corpus": "made", "simulated": False, "protocol": "p", "target": "place
 CLASSES = ["a", "b", "c"]
 CLEAN = {
     "shares": {"group": 0.0, "file": 0.0},
-    "near_duplicates": {"n": 0, "share": 0, "first": []},
+    "shared_sound": {"leaking": 0},
 }
 
 
@@ -197,10 +197,18 @@ def test_one_group_and_few_groups_are_said_where_a_margin_is_significant():
 def test_words_of_leaks():
     leakage = {
         "shares": {"group": 0.0, "room": 0.25},
-        "near_duplicates": {"n": 3, "share": 0.015, "first": [["x.wav", "y.wav"]]},
+        "shared_sound": {
+            **{"leaking": 3, "n_test": 200},
+            "examples": [
+                {
+                    **{"path": "x.wav", "other_path": "y.wav", "shared_s": 2.5},
+                    **{"start_s": 1.25, "other_start_s": 0.0},
+                }
+            ],
+        },
     }
     words = " ".join(verdict(audited({}), {}, leakage))
     assert "25 % of the test items share their room with training items." in words
-    assert "3 test items (1.5 %) are the same sound" in words
-    assert "for example x.wav and y.wav" in words
+    assert "Leak: 3 of 200 test recordings share sound with training recordings" in words
+    assert "for example x.wav from 1.25 s with y.wav from 0.00 s, 2.50 s long" in words
     assert "No test item shares" not in words
