@@ -107,7 +107,7 @@ class Classifier:
         if not place.exists():
             raise UserError(f"{place} does not exist; looked from {Path.cwd()}")
         if place.is_dir() and not (place / MANIFEST).is_file():
-            return cls.of_run(find_run(place.resolve() / "data", version, corpus, protocol, fold))
+            return cls.of_run(find_run(place.resolve() / "data", *map(chosen.get, asked)))
         if chosen:
             raise UserError(
                 f"{place} is one model; leave out {', '.join(chosen)}, which selects from a project"

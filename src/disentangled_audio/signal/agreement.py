@@ -122,8 +122,8 @@ def _cross_spectra(
     spectra = [spectra_of(samples, sample_rate_hz)[:, LOWEST_BIN:] for samples in (first, second)]
     heard = np.logical_and(*map(_is_heard, spectra))
     cross = spectra[0][heard] * np.conj(spectra[1][heard])
-    phases: NDArray[np.complex64] = cross / np.maximum(np.abs(cross), _TINY)
-    return phases
+    phases = cross / np.maximum(np.abs(cross), _TINY)
+    return phases.astype(np.complex64)
 
 
 def _is_heard(spectra: NDArray[np.complex64]) -> NDArray[np.bool_]:
