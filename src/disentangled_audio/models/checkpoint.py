@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import logging
 import zipfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from disentangled_audio.errors import UserError
+from disentangled_audio.storage.hashing import content_hash
 from disentangled_audio.storage.temporaries import remove_leftovers, write_whole
 
 _logger = logging.getLogger(__name__)
@@ -89,11 +89,14 @@ class Checkpoint:
 
 def digest_of(arrays: Iterable[NDArray[Any]], facts: dict[str, Any]) -> str:
     """SHA-256 of arrays, with their types and shapes, and of anything that JSON can hold."""
-    found = hashlib.sha256(json.dumps(facts, sort_keys=True).encode())
+    return content_hash(_parts(arrays, facts))
+
+
+def _parts(arrays: Iterable[NDArray[Any]], facts: dict[str, Any]) -> Iterator[bytes | memoryview]:
+    yield json.dumps(facts, sort_keys=True).encode()
     for array in arrays:
-        found.update(f"{array.dtype.str}{array.shape}".encode())
-        found.update(np.ascontiguousarray(array).data)
-    return found.hexdigest()
+        yield f"{array.dtype.str}{array.shape}".encode()
+        yield np.ascontiguousarray(array).data
 
 
 def _read(path: Path) -> tuple[Arrays, dict[str, Any]]:

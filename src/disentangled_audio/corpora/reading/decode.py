@@ -1,6 +1,5 @@
 """Decodes one recording, or explains why it cannot be used."""
 
-import hashlib
 import io
 import struct
 from collections.abc import Sequence
@@ -13,6 +12,7 @@ from numpy.typing import NDArray
 
 from disentangled_audio.corpora.sources.folder import File, RejectedError
 from disentangled_audio.parameters import AudioFormat, Format, MatFormat, RawFormat
+from disentangled_audio.storage.hashing import content_hash
 
 Signal = tuple[NDArray[np.float32], int]
 
@@ -121,13 +121,9 @@ def read_content(files: Sequence[File]) -> Content:
     parts = tuple(file.read() for file in files)
     if not all(parts):
         raise RejectedError("the file is empty", "copy or record it again")
-    each = tuple(hashlib.sha256(part).hexdigest() for part in parts)
-    if len(each) == 1:
-        return Content(parts, each[0], each)
-    whole = hashlib.sha256()
-    for part in parts:
-        whole.update(part)
-    return Content(parts, whole.hexdigest(), each)
+    each = tuple(content_hash([part]) for part in parts)
+    whole = each[0] if len(each) == 1 else content_hash(parts)
+    return Content(parts, whole, each)
 
 
 def _joined(channels: list[NDArray[np.float32]]) -> NDArray[np.float32]:
