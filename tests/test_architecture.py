@@ -150,6 +150,11 @@ def test_parts_with_few_dependencies(part: str) -> None:
         assert foreign - {"disentangled_audio"} <= FOREIGN[part], path
 
 
+def test_content_is_hashed_in_one_file() -> None:
+    using = {path for path in _files(".") if "hashlib" in _imports(path)}
+    assert using == {PACKAGE / "storage" / "hashing.py"}
+
+
 def test_only_pipelines_and_datasets_know_kedro() -> None:
     for part in ALL - {"datasets", "runs"}:
         for path in _files(part):
