@@ -75,12 +75,10 @@ class Answers:
     def columns(self) -> list[str]:
         """Columns of the predictions; they do not depend on the files."""
         members = [name for name in MEMBERS if name in self._models[HYBRID].members_]
-        classes = [f"{PROBABILITY_PREFIX}{name}" for name in self._reference.classes]
         return [
             *("path", "channel", "kind", "class", "confidence"),
             *("in_distribution", "least_in_distribution", "distance", "warnings"),
-            *classes,
-            *(f"{model}_{name}" for model in members for name in classes),
+            *(name for model in (HYBRID, *members) for name in self._probability_columns(model)),
             *acoustic_measures(self._preprocessing.acoustic).names,
             *UNUSABLE,
         ]
@@ -89,6 +87,10 @@ class Answers:
     def code_columns(self) -> list[str]:
         """Columns of the codes; they do not depend on the files."""
         return ["path", "channel", *self._schema["codes"], *UNUSABLE]
+
+    def _probability_columns(self, model: str) -> list[str]:
+        prefix = "" if model == HYBRID else f"{model}_"
+        return [f"{prefix}{PROBABILITY_PREFIX}{name}" for name in self._reference.classes]
 
     def predictions(self, part: Features) -> pd.DataFrame:
         """Predict the class of each item, in the order of the files."""
@@ -100,18 +102,15 @@ class Answers:
         compared = self._compare(
             rows["kind"], [features_of(tables[name]) for name in ("fourier_features", "codes")]
         )
-        classes = self._reference.classes
         table = rows[["place", "path", "channel", "kind"]].copy()
         hybrid = probabilities[HYBRID]
-        table["class"] = np.asarray(classes, dtype=object)[hybrid.argmax(axis=1)]
+        table["class"] = np.asarray(self._reference.classes, dtype=object)[hybrid.argmax(axis=1)]
         table["confidence"] = hybrid.max(axis=1)
         table[list(compared)] = compared
-        columns = {f"{PROBABILITY_PREFIX}{c}": hybrid[:, k] for k, c in enumerate(classes)}
-        columns |= {
-            f"{model}_{PROBABILITY_PREFIX}{c}": values[:, k]
+        columns = {
+            name: column
             for model, values in probabilities.items()
-            if model != HYBRID
-            for k, c in enumerate(classes)
+            for name, column in zip(self._probability_columns(model), values.T, strict=True)
         }
         table["warnings"] = self._warnings(rows, compared)
         measured = tables["acoustic_parameters"].drop(columns="recording_id")

@@ -101,7 +101,9 @@ def write_bundle(run: TrainedRun, path: Path, card: str) -> None:
         raise UserError(f"{path} cannot be written: {path.parent} is no folder; create it first")
     contents = read_files(run)
     facts, arrays = read_reference(contents, run.parameters["seed"]).packed()
-    manifest = BundleManifest(**facts_of(run.manifest, run.fold), reference=_ReferenceFacts(**facts))
+    manifest = BundleManifest.model_validate(
+        {**facts_of(run.manifest, run.fold), "reference": facts}
+    )
     members = {
         MANIFEST: _json(manifest.model_dump()),
         CARD: card.encode(),

@@ -103,7 +103,9 @@ class Classifier:
 
         place = Path(_text(path, "path")).expanduser()
         asked = {"version": version, "corpus": corpus, "protocol": protocol, "fold": fold}
-        chosen = {name: str(value) for name, value in asked.items() if value is not None}
+        chosen: dict[str, Any] = {
+            name: str(value) for name, value in asked.items() if value is not None
+        }
         if not place.exists():
             raise UserError(f"{place} does not exist; looked from {Path.cwd()}")
         if place.is_dir() and not (place / MANIFEST).is_file():
