@@ -23,7 +23,7 @@ from disentangled_audio.evaluation.representation.thirds import terciles_within
 from disentangled_audio.evaluation.scores.recall import balanced_accuracy
 
 N_TREES = 50
-
+N_FOLDS = 3
 # Leaves with few rows fit noise, and give long codes importance for their length.
 LEAF_SHARE = 0.01
 
@@ -35,13 +35,12 @@ def block_scores(
     unit: ArrayLike | None = None,
     unseen: ArrayLike | None = None,
     max_items: int = 3000,
-    n_folds: int = 3,
     seed: int = 0,
 ) -> dict[str, Any]:
     """Block DCI, SAP and MIG of a set of codes.
 
     *Rows.* Pass all rows of the encoders' run, and mark as `unseen` those the encoders were not
-    trained on. Only these are scored if every class of every factor has at least `n_folds` of
+    trained on. Only these are scored if every class of every factor has at least `N_FOLDS` of
     them; otherwise all rows are (see ``rows``). A factor with one class among the unseen rows (the
     speaker, if one speaker is left out) is left out as long as two others remain. Numbers are cut
     into thirds of the scored rows.
@@ -60,9 +59,9 @@ def block_scores(
     factors : DataFrame of n_items rows
         Rows without a factor, and factors with one class, are left out. Floating-point columns
         are numbers, cut into thirds; others are classes.
-    unit : (n_items,), optional
-        Rows of a unit stay in one fold; by default each row is a unit.
-    unseen : (n_items,) of bool, optional
+    unit : (n_items,)
+        Rows of a unit stay in one fold.
+    unseen : (n_items,) of bool
         Rows that the encoders were not trained on.
     max_items : int
         Of more rows, this many are drawn at random.
@@ -78,7 +77,7 @@ def block_scores(
     for name, code in codes.items():
         if not np.isfinite(code).all():
             raise ValueError(f"code '{name}' is not finite")
-    scope, kept, labels, names, reason = _select_rows(factors, unseen, max_items, n_folds, seed)
+    scope, kept, labels, names, reason = _select_rows(factors, unseen, max_items, seed)
     about = {
         "n_items": len(kept),
         "rows": scope,
@@ -92,13 +91,12 @@ def block_scores(
     units = pd.factorize(all_units[kept], use_na_sentinel=False)[0]
     importance, accuracy, single_blocks = [], [], []
     for factor in labels.T:
-        folds, _ = probe_folds(factor, units, units, by_group=False, n_folds=n_folds, seed=seed)
+        folds, _ = probe_folds(factor, units, units, by_group=False, n_folds=N_FOLDS, seed=seed)
         shares, score = _forest(blocks, factor, folds, seed)
         importance.append(shares)
         accuracy.append(score)
-        single_blocks.append(
-            [_linear_accuracy(code, factor, folds, seed) for code in blocks.values()]
-        )
+        alone = [_linear_accuracy(code, factor, folds, seed) for code in blocks.values()]
+        single_blocks.append(alone)
     matrix = np.array(importance).T
     dci = dci_scores(matrix)
     return {
@@ -129,18 +127,18 @@ def _why_undefined(importance: NDArray[np.float64]) -> str:
 
 
 def _select_rows(
-    factors: pd.DataFrame, unseen: ArrayLike | None, max_items: int, n_folds: int, seed: int
+    factors: pd.DataFrame, unseen: ArrayLike | None, max_items: int, seed: int
 ) -> tuple[str, NDArray[np.intp], NDArray[np.intp], list[str], str]:
     """Scope of the scored rows, their positions, labels and factors, and why scoring fails."""
     every = np.arange(len(factors))
     wanted = every if unseen is None else np.flatnonzero(np.asarray(unseen, dtype=bool))
     if len(wanted) < len(every):
-        kept, labels, names, reason = _usable(factors, wanted, max_items, n_folds, seed)
+        kept, labels, names, reason = _usable(factors, wanted, max_items, seed)
         # DCI needs two factors, which all rows may have.
         enough = len(names) >= min(2, len(_varying(factors)))
         if not reason and enough and _has_every_class(factors[names], kept):
             return "unseen", kept, labels, names, ""
-    return "all", *_usable(factors, every, max_items, n_folds, seed)
+    return "all", *_usable(factors, every, max_items, seed)
 
 
 def _varying(factors: pd.DataFrame) -> list[str]:
@@ -148,7 +146,7 @@ def _varying(factors: pd.DataFrame) -> list[str]:
 
 
 def _usable(
-    factors: pd.DataFrame, rows: NDArray[np.intp], max_items: int, n_folds: int, seed: int
+    factors: pd.DataFrame, rows: NDArray[np.intp], max_items: int, seed: int
 ) -> tuple[NDArray[np.intp], NDArray[np.intp], list[str], str]:
     """Rows with every factor, their labels (n_rows, n_factors), factors, and why scoring fails."""
     rows = rows[draw_rows(len(rows), max_items, seed)]
@@ -162,7 +160,7 @@ def _usable(
     if len(kept) == 0 or min(map(np.ptp, labels.T)) == 0:
         return kept, labels, names, "a factor has one class among the rows that have every factor"
     rarest = min(int(np.bincount(factor).min()) for factor in labels.T)
-    if rarest < n_folds:
+    if rarest < N_FOLDS:
         return kept, labels, names, f"a class has {rarest} rows, fewer than there are folds"
     return kept, labels, names, ""
 

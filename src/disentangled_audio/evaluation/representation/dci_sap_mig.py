@@ -3,6 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
+# Equal bins between a dimension's smallest and largest value.
 N_BINS = 20
 
 
@@ -32,9 +33,8 @@ def dci_scores(importance: NDArray[np.floating]) -> dict[str, float]:
     representations", ICLR, section 2.
     """
     shares = np.asarray(importance, dtype=np.float64)
-    n_blocks, _ = shares.shape
     return {
-        "disentanglement": _concentration(shares) if n_blocks > 1 else float("nan"),
+        "disentanglement": _concentration(shares) if len(shares) > 1 else float("nan"),
         "completeness": _concentration(shares.T),
     }
 
@@ -70,9 +70,7 @@ def sap_score(scores: NDArray[np.floating]) -> float:
     return float((ranked[-1] - ranked[-2]).mean())
 
 
-def mutual_information_gap(
-    code: NDArray[np.floating], labels: NDArray[np.integer], n_bins: int = N_BINS
-) -> float:
+def mutual_information_gap(code: NDArray[np.floating], labels: NDArray[np.integer]) -> float:
     """Mean over factors of the gap in mutual information between the two best dimensions.
 
     MIG expects one dimension per factor: if several dimensions of a block share a factor, the
@@ -84,8 +82,6 @@ def mutual_information_gap(
         All blocks, concatenated.
     labels : (n_items, n_factors) of int
         Classes from 0.
-    n_bins : int
-        Equal bins between a dimension's smallest and largest value.
 
     Returns
     -------
@@ -103,13 +99,13 @@ def mutual_information_gap(
     gaps = []
     for factor in labels.T:
         entropy = _entropy(np.bincount(factor))
-        ranked = np.sort([_information(_binned(dim, n_bins), factor) for dim in code.T])
+        ranked = np.sort([_information(_binned(dim), factor) for dim in code.T])
         gaps.append((ranked[-1] - ranked[-2]) / entropy)
     return float(np.mean(gaps))
 
 
-def _binned(values: NDArray[np.floating], n_bins: int) -> NDArray[np.intp]:
-    edges = np.linspace(values.min(), values.max(), n_bins + 1)[1:-1]
+def _binned(values: NDArray[np.floating]) -> NDArray[np.intp]:
+    edges = np.linspace(values.min(), values.max(), N_BINS + 1)[1:-1]
     return np.digitize(values, edges)
 
 

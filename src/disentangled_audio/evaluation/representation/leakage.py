@@ -31,6 +31,7 @@ from disentangled_audio.evaluation.scores.intervals import bootstrap_intervals
 from disentangled_audio.evaluation.scores.recall import balanced_accuracy
 
 ONE_HOT = "one_hot"
+N_FOLDS = 5
 
 COLUMNS = (
     *("code", "factor", "condition", "score", "low", "high", "chance", "control"),
@@ -50,7 +51,6 @@ def leakage_matrix(  # noqa: PLR0913 - the parts of a measurement, each given by
     conditions: Sequence[str] = CONDITIONS,
     why_missing: Mapping[str, str] | None = None,
     max_items: int = 3000,
-    n_folds: int = 5,
     n_resamples: int = 300,
     seed: int = 0,
 ) -> pd.DataFrame:
@@ -90,16 +90,12 @@ def leakage_matrix(  # noqa: PLR0913 - the parts of a measurement, each given by
         cut into thirds; others are classes. Missing values are left out.
     target, group : (n_items,)
         Labels of the cells; missing ones form their own cell.
-    controls : mapping of control to codes, optional
-        Such as ``{"untrained": {"content": …}, "raw": {"log_mel": …}}``.
-    unit : (n_items,), optional
-        Rows of a unit, such as channels of one file, stay in one fold; by default each row is a
-        unit.
-    unseen : (n_items,) of bool, optional
+    controls : mapping of control to codes
+    unit : (n_items,)
+        Rows of a unit, such as channels of one file, stay in one fold.
+    unseen : (n_items,) of bool
         Rows to score; by default all.
-    conditions : sequence
-        Of `CONDITIONS`.
-    why_missing : mapping, optional
+    why_missing : mapping
         Factor to the reason if no row has it: ``{"f0": "no voiced frame"}``.
     max_items : int
         Of more rows, this many are drawn at random.
@@ -113,14 +109,14 @@ def leakage_matrix(  # noqa: PLR0913 - the parts of a measurement, each given by
         with a reason.
     """
     rows = rows_of(factors, target, group, unit, unseen)
-    named = [("", name, code) for name, code in codes.items()]
-    for control, of_control in (controls or {}).items():
-        named += [(control, name, code) for name, code in of_control.items()]
-    _check(named, len(factors), conditions)
     kept = draw_rows(len(factors), max_items, seed)
     rows = rows.take(kept)
-    named = [(control, name, np.asarray(code)[kept]) for control, name, code in named]
-    settings = _Settings(n_folds, n_resamples, seed, dict(why_missing or {}))
+    named = [
+        (control, name, _finite(code, name)[kept])
+        for control, of_control in {"": codes, **(controls or {})}.items()
+        for name, code in of_control.items()
+    ]
+    settings = _Settings(n_resamples, seed, dict(why_missing or {}))
     records: list[dict[str, Any]] = []
     for condition in conditions:
         records += _condition_cells(condition, rows, factors.iloc[kept], named, settings)
@@ -129,25 +125,16 @@ def leakage_matrix(  # noqa: PLR0913 - the parts of a measurement, each given by
 
 @dataclass(frozen=True)
 class _Settings:
-    n_folds: int
     n_resamples: int
     seed: int
     why_missing: dict[str, str]
 
 
-def _check(
-    named: Sequence[tuple[str, str, NDArray[np.floating]]], n_items: int, conditions: Sequence[str]
-) -> None:
-    unknown = set(conditions) - set(CONDITIONS)
-    if unknown:
-        raise ValueError(f"unknown condition {sorted(unknown)}; there are {list(CONDITIONS)}")
-    for control, name, code in named:
-        what = f"code '{name}'" + (f" of control '{control}'" if control else "")
-        if np.ndim(code) != 2 or len(code) != n_items:
-            raise ValueError(f"{what} has shape {np.shape(code)}; {n_items} rows are needed")
-        bad = ~np.isfinite(code).all(axis=1)
-        if bad.any():
-            raise ValueError(f"{what} is not finite in {int(bad.sum())} of {n_items} rows")
+def _finite(code: NDArray[np.floating], name: str) -> NDArray[np.floating]:
+    bad = ~np.isfinite(code).all(axis=1)
+    if bad.any():
+        raise ValueError(f"code '{name}' is not finite in {int(bad.sum())} of {len(bad)} rows")
+    return code
 
 
 def _condition_cells(
@@ -176,7 +163,7 @@ def _condition_cells(
             part.group,
             part.unit,
             by_group=condition != WITHIN_BOTH,
-            n_folds=settings.n_folds,
+            n_folds=N_FOLDS,
             seed=settings.seed,
             apart=question.scored if question.scope == "unseen" else None,
         )

@@ -17,8 +17,6 @@ def mean_over_folds(matrices: Sequence[pd.DataFrame]) -> pd.DataFrame:
     `interval_of_mean`. ``n_items`` is the sum, ``n_folds`` the number of folds with a score, and
     ``reason`` says why the others have none.
     """
-    if not matrices:
-        raise ValueError("no leakage matrix to take the mean of")
     # Empty texts are missing in a table read from a file.
     texts = dict.fromkeys(("control", "rows", "folds", "reason"), "")
     table = pd.concat(matrices, ignore_index=True).fillna(texts)
@@ -68,8 +66,6 @@ def _join_unique(values: Iterable[str]) -> str:
 
 def swaps_over_folds(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
     """Mean table of `swap_test` over several folds, with the columns of `mean_over_folds`."""
-    if not tables:
-        raise ValueError("no table of swaps to take the mean of")
     # Empty texts are missing in a table read from a file.
     every = pd.concat(tables, ignore_index=True).fillna({"reason": ""})
     # If other attributes vary in a fold, an attribute may have to follow another code.

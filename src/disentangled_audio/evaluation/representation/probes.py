@@ -9,25 +9,19 @@ from numpy.typing import NDArray
 from sklearn.covariance import ledoit_wolf
 from sklearn.kernel_approximation import Nystroem
 from sklearn.linear_model import ridge_regression
-from sklearn.model_selection import (
-    StratifiedGroupKFold,
-    StratifiedKFold,
-)
+from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 from sklearn.preprocessing import StandardScaler
 
 from disentangled_audio.evaluation.scores.recall import balanced_accuracy
 
 # Up to this many groups, each is a fold of its own.
 MAX_SINGLE_GROUP_FOLDS = 10
-
 # With this many, scores of cell-centred codes of 3000 clips of FSDD were within two points of an
 # SVM with the exact kernel.
 N_LANDMARKS = 300
-
 # Kernel width relative to a code's dimensions, where 1 is scikit-learn's `scale`. From a quarter
 # to 1, scores of FSDD varied by at most four points, most by one.
 GAMMA_SCALE = 0.5
-
 KERNEL_RIDGE = 0.1
 
 
@@ -71,11 +65,8 @@ def probe_features(code: NDArray[np.floating], *, seed: int) -> ProbeFeatures | 
     if not varying.any():
         return None
     linear = StandardScaler().fit_transform(code[:, varying])
-    kernel = Nystroem(
-        gamma=GAMMA_SCALE / linear.shape[1],
-        n_components=min(N_LANDMARKS, len(linear)),
-        random_state=seed,
-    )
+    gamma, n_landmarks = GAMMA_SCALE / linear.shape[1], min(N_LANDMARKS, len(linear))
+    kernel = Nystroem(gamma=gamma, n_components=n_landmarks, random_state=seed)
     return ProbeFeatures(linear, kernel.fit_transform(linear))
 
 

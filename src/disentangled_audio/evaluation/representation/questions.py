@@ -8,14 +8,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from disentangled_audio.evaluation.representation.thirds import terciles_within
 
-MARGINAL = "marginal"
-
-WITHIN_TARGET = "within target"
-
-WITHIN_BOTH = "within target × group"
-
-CONDITIONS = (MARGINAL, WITHIN_TARGET, WITHIN_BOTH)
-
+CONDITIONS = ("marginal", "within target", "within target × group")
+MARGINAL, WITHIN_TARGET, WITHIN_BOTH = CONDITIONS
 # With fewer rows per class, a score means little.
 MIN_ROWS_A_CLASS = 5
 
@@ -32,13 +26,8 @@ class Rows:
 
     def take(self, rows: NDArray[np.intp]) -> "Rows":
         """Select rows and renumber their labels."""
-        return Rows(
-            numbered(self.target[rows]),
-            numbered(self.both[rows]),
-            numbered(self.group[rows]),
-            numbered(self.unit[rows]),
-            self.unseen[rows],
-        )
+        labels = (self.target, self.both, self.group, self.unit)
+        return Rows(*(numbered(values[rows]) for values in labels), self.unseen[rows])
 
     def cells(self, condition: str) -> NDArray[np.intp]:
         """Cell of each row under a condition."""
@@ -80,20 +69,12 @@ def rows_of(
     unseen: ArrayLike | None,
 ) -> Rows:
     """Rows from their labels; by default each row is a unit, and all rows are unseen."""
-    n_items = len(factors)
-    columns = {
-        "target": target,
-        "group": group,
-        "unit": np.arange(n_items) if unit is None else unit,
-        "unseen": np.ones(n_items, dtype=bool) if unseen is None else unseen,
-    }
-    for name, values in columns.items():
-        if len(np.asarray(values)) != n_items:
-            raise ValueError(f"{name} has {len(np.asarray(values))} rows, factors {n_items}")
+    every = np.arange(len(factors))
     targets, groups = numbered(target), numbered(group)
     both = numbered(targets * (int(groups.max(initial=0)) + 1) + groups)
+    units = numbered(every if unit is None else unit)
     return Rows(
-        targets, both, groups, numbered(columns["unit"]), np.asarray(columns["unseen"], bool)
+        targets, both, groups, units, every >= 0 if unseen is None else np.asarray(unseen, bool)
     )
 
 

@@ -64,11 +64,9 @@ def plan_examples(
     varying = [name for name in carried_by if attributes[name].nunique() > 1]
     if not varying:
         names = ", ".join(carried_by)
-        return nothing, (
-            f"none of these varies among the test clips: {names}"
-            if names
-            else "the model has no code that should carry an attribute"
-        )
+        if not names:
+            return nothing, "the model has no code that should carry an attribute"
+        return nothing, f"none of these varies among the test clips: {names}"
     labels = np.stack([pd.factorize(attributes[name])[0] for name in varying], axis=1)
     carriers = list(dict.fromkeys(carried_by[name] for name in varying))
     examples = _draw(labels, max(2, len(carriers)), n_examples, rng)
@@ -224,8 +222,9 @@ def shown_swaps(table: pd.DataFrame) -> list[tuple[str, dict[str, int]]]:
     examples = list(dict.fromkeys(table["example"]))
     n_shown = max(len(kinds), len(examples)) if kinds else 0
     pairs = [(number % len(kinds), examples[number % len(examples)]) for number in range(n_shown)]
+    headings = [kind if kind == RECOMBINED else f"{kind} swapped" for kind in kinds]
     return [
-        (_heading(kinds[kind]), _panels(table[table["example"] == example], kinds[kind]))
+        (headings[kind], _panels(table[table["example"] == example], kinds[kind]))
         for kind, example in sorted(pairs)
     ]
 
@@ -236,10 +235,6 @@ def describe_change(table: pd.DataFrame, panels: Mapping[str, int]) -> str:
     rows = list(panels.values())
     changed = zip(attributes.iloc[rows[0]], attributes.iloc[rows[-1]], strict=True)
     return ", ".join(f"{own} ← {given}" for own, given in changed if own != given)
-
-
-def _heading(kind: str) -> str:
-    return kind if kind == RECOMBINED else f"{kind} swapped"
 
 
 def _panels(example: pd.DataFrame, kind: str) -> dict[str, int]:

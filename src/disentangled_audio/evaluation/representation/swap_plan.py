@@ -69,10 +69,7 @@ def plan_swaps(
     list of Swap
         Empty if no two clips differ in every attribute that varies.
     """
-    unknown = sorted(set(carried_by.values()) - set(codes))
-    if unknown:
-        raise ValueError(f"no code {unknown} to carry an attribute; there are {sorted(codes)}")
-    varying = _varying(attributes[list(carried_by)])
+    varying = [name for name in carried_by if attributes[name].nunique() > 1]
     labels = attributes[varying].apply(lambda column: pd.factorize(column)[0]).to_numpy()
     carriers = list(dict.fromkeys(carried_by[name] for name in varying))
     swaps = []
@@ -86,10 +83,6 @@ def plan_swaps(
         clips = dict(zip(carriers, drawn, strict=True))
         swaps.append(Swap(RECOMBINED, clips, role_of_code))
     return [swap for swap in swaps if len(next(iter(swap.clips.values())))]
-
-
-def _varying(attributes: pd.DataFrame) -> list[str]:
-    return [str(name) for name in attributes if attributes[name].nunique() > 1]
 
 
 def _differing(

@@ -36,7 +36,7 @@ def swap_test(  # noqa: PLR0913 - what is measured, and with what, each by name
     decode: Decode,
     readers: Mapping[str, Pipeline],
     *,
-    group: NDArray[Any] | None = None,
+    group: NDArray[Any],
     n_results: int = 500,
     n_resamples: int = 1000,
     seed: int = 0,
@@ -56,7 +56,7 @@ def swap_test(  # noqa: PLR0913 - what is measured, and with what, each by name
         From codes by name, each (n_results, n_dims), to spectrograms.
     readers : mapping
         Attribute to its reader, from `fit_readers` on training rows.
-    group : (n_items,), optional
+    group : (n_items,)
         Groups that the intervals draw.
     n_results : int
         Results of each swap.
@@ -71,7 +71,6 @@ def swap_test(  # noqa: PLR0913 - what is measured, and with what, each by name
         reconstruction from their own codes; they limit what a swap can reach. Attributes that
         cannot be tested have a reason.
     """
-    groups = np.zeros(len(attributes)) if group is None else np.asarray(group)
     texts = {name: as_texts(attributes[name]) for name in carried_by}
     labels = pd.DataFrame(texts, index=range(len(attributes)))
     labels[attributes[list(carried_by)].isna().to_numpy()] = None
@@ -86,7 +85,7 @@ def swap_test(  # noqa: PLR0913 - what is measured, and with what, each by name
     for swap, results in spectra:
         read = {name: reader.predict(results) for name, reader in readable.items()}
         for shares in swap_shares(swap, read, labels, carried_by):
-            records.append(shares | _interval(shares.pop("hits"), groups, swap, n_resamples, seed))
+            records.append(shares | _interval(shares.pop("hits"), group, swap, n_resamples, seed))
     records += _untested(labels, carried_by, readable, swaps)
     return pd.DataFrame(records, columns=list(COLUMNS))
 
