@@ -90,7 +90,7 @@ def test_the_kept_items_are_marked_where_there_are_any():
     assert set(lines_of(nothing.axes[1])) == {"hybrid"}
 
 
-def test_confidence_of_a_missing_model_names_what_there_is():
+def test_a_missing_model_is_named_with_those_that_exist():
     with pytest.raises(ValueError, match=r"'hybrid'; the table has \['svm'\]"):
         confidence_figure(reliability_of(model="svm"), curves_of(["svm"]), model="hybrid")
     draw(confidence_figure(reliability_of(model="svm"), curves_of(["svm"]), model="svm"))
@@ -110,7 +110,7 @@ def test_ablation_shows_means_folds_and_weights():
 
 
 @pytest.mark.parametrize("costs", [{"svm": 0.0, "cnn": 0.0}, {"svm": 0.9, "cnn": -0.9}])
-def test_every_cost_lies_within_the_axis(costs):
+def test_every_cost_lies_on_the_axis(costs):
     figure = ablation_figure(ablation_of(costs, folds=["f"]))
     low, high = figure.axes[0].get_xlim()
     assert low < min(costs.values()) <= max(costs.values()) < high
