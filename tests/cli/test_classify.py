@@ -97,9 +97,7 @@ def test_classify_as_json_holds_all_columns(
     assert bad["warnings"] == []
 
 
-def test_a_folder_with_brackets_in_its_name_is_meant_as_it_is(
-    trained: Path, recording: Path
-) -> None:
+def test_brackets_in_a_folder_name_are_taken_literally(trained: Path, recording: Path) -> None:
     folder = trained / "takes [1]"
     folder.mkdir()
     shutil.copy(recording, folder / "good.wav")

@@ -159,7 +159,9 @@ def test_init_corpus_counts_a_name_that_is_not_utf8_as_unreadable(
     assert "1 files cannot be read, such as owl/a?.wav" in result.stderr
 
 
-def test_init_corpus_names_the_parts_among_which_no_class_is(project: Path, tmp_path: Path) -> None:
+def test_init_corpus_lists_the_name_parts_where_none_can_be_the_class(
+    project: Path, tmp_path: Path
+) -> None:
     for name in ("a_x", "a_y", "b_z"):
         make_noise(tmp_path / "birds", f"{name}.wav", 1.0, 16000)
     output = tmp_path / "birds.yml"
@@ -225,9 +227,7 @@ def test_the_printed_command_reads_the_recordings(
     assert list((project / "data" / "02_primary" / "my_birds").glob("*/splits.parquet"))
 
 
-def test_init_corpus_warns_of_classes_that_no_split_leaves_anything_of(
-    project: Path, tmp_path: Path
-) -> None:
+def test_init_corpus_warns_about_classes_too_small_to_split(project: Path, tmp_path: Path) -> None:
     for take in range(5):
         make_noise(tmp_path / "birds", f"owl/{take}.wav", 1.0, 16000)
     for take in range(4):

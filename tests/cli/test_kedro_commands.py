@@ -1,4 +1,4 @@
-"""What a person sees who gives wrong parameters: a message, before any node has run."""
+"""Wrong parameters and options end in a message before any node has run."""
 
 import os
 import shutil
@@ -61,7 +61,7 @@ def test_wrong_parameters_stop_before_the_first_node(
     assert not (project / "data").exists(), "a node ran"
 
 
-def test_a_corpus_that_is_not_there_is_named_with_the_places_looked_at(
+def test_a_missing_corpus_is_named_with_the_searched_places(
     project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("DISENTANGLED_AUDIO_DATA", str(tmp_path))
@@ -125,7 +125,7 @@ def test_wrong_options_are_answered_by_a_message(
 
 
 @pytest.mark.slow
-def test_own_recordings_with_bad_files_among_them(tmp_path: Path) -> None:
+def test_a_corpus_with_damaged_files_gives_a_report(tmp_path: Path) -> None:
     project = make_project(tmp_path / "project")
     folder = tmp_path / "birds"
     rng = np.random.default_rng(0)
@@ -179,7 +179,7 @@ protocols:
         (RuntimeError("System error."), "a recording cannot be written"),
     ],
 )
-def test_what_the_disk_refuses_ends_in_a_message(
+def test_disk_errors_end_in_a_message(
     project: Path, raised: Exception, shown: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(*_: object) -> None:

@@ -127,9 +127,7 @@ def test_compare_of_two_cross_validations(project: Path) -> None:
     assert "true / predicted" not in result.stdout
 
 
-def test_scores_that_say_nothing_about_each_other_are_not_compared(
-    project: Path, version: str
-) -> None:
+def test_runs_of_different_tasks_or_kinds_are_not_compared(project: Path, version: str) -> None:
     result = call(project, "compare", version, FOLDS)
     assert result.exit_code == 1
     assert f"{FOLDS} is a cross-validation" in result.output
@@ -169,7 +167,7 @@ def test_confusions_too_wide_for_a_terminal_show_what_differs() -> None:
 
 
 @pytest.mark.parametrize("text", ["[]", "{"])
-def test_what_is_no_manifest_is_named_beside_the_answer(project: Path, text: str) -> None:
+def test_an_invalid_manifest_triggers_a_warning(project: Path, text: str) -> None:
     complete = newest_manifest(project)
     file = complete.parents[1] / "2126-01-31T12.00.00.000Z" / complete.name
     file.parent.mkdir()
@@ -206,9 +204,7 @@ def test_no_command_is_wider_than_80_columns(
     assert "balanced" in words if arguments[0] == "runs" else len(words) > 10
 
 
-def test_a_terminal_too_narrow_for_a_table_shows_a_line_a_value(
-    tiny_run: Path, version: str
-) -> None:
+def test_a_narrow_terminal_shows_one_value_per_line(tiny_run: Path, version: str) -> None:
     shown = [line.rstrip() for line in lines(in_terminal(tiny_run, "runs", n_columns=40))]
     assert f"version: {version}" in shown
     assert "corpus: twin_tiny" in shown

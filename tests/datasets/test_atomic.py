@@ -126,7 +126,7 @@ def test_urls_work_like_paths(name: str, scheme: str, tmp_path: Path) -> None:
     assert newest.list_versions(full_path=False) == [SECOND, FIRST]
 
 
-def test_a_stores_options_reach_it_and_previews_come_from_it(tmp_path: Path) -> None:
+def test_options_reach_the_store_and_previews_come_from_it(tmp_path: Path) -> None:
     folder = f"memory:///{uuid.uuid4().hex}"
     options = {"fs_args": {"region": "here"}, "credentials": {"key": "k"}}
     for name in ("a.parquet", "a.zarr"):
@@ -163,7 +163,7 @@ def test_a_partly_uploaded_array_is_not_a_version(monkeypatch: pytest.MonkeyPatc
     np.testing.assert_array_equal(again.load()[...], _numbers(100))
 
 
-def test_a_file_takes_its_name_in_a_store_only_when_it_is_there(
+def test_an_interrupted_upload_leaves_no_file_in_a_store(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     folder = f"memory:///{uuid.uuid4().hex}"
@@ -180,7 +180,7 @@ def test_a_file_takes_its_name_in_a_store_only_when_it_is_there(
     assert not _dataset(folder, "a.csv", Version(None, None)).exists()
 
 
-def test_a_run_goes_on_with_what_it_saved(tmp_path: Path) -> None:
+def test_a_run_loads_the_version_that_it_saved(tmp_path: Path) -> None:
     _dataset(tmp_path, "a.json", Version(None, SECOND)).save({"by": "another run"})
     mine = _dataset(tmp_path, "a.json", Version(None, FIRST))
 
@@ -189,7 +189,7 @@ def test_a_run_goes_on_with_what_it_saved(tmp_path: Path) -> None:
     assert mine.load() == {"by": "this run"}
 
 
-def test_a_file_without_versions_is_not_taken_for_a_folder_of_them(tmp_path: Path) -> None:
+def test_a_file_where_the_folder_of_versions_should_be_is_named(tmp_path: Path) -> None:
     (tmp_path / "a.json").write_text("{}")
     with pytest.raises(DatasetError, match="a file with the same name already exists"):
         _dataset(tmp_path, "a.json", Version(None, FIRST)).save({})

@@ -466,7 +466,7 @@ def test_an_svm_may_share_arrays(tmp_path: Path) -> None:
     ],
     ids=range(14),
 )
-def test_a_schema_that_describes_nothing_is_refused(schema: str, tmp_path: Path) -> None:
+def test_an_invalid_schema_is_refused(schema: str, tmp_path: Path) -> None:
     _refused(_write_skops(tmp_path / "forged.skops", schema))
 
 

@@ -1,4 +1,4 @@
-"""Views and rows that are too short, too few, or say nothing: training and codes stay defined."""
+"""Training and codes stay finite for views that are too short, too few or constant."""
 
 import logging
 

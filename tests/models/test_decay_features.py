@@ -1,4 +1,4 @@
-"""Features of rooms: what they keep of acoustic parameters, and what they fill."""
+"""Decay features: which acoustic parameters they use, and how they fill gaps."""
 
 import numpy as np
 import pytest

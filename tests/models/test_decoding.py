@@ -1,4 +1,4 @@
-"""The decoder alone is the decoder of the whole; untrained encoders differ in weights alone."""
+"""The separate decoder equals the whole model's; untrained encoders differ only in weights."""
 
 import keras
 import numpy as np

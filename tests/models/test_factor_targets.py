@@ -1,4 +1,4 @@
-"""Factors as losses take them; training rows alone decide scales, thirds and classes."""
+"""Factors as targets of losses; only training rows decide scales, thirds and classes."""
 
 import numpy as np
 import pandas as pd
@@ -20,7 +20,7 @@ def test_a_positive_number_is_taken_by_its_logarithm_and_standardised_by_trainin
     assert target.cells.argmax(axis=1).tolist() == [0, 0, 1, 1, 2, 2, 2, 0, 1]
 
 
-def test_a_number_that_may_be_negative_is_taken_as_it_is():
+def test_a_number_that_may_be_negative_is_not_transformed():
     values = pd.Series([-30.0, -20.0, -10.0, -30.0, -20.0, -10.0, -20.0, 5.0, -40.0])
     target = factor_target(values, TRAINING)
     assert target.values[6, 0] == pytest.approx(0.0, abs=1e-6)
@@ -54,7 +54,7 @@ def test_classes_are_those_of_training_rows():
         pd.Series([None] * 6 + ["b", "c", "d"], dtype="string"),
     ],
 )
-def test_a_factor_that_is_constant_in_training_rows_is_none(values):
+def test_a_factor_that_is_constant_in_training_rows_is_left_out(values):
     assert factor_target(values, TRAINING) is None
 
 

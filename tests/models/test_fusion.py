@@ -147,7 +147,7 @@ def test_a_class_that_members_find_improbable_is_ruled_out() -> None:
     assert (fused.predict({"one": one, "other": other}) == "oak").all()
 
 
-def test_a_surer_member_does_not_weigh_more_where_none_errs() -> None:
+def test_confidence_alone_gives_a_member_no_more_weight() -> None:
     right = np.ones(120, dtype=bool)
     fused = _fit({"surest": _member(right, 1 - 1e-6), "shy": _member(right, 0.5)})
 

@@ -156,7 +156,7 @@ def test_log_mel_agrees_with_a_double_precision_reference(sample_rate_hz: int, n
 
 
 @pytest.mark.parametrize("name", VIEW_NAMES)
-def test_level_does_not_show(name: str) -> None:
+def test_views_do_not_depend_on_level(name: str) -> None:
     clips = _noise_clips(2)
 
     views = make_views(clips, SAMPLE_RATE_HZ, VOICED)
@@ -165,7 +165,7 @@ def test_level_does_not_show(name: str) -> None:
     np.testing.assert_allclose(views[name], louder[name], atol=1e-4)
 
 
-def test_duration_shows_in_rhythm_but_hardly_in_content_and_pitch() -> None:
+def test_the_rhythm_view_depends_on_duration_and_the_others_hardly() -> None:
     clips = np.stack([_gliding_tone(0.4), _gliding_tone(0.7, start_s=0.2)])
 
     views = make_views(clips, SAMPLE_RATE_HZ, VOICED)

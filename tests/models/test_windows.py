@@ -53,7 +53,7 @@ def test_windows_overlap_and_the_last_ends_with_the_clip() -> None:
     np.testing.assert_array_equal(cut[5:8], every[5:8])
 
 
-def test_no_window_lies_behind_the_signal() -> None:
+def test_no_window_starts_after_the_signal() -> None:
     clips = _clips(3, 10.0)
     clips[0, 3200:] = 0.0
     clips[1, 700:] = 0.0

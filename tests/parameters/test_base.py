@@ -1,4 +1,4 @@
-"""What every group of parameters does: refuse by name, stay as it is, explain itself."""
+"""Every group of parameters names what it refuses, is immutable and documents its attributes."""
 
 from typing import Any
 
@@ -110,7 +110,7 @@ def test_a_single_number_stands_for_a_list(written: Any, read: list[float]) -> N
     assert read == p.SvmParameters.model_validate({"C": written}).C
 
 
-def test_numbers_from_the_command_line_are_texts() -> None:
+def test_numbers_from_the_command_line_may_be_text() -> None:
     analysis = p.Analysis.model_validate({"sample_rate_hz": "8000", "duration_s": "1.5"})
 
     assert (analysis.sample_rate_hz, analysis.duration_s) == (8000, 1.5)

@@ -1,4 +1,4 @@
-"""Corpora and views that cannot be used as they are: an error that names what, or a reason."""
+"""Unusable corpora and views give an error that names the cause, or a reason in the results."""
 
 from pathlib import Path
 from typing import Any

@@ -1,4 +1,4 @@
-"""The whole job on the tiny twin: what it leaves behind, and that it can be repeated."""
+"""A run of all pipelines on the tiny twin: its results, and that it can be repeated."""
 
 import json
 from pathlib import Path
@@ -134,7 +134,7 @@ def test_the_audit_is_in_words_and_in_the_report(tiny_run: Path) -> None:
         assert said.replace("'", "&#39;") in report
 
 
-def test_what_the_members_weigh_is_told(tiny_run: Path) -> None:
+def test_weights_of_members_are_reported(tiny_run: Path) -> None:
     ablation = load_catalog(tiny_run).load("hybrid_ablation")
     assert set(ablation["member"]) == set(MODELS) - {"hybrid"}
     assert ablation["weight"].sum() == pytest.approx(1.0)

@@ -141,7 +141,7 @@ def test_metrics_are_over_all_folds(folds_run: Path) -> None:
     assert ("hybrid", "svm") in compared
 
 
-def test_what_codes_say_is_the_mean_of_what_they_say_in_each_fold(folds_run: Path) -> None:
+def test_leakage_over_folds_is_the_mean_of_the_folds(folds_run: Path) -> None:
     catalog, runs = load_catalog(folds_run), _first_runs(folds_run)
     matrix, summary = catalog.load("cv_leakage_matrix"), catalog.load("cv_disentanglement")
     asked = "code == 'content' and factor == 'target' and condition == 'marginal'"
@@ -210,7 +210,7 @@ def test_a_killed_fold_goes_on(folds_run: Path, monkeypatch: pytest.MonkeyPatch)
         assert version in _versions(folds_run, "0", entry)
 
 
-def test_what_was_only_predicted_is_measured_later(folds_run: Path) -> None:
+def test_a_fold_can_be_measured_later(folds_run: Path) -> None:
     _train(folds_run, "1")
     predicted = _runs(folds_run).loc["1"]
     assert predicted["measured"] == ""
@@ -229,7 +229,7 @@ def test_what_was_only_predicted_is_measured_later(folds_run: Path) -> None:
     assert _runs(folds_run).loc["1", "measured"] != measured["measured"]
 
 
-def test_other_parameters_are_other_versions(folds_run: Path) -> None:
+def test_other_parameters_make_another_version(folds_run: Path) -> None:
     found = []
     for changed in ({"svm": {"C": [1.0]}}, {"cepstra": {"n_cepstra": 12}}, {"svm": {"C": [1.0]}}):
         before = _versions(folds_run, "2", "predictions")
@@ -329,7 +329,7 @@ def test_an_unknown_fold_is_named(folds_run: Path) -> None:
         _train(folds_run, "9")
 
 
-def test_a_result_that_is_gone_is_named(folds_run: Path) -> None:
+def test_a_removed_result_is_named(folds_run: Path) -> None:
     from disentangled_audio.pipelines.cross_validation.nodes import gather_folds
 
     catalog = load_catalog(folds_run)

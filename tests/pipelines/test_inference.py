@@ -1,4 +1,4 @@
-"""The pipeline that classifies: the same answers as then and as of `Classifier`, or a refusal."""
+"""The inference pipeline predicts what the training run and `Classifier` do, or refuses."""
 
 import json
 import shutil
@@ -27,7 +27,7 @@ def predicted(trained: Path) -> pd.DataFrame:
     return classify(trained, raw(trained))
 
 
-def test_files_of_the_corpus_get_the_probabilities_of_then(
+def test_recordings_get_the_probabilities_of_the_training_run(
     trained: Path, predicted: pd.DataFrame
 ) -> None:
     catalog = load_catalog(trained)
@@ -44,9 +44,7 @@ def test_the_node_is_a_thin_caller(classifier: Classifier, predicted: pd.DataFra
 
 
 @pytest.mark.slow
-def test_the_network_that_was_refitted_is_the_one_that_answers(
-    tiny_run: Path, tmp_path: Path
-) -> None:
+def test_the_refitted_network_classifies(tiny_run: Path, tmp_path: Path) -> None:
     project = tmp_path / "project"
     shutil.copytree(tiny_run, project)
     run_kedro(
@@ -61,7 +59,9 @@ def test_the_network_that_was_refitted_is_the_one_that_answers(
     assert_as_then(table, catalog.load("predictions"), MODELS)
 
 
-def test_parameters_of_today_change_nothing(trained: Path, predicted: pd.DataFrame) -> None:
+def test_current_parameters_do_not_change_predictions(
+    trained: Path, predicted: pd.DataFrame
+) -> None:
     today = {
         "fourier": {"n_components": 3, "floor_db": -20.0},
         "views": {"n_mels": 12},

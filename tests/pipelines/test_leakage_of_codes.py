@@ -1,4 +1,4 @@
-"""What each code says is measured beside controls, from what the catalog holds."""
+"""The leakage of codes is measured beside controls, from saved results."""
 
 import shutil
 from pathlib import Path
@@ -12,7 +12,9 @@ from disentangled_audio.pipelines.disentanglement.nodes import measure_disentang
 from tests.conftest import load_catalog, run_kedro
 
 
-def test_codes_stand_beside_untrained_ones_raw_spectra_and_floors(measured_run: Path) -> None:
+def test_codes_are_scored_beside_untrained_ones_raw_spectra_and_one_hot_floors(
+    measured_run: Path,
+) -> None:
     matrix = load_catalog(measured_run).load("leakage_matrix")
     controls = set(matrix["control"].fillna(""))
     assert controls == {"", "untrained", "raw", "one_hot"}
@@ -41,7 +43,7 @@ def inputs(measured_run: Path) -> dict[str, Any]:
     return {name: catalog.load(name) for name in names}
 
 
-def test_probes_are_told_which_rows_are_unseen_and_which_are_of_one_file(
+def test_probes_know_which_rows_are_unseen_and_which_share_a_file(
     inputs: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from disentangled_audio.evaluation.representation import block_scores, leakage
@@ -74,7 +76,7 @@ def test_a_factor_that_is_not_there_is_named(inputs: dict[str, Any]) -> None:
 
 
 @pytest.mark.slow
-def test_attributes_of_a_code_that_the_model_lacks_are_left_out_with_their_reason(
+def test_attributes_of_a_missing_code_are_left_out_with_a_reason(
     measured_run: Path, tmp_path: Path
 ) -> None:
     project = Path(shutil.copytree(measured_run, tmp_path / "project"))
@@ -97,7 +99,7 @@ def test_attributes_of_a_code_that_the_model_lacks_are_left_out_with_their_reaso
 
 
 @pytest.mark.slow
-def test_without_any_code_to_carry_an_attribute_all_else_is_measured(
+def test_everything_else_is_measured_without_a_code_to_swap(
     measured_run: Path, tmp_path: Path
 ) -> None:
     project = Path(shutil.copytree(measured_run, tmp_path / "project"))

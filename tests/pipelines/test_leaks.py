@@ -1,4 +1,4 @@
-"""Who may see what: changing rows that a step must not see changes nothing that it fits."""
+"""Leaks: changing rows that a step must not see changes nothing that it fits."""
 
 import tempfile
 from pathlib import Path
@@ -184,7 +184,7 @@ def fitted() -> dict[str, Any]:
     return _fit_all(_waveforms(), _splits())
 
 
-def test_of_validation_rows_the_hybrid_hears_a_network_that_has_not_seen_them(
+def test_validation_outputs_in_the_hybrid_come_from_a_network_not_trained_on_them(
     fitted: dict[str, Any],
 ) -> None:
     validation = (_splits()["role"] == "validation").to_numpy()

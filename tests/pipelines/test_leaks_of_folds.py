@@ -1,4 +1,4 @@
-"""Who may see what in a fold: its test rows change nothing that its own pipelines fit."""
+"""Leaks within a fold: its test rows change nothing that its pipelines fit."""
 
 from pathlib import Path
 from typing import Any

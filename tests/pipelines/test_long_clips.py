@@ -84,7 +84,7 @@ def birds(project: Path, params: dict[str, Any]) -> Any:
     return load_catalog(project, params=params)
 
 
-def test_views_have_a_row_a_window_and_say_whose_it_is(birds: Any) -> None:
+def test_views_have_a_row_for_each_window_and_say_which_clip_it_belongs_to(birds: Any) -> None:
     recordings, views = birds.load("recordings"), {name: birds.load(name) for name in VIEWS}
 
     short = (recordings["take"] == str(N_TAKES - 1)).to_numpy()
@@ -105,13 +105,13 @@ def test_views_have_a_row_a_window_and_say_whose_it_is(birds: Any) -> None:
         *("mel_features", "timbre_features", "hybrid_probabilities"),
     ],
 )
-def test_tables_have_a_row_an_item(birds: Any, name: str) -> None:
+def test_tables_have_one_row_for_each_clip(birds: Any, name: str) -> None:
     table = birds.load(name)
     assert table["recording_id"].tolist() == birds.load("recordings")["recording_id"].tolist()
     assert np.isfinite(table.drop(columns="recording_id").to_numpy()).all()
 
 
-def test_a_call_in_one_window_tells_the_class_of_the_clip(birds: Any) -> None:
+def test_a_call_in_one_window_decides_the_class_of_the_clip(birds: Any) -> None:
     test = (birds.load("splits")["role"] == "test").to_numpy()
     probabilities = birds.load("cnn_probabilities")[test]
     assert test.sum() == 12

@@ -1,4 +1,4 @@
-"""The job on its ways for many rows, which small limits make it take on the tiny twin."""
+"""Small limits make the tiny twin take the code paths for many rows."""
 
 from pathlib import Path
 
@@ -25,7 +25,7 @@ def limited_run(tiny_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Pat
     return project
 
 
-def test_every_model_takes_its_way_for_many_rows(limited_run: Path, tiny_run: Path) -> None:
+def test_every_model_uses_its_method_for_many_rows(limited_run: Path, tiny_run: Path) -> None:
     catalog, usual = load_catalog(limited_run), load_catalog(tiny_run)
 
     for name in ("svm", "code_svm"):

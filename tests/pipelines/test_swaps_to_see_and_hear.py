@@ -1,4 +1,4 @@
-"""Swaps to be seen and heard: what the catalog holds after a run, and what the nodes do alone."""
+"""Swap examples as spectra and sound: saved results of a run, and the nodes alone."""
 
 from pathlib import Path
 from types import SimpleNamespace
@@ -89,7 +89,7 @@ def test_the_seed_decides_and_the_number_is_a_parameter(inputs: list) -> None:
     assert examples_of(inputs, n_examples=2)[0]["example"].nunique() == 2
 
 
-def test_numbers_are_told_with_their_unit(inputs: list) -> None:
+def test_numbers_are_shown_with_their_unit(inputs: list) -> None:
     table, _ = examples_of(inputs, carried_by={"target": "content", "t20": "rhythm"})
     third = "(low|middle|high)"
     assert table["attribute_t20"].str.fullmatch(rf"[\d.]+ s \({third}\)").all()
@@ -109,7 +109,7 @@ def test_where_nothing_varies_the_table_is_empty_and_the_figure_says_why(inputs:
     assert sound_swap_examples(spectra, CORPUS, VIEWS, 7).shape[0] == 0
 
 
-def test_the_figure_has_a_row_an_example(inputs: list) -> None:
+def test_the_figure_has_a_row_for_each_example(inputs: list) -> None:
     table, spectra = make_swap_examples(*inputs, DisentanglementParameters(n_examples=3), 7)
     figure = plot_swap_examples(table, spectra, CORPUS, VIEWS)
     titles = [axes.get_title(loc="left") for axes in figure.axes]

@@ -104,7 +104,7 @@ def test_ablation_shows_means_folds_and_weights():
 
 
 @pytest.mark.parametrize("costs", [{"svm": 0.0, "cnn": 0.0}, {"svm": 0.9, "cnn": -0.9}])
-def test_every_cost_lies_within_the_axis(costs):
+def test_every_cost_lies_on_the_axis(costs):
     figure = ablation_figure(ablation_of(costs, folds=["f"]))
     low, high = figure.axes[0].get_xlim()
     assert low < min(costs.values()) <= max(costs.values()) < high

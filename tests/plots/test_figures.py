@@ -113,7 +113,7 @@ def test_confusion_shows_counts_and_colours_rows():
     assert title_of(figure) == "Confusion matrix: svm, test items"
 
 
-def test_undefined_precision_is_said():
+def test_undefined_precision_is_labelled():
     report = report_of(["a", "b"])
     report.loc[0, "precision"] = np.nan
     figure = precision_recall_figure(report, "svm", simulated=False)

@@ -510,7 +510,7 @@ def test_a_run_that_cannot_classify_is_not_named_in_a_command():
     assert "kedro run --env=test\n" in text
 
 
-def test_a_part_that_the_page_does_not_have_is_an_error():
+def test_an_unknown_part_of_the_page_is_an_error():
     with pytest.raises(KeyError, match="appendix"):
         render_page("title", [{"blocks": {"appendix": []}}])
 

@@ -1,4 +1,4 @@
-"""What single recordings and other pipelines give to the report, and what it does without them."""
+"""Sections of the report from single recordings and other pipelines, and their absence."""
 
 import io
 import wave
@@ -139,7 +139,7 @@ def test_figures_without_data_give_the_reason() -> None:
     assert figure.axes[0].texts[0].get_text() == "not measured"
 
 
-def test_codes_are_known_again() -> None:
+def test_the_digest_identifies_codes() -> None:
     codes = pd.DataFrame({"recording_id": ["a", "b"], "content_00": [0.1, 0.2]})
     assert digest_of(codes) == digest_of(codes.copy())
     assert digest_of(codes) != digest_of(codes.assign(content_00=[0.1, 0.3]))

@@ -115,7 +115,7 @@ def test_nothing_is_fetched_or_made_before_the_run_has_its_lock(
     assert len(load_catalog(project, env="folder", params=params).load("recordings")) == 16
 
 
-def test_a_column_that_is_none_is_named_before_anything_is_fetched(
+def test_an_unknown_column_is_named_before_anything_is_fetched(
     tmp_path: Path,
     server: Server,  # noqa: F811
 ) -> None:
@@ -129,9 +129,7 @@ def test_a_column_that_is_none_is_named_before_anything_is_fetched(
 
 
 @pytest.mark.parametrize("extract", [True, False])
-def test_an_archive_tells_its_items_as_soon_as_that_needs_no_writing(
-    tmp_path: Path, extract: bool
-) -> None:
+def test_an_archive_read_in_place_lists_its_items(tmp_path: Path, extract: bool) -> None:
     (tmp_path / "some.zip").write_bytes(_archive())
     source = {"archive": "some.zip", "extract": extract}
     pattern = r"(?P<word>[a-z])/.*"
@@ -146,7 +144,7 @@ def test_an_archive_tells_its_items_as_soon_as_that_needs_no_writing(
         assert items["word"].value_counts().to_dict() == {"a": 8, "b": 8}
 
 
-def test_what_cannot_be_had_is_named_by_the_check(tmp_path: Path) -> None:
+def test_missing_sources_are_named(tmp_path: Path) -> None:
     for source in ({"archive": "some.zip"}, {"folder": "mine"}):
         with pytest.raises(UserError, match="not found; looked at"):
             expected_items(

@@ -1,4 +1,4 @@
-"""What a run tells of itself: how it was started, and what it used and made."""
+"""The manifest of a run: how it was started, what it used and what it made."""
 
 import shutil
 from pathlib import Path

@@ -161,7 +161,7 @@ def test_a_hostile_name_is_refused_by_the_rule(name: str, way: str, tmp_path: Pa
 
 @pytest.mark.parametrize("way", ["corpora in corpus file", "protocols in corpus file"])
 @pytest.mark.parametrize("name", ["", None, -1, 1e300], ids=str)
-def test_keys_that_are_no_text_are_refused_too(name: Any, way: str, tmp_path: Path) -> None:
+def test_keys_that_are_not_text_are_refused(name: Any, way: str, tmp_path: Path) -> None:
     with pytest.raises(UserError, match="cannot be used as a name"):
         WAYS[way](tmp_path, name)
 
@@ -374,7 +374,7 @@ def test_a_forged_manifest_is_left_out(
     assert read_manifest(file) is None
 
 
-def test_results_of_a_true_manifest_are_found(tmp_path: Path) -> None:
+def test_a_valid_manifest_is_read(tmp_path: Path) -> None:
     _manifest(tmp_path)
     (run,) = trained_runs(tmp_path)
     assert isinstance(run, TrainedRun)
@@ -447,7 +447,7 @@ def test_an_archive_is_kept_under_a_plain_name(name: str) -> None:
 @pytest.mark.parametrize(
     "last", ["%2e%2e", "a%2f..", "a%5c..", "a%00.zip", "%2esaving-x", "a%0a", "."]
 )
-def test_an_address_names_no_other_place(last: str) -> None:
+def test_an_address_cannot_lead_elsewhere(last: str) -> None:
     with pytest.raises(ValidationError):
         ArchiveSource(url=f"https://example.org/{last}")
 
@@ -455,7 +455,7 @@ def test_an_address_names_no_other_place(last: str) -> None:
 @pytest.mark.parametrize(
     "name", ["rirs_noises.zip", "Aufnahme (1)+2.tar.gz", "鳥.zip", "AIR 1.4.zip"]
 )
-def test_archives_of_all_days_pass(name: str) -> None:
+def test_ordinary_archive_names_are_accepted(name: str) -> None:
     assert ArchiveSource(archive=name).name == name
 
 

@@ -118,7 +118,7 @@ def test_a_file_with_several_names_counts_once_and_only_if_all_of_them_go(data: 
     assert sizes(3) == [0, 0]
 
 
-def test_unfinished_versions_and_leftovers_go(data: Path) -> None:
+def test_unfinished_versions_and_leftovers_are_removed(data: Path) -> None:
     folder = data / "03_feature" / "twin" / "by_room" / "log_mel.zarr"
     (folder / VERSIONS[0] / folder.name / "c").mkdir(parents=True)
     (folder / ".saving-a" / VERSIONS[1]).mkdir(parents=True)
@@ -129,7 +129,7 @@ def test_unfinished_versions_and_leftovers_go(data: Path) -> None:
     }
 
 
-def test_chunk_caches_go_that_no_kept_run_has_touched(data: Path) -> None:
+def test_unused_chunk_caches_are_removed(data: Path) -> None:
     chunks = data / "02_primary" / "twin" / ".chunks"
     kept_version = data / "02_primary" / "twin" / "waveforms.parquet" / VERSIONS[5]
     kept_version.mkdir(parents=True)
@@ -145,7 +145,7 @@ def test_chunk_caches_go_that_no_kept_run_has_touched(data: Path) -> None:
     assert caches == {"old"}
 
 
-def test_predictions_of_inference_go_like_all_others(data: Path) -> None:
+def test_old_inference_predictions_are_removed(data: Path) -> None:
     predictions = "08_inference/twin/by_room/inference_predictions.parquet"
     for version in VERSIONS:
         _save(data / predictions, version)
@@ -173,7 +173,7 @@ def test_it_lists_asks_and_removes(data: Path, monkeypatch: pytest.MonkeyPatch) 
 
 
 @pytest.mark.parametrize(("answer", "n_left"), [("y", 3), ("n", 6), ("", 6)])
-def test_without_a_yes_nothing_is_removed(
+def test_nothing_is_removed_without_confirmation(
     answer: str, n_left: int, data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("disentangled_audio.cli.kedro_commands._has_terminal", lambda: True)
@@ -181,7 +181,7 @@ def test_without_a_yes_nothing_is_removed(
     assert len(list(_left(data / "02_primary" / "twin" / "recordings.parquet"))) == n_left
 
 
-def test_it_waits_for_no_run(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_prune_does_not_wait_for_a_run(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with RunLock(data / "07_reporting" / "twin" / "by_room" / RUN_LOCK, "a run"):
         result = _prune(data.parent, "--keep=2", "--yes", monkeypatch=monkeypatch)
     assert result.exit_code == 1
@@ -190,7 +190,7 @@ def test_it_waits_for_no_run(data: Path, monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 @pytest.mark.parametrize("keep", ["0", "-1", "three", "1.5"])
-def test_a_number_that_is_none_is_refused(
+def test_an_invalid_number_is_refused(
     keep: str, data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     result = _prune(data.parent, f"--keep={keep}", "--yes", monkeypatch=monkeypatch)

@@ -1,4 +1,4 @@
-"""Which corpus and protocol a run means, and what is wrong with a user's file."""
+"""How a run selects corpus and protocol, and errors in a user's file."""
 
 import shutil
 from pathlib import Path
@@ -44,24 +44,24 @@ def _file(folder: Path, text: str) -> str:
     return str(path)
 
 
-def test_the_environment_chooses_where_nothing_is_asked_for() -> None:
+def test_the_environment_chooses_by_default() -> None:
     assert selected_name("corpora", "", "", "twin") == "twin"
 
 
-def test_what_is_asked_for_comes_before_the_environment() -> None:
+def test_a_requested_name_overrides_the_environment() -> None:
     assert selected_name("corpora", "", "fsdd", "twin") == "fsdd"
 
 
-def test_a_users_file_means_its_first_entry(own: str) -> None:
+def test_a_users_file_selects_its_first_entry(own: str) -> None:
     assert selected_name("corpora", own, "", "twin") == "birds"
     assert selected_name("protocols", own, "", "database_by_room") == "species"
 
 
-def test_what_is_asked_for_comes_before_the_first_entry(own: str) -> None:
+def test_a_requested_name_overrides_the_first_entry(own: str) -> None:
     assert selected_name("corpora", own, "frogs", "twin") == "frogs"
 
 
-def test_a_users_file_without_protocols_leaves_the_environments(tmp_path: Path) -> None:
+def test_a_users_file_without_protocols_keeps_the_environments_protocol(tmp_path: Path) -> None:
     path = _file(tmp_path, "corpora: {birds: {}}\nprotocols:\n")
 
     assert selected_name("protocols", path, "", "by_folder") == "by_folder"
@@ -121,7 +121,7 @@ def test_names_that_yaml_reads_as_numbers_are_listed_too(tmp_path: Path) -> None
         ("corpora: {birds: {}}\nprotocols: [species]", "'protocols' must give each protocol"),
     ],
 )
-def test_what_is_wrong_with_a_users_file_is_said(tmp_path: Path, text: str, message: str) -> None:
+def test_an_invalid_users_file_is_explained(tmp_path: Path, text: str, message: str) -> None:
     path = _file(tmp_path, text)
 
     for select in (

@@ -21,7 +21,7 @@ def test_the_decay_curve_of_an_exponential_is_a_line() -> None:
     np.testing.assert_allclose(curve[0, :8000], -60 * time_s / 0.5, atol=1e-3)
 
 
-def test_the_decay_curve_ends_in_nothing_without_a_warning() -> None:
+def test_the_decay_curve_ends_at_minus_infinity_without_a_warning() -> None:
     curve = decay.energy_decay_curve(np.array([[1.0, 1.0, 0.0]]))
     np.testing.assert_allclose(curve[0], [0, 10 * np.log10(0.5), -np.inf])
 

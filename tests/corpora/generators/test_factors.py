@@ -95,7 +95,7 @@ def _nearest_vowel(clip: np.ndarray, f0_hz: float) -> int:
     return int(np.argmin(misfits))
 
 
-def test_the_fundamental_is_the_planted_one_within_two_percent(clips: dict) -> None:
+def test_the_fundamental_is_within_two_percent_of_the_planted_one(clips: dict) -> None:
     errors = {
         name: _measured_f0_hz(clip) / level_f0_hz(levels.pitch, WIDEST.pitch_levels) - 1
         for (name, levels), clip in zip(factors_files(WIDEST).items(), clips.values(), strict=True)
