@@ -14,6 +14,7 @@ import pytest
 from disentangled_audio.corpora.reading.decode import decode
 from disentangled_audio.corpora.reading.ingest import Ingested
 from disentangled_audio.corpora.sources.folder import File, RejectedError, files_in_folder
+from disentangled_audio.corpora.sources.named import named_files
 from disentangled_audio.errors import UserError
 from disentangled_audio.parameters import AudioFormat, Corpus
 from tests.corpora.reading.reading import ingest
@@ -313,3 +314,9 @@ def test_a_zip_in_a_zip_is_rejected(tmp_path: Path) -> None:
     assert ingested.recordings["path"].tolist() == ["some/good.wav"]
     assert ingested.rejected["path"].tolist() == ["some/in.zip"]
     assert ingested.rejected["reason"].item().startswith("not audio that can be decoded")
+
+
+def test_a_zip_that_a_person_names_may_have_any_name(tmp_path: Path) -> None:
+    archive = _zip(tmp_path, ("good.wav", hostile.wav())).rename(tmp_path / "-what? a:b*.zip")
+
+    assert [str(file) for file in named_files([str(archive)])] == [f"{archive}:good.wav"]

@@ -151,7 +151,8 @@ def _of_archive(source: ArchiveSource, how_to_get: str, folders: list[Path]) -> 
     archives = _archives(source, folders)
     # An earlier extraction does not need the archive any more.
     for path in archives if source.extract else []:
-        if _hash_of(source, path) and (target := _target(source, path, folders)).is_dir():
+        target = _target(source, path, folders)
+        if target.is_dir():
             return _subfolder_of(target, source)
     archive = archives[0]
     if archive.is_file():
@@ -180,13 +181,14 @@ def _candidates(source: ArchiveSource, folders: list[Path]) -> list[Path]:
     return list(dict.fromkeys(places))
 
 
-def _hash_of(source: ArchiveSource, path: Path) -> str | None:
-    return source.hash or recorded_hash(path) or (hash_of(path) if path.is_file() else None)
+def _own_hash(path: Path) -> str | None:
+    """Give the SHA-256 of an archive, even if only its record is left."""
+    return recorded_hash(path) or (hash_of(path) if path.is_file() else None)
 
 
 def _target(source: ArchiveSource, path: Path, folders: list[Path]) -> Path:
     """Name the folder for the members that a source's patterns choose from this archive."""
-    key = short_hash([_hash_of(source, path), sorted(source.members)])[:12]
+    key = short_hash([source.hash or _own_hash(path), sorted(source.members)])[:12]
     return folders[-1] / "extracted" / f"{stem(path.name)}-{key}"
 
 
@@ -214,8 +216,8 @@ def _archive_record(source: ArchiveSource, folders: list[Path]) -> dict[str, Any
     if by_hand is not None:
         return {"url": source.url, "folder": str(by_hand)}
     archives = _archives(source, folders)
-    path = next(filter(recorded_hash, archives), archives[0])
-    found = recorded_hash(path) or (hash_of(path) if path.is_file() else None)
+    path = next(filter(_own_hash, archives), archives[0])
+    found = _own_hash(path)
     return {
         "url": source.url,
         "archive": str(path),
