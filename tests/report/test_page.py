@@ -399,6 +399,7 @@ def test_folds_in_words():
         "controls": {"duration": {"mean_balanced_accuracy": 0.5}},
         "folds": {"theo": {}, "nick": {}},
         "n_folds": 6,
+        "shared_sound": {"leaking": 0},
     }
     folds, control = on_folds(metrics)
     assert folds.startswith(
