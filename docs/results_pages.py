@@ -195,6 +195,7 @@ PAGES: dict[str, Callable[[Entries], str]] = {
     "swaps": _each(SWAPS),
     "loss_ablation": _each(None),
     "peers": peers_page,
+    "shared_sound": _each(None),
     "speed": _each(SPEED),
 }
 

@@ -227,7 +227,7 @@ def _estimators() -> dict[str, BaseEstimator]:
         "svm of two classes": CalibratedSvm(fit_svm(rows[target != "yew"], chosen), 0.5, 60, 3.0),
         "approximate svm": CalibratedSvm(fit_svm(rows, chosen, n_landmarks=9), 0.5, 60, 3.0),
         "hybrid": ProbabilityFusion(sources={"cnn": "svm"}).fit(
-            members, target, ["ash", "oak", "yew"]
+            members, target, group, ["ash", "oak", "yew"]
         ),
         "absent member": AbsentMember("no decay", ["ash", "oak"]),
         "pca": fit_scaled_pca(features.astype(np.float32), every, 2, 100, 0),

@@ -175,17 +175,18 @@ def test_a_forged_bundle_with_fitting_hashes_makes_no_foreign_type(
     from sklearn.tree import DecisionTreeClassifier
     from skops import io as skops
 
-    from disentangled_audio.models.bundle import _json, _sha256
+    from disentangled_audio.models.bundle import _json
+    from disentangled_audio.storage.hashing import bytes_hash
 
     forged = io.BytesIO()
     skops.dump(DecisionTreeClassifier().fit([[0.0], [1.0]], [0, 1]), forged)
     members = {**_members(bundle), "svm.skops": forged.getvalue()}
-    members[HASHES] = _json({k: _sha256(v) for k, v in members.items() if k != HASHES})
+    members[HASHES] = _json({k: bytes_hash([v]) for k, v in members.items() if k != HASHES})
     with pytest.raises(UserError, match=r"a\.zip:svm\.skops holds types that are not trusted"):
         Classifier.load(_write(tmp_path / "a.zip", members))
     manifest = json.loads(members[MANIFEST])
     for name, value in (("reference", {}), ("format", 2), ("packages", ["numpy"])):
         members[MANIFEST] = _json({**manifest, name: value})
-        members[HASHES] = _json({k: _sha256(v) for k, v in members.items() if k != HASHES})
+        members[HASHES] = _json({k: bytes_hash([v]) for k, v in members.items() if k != HASHES})
         with pytest.raises(UserError, match=rf"manifest\.json is of another version.*\n.*{name}"):
             Classifier.load(_write(tmp_path / "b.zip", members))

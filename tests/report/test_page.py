@@ -409,6 +409,7 @@ def test_folds_in_words():
         "folds": {"theo": {}, "nick": {}},
         "n_folds": 6,
         "seeds": [7, 8],
+        "shared_sound": {"leaking": 0},
     }
     folds, shortcut, baseline, seeds = on_folds(metrics)
     assert "Between the seeds 7, 8, the mean varies with a standard deviation of 1.2" in seeds

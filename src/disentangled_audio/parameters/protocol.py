@@ -11,10 +11,10 @@ class Split(Parameters):
     """How rows get their role. Validation rows are taken from the training groups."""
 
     strategy: Literal["random", "grouped", "leave_one_group_out", "column", "combinations"]
-    """How folds are made: `random` draws rows, `grouped` draws whole groups, `leave_one_group_out`
-    tests one named group, and `column` uses the values of a column. `combinations` draws
-    combinations of the values of `group_by`: every fold has the same share of each value, and of
-    each pair of values if there are as many folds as values."""
+    """How folds are made: `random` draws files (those that share sound stay together), `grouped`
+    draws whole groups, `leave_one_group_out` tests one named group, and `column` uses the values of
+    a column. `combinations` draws combinations of the values of `group_by`: every fold has the same
+    share of each value, and of each pair of values if there are as many folds as values."""
     fold: str | int | None = None
     """Fold for testing: its number, or its name for `leave_one_group_out` and `column`."""
     n_folds: int = Field(default=4, ge=2)
@@ -63,8 +63,8 @@ class Protocol(Parameters):
     """Label for each value of the target, so that corpora with different or finer names share one
     task; rows with another value are unused. Empty uses the values themselves."""
     group_by: Texts = []
-    """Columns whose values together name a group, which is never split; without columns, each item
-    is a group."""
+    """Columns whose values together name a group, which is never split; without columns, recordings
+    that share sound are a group, and each other one is a group of its own."""
     factors: Texts = []
     """Columns for which codes are examined."""
     where: dict[str, Texts] = {}
