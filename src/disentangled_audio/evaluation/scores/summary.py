@@ -148,8 +148,10 @@ def _probabilities(rows: pd.DataFrame, classes: Sequence[str]) -> NDArray[np.flo
 def _intervals(
     rows: pd.DataFrame, classes: Sequence[str], n_resamples: int, seed: int
 ) -> dict[str, list[float]]:
-    labels = (rows[name] for name in ("target", "predicted", "group"))
-    intervals = bootstrap_intervals(*labels, classes, seed=seed, n_resamples=n_resamples)
+    target, predicted, group = (rows[name] for name in ("target", "predicted", "group"))
+    intervals = bootstrap_intervals(
+        target, predicted, group, classes, seed=seed, n_resamples=n_resamples
+    )
     return {f"{name}_ci95": bounds for name, bounds in intervals.items()}
 
 

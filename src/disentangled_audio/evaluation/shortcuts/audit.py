@@ -142,8 +142,10 @@ def _given_away(rows: pd.DataFrame, classes: list[str]) -> list[str]:
 
 
 def _scores(rows: pd.DataFrame, classes: list[str], n_resamples: int, seed: int) -> dict[str, Any]:
-    labels = (rows[name] for name in ("target", "predicted", "group"))
-    intervals = bootstrap_intervals(*labels, classes, seed=seed, n_resamples=n_resamples)
+    target, predicted, group = (rows[name] for name in ("target", "predicted", "group"))
+    intervals = bootstrap_intervals(
+        target, predicted, group, classes, seed=seed, n_resamples=n_resamples
+    )
     fold_scores = [_balanced_accuracy(part) for _, part in rows.groupby("fold")]
     return {
         "balanced_accuracy": float(np.mean(fold_scores)),
