@@ -17,16 +17,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from record import markdown_table, record
-from seed_runs import (
-    SeedRun,
-    command_of,
-    mean_and_spread,
-    recordings_of,
-    revisions_of,
-    seed_run,
-    title_of,
-)
+from record import markdown_table
+from seed_runs import SeedRun, command_of, mean_and_spread, parser, record_runs, seed_run
 
 MARGINAL = "marginal"
 CONDITIONS = {
@@ -133,42 +125,22 @@ def _asked_row(text: str) -> tuple[str, str, str]:
     return code, factor, condition
 
 
-def parser() -> argparse.ArgumentParser:
-    """The options of the command line."""
-    options = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    options.add_argument("--env", default="base", help="of `kedro run`")
-    options.add_argument("--seeds", type=int, nargs="+", default=[7, 8, 9])
-    options.add_argument("--again", action="store_true", help="run even what is stored")
-    options.add_argument("--params", nargs="+", default=[], metavar="KEY=VALUE")
-    options.add_argument(
-        "--rows", type=_asked_row, nargs="+", default=ROWS, metavar="CODE:FACTOR[:CONDITION]"
-    )
-    return options
-
-
 def main() -> None:
     """Print and record the table of one environment."""
-    options = parser().parse_args()
-    runs = [
-        seed_run(options.env, options.params, seed, again=options.again) for seed in options.seeds
-    ]
+    arguments = parser(__doc__)
+    arguments.add_argument(
+        "--rows", type=_asked_row, nargs="+", default=ROWS, metavar="CODE:FACTOR[:CONDITION]"
+    )
+    options = arguments.parse_args()
+    chosen = options.env, options.params
+    runs = [seed_run(*chosen, seed, again=options.again) for seed in options.seeds]
+    command = command_of("disentanglement_table.py", *chosen, options.seeds)
     found = [network_row(runs), *(score_row(runs, *row) for row in options.rows)]
     rows = [row for row in found if row is not None]
     rows += [summary_row(runs, name) for name in SUMMARY]
-    metrics = runs[0].metrics
-    about: dict[str, Any] = {
-        "command": command_of(
-            "disentanglement_table.py", options.env, options.params, options.seeds
-        ),
-        "recordings": recordings_of(metrics),
-        "seeds": options.seeds,
-        "revision": revisions_of(runs),
-    }
     print(markdown_table(rows))
-    record("codes", title_of(metrics), rows, **about)
-    record("swaps", title_of(metrics), [swap_row(runs)], **about)
+    for table, measured in (("codes", rows), ("swaps", [swap_row(runs)])):
+        record_runs(table, measured, runs, command, options.seeds)
 
 
 if __name__ == "__main__":

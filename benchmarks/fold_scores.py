@@ -12,19 +12,10 @@ anew) goes from the lowest to the highest bound of the seeds; its lead over its 
 mean over the seeds, and `p` has the p-value of each.
 """
 
-import argparse
 from typing import Any
 
-from record import markdown_table, record
-from seed_runs import (
-    SeedRun,
-    command_of,
-    mean_and_spread,
-    recordings_of,
-    revisions_of,
-    seed_run,
-    title_of,
-)
+from record import markdown_table
+from seed_runs import SeedRun, command_of, mean_and_spread, parser, record_runs, seed_run
 
 
 def model_row(runs: list[SeedRun], name: str) -> dict[str, Any]:
@@ -76,32 +67,12 @@ def rows_of(runs: list[SeedRun]) -> list[dict[str, Any]]:
 
 def record_scores(env: str, params: list[str], seeds: list[int], *, again: bool = False) -> None:
     """Print and record the scores of one protocol."""
-    runs = [seed_run(env, params, seed, again=again) for seed in seeds]
-    metrics, rows = runs[0].metrics, rows_of(runs)
+    runs = [seed_run(env, params, seed, again=again, measured=False) for seed in seeds]
+    rows = rows_of(runs)
     print(markdown_table(rows))
-    record(
-        "scores",
-        title_of(metrics),
-        rows,
-        command=command_of("fold_scores.py", env, params, seeds),
-        recordings=recordings_of(metrics),
-        seeds=seeds,
-        revision=revisions_of(runs),
-    )
-
-
-def parser() -> argparse.ArgumentParser:
-    """The options of the command line."""
-    options = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    options.add_argument("--env", default="base", help="of `kedro run`")
-    options.add_argument("--seeds", type=int, nargs="+", default=[7, 8, 9])
-    options.add_argument("--again", action="store_true", help="run even what is stored")
-    options.add_argument("--params", nargs="+", default=[], metavar="KEY=VALUE")
-    return options
+    record_runs("scores", rows, runs, command_of("fold_scores.py", env, params, seeds), seeds)
 
 
 if __name__ == "__main__":
-    options = parser().parse_args()
+    options = parser(__doc__).parse_args()
     record_scores(options.env, options.params, options.seeds, again=options.again)

@@ -66,7 +66,10 @@ def repeated(row: str, seeds: list[int]) -> list[dict[str, Any]]:
     with tempfile.TemporaryDirectory() as folder:
         project = _project_without_results(Path(folder))
         return rows_of(
-            [seed_run(env, params, seed, again=False, project=project) for seed in seeds]
+            [
+                seed_run(env, params, seed, again=False, measured=False, project=project)
+                for seed in seeds
+            ]
         )
 
 

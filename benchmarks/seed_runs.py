@@ -1,5 +1,6 @@
 """Stored cross-validations of one protocol with several seeds; those that lack are run."""
 
+import argparse
 import json
 import logging
 import os
@@ -12,7 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from omegaconf import OmegaConf
-from record import REPOSITORY, title
+from record import REPOSITORY, record, title
 
 from disentangled_audio.runs.manifest import plain
 
@@ -55,11 +56,22 @@ def project_context(env: str, params: dict[str, Any], project: Path = REPOSITORY
         return session.load_context()
 
 
-def seed_run(
-    env: str, params: list[str], seed: int, *, again: bool, project: Path = REPOSITORY
+def seed_run(  # noqa: PLR0913
+    env: str,
+    params: list[str],
+    seed: int,
+    *,
+    again: bool,
+    measured: bool = True,
+    project: Path = REPOSITORY,
 ) -> SeedRun:
-    """The newest stored run of this seed; it is made if there is none, or if asked."""
+    """The newest stored run of this seed; it is made if there is none, or if asked.
+
+    Scores need no measurement of the codes.
+    """
     given = [*params, f"seed={seed}"]
+    if not measured:
+        given.append("cross_validation.disentanglement=false")
     context = project_context(env, OmegaConf.to_container(OmegaConf.from_dotlist(given)), project)
     manifest = None if again else _newest(context)
     if manifest is None:
@@ -69,8 +81,7 @@ def seed_run(
         manifest = _newest(context)
     if manifest is None:
         raise SystemExit(
-            f"the run of seed {seed} is not there: cross_validation.folds must be "
-            "null and cross_validation.disentanglement true"
+            f"the run of seed {seed} is not there: cross_validation.folds must be null"
         )
     versions, git = manifest["dataset_versions"], manifest["git"] or {}
     matrix, metrics, summary = (context.catalog.load(name, version=versions[name]) for name in READ)
@@ -80,15 +91,15 @@ def seed_run(
 
 
 def _newest(context: Any) -> dict[str, Any] | None:
-    """Manifest of the newest run with these parameters that measured every fold."""
+    """Manifest of the newest run with these parameters and all folds."""
     wanted = _comparable(plain(context.catalog.load("parameters")))
     file = Path(context.catalog["run_manifest"]._filepath)
     for path in sorted(file.glob(f"*/{file.name}"), reverse=True):
         manifest = json.loads(path.read_text(encoding="utf-8"))
         versions = manifest["dataset_versions"]
         if set(READ) <= set(versions) and _comparable(manifest["parameters"]) == wanted:
-            summary = context.catalog.load(READ[-1], version=versions[READ[-1]])
-            if len(summary["folds"]) == summary["n_folds"]:
+            metrics = context.catalog.load("cv_metrics", version=versions["cv_metrics"])
+            if len(metrics["folds"]) == metrics["n_folds"]:
                 return manifest
     return None
 
@@ -109,20 +120,35 @@ def mean_and_spread(
     return round(float(known.mean()), digits), spread
 
 
+def parser(description: str | None) -> argparse.ArgumentParser:
+    """The options that choose the runs."""
+    options = argparse.ArgumentParser(
+        description=description, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    options.add_argument("--env", default="base", help="of `kedro run`")
+    options.add_argument("--seeds", type=int, nargs="+", default=[7, 8, 9])
+    options.add_argument("--again", action="store_true", help="run even what is stored")
+    options.add_argument("--params", nargs="+", default=[], metavar="KEY=VALUE")
+    return options
+
+
 def command_of(script: str, env: str, params: list[str], seeds: list[int]) -> str:
     """What a person types to measure the same again."""
     given = f" --params {' '.join(params)}" if params else ""
     return f"python benchmarks/{script} --env {env}{given} --seeds {' '.join(map(str, seeds))}"
 
 
-def title_of(metrics: dict[str, Any]) -> str:
-    """The task in words."""
-    return title(metrics["corpus"], metrics["protocol"])
-
-
-def recordings_of(metrics: dict[str, Any]) -> str:
-    return "simulated" if metrics["simulated"] else "real"
-
-
-def revisions_of(runs: list[SeedRun]) -> str:
-    return ", ".join(dict.fromkeys(run.revision for run in runs))
+def record_runs(
+    table: str, rows: list[dict[str, Any]], runs: list[SeedRun], command: str, seeds: list[int]
+) -> None:
+    """Record rows of a table."""
+    metrics = runs[0].metrics
+    record(
+        table,
+        title(metrics["corpus"], metrics["protocol"]),
+        rows,
+        command=command,
+        recordings="simulated" if metrics["simulated"] else "real",
+        seeds=seeds,
+        revision=", ".join(dict.fromkeys(run.revision for run in runs)),
+    )

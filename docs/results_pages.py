@@ -161,11 +161,8 @@ def _each(headings: dict[str, str] | None) -> Callable[[Entries], str]:
 
 
 def _task(entry: dict[str, Any]) -> str:
-    return (
-        entry["what"]
-        if entry["recordings"] == "real"
-        else (f"{entry['what']} (*{entry['recordings']}*)")
-    )
+    kind = entry["recordings"]
+    return entry["what"] if kind == "real" else f"{entry['what']} (*{kind}*)"
 
 
 def _seeds(entry: dict[str, Any]) -> str:
@@ -174,19 +171,16 @@ def _seeds(entry: dict[str, Any]) -> str:
 
 def sources(entries: Entries) -> str:
     """Where each table comes from, and how to measure it again."""
+    copied = ("revision", "date", "machine")
     rows = [
         {
-            "what": entry["what"],
-            "command": f"`{entry['command']}`",
-            "revision": entry["revision"],
-            "date": entry["date"],
-            "machine": entry["machine"],
+            **{"what": entry["what"], "command": f"`{entry['command']}`"},
+            **{name: entry[name] for name in copied},
             "note": entry.get("note", ""),
         }
         for entry in entries
     ]
-    table = markdown_table(rows)
-    return f"Where these figures come from:\n\n{table}"
+    return f"Where these figures come from:\n\n{markdown_table(rows)}"
 
 
 PAGES: dict[str, Callable[[Entries], str]] = {

@@ -16,6 +16,7 @@ sys.path.insert(0, str(REPOSITORY / "benchmarks"))
 
 import fold_scores
 import record_results
+import seed_runs
 from record import RESULTS, TITLES, record
 from seed_runs import SeedRun
 
@@ -45,8 +46,10 @@ def _run(seed: int) -> SeedRun:
 @pytest.fixture
 def results(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     """Folder of the record; runs are not trained."""
-    monkeypatch.setattr(fold_scores, "record", partial(record, folder=tmp_path))
-    monkeypatch.setattr(fold_scores, "seed_run", lambda env, params, seed, again: _run(seed))
+    monkeypatch.setattr(seed_runs, "record", partial(record, folder=tmp_path))
+    monkeypatch.setattr(
+        fold_scores, "seed_run", lambda env, params, seed, again, measured: _run(seed)
+    )
     return tmp_path
 
 

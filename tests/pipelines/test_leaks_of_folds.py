@@ -38,7 +38,7 @@ def _parts() -> Any:
     from disentangled_audio.pipeline_registry import fold_pipelines
 
     parts = fold_pipelines()
-    return (parts.training + parts.measurement).from_inputs("splits")
+    return (parts.training + parts.classification + parts.measurement).from_inputs("splits")
 
 
 def _changed(value: Any, rows: np.ndarray) -> Any:

@@ -37,11 +37,6 @@ def tested_rows(
     Returns
     -------
     test : (n_items,)
-
-    Raises
-    ------
-    UserError
-        If there is no such fold.
     """
     if split.strategy == "column":
         return _column_fold(recordings, split)

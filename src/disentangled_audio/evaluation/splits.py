@@ -48,12 +48,6 @@ def make_splits(recordings: pd.DataFrame, protocol: Protocol, seed: int) -> pd.D
     DataFrame
         recording_id, target, group, fold, role; in the order of `recordings`.
 
-    Raises
-    ------
-    UserError
-        If fewer than two classes remain, a fold or column value does not exist, or a class
-        has no row in one of the roles (unless `allow_missing_classes`).
-
     Warns
     -----
     SplitWarning
@@ -132,24 +126,10 @@ def _without_roles(
 
 
 def fold_protocols(recordings: pd.DataFrame, protocol: Protocol, seed: int) -> dict[str, Protocol]:
-    """Protocol of every fold of a protocol, by the fold's name.
+    """Protocol of every fold of a protocol, by the fold's name; `split.fold` is ignored.
 
-    Parameters
-    ----------
-    recordings : DataFrame
-        As for `make_splits`.
-    protocol : Protocol
-        Its own `split.fold` is ignored.
-
-    Returns
-    -------
-    dict
-        `make_splits` with one of these protocols gives the table of that fold.
-
-    Raises
-    ------
-    UserError
-        If folds cannot be made; names each of them and why.
+    `make_splits` with one of these protocols gives the table of that fold. Folds that cannot be
+    made are a UserError that names each of them and why.
     """
     made: dict[str, Protocol] = {}
     errors = []

@@ -275,13 +275,7 @@ class CodeTerms:
     @property
     def factors(self) -> list[str]:
         """All factors that a loss uses."""
-        terms = [
-            *self.readouts.values(),
-            *self.independence.values(),
-            *self.compactness.values(),
-            *self.adversaries.values(),
-        ]
-        named = [name for term in terms for name in term.of]
+        named = [name for kind in vars(self).values() for term in kind.values() for name in term.of]
         named += [name for term in self.independence.values() for name in term.within]
         return list(dict.fromkeys(named))
 

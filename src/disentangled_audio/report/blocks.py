@@ -64,12 +64,7 @@ def table(
 ) -> Block:
     """A table with a first column of text and further columns of numbers.
 
-    Parameters
-    ----------
-    columns, rows : texts.
-    caption : str
-    **looks
-        ``classes``: a CSS class per row; ``is_code``: whether the first column is code.
+    Looks are ``classes``, a CSS class per row, and ``is_code``, whether the first column is code.
     """
     numeric = [False, *[True] * (len(columns) - 1)]
     return {

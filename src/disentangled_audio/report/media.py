@@ -18,13 +18,7 @@ LOUDEST = 0.9
 
 
 def picture(figure: Figure, text: str) -> dict[str, Any]:
-    """Encode a figure as PNG.
-
-    Parameters
-    ----------
-    figure : Figure
-    text : str
-        Describes the figure for those who do not see it.
+    """Encode a figure as PNG; `text` describes it for those who do not see it.
 
     Returns
     -------
@@ -46,9 +40,6 @@ def player(samples: NDArray[np.floating], sample_rate_hz: int, text: str) -> dic
     ----------
     samples : (n_samples,)
         Linear amplitude.
-    sample_rate_hz : int
-    text : str
-        Describes the sound.
 
     Returns
     -------

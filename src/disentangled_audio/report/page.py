@@ -49,14 +49,7 @@ def render_page(title: str, sections: Iterable[Mapping[str, Any]]) -> str:
     for section in sections:
         for anchor, added in section["blocks"].items():
             blocks[anchor] += added
-    template = _environment().get_template(TEMPLATE)
+    loader = PackageLoader("disentangled_audio", "report")
+    environment = Environment(loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True)
+    template = environment.get_template(TEMPLATE)
     return template.render(title=title, parts=PARTS, blocks=blocks)
-
-
-def _environment() -> Environment:
-    return Environment(
-        loader=PackageLoader("disentangled_audio", "report"),
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )

@@ -119,7 +119,7 @@ def fit_space(
     group : (n_rows,)
         New recordings belong to other groups.
     seed : int
-        Draws some thousands of very many rows.
+        Of the draw of some thousands of very many rows.
     """
     drawn, compared = _draw(training, seed), _draw(known, seed)
     centre = values[drawn].mean(axis=0)

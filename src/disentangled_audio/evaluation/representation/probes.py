@@ -95,10 +95,8 @@ def probe_folds(
 
     Parameters
     ----------
-    labels : (n_items,) of int
-        Classes, by which folds are stratified.
-    groups, units : (n_items,) of int
-        Units lie within groups.
+    labels, groups, units : (n_items,) of int
+        Folds are stratified by labels; units lie within groups.
     by_group : bool
         Whether to keep groups together where possible.
     n_folds : int
@@ -163,14 +161,6 @@ def probe_decisions(
     (an F0 tercile), a kernel probe misses a direction of small variance. The linear probe is
     shrinkage LDA with equal priors. The kernel probe is a regularised least-squares classifier
     with balanced classes, which takes milliseconds where an SVM takes seconds for the same score.
-
-    Parameters
-    ----------
-    features : ProbeFeatures
-        Of n_items.
-    labels : (n_items,) of int
-        Classes from 0 to n_classes - 1.
-    folds : (n_items,) of int
 
     Returns
     -------
@@ -247,9 +237,6 @@ def lookup_decisions(
     tables : of (n_items,) of int
         Cells, from coarse to fine. A row whose fine cell was not seen is looked up in the coarser
         table.
-    labels : (n_items,) of int
-        Classes from 0 to n_classes - 1.
-    folds : (n_items,) of int
 
     Returns
     -------
@@ -284,11 +271,6 @@ def better_by_other_folds(
     ----------
     predicted : of (n_items,) of int
         Held-out predictions of each probe.
-    labels, folds : (n_items,) of int
-
-    Returns
-    -------
-    (n_items,) of int
     """
     chosen = predicted[0].copy()
     for fold in np.unique(folds):

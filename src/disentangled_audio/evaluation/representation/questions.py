@@ -27,7 +27,8 @@ class Rows:
     def take(self, rows: NDArray[np.intp]) -> "Rows":
         """Select rows and renumber their labels."""
         labels = (self.target, self.both, self.group, self.unit)
-        return Rows(*(numbered(values[rows]) for values in labels), self.unseen[rows])
+        target, both, group, unit = (numbered(values[rows]) for values in labels)
+        return Rows(target, both, group, unit, self.unseen[rows])
 
     def cells(self, condition: str) -> NDArray[np.intp]:
         """Cell of each row under a condition."""

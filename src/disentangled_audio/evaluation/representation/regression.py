@@ -64,19 +64,9 @@ def predicted_numbers(
 
 
 def regression_scores(predicted: pd.DataFrame, seed: int) -> pd.DataFrame:
-    """Explained variance of predicted numbers, with intervals over groups.
+    """Explained variance (`r2_by_group`) of the table of `predicted_numbers`, of one fold or more.
 
-    Parameters
-    ----------
-    predicted : DataFrame
-        From `predicted_numbers`, of one fold or of several whose encoders differ.
-    seed : int
-        Of the bootstrap.
-
-    Returns
-    -------
-    DataFrame
-        ``control, code, factor, r2, low, high, n_items, n_groups, reason`` (`r2_by_group`).
+    Columns are ``control, code, factor, r2, low, high, n_items, n_groups, reason``.
     """
     rows = []
     for keys, table in predicted.groupby(KEYS, sort=False):

@@ -129,12 +129,7 @@ def draw_examples(
 ) -> NDArray[np.float32]:
     """Spectrograms of a plan, (n_rows, n_frames, n_mels): real inputs and donors, decoded others.
 
-    Parameters
-    ----------
-    plan : DataFrame of n_rows rows
-        From `plan_examples`.
-    codes : mapping of name to (n_items, n_dims)
-    log_mel : (n_items, n_frames, n_mels)
+    Codes are (n_items, n_dims) by name, `log_mel` is (n_items, n_frames, n_mels).
     """
     spectra = np.zeros((len(plan), *log_mel.shape[1:]), dtype=np.float32)
     if plan.empty:
@@ -154,21 +149,9 @@ def name_examples(
 ) -> pd.DataFrame:
     """Replace rows of a plan by recordings, and add the attributes each spectrogram should have.
 
-    Parameters
-    ----------
-    plan : DataFrame of n_rows rows
-        From `plan_examples`.
-    recording_id : (n_items,)
-    values : DataFrame of n_items rows
-        Each attribute as text.
-    carried_by : mapping
-        Attribute to the code that should carry it.
-
-    Returns
-    -------
-    DataFrame
-        The plan with names in ``from_<code>``, and for each attribute ``attribute_<name>``: its
-        value in the recording from which the code that should carry it comes.
+    The result has names in ``from_<code>``, and for each attribute ``attribute_<name>``: its value
+    (text, from `values` of n_items rows) in the recording from which the code that should carry it
+    comes.
     """
     names = np.asarray(recording_id, dtype=object)
     named = plan.copy()
@@ -188,16 +171,8 @@ def read_examples(
 ) -> pd.DataFrame:
     """Add ``read_<attribute>``, the class that a reader recognises in each spectrogram.
 
-    Parameters
-    ----------
-    table : DataFrame of n_rows rows
-        From `name_examples`.
-    spectra : (n_rows, n_frames, n_mels)
-        From `draw_examples`.
-    readers : mapping
-        Attribute to its reader, from `readers.fit_readers`.
-    numbers : collection of str
-        Attributes whose classes are thirds of a number.
+    The table is that of `name_examples`, spectra are those of `draw_examples`, and `numbers` names
+    the attributes whose classes are thirds of a number.
     """
     read = table.copy()
     for attribute, reader in readers.items():

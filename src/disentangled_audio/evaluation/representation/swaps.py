@@ -102,10 +102,6 @@ def swap_shares(
     ----------
     read : mapping of attribute to (n_results,)
         Class that a reader recognised in each result.
-    attributes : DataFrame of n_items rows
-        Classes of the clips, or missing.
-    carried_by : mapping
-        Attribute to the code that should carry it.
 
     Yields
     ------

@@ -37,12 +37,6 @@ def ablation_table(predictions: pd.DataFrame, refit: Refit) -> pd.DataFrame:
         ``fold, member, weight`` (in the hybrid of that fold), ``full`` and ``without`` (balanced
         accuracy, 0 to 1) and ``cost`` (full − without, positive where the member helps). Members
         without weight or probabilities, and folds with one member, have no row.
-
-    Raises
-    ------
-    ValueError
-        If a fold with several members has no validation or test rows, or its members do not all
-        have probabilities for the same rows, once each.
     """
     members = predictions[(predictions["model"] != HYBRID) & predictions["weight"].notna()]
     rows = []
@@ -76,16 +70,8 @@ def _fold_rows(fold: str, items: pd.DataFrame, refit: Refit) -> list[dict[str, A
     rows = []
     for member in tables:
         without = balanced_accuracy([name for name in tables if name != member])
-        rows.append(
-            {
-                "fold": fold,
-                "member": str(member),
-                "weight": float(weights[member]),
-                "full": full,
-                "without": without,
-                "cost": full - without,
-            }
-        )
+        found = (fold, str(member), float(weights[member]), full, without, full - without)
+        rows.append(dict(zip(COLUMNS, found, strict=True)))
     return rows
 
 

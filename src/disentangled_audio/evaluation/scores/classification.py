@@ -20,10 +20,7 @@ def class_indices(
 ) -> NDArray[np.intp]:
     """Position of each label, compared as text, in the list of classes, (n_items,).
 
-    Raises
-    ------
-    ValueError
-        If a label is not one of the classes; names it, and `what` the labels are.
+    A label that is not one of the classes is a ValueError that names it, and `what` the labels are.
     """
     positions = {str(name): index for index, name in enumerate(classes)}
     names = [str(label) for label in np.asarray(labels, dtype=object)]
@@ -53,18 +50,13 @@ def expected_calibration_error(
 ) -> float:
     """Mean distance between confidence and accuracy over equal-width bins of confidence.
 
+    The bins of [0, 1], each closed on the right, are weighted by their items; 0 is calibrated.
+
     Parameters
     ----------
     confidence : (n_items,)
         Probability of the predicted class, 0 to 1.
     correct : (n_items,) of bool
-    n_bins : int
-        Bins over [0, 1], each closed on the right.
-
-    Returns
-    -------
-    float
-        0 (calibrated) to 1: mean ``|accuracy − confidence|`` of the bins, weighted by their items.
 
     References
     ----------
@@ -82,20 +74,8 @@ def expected_calibration_error(
 def log_loss(target: ArrayLike, probabilities: ArrayLike, classes: Sequence[str]) -> float:
     """Mean negative natural logarithm of the probability of the true class.
 
-    Parameters
-    ----------
-    target : (n_items,)
-    probabilities : (n_items, n_classes)
-        Columns in the order of `classes`; clipped from below at 1.2e-7 to stay finite.
-
-    Returns
-    -------
-    float
-        In nats; a uniform guess has ln(n_classes).
-
-    References
-    ----------
-    Bishop (2006), "Pattern recognition and machine learning", eq. 4.108.
+    In nats; a uniform guess has ln(n_classes). Probabilities (n_items, n_classes), with columns in
+    the order of `classes`, are clipped from below at 1.2e-7 to stay finite.
     """
     columns = class_indices(target, classes, "target")
     of_target = np.asarray(probabilities, dtype=np.float64)[np.arange(len(columns)), columns]
@@ -117,11 +97,6 @@ def per_class_scores(
     dict
         Class name to ``{precision, recall, f1, support}``. None for the precision of a class
         never predicted and the recall of a class without items.
-
-    References
-    ----------
-    Sokolova and Lapalme (2009), "A systematic analysis of performance measures for
-    classification tasks", table 3.
     """
     hits = np.diag(counts)
     support = counts.sum(axis=1)

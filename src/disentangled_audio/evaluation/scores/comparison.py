@@ -135,16 +135,6 @@ def compare_models(
         ``a, b, difference`` (of balanced accuracy, a minus b), ``difference_ci95, p_bootstrap,
         p_holm`` (adjusted for the number of pairs), ``resampled, mcnemar, n_items`` (shared),
         ``n_left_out`` (of only one of the two models) and ``n_groups``.
-
-    Raises
-    ------
-    ValueError
-        If a model is missing or has several rows of one item, or two models share no test item or
-        have different targets for one.
-
-    References
-    ----------
-    Holm (1979), "A simple sequentially rejective multiple test procedure".
     """
     names = class_names(predictions) if classes is None else classes
     tables = _items_by_model(predictions[predictions["role"] == "test"])
@@ -205,7 +195,12 @@ def _compare_pair(
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
-    """p-values adjusted for their number by Holm's step-down procedure, in the given order."""
+    """p-values adjusted for their number, in the given order.
+
+    References
+    ----------
+    Holm (1979), "A simple sequentially rejective multiple test procedure".
+    """
     n = len(p_values)
     order = np.argsort(p_values, kind="stable")
     steps = (n - np.arange(n)) * np.asarray(p_values, dtype=np.float64)[order]

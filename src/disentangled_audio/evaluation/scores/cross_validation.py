@@ -6,12 +6,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from disentangled_audio.evaluation.scores.classification import label_scores
 from disentangled_audio.evaluation.scores.comparison import compare_models
 from disentangled_audio.evaluation.scores.summary import (
     HYBRID,
     PROBABILITY_PREFIX,
     ROLES,
+    accuracies,
     class_names,
     summarise,
 )
@@ -42,8 +42,8 @@ def summarise_folds(  # noqa: PLR0913 - the names of the result are given one by
         of classes that a fold could not train on count as zero.
     controls : DataFrame
         The same schema; only test rows of the same folds are used.
-    corpus, simulated, protocol, target, n_resamples, seed, seconds
-        As for `summarise`; seconds are by fold.
+    seconds : mapping
+        By fold; the other parameters are those of `summarise`.
     seeds : mapping, optional
         Seed of each fold; with several, each fold has a name of its own for each.
 
@@ -146,11 +146,8 @@ def _fold(predictions: pd.DataFrame, controls: pd.DataFrame, classes: list[str])
 
 
 def _label_scores(rows: pd.DataFrame, classes: list[str]) -> dict[str, dict[str, float]]:
-    scores = {}
-    for name, part in rows.groupby("model", sort=False):
-        every = label_scores(part["target"], part["predicted"], classes)
-        scores[str(name)] = {key: every[key] for key in ("accuracy", "balanced_accuracy")}
-    return scores
+    by_model = rows.groupby("model", sort=False)
+    return {str(name): accuracies(part, classes) for name, part in by_model}
 
 
 def _over_folds(folds: dict[str, dict[str, float] | None]) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from disentangled_audio.evaluation.scores.confidence import (
 )
 from disentangled_audio.evaluation.scores.intervals import CONFIDENCE
 from disentangled_audio.evaluation.scores.recall import mean_recall
-from disentangled_audio.evaluation.scores.summary import class_names, tested_rows
+from disentangled_audio.evaluation.scores.summary import accuracies, class_names, tested_rows
 
 # A curve with more points would look the same.
 MAX_CURVE_ROWS = 200
@@ -96,11 +96,6 @@ def choose_threshold(validation_predictions: pd.DataFrame, max_risk: float) -> f
     float or None
         None if no threshold meets the bound.
 
-    Raises
-    ------
-    ValueError
-        If there are no rows.
-
     References
     ----------
     Geifman and El-Yaniv (2017), "Selective classification for deep neural networks", algorithm 1.
@@ -123,18 +118,9 @@ def choose_threshold(validation_predictions: pd.DataFrame, max_risk: float) -> f
 
 
 def upper_error_bound(n_errors: ArrayLike, n_items: ArrayLike, doubt: float) -> NDArray[np.float64]:
-    """One-sided Clopper–Pearson bound of an error rate.
+    """One-sided Clopper–Pearson bound of an error rate, (n_bounds,).
 
-    Parameters
-    ----------
-    n_errors, n_items : (n_bounds,) of int
-    doubt : float
-        Probability that the true rate lies above the bound, 0 to 1.
-
-    Returns
-    -------
-    (n_bounds,)
-        The rate at which so few errors have the probability `doubt`; 1 if all are errors.
+    The rate at which so few errors have the probability `doubt`; 1 if all are errors.
 
     References
     ----------
@@ -198,19 +184,16 @@ def rejection(predictions: pd.DataFrame, thresholds: Mapping[str, float | None])
         "n": len(tested),
         "n_rejected": int((~kept).sum()),
         "coverage": float(kept.mean()),
-        **_kept_scores(tested[kept], classes),
+        **(
+            accuracies(tested[kept], classes)
+            if kept.any()
+            else {"accuracy": None, "balanced_accuracy": None}
+        ),
         "accuracy_of_all": scores["accuracy"],
         "balanced_accuracy_of_all": scores["balanced_accuracy"],
         "rejected_by_class": {name: n - int(left.get(name, 0)) for name, n in supports.items()},
         "absent_classes": [name for name, n in supports.items() if n > 0 and name not in left],
     }
-
-
-def _kept_scores(kept: pd.DataFrame, classes: list[str]) -> dict[str, float | None]:
-    if kept.empty:
-        return {"accuracy": None, "balanced_accuracy": None}
-    scores = label_scores(kept["target"], kept["predicted"], classes)
-    return {name: scores[name] for name in ("accuracy", "balanced_accuracy")}
 
 
 def _selections(

@@ -31,7 +31,6 @@ from disentangled_audio.evaluation.scores.summary import (
 )
 
 STAGES = ("before", "after")
-
 WEIGHT_TOLERANCE = 1e-3
 
 
@@ -80,8 +79,6 @@ def reliability_table(predictions: pd.DataFrame, n_bins: int = N_CALIBRATION_BIN
     ----------
     predictions : DataFrame
         The `predictions` schema with ``temperature`` and ``weight``; only test rows are used.
-    n_bins : int
-        As in `expected_calibration_error`.
 
     Returns
     -------
@@ -94,6 +91,7 @@ def reliability_table(predictions: pd.DataFrame, n_bins: int = N_CALIBRATION_BIN
     ----------
     Niculescu-Mizil and Caruana (2005), "Predicting good probabilities with supervised learning".
     """
+    columns = ["model", "stage", "bin_low", "bin_high", "confidence", "accuracy", "n"]
     edges = np.linspace(0.0, 1.0, n_bins + 1)
     tables = []
     for model, stage, confidence, correct in _stages(predictions):
@@ -101,20 +99,8 @@ def reliability_table(predictions: pd.DataFrame, n_bins: int = N_CALIBRATION_BIN
         n_items = np.bincount(bins, minlength=n_bins)
         sums = [np.bincount(bins, weights=w, minlength=n_bins) for w in (confidence, correct)]
         means = [_quotient(total, n_items) for total in sums]
-        tables.append(
-            pd.DataFrame(
-                {
-                    "model": model,
-                    "stage": stage,
-                    "bin_low": edges[:-1],
-                    "bin_high": edges[1:],
-                    "confidence": means[0],
-                    "accuracy": means[1],
-                    "n": n_items,
-                }
-            )
-        )
-    columns = ["model", "stage", "bin_low", "bin_high", "confidence", "accuracy", "n"]
+        found = (model, stage, edges[:-1], edges[1:], *means, n_items)
+        tables.append(pd.DataFrame(dict(zip(columns, found, strict=True))))
     return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=columns)
 
 

@@ -49,10 +49,8 @@ def summarise(  # noqa: PLR0913 - the names of the result are given one by one
 
     Parameters
     ----------
-    predictions : DataFrame
+    predictions, controls : DataFrame
         The `predictions` schema, all roles; only test rows are scored.
-    controls : DataFrame
-        The same schema, from `control_predictions`.
     classes : n_classes names, optional
         By default those of the ``p_<class>`` columns.
     seconds : mapping, optional
@@ -168,21 +166,17 @@ def _model_metrics(
 def _control_metrics(
     rows: pd.DataFrame, classes: Sequence[str], n_resamples: int, seed: int
 ) -> dict[str, Any]:
-    scores = label_scores(rows["target"], rows["predicted"], classes)
-    return {
-        "accuracy": scores["accuracy"],
-        "balanced_accuracy": scores["balanced_accuracy"],
-        **_intervals(rows, classes, n_resamples, seed),
-    }
+    return {**accuracies(rows, classes), **_intervals(rows, classes, n_resamples, seed)}
 
 
 def _scores_by_kind(rows: pd.DataFrame, classes: Sequence[str]) -> dict[str, dict[str, Any]]:
-    by_kind = {}
-    for kind, items in rows.groupby(rows["kind"].astype(object).fillna("unknown")):
-        scores = label_scores(items["target"], items["predicted"], classes)
-        by_kind[str(kind)] = {
-            "accuracy": scores["accuracy"],
-            "balanced_accuracy": scores["balanced_accuracy"],
-            "n": len(items),
-        }
-    return by_kind
+    return {
+        str(kind): {**accuracies(items, classes), "n": len(items)}
+        for kind, items in rows.groupby(rows["kind"].astype(object).fillna("unknown"))
+    }
+
+
+def accuracies(rows: pd.DataFrame, classes: Sequence[str]) -> dict[str, float]:
+    """Accuracy and balanced accuracy of some rows."""
+    scores = label_scores(rows["target"], rows["predicted"], classes)
+    return {name: scores[name] for name in ("accuracy", "balanced_accuracy")}

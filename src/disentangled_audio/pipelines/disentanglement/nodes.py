@@ -236,9 +236,9 @@ def show_codes(
     """Section of the report: what the codes contain, and swaps to see and hear."""
     from disentangled_audio.report.sections.codes import codes_section
 
-    data = (leakage, disentanglement, codes, swap_examples, swap_spectra, swap_audio)
-    hashes = check_same(*data)
-    return {**codes_section(*data, corpus, views), **hashes}
+    measured, swaps = (leakage, disentanglement, codes), (swap_examples, swap_spectra, swap_audio)
+    hashes = check_same(*measured, *swaps)
+    return {**codes_section(*measured, swaps, corpus, views), **hashes}
 
 
 def _principal(spectra: Any, training: Any, n_components: int, seed: int) -> Any:

@@ -26,18 +26,7 @@ def card_section(
     facts: Mapping[str, Any],
     options: str,
 ) -> dict[str, Any]:
-    """State what the models are for.
-
-    Parameters
-    ----------
-    metrics : mapping
-    recordings : DataFrame
-    corpus : Corpus
-    facts : mapping
-        Of the run that made the predictions: ``run_id`` and ``can_classify``.
-    options : str
-        Options of the run, as typed.
-    """
+    """State what the models are for; `facts` and `options` are of the run that predicted."""
     return {
         "blocks": {
             "card": [

@@ -32,33 +32,24 @@ def codes_section(
     leakage: pd.DataFrame,
     disentanglement: dict[str, Any],
     codes: pd.DataFrame,
-    swap_examples: pd.DataFrame,
-    swap_spectra: Any,
-    swap_audio: Any,
+    swaps: tuple[pd.DataFrame, Any, Any],
     corpus: Corpus,
     views: ViewParameters,
 ) -> dict[str, Any]:
-    """Show what the codes contain beside controls, and swaps to see and hear."""
+    """Show what the codes contain beside controls, and swaps (table, spectra, sounds)."""
     from disentangled_audio.plots.disentanglement import leakage_figure
 
     heat_map = leakage_figure(leakage, simulated=corpus.simulated)
+    text = "Balanced accuracy of probes that predict each factor from each code; controls below."
     return {
         "codes": digest_of(codes),
         "blocks": {
             "disentanglement": [
                 blocks.text(CODES),
                 blocks.sentences([*on_leakage(leakage), *on_codes(disentanglement)]),
-                blocks.picture_block(
-                    picture(
-                        heat_map,
-                        "Balanced accuracy of probes that predict each factor from each code; "
-                        "controls below.",
-                    )
-                ),
+                blocks.picture_block(picture(heat_map, text)),
             ],
-            "swaps": _swaps(
-                swap_examples, swap_spectra, swap_audio, corpus, views, on_swaps(disentanglement)
-            ),
+            "swaps": _swaps(*swaps, corpus, views, on_swaps(disentanglement)),
         },
     }
 
@@ -66,19 +57,10 @@ def codes_section(
 def missing_codes(options: str) -> dict[str, Any]:
     """Tell how to get what `codes_section` shows."""
     line = f"kedro run --pipelines=disentanglement,reporting{options}"
-    return {
-        "blocks": {
-            "disentanglement": [
-                blocks.command(
-                    line,
-                    "The codes of these models have not been measured. To measure and swap them:",
-                )
-            ],
-            "swaps": [
-                blocks.command(line, "No codes have been swapped between recordings yet. To do so:")
-            ],
-        }
-    }
+    codes = "The codes of these models have not been measured. To measure and swap them:"
+    swaps = "No codes have been swapped between recordings yet. To do so:"
+    parts = {"disentanglement": codes, "swaps": swaps}
+    return {"blocks": {part: [blocks.command(line, words)] for part, words in parts.items()}}
 
 
 def maps_section(codes: pd.DataFrame, factor_table: pd.DataFrame, corpus: Corpus) -> dict[str, Any]:

@@ -15,18 +15,9 @@ TRAINING = "Training and validation loss by epoch, one panel per term; best epoc
 def run_section(
     facts: Mapping[str, Any], written_by: str, history: pd.DataFrame, *, simulated: bool
 ) -> dict[str, Any]:
-    """Describe the run that made the predictions.
+    """Describe the run that made the predictions, and the training.
 
-    Parameters
-    ----------
-    facts : mapping
-        Its manifest: ``run_id, git, python, machine, packages, seconds, parameters``. All but the
-        first may be missing.
-    written_by : str
-        The run that writes the page.
-    history : DataFrame
-        Of the training.
-    simulated : bool
+    `facts` is its manifest (all but ``run_id`` may be missing); `written_by` writes the page.
     """
     return {
         "blocks": {

@@ -46,21 +46,7 @@ def scores_section(
     corpus: Corpus,
     plotted: Sequence[str],
 ) -> dict[str, Any]:
-    """Give the title of the page and its first sections.
-
-    Parameters
-    ----------
-    metrics : mapping
-        The `metrics` schema.
-    classification_report : DataFrame
-        Columns ``model, class, precision, recall, f1, support``.
-    confusion : DataFrame
-        Columns ``model, target, predicted, count``.
-    recordings : DataFrame
-    corpus : Corpus
-    plotted : names
-        Models with their own figures.
-    """
+    """Give the title of the page and its first sections; models in `plotted` have figures."""
     simulated = bool(metrics["simulated"] or corpus.simulated)
     main = main_model(metrics)
     models = [main, *(name for name in metrics["models"] if name != main)]
@@ -215,17 +201,13 @@ def _model(
             f"{shown} by class, test items; – if a class was never predicted or has no items",
         )
     kinds = metrics["models"][name].get("per_kind", {})
+    measures = ("balanced_accuracy", "accuracy")
     # A single kind would only repeat the score.
     if len(kinds) > 1:
         yield blocks.table(
             ("kind", "items", "balanced accuracy", "accuracy"),
             (
-                [
-                    kind,
-                    str(row["n"]),
-                    number_text(row["balanced_accuracy"]),
-                    number_text(row["accuracy"]),
-                ]
+                [kind, str(row["n"]), *(number_text(row[name]) for name in measures)]
                 for kind, row in kinds.items()
             ),
             f"{shown} by kind of recording",
@@ -240,7 +222,7 @@ def _figure_texts(shown: str) -> tuple[str, str, str]:
     )
 
 
-def _common_errors(confusion: pd.DataFrame, most: int = 3) -> str:
+def _common_errors(confusion: pd.DataFrame) -> str:
     """Name the most frequent confusions."""
     wrong = confusion[(confusion["target"] != confusion["predicted"]) & (confusion["count"] > 0)]
     if wrong.empty:
@@ -249,6 +231,6 @@ def _common_errors(confusion: pd.DataFrame, most: int = 3) -> str:
     listed = [
         f"{row['target']} mistaken for {row['predicted']} "
         f"({row['count']} of {totals[row['target']]})"
-        for row in wrong.nlargest(most, "count").to_dict("records")
+        for row in wrong.nlargest(3, "count").to_dict("records")
     ]
     return "Most frequent errors: " + "; ".join(listed) + "."
