@@ -56,7 +56,7 @@ def project_context(env: str, params: dict[str, Any], project: Path = REPOSITORY
         return session.load_context()
 
 
-def seed_run(  # noqa: PLR0913
+def seed_run(
     env: str,
     params: list[str],
     seed: int,

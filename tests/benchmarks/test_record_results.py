@@ -146,7 +146,9 @@ def test_a_row_is_repeated_with_the_same_recordings_and_without_stored_results(
 ) -> None:
     asked = []
 
-    def seed_run(env: str, params: list[str], seed: int, *, again: bool, project: Path) -> SeedRun:
+    def seed_run(
+        env: str, params: list[str], seed: int, *, again: bool, measured: bool, project: Path
+    ) -> SeedRun:
         asked.append((env, params, seed))
         (recordings,) = (project / "data").iterdir()
         assert recordings.resolve() == REPOSITORY / "data" / "01_raw"

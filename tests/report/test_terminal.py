@@ -89,7 +89,7 @@ def test_the_table_of_folds_has_numbers_under_their_headings(
     lines = capsys.readouterr().out.splitlines()
     assert "balanced accuracy over 2 of 6 folds, 20 test items" in lines[1]
     assert ("Seeds: 7, 8;" in "".join(lines)) == (len(seeds) > 1)
-    assert ("over seeds" in lines[2]) == ("± 0.012" in lines[3]) == (len(seeds) > 1)
+    assert ("mean ± sd" in lines[2]) == ("0.900 ± 0.012" in lines[3]) == (len(seeds) > 1)
     header, hybrid, control = lines[2:5]
     assert control.startswith("simple baseline: Long-term spectrum ")
     for name, number in {"mean": "0.900", "95 % interval": "1.000", "worst": "0.700"}.items():

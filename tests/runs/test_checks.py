@@ -12,6 +12,7 @@ import yaml
 from kedro.framework.project import pipelines
 from kedro.io import DataCatalog, MemoryDataset
 from omegaconf import OmegaConf
+from pydantic import BaseModel
 
 from disentangled_audio.corpora.reading.expected import expected_items
 from disentangled_audio.errors import UserError
@@ -81,8 +82,13 @@ def catalog(tmp_path_factory: pytest.TempPathFactory) -> DataCatalog:
 def test_parameters_that_do_not_fit_are_named(
     catalog: DataCatalog, changes: dict[str, Any], message: str
 ) -> None:
-    parameters = OmegaConf.to_container(OmegaConf.merge(catalog.load("parameters"), changes))
-    changed = DataCatalog({name: catalog.get(name) for name in catalog})
+    plain = {
+        name: value.model_dump(mode="json") if isinstance(value, BaseModel) else value
+        for name, value in catalog.load("parameters").items()
+    }
+    parameters = OmegaConf.to_container(OmegaConf.merge(plain, changes))
+    names = {*catalog, *pipelines["__default__"].datasets()}
+    changed = DataCatalog({name: catalog.get(name) for name in names})
     for name, value in parameters.items():
         changed[f"params:{name}"] = MemoryDataset(value)
     changed["parameters"] = MemoryDataset(parameters)

@@ -58,7 +58,7 @@ def print_folds(metrics: Mapping[str, Any], path: Path) -> None:
     _print_scores(
         metrics,
         f"balanced accuracy over {n_run if n_run == n_all else f'{n_run} of {n_all}'} folds",
-        ("mean", *["over seeds"] * several, "95 % interval", "worst", "fold"),
+        ("mean ± sd" if several else "mean", "95 % interval", "worst", "fold"),
         _fold_row,
         "mean_balanced_accuracy",
     )
@@ -100,8 +100,7 @@ def _fold_row(name: str, scores: Mapping[str, Any]) -> tuple[str, ...]:
     worst, spread = scores["worst_fold"], scores["sd_over_seeds"]
     return (
         name,
-        f"{scores['mean_balanced_accuracy']:.3f}",
-        *([] if spread is None else [f"± {spread:.3f}"]),
+        f"{scores['mean_balanced_accuracy']:.3f}" + ("" if spread is None else f" ± {spread:.3f}"),
         f"{low:.3f} – {high:.3f}",
         f"{worst['balanced_accuracy']:.3f}",
         str(worst["fold"]),
