@@ -15,10 +15,19 @@ docs/results/swaps.json.
 import argparse
 from typing import Any
 
+import fold_scores
 import numpy as np
 import pandas as pd
-from record import markdown_table
-from seed_runs import SeedRun, mean_and_spread, parser, record_runs, seed_runs
+from record import markdown_table, record
+from seed_runs import (
+    SeedRun,
+    command_of,
+    mean_and_spread,
+    recordings_of,
+    revisions_of,
+    seed_run,
+    title_of,
+)
 
 MARGINAL = "marginal"
 CONDITIONS = {
@@ -125,20 +134,37 @@ def _asked_row(text: str) -> tuple[str, str, str]:
     return code, factor, condition
 
 
-def main() -> None:
-    """Print and record the table of one environment."""
-    arguments = parser(__doc__)
-    arguments.add_argument(
+def parser() -> argparse.ArgumentParser:
+    """The options of the command line."""
+    options = fold_scores.parser()
+    options.description = __doc__
+    options.add_argument(
         "--rows", type=_asked_row, nargs="+", default=ROWS, metavar="CODE:FACTOR[:CONDITION]"
     )
-    options = arguments.parse_args()
-    runs = seed_runs(options)
+    return options
+
+
+def main() -> None:
+    """Print and record the table of one environment."""
+    options = parser().parse_args()
+    runs = [
+        seed_run(options.env, options.params, seed, again=options.again) for seed in options.seeds
+    ]
     found = [network_row(runs), *(score_row(runs, *row) for row in options.rows)]
     rows = [row for row in found if row is not None]
     rows += [summary_row(runs, name) for name in SUMMARY]
+    metrics = runs[0].metrics
+    about: dict[str, Any] = {
+        "command": command_of(
+            "disentanglement_table.py", options.env, options.params, options.seeds
+        ),
+        "recordings": recordings_of(metrics),
+        "seeds": options.seeds,
+        "revision": revisions_of(runs),
+    }
     print(markdown_table(rows))
-    for table, measured in (("codes", rows), ("swaps", [swap_row(runs)])):
-        record_runs(table, measured, runs, "disentanglement_table.py", options)
+    record("codes", title_of(metrics), rows, **about)
+    record("swaps", title_of(metrics), [swap_row(runs)], **about)
 
 
 if __name__ == "__main__":

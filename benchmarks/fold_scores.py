@@ -12,10 +12,19 @@ anew) goes from the lowest to the highest bound of the seeds; its lead over its 
 mean over the seeds, and `p` has the p-value of each.
 """
 
+import argparse
 from typing import Any
 
-from record import markdown_table
-from seed_runs import SeedRun, mean_and_spread, parser, record_runs, seed_runs
+from record import markdown_table, record
+from seed_runs import (
+    SeedRun,
+    command_of,
+    mean_and_spread,
+    recordings_of,
+    revisions_of,
+    seed_run,
+    title_of,
+)
 
 
 def model_row(runs: list[SeedRun], name: str) -> dict[str, Any]:
@@ -57,13 +66,36 @@ def control_row(runs: list[SeedRun]) -> dict[str, Any]:
     return {key: value for key, value in row.items() if value is not None}
 
 
+def parser() -> argparse.ArgumentParser:
+    """The options of the command line."""
+    options = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    options.add_argument("--env", default="base", help="of `kedro run`")
+    options.add_argument("--seeds", type=int, nargs="+", default=[7, 8, 9])
+    options.add_argument("--again", action="store_true", help="run even what is stored")
+    options.add_argument("--params", nargs="+", default=[], metavar="KEY=VALUE")
+    return options
+
+
 def main() -> None:
     """Print and record the scores of one protocol."""
-    options = parser(__doc__).parse_args()
-    runs = seed_runs(options)
-    rows = [model_row(runs, name) for name in runs[0].metrics["models"]] + [control_row(runs)]
+    options = parser().parse_args()
+    runs = [
+        seed_run(options.env, options.params, seed, again=options.again) for seed in options.seeds
+    ]
+    metrics = runs[0].metrics
+    rows = [model_row(runs, name) for name in metrics["models"]] + [control_row(runs)]
     print(markdown_table(rows))
-    record_runs("scores", rows, runs, "fold_scores.py", options)
+    record(
+        "scores",
+        title_of(metrics),
+        rows,
+        command=command_of("fold_scores.py", options.env, options.params, options.seeds),
+        recordings=recordings_of(metrics),
+        seeds=options.seeds,
+        revision=revisions_of(runs),
+    )
 
 
 if __name__ == "__main__":

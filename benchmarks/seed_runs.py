@@ -1,6 +1,5 @@
 """Stored cross-validations of one protocol with several seeds; those that lack are run."""
 
-import argparse
 import json
 import subprocess
 import sys
@@ -12,7 +11,7 @@ import numpy as np
 import pandas as pd
 from fold_tables import REPOSITORY, project_context
 from omegaconf import OmegaConf
-from record import record, title
+from record import title
 
 from disentangled_audio.runs.manifest import plain
 
@@ -93,41 +92,20 @@ def mean_and_spread(
     return round(float(known.mean()), digits), spread
 
 
-def parser(description: str | None) -> argparse.ArgumentParser:
-    """The options that choose the runs."""
-    options = argparse.ArgumentParser(
-        description=description, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    options.add_argument("--env", default="base", help="of `kedro run`")
-    options.add_argument("--seeds", type=int, nargs="+", default=[7, 8, 9])
-    options.add_argument("--again", action="store_true", help="run even what is stored")
-    options.add_argument("--params", nargs="+", default=[], metavar="KEY=VALUE")
-    return options
+def command_of(script: str, env: str, params: list[str], seeds: list[int]) -> str:
+    """What a person types to measure the same again."""
+    given = f" --params {' '.join(params)}" if params else ""
+    return f"python benchmarks/{script} --env {env}{given} --seeds {' '.join(map(str, seeds))}"
 
 
-def seed_runs(options: argparse.Namespace) -> list[SeedRun]:
-    """Runs of all seeds asked for."""
-    chosen = options.env, options.params
-    return [seed_run(*chosen, seed, again=options.again) for seed in options.seeds]
+def title_of(metrics: dict[str, Any]) -> str:
+    """The task in words."""
+    return title(metrics["corpus"], metrics["protocol"])
 
 
-def record_runs(
-    table: str,
-    rows: list[dict[str, Any]],
-    runs: list[SeedRun],
-    script: str,
-    options: argparse.Namespace,
-) -> None:
-    """Record rows of a table with what a person types to measure the same again."""
-    metrics = runs[0].metrics
-    params = f" --params {' '.join(options.params)}" if options.params else ""
-    seeds = " ".join(map(str, options.seeds))
-    record(
-        table,
-        title(metrics["corpus"], metrics["protocol"]),
-        rows,
-        command=f"python benchmarks/{script} --env {options.env}{params} --seeds {seeds}",
-        recordings="simulated" if metrics["simulated"] else "real",
-        seeds=options.seeds,
-        revision=", ".join(dict.fromkeys(run.revision for run in runs)),
-    )
+def recordings_of(metrics: dict[str, Any]) -> str:
+    return "simulated" if metrics["simulated"] else "real"
+
+
+def revisions_of(runs: list[SeedRun]) -> str:
+    return ", ".join(dict.fromkeys(run.revision for run in runs))

@@ -40,8 +40,8 @@ def summarise_folds(  # noqa: PLR0913 - the names of the result are given one by
         of classes that a fold could not train on count as zero.
     controls : DataFrame
         The same schema; only test rows of the same folds are used.
-    seconds : mapping
-        By fold; the other parameters are those of `summarise`.
+    corpus, simulated, protocol, target, n_resamples, seed, seconds
+        As for `summarise`; seconds are by fold.
 
     Returns
     -------
