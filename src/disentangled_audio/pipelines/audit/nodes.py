@@ -147,3 +147,10 @@ def _correlation(waveforms: Any, first: Any, second: Any) -> Any:
     clips = waveforms.oindex[rows]
     parts = np.split(index, 2)
     return best_correlation(clips[parts[0]], clips[parts[1]])
+
+
+def plot_audit(audit: dict[str, Any]) -> Any:
+    """Draw how well each control predicts the label."""
+    from disentangled_audio.report.figures import of_audit
+
+    return of_audit(audit)

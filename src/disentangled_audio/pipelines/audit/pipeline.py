@@ -5,9 +5,9 @@ from kedro.pipeline import Node, Pipeline
 from disentangled_audio.pipelines.audit.nodes import (
     audit_shortcuts,
     measure_shortcuts,
+    plot_audit,
     predict_from_controls,
 )
-from disentangled_audio.report.figures import of_audit
 
 
 def create_pipeline(**kwargs) -> Pipeline:
@@ -43,6 +43,6 @@ def create_pipeline(**kwargs) -> Pipeline:
                 outputs="audit",
                 name="audit_shortcuts",
             ),
-            Node(of_audit, inputs="audit", outputs="audit_plot", name="plot_audit"),
+            Node(plot_audit, inputs="audit", outputs="audit_plot", name="plot_audit"),
         ]
     )
