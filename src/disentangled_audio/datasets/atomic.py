@@ -99,16 +99,8 @@ class AtomicFile(AtomicSave):
 class AtomicDataset(AtomicSave, AbstractVersionedDataset[Any, Any]):
     """Base of the project's own datasets, which `_write` and `_read` on a local disk.
 
-    Parameters
-    ----------
-    filepath
-        A path, or a URL that fsspec knows (`s3://…`).
-    version
-        Kedro's load and save version.
-    credentials, fs_args
-        Arguments of the store's fsspec class, as in kedro-datasets.
-    metadata
-        Free-form description, as used by Kedro-Viz.
+    Arguments are those of kedro-datasets: `filepath` is a path, or a URL that fsspec knows
+    (`s3://…`); `credentials` and `fs_args` go to the store's fsspec class.
     """
 
     def __init__(

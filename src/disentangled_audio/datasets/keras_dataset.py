@@ -19,8 +19,6 @@ class KerasDataset(AtomicDataset):
     custom_layers
         Module that registers the model's own layers. It is imported before loading, so that a
         fresh process such as a notebook can load the model.
-    arguments
-        As for `AtomicDataset`.
     """
 
     def __init__(self, *, custom_layers: str, **arguments: Any) -> None:

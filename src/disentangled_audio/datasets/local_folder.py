@@ -18,8 +18,6 @@ class LocalFolder(AbstractDataset[None, Path]):
     ----------
     filepath
         The folder, created when it is first used. Workers on other machines must see it.
-    metadata
-        Free-form description, as used by Kedro-Viz.
     """
 
     def __init__(self, *, filepath: str, metadata: dict[str, Any] | None = None) -> None:

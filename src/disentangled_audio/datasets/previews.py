@@ -43,16 +43,8 @@ def picture(
 ) -> ImagePreview:
     """Draw some items of an array, two per row, as a PNG in base64.
 
-    Parameters
-    ----------
-    items : each (n_values,) or (n_frames, n_bands)
-        Drawn as lines or as images; without items only the title is drawn.
-    places
-        Indices of the items in the whole array.
-    axes
-        Labels of the horizontal and the vertical axis.
-    title
-        Title of the whole picture.
+    Items are (n_values,), drawn as lines, or (n_frames, n_bands), drawn as images; places are their
+    indices in the whole array.
     """
     from matplotlib.figure import Figure
 

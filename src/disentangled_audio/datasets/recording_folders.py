@@ -20,8 +20,6 @@ class RecordingFolders(AbstractDataset[None, list[Path]]):
         `file://` URL: recordings are read many times and must be on a disk.
     read_only
         A folder that is searched first and never written to; empty for none.
-    metadata
-        Free-form description, as used by Kedro-Viz.
     """
 
     def __init__(

@@ -81,15 +81,7 @@ class ZarrDataset(AtomicDataset):
         return zarr.open_array(store=store, mode="r", zarr_format=3)
 
     def preview(self, n_items: int = 4, axes: Sequence[str] = ("place", "value")) -> ImagePreview:
-        """Show evenly spaced items as a picture in Kedro-Viz.
-
-        Parameters
-        ----------
-        n_items
-            Number of items; each is read with the chunk that holds it.
-        axes
-            Labels of the two axes, with units.
-        """
+        """Show evenly spaced items as a picture in Kedro-Viz, with these labels of its axes."""
         import numpy as np
 
         array = self.load()

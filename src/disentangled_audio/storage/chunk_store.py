@@ -47,9 +47,10 @@ def rows_per_chunk(item_bytes: int) -> int:
 def is_complete(folder: Path) -> bool:
     """Tell whether a folder has arrays and none of their chunks is missing."""
     arrays = _opened(folder)
-    return bool(arrays) and all(
+    first = next(iter(arrays.values()), None)
+    return first is not None and all(
         _is_stored(folder, arrays, slice(start, None))
-        for start in _starts(next(iter(arrays.values())))
+        for start in range(0, first.shape[0], first.chunks[0])
     )
 
 
@@ -144,7 +145,13 @@ def _created(
         with temporary_neighbour(folder.parent) as temporary:
             unfinished = temporary / folder.name
             for name, values in compute(slice(0, 1)).items():
-                _create(unfinished / name, n_items, chunk_rows, values)
+                zarr.create_array(
+                    store=unfinished / name,
+                    shape=(n_items, *values.shape[1:]),
+                    chunks=(chunk_rows, *values.shape[1:]),
+                    dtype=values.dtype,
+                    compressors=None,
+                )
             # Another run may have created the same arrays first.
             with suppress(OSError):
                 unfinished.replace(folder)
@@ -156,20 +163,6 @@ def _created(
 def _opened(folder: Path) -> dict[str, zarr.Array]:
     paths = sorted(path.parent for path in folder.glob("*/zarr.json"))
     return {path.name: zarr.open_array(path, mode="r+") for path in paths}
-
-
-def _starts(array: zarr.Array) -> range:
-    return range(0, array.shape[0], array.chunks[0])
-
-
-def _create(path: Path, n_items: int, chunk_rows: int, values: NDArray[Any]) -> None:
-    zarr.create_array(
-        store=path,
-        shape=(n_items, *values.shape[1:]),
-        chunks=(chunk_rows, *values.shape[1:]),
-        dtype=values.dtype,
-        compressors=None,
-    )
 
 
 def _link(folder: Path, arrays: dict[str, zarr.Array], rows: Rows, files: dict[str, Path]) -> None:

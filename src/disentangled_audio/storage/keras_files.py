@@ -82,14 +82,7 @@ def write_keras(model: Any, path: Path) -> None:
 def read_keras(content: bytes, path: Any, custom_layers: str = OWN_LAYERS) -> Any:
     """Check and load a model from the bytes of its file.
 
-    Parameters
-    ----------
-    content : bytes
-        The whole file.
-    path
-        Named in messages.
-    custom_layers : str
-        Module that registers the model's own layers.
+    Messages name `path`; the module `custom_layers` registers the model's own layers.
 
     Raises
     ------

@@ -42,9 +42,11 @@ def in_parallel(
     if here == len(chunks):
         return
     jobs = (delayed(_with_one_thread)(work, chunk) for chunk in chunks[here:])
+    # A cluster uses all its workers.
+    n_jobs = -1 if parallel.backend == "dask" else parallel.n_jobs
     with _cluster(parallel) as options:
         # The configuration must not affect the caller, so it ends before the results.
-        with parallel_config(parallel.backend, n_jobs=_n_jobs(parallel), **options):
+        with parallel_config(parallel.backend, n_jobs=n_jobs, **options):
             workers = Parallel(return_as="generator_unordered")
         results = _started(workers, jobs, parallel)
         # Yielded only now, so that the workers start while the caller uses it.
@@ -97,11 +99,6 @@ def _with_one_thread(work: Callable[[Chunk], Result], chunk: Chunk) -> Result:
 def _thread_pools() -> ThreadpoolController:
     # Searching for the libraries takes as long as reading about ten recordings.
     return ThreadpoolController()
-
-
-def _n_jobs(parallel: ParallelParameters) -> int:
-    # A cluster uses all its workers.
-    return -1 if parallel.backend == "dask" else parallel.n_jobs
 
 
 @contextmanager

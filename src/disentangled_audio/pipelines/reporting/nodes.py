@@ -110,13 +110,6 @@ def plot_confidence(
     )
 
 
-def plot_comparison(metrics: dict[str, Any]) -> Any:
-    """Compare models with controls."""
-    from disentangled_audio.report.figures import comparison
-
-    return comparison(metrics)
-
-
 def plot_training(history: pd.DataFrame, corpus: Corpus) -> Any:
     """Draw training curves."""
     from disentangled_audio.plots.training import training_curves_figure

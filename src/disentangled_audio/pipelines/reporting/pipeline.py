@@ -10,7 +10,6 @@ from disentangled_audio.pipelines.reporting.nodes import (
     PLOTTED,
     ablate_hybrid,
     assess_confidence,
-    plot_comparison,
     plot_confidence,
     plot_model,
     plot_training,
@@ -26,6 +25,7 @@ from disentangled_audio.pipelines.reporting.nodes import (
     tabulate,
     write_report,
 )
+from disentangled_audio.report.figures import comparison
 
 
 def create_pipeline(**kwargs) -> Pipeline:
@@ -84,7 +84,7 @@ def _tables() -> list[Node]:
 
 def _plots() -> list[Node]:
     return [
-        Node(plot_comparison, inputs="metrics", outputs="comparison_plot", name="plot_comparison"),
+        Node(comparison, inputs="metrics", outputs="comparison_plot", name="plot_comparison"),
         Node(
             plot_training,
             inputs=["training_history", "params:corpus"],
