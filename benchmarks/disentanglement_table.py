@@ -15,7 +15,6 @@ docs/results/swaps.json.
 import argparse
 from typing import Any
 
-import fold_scores
 import numpy as np
 import pandas as pd
 from record import markdown_table
@@ -126,11 +125,10 @@ def _asked_row(text: str) -> tuple[str, str, str]:
     return code, factor, condition
 
 
-def parser() -> argparse.ArgumentParser:
-    """The options of the command line."""
-    options = fold_scores.parser()
-    options.description = __doc__
-    options.add_argument(
+def main() -> None:
+    """Print and record the table of one environment."""
+    arguments = parser(__doc__)
+    arguments.add_argument(
         "--rows", type=_asked_row, nargs="+", default=ROWS, metavar="CODE:FACTOR[:CONDITION]"
     )
     options = arguments.parse_args()
@@ -140,15 +138,6 @@ def parser() -> argparse.ArgumentParser:
     found = [network_row(runs), *(score_row(runs, *row) for row in options.rows)]
     rows = [row for row in found if row is not None]
     rows += [summary_row(runs, name) for name in SUMMARY]
-    metrics = runs[0].metrics
-    about: dict[str, Any] = {
-        "command": command_of(
-            "disentanglement_table.py", options.env, options.params, options.seeds
-        ),
-        "recordings": recordings_of(metrics),
-        "seeds": options.seeds,
-        "revision": revisions_of(runs),
-    }
     print(markdown_table(rows))
     for table, measured in (("codes", rows), ("swaps", [swap_row(runs)])):
         record_runs(table, measured, runs, command, options.seeds)

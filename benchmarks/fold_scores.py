@@ -12,7 +12,6 @@ anew) goes from the lowest to the highest bound of the seeds; its lead over its 
 mean over the seeds, and `p` has the p-value of each.
 """
 
-import argparse
 from typing import Any
 
 from record import markdown_table

@@ -1,5 +1,6 @@
 """Stored cross-validations of one protocol with several seeds; those that lack are run."""
 
+import argparse
 import json
 import logging
 import os
@@ -119,10 +120,16 @@ def mean_and_spread(
     return round(float(known.mean()), digits), spread
 
 
-def command_of(script: str, env: str, params: list[str], seeds: list[int]) -> str:
-    """What a person types to measure the same again."""
-    given = f" --params {' '.join(params)}" if params else ""
-    return f"python benchmarks/{script} --env {env}{given} --seeds {' '.join(map(str, seeds))}"
+def parser(description: str | None) -> argparse.ArgumentParser:
+    """The options that choose the runs."""
+    options = argparse.ArgumentParser(
+        description=description, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    options.add_argument("--env", default="base", help="of `kedro run`")
+    options.add_argument("--seeds", type=int, nargs="+", default=[7, 8, 9])
+    options.add_argument("--again", action="store_true", help="run even what is stored")
+    options.add_argument("--params", nargs="+", default=[], metavar="KEY=VALUE")
+    return options
 
 
 def command_of(script: str, env: str, params: list[str], seeds: list[int]) -> str:
