@@ -112,17 +112,27 @@ def test_models_in_a_store_are_hashed_used_and_compared(trained: Path, tmp_path:
         Classifier.load(project)
 
 
-def test_a_model_of_another_corpus_is_named_with_its_corpus(trained: Path) -> None:
-    other = trained / "data/07_reporting/birds/by_folder/run_manifest.json/2026-01-31T12.00.00.000Z"
-    other.mkdir(parents=True)
+@pytest.mark.parametrize(
+    ("place", "message"),
+    [
+        ("birds/by_folder", r"run 2026.* is of birds \(by_folder\)"),
+        ("twin_tiny/database_by_room/theo", r"is fold 'theo' .* disentangled-audio classify"),
+    ],
+)
+def test_a_model_that_the_catalog_does_not_have_is_named(
+    trained: Path, place: str, message: str
+) -> None:
     manifest = json.loads(newest_manifest(trained).read_text())
-    (other / "run_manifest.json").write_text(json.dumps(manifest | {"run_id": other.name}))
-    asked = {"recordings": [str(trained)], "model_version": other.name}
+    folder = trained / "data/07_reporting" / place
+    other = folder / "run_manifest.json/2026-01-31T12.00.00.000Z/run_manifest.json"
+    other.parent.mkdir(parents=True)
+    other.write_text(json.dumps(manifest))
+    asked = {"recordings": [str(trained)], "model_version": other.parent.name}
     try:
-        with pytest.raises(UserError, match=r"run 2026.* is of birds \(by_folder\)"):
+        with pytest.raises(UserError, match=message):
             classify(trained, params={"inference": asked})
     finally:
-        shutil.rmtree(other.parents[2])
+        shutil.rmtree(folder)
 
 
 def test_inference_runs_by_itself(trained: Path) -> None:
