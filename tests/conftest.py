@@ -10,6 +10,7 @@ if "PYTEST_XDIST_WORKER" in os.environ:
 import gc
 import json
 import shutil
+import subprocess
 from collections.abc import Callable, Iterator
 from functools import cache, lru_cache
 from pathlib import Path
@@ -125,6 +126,26 @@ def _catalog(project: Path, env: str, params: str, conf: tuple[Any, ...]) -> Any
     configure_project("disentangled_audio")
     with KedroSession.create(project, env=env, runtime_params=json.loads(params) or {}) as session:
         return session.load_context().catalog
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A disk of 192 kB in memory."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=192k", "none", str(folder)]
+    mounted = subprocess.run(mount, capture_output=True, text=True, check=False)
+    if mounted.returncode:
+        pytest.skip(f"mounting needs root: {mounted.stderr.strip()}")
+    try:
+        yield folder
+    finally:
+        subprocess.run(["umount", "-l", str(folder)], check=True)
+
+
+def remount(disk: Path, options: str) -> None:
+    """Change the size of `small_disk`, or make it read-only."""
+    subprocess.run(["mount", "-o", f"remount,{options}", str(disk)], check=True)
 
 
 @pytest.fixture(scope="session")

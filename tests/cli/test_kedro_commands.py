@@ -12,7 +12,7 @@ import soundfile
 from click.testing import CliRunner
 from kedro.framework.startup import bootstrap_project
 
-from tests.conftest import REPOSITORY, make_project
+from tests.conftest import REPOSITORY, make_project, remount
 
 
 @pytest.fixture(scope="module")
@@ -208,27 +208,20 @@ def test_a_mistake_in_the_program_keeps_its_traceback(
 
 
 def test_a_full_disk_stops_a_run_and_more_space_lets_it_finish(
-    tiny_run: Path, tmp_path: Path
+    tiny_run: Path, small_disk: Path, tmp_path: Path
 ) -> None:
     project = make_project(tmp_path / "project")
-    data = project / "data"
-    data.mkdir()
-    options = ["-t", "tmpfs", "-o", "size=800k", "none", str(data)]
-    mounted = subprocess.run(["mount", *options], capture_output=True, text=True, check=False)
-    if mounted.returncode:
-        pytest.skip(f"mounting needs root: {mounted.stderr.strip()}")
-    try:
-        (data / "01_raw").symlink_to(tiny_run / "data" / "01_raw")
-        status, output = _run(project, "--env=test", "--pipelines=ingestion")
-        assert status == 1
-        assert "the disk is full" in output
-        assert "Traceback" not in output
-        assert not list(data.rglob(".saving-*"))
-        subprocess.run(["mount", "-o", "remount,size=20m", str(data)], check=True)
-        status, output = _run(project, "--env=test", "--pipelines=ingestion")
-        assert status == 0, output
-    finally:
-        subprocess.run(["umount", "-l", str(data)], check=True)
+    (project / "data").symlink_to(small_disk)
+    (small_disk / "01_raw").symlink_to(tiny_run / "data" / "01_raw")
+    remount(small_disk, "size=800k")
+    status, output = _run(project, "--env=test", "--pipelines=ingestion")
+    assert status == 1
+    assert "the disk is full" in output
+    assert "Traceback" not in output
+    assert not list(small_disk.rglob(".saving-*"))
+    remount(small_disk, "size=20m")
+    status, output = _run(project, "--env=test", "--pipelines=ingestion")
+    assert status == 0, output
 
 
 @pytest.mark.slow

@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +29,7 @@ from disentangled_audio.datasets.matplotlib_dataset import MatplotlibDataset
 from disentangled_audio.datasets.parquet_dataset import ParquetDataset
 from disentangled_audio.datasets.skops_dataset import SkopsDataset
 from disentangled_audio.datasets.zarr_dataset import ZarrDataset
+from tests.conftest import remount
 
 FIRST, SECOND = "2001-01-01T00.00.00.000Z", "2002-02-02T00.00.00.000Z"
 LAYERS = "disentangled_audio.models.layers"
@@ -262,25 +263,6 @@ def test_a_killed_save_leaves_the_old_version_and_is_tidied_by_the_next(
     assert _names(tmp_path / name) == {FIRST, SECOND, third}
 
 
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A disk of 192 kB in memory."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=192k", "none", str(folder)],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if mounted.returncode:
-        pytest.skip(f"mounting needs root: {mounted.stderr.strip()}")
-    try:
-        yield folder
-    finally:
-        subprocess.run(["umount", "-l", str(folder)], check=True)
-
-
 @every_format
 def test_a_full_disk_is_named_and_loses_nothing(name: str, small_disk: Path) -> None:
     _dataset(small_disk, name, Version(None, FIRST)).save(_content(name))
@@ -302,7 +284,7 @@ def test_a_full_disk_is_named_and_loses_nothing(name: str, small_disk: Path) -> 
 @every_format
 def test_a_read_only_disk_is_named_and_loses_nothing(name: str, small_disk: Path) -> None:
     _dataset(small_disk, name, Version(None, FIRST)).save(_content(name))
-    subprocess.run(["mount", "-o", "remount,ro", str(small_disk)], check=True)
+    remount(small_disk, "ro")
 
     with pytest.raises(DatasetError, match="the disk is read-only") as caught:
         _dataset(small_disk, name, Version(None, SECOND)).save(_content(name))

@@ -10,14 +10,14 @@ import pytest
 import soundfile
 import yaml
 from kedro.framework.project import pipelines
-from kedro.io import DataCatalog, MemoryDataset
+from kedro.io import DataCatalog
 from omegaconf import OmegaConf
-from pydantic import BaseModel
 
 from disentangled_audio.corpora.reading.expected import expected_items
 from disentangled_audio.errors import UserError
 from disentangled_audio.parameters import Corpus
 from disentangled_audio.runs.checks import check_run
+from disentangled_audio.runs.manifest import plain
 from disentangled_audio.storage.locks import RUN_LOCK, RunLock
 from tests.conftest import load_catalog, make_project, run_kedro
 from tests.corpora.conftest import Answer, Server, server  # noqa: F401
@@ -80,22 +80,20 @@ def catalog(tmp_path_factory: pytest.TempPathFactory) -> DataCatalog:
 
 @pytest.mark.parametrize(("changes", "message"), WRONG, ids=lambda value: str(value)[:40])
 def test_parameters_that_do_not_fit_are_named(
-    catalog: DataCatalog, changes: dict[str, Any], message: str
+    catalog: DataCatalog, changes: dict[str, Any], message: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    plain = {
-        name: value.model_dump(mode="json") if isinstance(value, BaseModel) else value
-        for name, value in catalog.load("parameters").items()
-    }
-    parameters = OmegaConf.to_container(OmegaConf.merge(plain, changes))
-    names = {*catalog, *pipelines["__default__"].datasets()}
-    changed = DataCatalog({name: catalog.get(name) for name in names})
-    for name, value in parameters.items():
-        changed[f"params:{name}"] = MemoryDataset(value)
-    changed["parameters"] = MemoryDataset(parameters)
-    given = {"runtime_params": changes, "load_versions": {}}
+    given = plain(catalog.load("parameters"))
+    parameters = OmegaConf.to_container(OmegaConf.merge(given, changes))
+    changed = {f"params:{name}": value for name, value in parameters.items()}
+    changed["parameters"] = parameters
+    load = catalog.load
+    monkeypatch.setattr(
+        catalog, "load", lambda name: changed[name] if name in changed else load(name)
+    )
+    asked = {"runtime_params": changes, "load_versions": {}}
 
     with pytest.raises(UserError, match=message):
-        check_run(given, pipelines["__default__"], changed)
+        check_run(asked, pipelines["__default__"], catalog)
 
 
 @pytest.mark.parametrize("made", ["url", "generator"])

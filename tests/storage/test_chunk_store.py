@@ -15,6 +15,7 @@ import pytest
 from disentangled_audio.parameters import ParallelParameters
 from disentangled_audio.storage.chunk_store import is_complete, stored_arrays
 from disentangled_audio.storage.disk_errors import disk_trouble
+from tests.conftest import remount
 
 HERE = ParallelParameters(n_jobs=1)
 N_ITEMS, CHUNK_ROWS = 10, 3
@@ -132,30 +133,21 @@ def _large(rows: slice, calls: list[int]) -> dict[str, Any]:
     return {"large": np.full((rows.stop - rows.start, 5000), rows.start, dtype=np.float32)}
 
 
-def test_a_full_disk_keeps_whole_chunks_and_more_room_lets_it_go_on(tmp_path: Path) -> None:
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    options = ["-t", "tmpfs", "-o", "size=192k", "none", str(disk)]
-    mounted = subprocess.run(["mount", *options], capture_output=True, text=True, check=False)
-    if mounted.returncode:
-        pytest.skip(f"mounting needs root: {mounted.stderr.strip()}")
-    folder, calls = disk / "arrays", []
-    try:
-        with pytest.raises(OSError, match="No space left") as caught:
-            stored_arrays(folder, N_ITEMS, CHUNK_ROWS, partial(_large, calls=calls), HERE)
-        assert "the disk is full" in str(disk_trouble(caught.value))
-        before = _chunk_times(folder)
-        assert 0 < len(before) < len(STARTS)
-        assert not list(disk.rglob("*.partial"))
+def test_a_full_disk_keeps_whole_chunks_and_more_room_lets_it_go_on(small_disk: Path) -> None:
+    folder, calls = small_disk / "arrays", []
+    with pytest.raises(OSError, match="No space left") as caught:
+        stored_arrays(folder, N_ITEMS, CHUNK_ROWS, partial(_large, calls=calls), HERE)
+    assert "the disk is full" in str(disk_trouble(caught.value))
+    before = _chunk_times(folder)
+    assert 0 < len(before) < len(STARTS)
+    assert not list(small_disk.rglob("*.partial"))
 
-        subprocess.run(["mount", "-o", "remount,size=2m", str(disk)], check=True)
-        calls.clear()
-        arrays = stored_arrays(folder, N_ITEMS, CHUNK_ROWS, partial(_large, calls=calls), HERE)
-        assert calls == STARTS[len(before) :]
-        assert before.items() <= _chunk_times(folder).items()
-        assert arrays["large"][:, 0].tolist() == [0, 0, 0, 3, 3, 3, 6, 6, 6, 9]
-    finally:
-        subprocess.run(["umount", "-l", str(disk)], check=True)
+    remount(small_disk, "size=2m")
+    calls.clear()
+    arrays = stored_arrays(folder, N_ITEMS, CHUNK_ROWS, partial(_large, calls=calls), HERE)
+    assert calls == STARTS[len(before) :]
+    assert before.items() <= _chunk_times(folder).items()
+    assert arrays["large"][:, 0].tolist() == [0, 0, 0, 3, 3, 3, 6, 6, 6, 9]
 
 
 def test_a_chunk_is_written_only_for_the_arrays_that_lack_it(tmp_path: Path) -> None:
