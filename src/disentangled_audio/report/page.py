@@ -10,7 +10,7 @@ TEMPLATE = "page.html"
 PARTS = {
     "asked": "The question",
     "answer": "The answer",
-    "comparison": "Models against controls",
+    "comparison": "Models, shortcuts and baselines",
     "models": "Each model in three plots",
     "audit": "Shortcut audit",
     "disentanglement": "What the codes contain",
