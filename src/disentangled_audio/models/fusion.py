@@ -17,7 +17,7 @@ from disentangled_audio.models.calibration import (
 
 EPSILON = 1e-7
 # A member is silent with this many times the errors of the best, and this share of answers more.
-FAR_BEHIND = 2.0
+FAR_BEHIND = 3.0
 NOTICEABLE = 0.1
 
 
@@ -36,7 +36,8 @@ class ProbabilityFusion(ClassifierMixin, BaseEstimator):
     group judgmental accuracy in the presence of interdependencies"). Their formula holds for
     members that err independently. Members of one source, such as the network and the SVM on its
     codes, do not: together they have the vote of the best of them. A member that is far behind the
-    best one is silent: it makes twice as many errors, and at least a tenth of all answers more.
+    best one is silent: it makes three times as many errors, and at least a tenth of all answers
+    more.
     Groups are the units of these error rates: with few, they are drawn towards a half, since a
     member that leads in one group may fail in another.
 
