@@ -33,15 +33,17 @@ def verdict(
         ``shares`` of test items, by what they share with training items, and
         ``shared_sound`` from `sound_in_parts`.
     """
+    leak = leak_sentence(leakage["shared_sound"])
     return [
         _subject(audit),
+        *([leak] if leak else []),
         *_on_shortcuts(audit),
         *_on_baselines(audit),
         *_on_measurement_chain(audit),
         *_on_not_applicable(audit),
         *_on_guessed(audit),
         *_on_margins(margins),
-        *_on_leakage(leakage),
+        *_on_shares(leakage["shares"]),
     ]
 
 
@@ -177,13 +179,10 @@ def _points(difference: float) -> str:
     return f"{100 * difference:+.0f}".replace("-", "\N{MINUS SIGN}")
 
 
-def _on_leakage(leakage: Mapping[str, Any]) -> list[str]:
+def _on_shares(shares: Mapping[str, float]) -> list[str]:
     sentences = [
         f"{percent(share)} of the test items share their {name} with training items."
-        for name, share in leakage["shares"].items()
+        for name, share in shares.items()
         if share > 0
     ]
-    leak = leak_sentence(leakage["shared_sound"])
-    if leak:
-        sentences.insert(0, leak)
-    return sentences or ["No test item shares its group, file or sound with a training item."]
+    return sentences or ["No test item shares its group or file with a training item."]

@@ -113,7 +113,7 @@ def test_words_of_a_shortcut():
     )
     assert sentences[2] == "Other shortcuts: Duration 80 %."
     assert "Simple baselines, which hear the sound, predict the place: Direct sound" in sentences[4]
-    assert sentences[-1] == "No test item shares its group, file or sound with a training item."
+    assert sentences[-1] == "No test item shares its group or file with a training item."
 
 
 def test_words_of_the_measurement_chain_are_for_measured_responses():
