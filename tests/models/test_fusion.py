@@ -191,6 +191,17 @@ def test_an_overconfident_member_is_flattened_and_a_shy_one_is_left_alone() -> N
     assert confidence == pytest.approx(right.mean(), abs=0.05)
 
 
+def test_a_member_that_answers_alone_is_calibrated_and_may_be_sharpened() -> None:
+    right = np.random.default_rng(6).random(120) < 0.9
+    members = {"sure": _member(right, 0.999), "shy": _member(right, 0.5)}
+    fused = _fit(members)
+
+    for name, probabilities in members.items():
+        alone = fused.predict_alone(name, probabilities)
+        assert alone.max(axis=1).mean() == pytest.approx(right.mean(), abs=0.03)
+        np.testing.assert_array_equal(alone.argmax(axis=1), probabilities.argmax(axis=1))
+
+
 def test_members_are_known_by_name_and_not_by_order() -> None:
     members = {"good": _good(), "fair": _good(0.8)}
     fused = _fit(members)

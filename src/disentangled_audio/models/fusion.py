@@ -10,6 +10,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from disentangled_audio.evaluation.scores.pooling import applies, pooled_logits
 from disentangled_audio.evaluation.scores.recall import balanced_accuracy
 from disentangled_audio.models.calibration import (
+    MAX_TEMPERATURE,
     doubt_after,
     fit_temperature,
     scaled_probabilities,
@@ -58,6 +59,8 @@ class ProbabilityFusion(ClassifierMixin, BaseEstimator):
     classes_ : (n_classes,)
     members_ : list of str
     temperatures_, weights_ : (n_members,)
+    temperatures_alone_ : dict of float
+        Temperature of each member that answers alone; it may sharpen, since it outvotes nobody.
     temperature_ : float
         Temperature of the mean.
     n_calibrated_ : int
@@ -112,6 +115,11 @@ class ProbabilityFusion(ClassifierMixin, BaseEstimator):
                 for own, of, _ in judged
             ]
         )
+        self.temperatures_alone_ = {
+            name: fit_temperature(_logits(own), of, MAX_TEMPERATURE)
+            for name, (own, of, _) in zip(members, judged, strict=True)
+            if len(of)
+        }
         votes = _votes([_error_rate(*rows) for rows in judged], len(classes))
         sources = self.sources or {}
         self.weights_ = _shared(votes, [sources.get(name, name) for name in members])
@@ -127,6 +135,14 @@ class ProbabilityFusion(ClassifierMixin, BaseEstimator):
         return scaled_probabilities(
             pooled_logits(self.weights_, self._scaled(members)),
             self.temperature_,
+            doubt_after(self.n_calibrated_),
+        )
+
+    def predict_alone(self, name: str, probabilities: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Calibrated probabilities of one member that applied to rows of `fit`; NaN is kept."""
+        return scaled_probabilities(
+            _logits(probabilities),
+            self.temperatures_alone_[name],
             doubt_after(self.n_calibrated_),
         )
 
