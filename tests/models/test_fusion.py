@@ -170,8 +170,8 @@ def test_temperatures_are_fitted_on_the_rows_of_fit_and_on_nothing_else(
     before = fused.temperatures_.copy()
     fused.predict_proba({name: values[:7][:, ::-1] for name, values in members.items()})
 
-    # The last one is that of the mean.
-    assert len(seen) == 3
+    # Then come those of members that answer alone, and that of the mean.
+    assert len(seen) == 5
     for (logits, truth, max_temperature), values in zip(seen[:2], members.values(), strict=True):
         np.testing.assert_allclose(np.exp(logits), values)
         np.testing.assert_array_equal(truth, np.arange(120) % 3)
