@@ -48,6 +48,14 @@ SWAPS = {
     "recombined": "both, %",
     "rebuilt": "read correctly from clips rebuilt without a swap, %",
 }
+ALTERED = {
+    "recording": "recording",
+    "hybrid": "hybrid",
+    "ece": "its calibration error",
+    "best member": "best member",
+    "its": "its score",
+    "lead": "hybrid minus best member",
+}
 SPEED = {"quantity": "quantity", "value": "value", "unit": "unit"}
 # The best control under each heading.
 BEST = {heading: f"best {heading}" for heading in (SHORTCUT, BASELINE)}
@@ -189,6 +197,7 @@ PAGES: dict[str, Callable[[Entries], str]] = {
     "swaps": _each(SWAPS),
     "loss_ablation": _each(None),
     "peers": peers_page,
+    "altered": _each(ALTERED),
     "shared_sound": _each(None),
     "speed": _each(SPEED),
 }
