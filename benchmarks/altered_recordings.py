@@ -31,6 +31,7 @@ from disentangled_audio import Classifier
 from disentangled_audio.evaluation.scores.classification import expected_calibration_error
 from disentangled_audio.evaluation.scores.recall import balanced_accuracy
 from disentangled_audio.models.bank import MEMBERS
+from disentangled_audio.report.names import LABELS
 from disentangled_audio.runs.trained_runs import trained_runs
 
 SPEAKER = "jackson"
@@ -126,7 +127,7 @@ def row(name: str, of_seeds: list[dict[str, float]]) -> dict[str, Any]:
         "hybrid": means["hybrid"],
         "spread": mean_and_spread([of["hybrid"] for of in of_seeds])[1],
         "ece": means["ece"],
-        "best member": best,
+        "best member": LABELS[best],
         "its": members[best],
         "lead": round(means["hybrid"] - members[best], 3),
     }
