@@ -73,23 +73,47 @@ def test_equal_members_have_equal_weights(n_members: int) -> None:
 
 
 def test_members_weigh_as_their_odds() -> None:
-    # Right in 30 of 40 rows of each class, and in 28 of 40.
+    # 40 rows of each class.
     place = np.arange(120) // 3
-    members = {"three": _member(place % 4 != 0), "some": _member(place % 10 < 7)}
+    members = {"best": _member(place % 10 < 9), "fair": _member(place % 4 != 0)}
 
     fused = _fit(members)
 
-    errors = [(120 * error + 1) / 122 for error in (0.25, 0.3)]
-    odds = np.log([2 * (1 - error) / error for error in errors])
+    errors = np.array([(120 * error + 1) / 122 for error in (0.1, 0.25)])
+    of_chance = np.mean(errors * (1 - errors) / 122)
+    # Half the difference is the deviation from the mean; its square is a quarter of the square.
+    real_share = 1 - of_chance / (np.diff(errors) ** 2 / 2)
+    assert 0.8 < real_share < 1
+    errors = errors.mean() + real_share * (errors - errors.mean())
+    odds = np.log(2 * (1 - errors) / errors)
     np.testing.assert_allclose(fused.weights_, odds / odds.sum())
+
+
+@pytest.mark.parametrize("n_wrong", [0, 1, 2])
+def test_one_or_two_errors_in_three_rows_are_chance(n_wrong: int) -> None:
+    truth = _truth(3)
+    right = np.ones(3, dtype=bool)
+    members = {name: _member(right) for name in "abcd"}
+    members["unlucky"] = _member(np.arange(3) >= n_wrong)
+
+    fused = ProbabilityFusion().fit(members, truth, CLASSES)
+
+    assert fused.weights_[-1] > 0.1
+
+
+def test_two_thirds_wrong_in_many_rows_is_not_chance() -> None:
+    members = {name: _member(np.ones(120, dtype=bool)) for name in "abcd"}
+    members["poor"] = _member(np.arange(120) % 9 < 3)
+
+    assert _fit(members).weights_.tolist() == [0.25] * 4 + [0.0]
 
 
 def test_members_of_one_source_share_the_vote_of_the_best() -> None:
     place = np.arange(120) // 3
     members = {
         "codes": _member(place % 10 < 7),
-        "network": _member(place % 4 != 0),
-        "other": _member(place % 4 != 1),
+        "network": _member(place % 10 > 0),
+        "other": _member(place % 10 > 0),
     }
 
     fused = ProbabilityFusion(sources={"codes": "network"}).fit(members, _truth(), CLASSES)
@@ -97,11 +121,13 @@ def test_members_of_one_source_share_the_vote_of_the_best() -> None:
     codes, network, other = fused.weights_
     assert codes + network == pytest.approx(other)
     assert codes < network
-    # A twin of a member changes nothing.
+    # A twin of a member changes little: only the mean that error rates are moved towards.
     twins = members | {"twin": members["other"]}
     shared = {"codes": "network", "twin": "other"}
     with_twin = ProbabilityFusion(sources=shared).fit(twins, _truth(), CLASSES)
-    np.testing.assert_allclose(with_twin.predict_proba(twins), fused.predict_proba(members))
+    np.testing.assert_allclose(
+        with_twin.predict_proba(twins), fused.predict_proba(members), atol=0.001
+    )
 
 
 @pytest.mark.parametrize(
@@ -152,8 +178,8 @@ def test_temperatures_are_fitted_on_the_rows_of_fit_and_on_nothing_else(
     before = fused.temperatures_.copy()
     fused.predict_proba({name: values[:7][:, ::-1] for name, values in members.items()})
 
-    # The last one is that of the mean.
-    assert len(seen) == 3
+    # Those of the members, of the members alone, and of the mean.
+    assert len(seen) == 5
     for (logits, truth, max_temperature), values in zip(seen[:2], members.values(), strict=True):
         np.testing.assert_allclose(np.exp(logits), values)
         np.testing.assert_array_equal(truth, np.arange(120) % 3)
@@ -171,6 +197,28 @@ def test_an_overconfident_member_is_flattened_and_a_shy_one_is_left_alone() -> N
     assert shy == pytest.approx(1.0, abs=1e-3)
     confidence = alone.predict_proba({"sure": _member(right, 0.999)}).max(axis=1)
     assert confidence == pytest.approx(right.mean(), abs=0.05)
+
+
+def test_a_member_that_answers_alone_is_as_sure_as_it_was_right() -> None:
+    right = np.arange(120) // 3 % 10 < 8
+    members = {"shy": _member(right, 0.36), "sure": _member(right, 0.999)}
+    fused = _fit(members)
+
+    for name, probabilities in members.items():
+        alone = fused.predict_alone(name, probabilities)
+        np.testing.assert_allclose(alone.max(axis=1), 0.8, atol=0.02)
+        np.testing.assert_array_equal(alone.argmax(axis=1), probabilities.argmax(axis=1))
+    nothing = np.full((1, 3), np.nan)
+    assert np.isnan(fused.predict_alone("shy", nothing)).all()
+
+
+def test_after_three_right_answers_no_member_is_sure() -> None:
+    member = {"sure": _member(np.ones(3, dtype=bool), 1 - 1e-6)}
+
+    fused = ProbabilityFusion().fit(member, _truth(3), CLASSES)
+
+    assert fused.predict_alone("sure", member["sure"]).max() <= 1 - 0.5 / 4
+    assert fused.predict_proba(member).max() <= 1 - 0.5 / 4
 
 
 def test_members_are_known_by_name_and_not_by_order() -> None:

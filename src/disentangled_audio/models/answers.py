@@ -172,7 +172,10 @@ class Answers:
 
     def _probabilities(self, computed: _Computed) -> dict[str, NDArray[np.float64]]:
         fused = {name: self._member(name, computed) for name in self._models[HYBRID].members_}
-        members = {**fused, HYBRID: self._models[HYBRID].predict_proba(fused)}
+        hybrid = self._models[HYBRID]
+        members = {**fused, HYBRID: hybrid.predict_proba(fused)}
+        if NETWORK in fused:
+            members[NETWORK] = hybrid.predict_alone(NETWORK, fused[NETWORK])
         shares = np.array(list(self._reference.shares.values()))
         # A member that does not apply gets the class shares, as in the catalog's `predictions`.
         return {

@@ -10,6 +10,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from disentangled_audio.evaluation.scores.pooling import applies, pooled_logits
 from disentangled_audio.evaluation.scores.recall import balanced_accuracy
 from disentangled_audio.models.calibration import (
+    MAX_TEMPERATURE,
     doubt_after,
     fit_temperature,
     scaled_probabilities,
@@ -37,7 +38,10 @@ class ProbabilityFusion(ClassifierMixin, BaseEstimator):
     members that err independently. Members of one source, such as the network and the SVM on its
     codes, do not: together they have the vote of the best of them. A member that is far behind the
     best one is silent: it makes three times as many errors, and at least a tenth of all answers
-    more.
+    more. After few rows, members differ mostly by chance, so their error rates are moved towards
+    the mean of all members by the share of their variance that chance explains (Efron and Morris
+    1975, "Data analysis using Stein's estimator and its generalizations"): with two or three rows,
+    all members have nearly the same vote, and with hundreds each has its own.
 
     A member's probabilities are NaN in rows to which it does not apply, such as acoustic parameters
     for noise. The other members then share its weight in proportion to their own (equally if these
@@ -56,6 +60,8 @@ class ProbabilityFusion(ClassifierMixin, BaseEstimator):
     classes_ : (n_classes,)
     members_ : list of str
     temperatures_, weights_ : (n_members,)
+    temperatures_alone_ : dict of float
+        Temperature of each member that answers alone; it may sharpen, since it outvotes nobody.
     temperature_ : float
         Temperature of the mean.
     n_calibrated_ : int
@@ -108,7 +114,12 @@ class ProbabilityFusion(ClassifierMixin, BaseEstimator):
                 for own, of in judged
             ]
         )
-        votes = _votes([_error_rate(own, of) for own, of in judged], len(classes))
+        self.temperatures_alone_ = {
+            name: fit_temperature(_logits(own), of, MAX_TEMPERATURE)
+            for name, (own, of) in zip(members, judged, strict=True)
+            if len(of)
+        }
+        votes = _votes(_error_rates(judged), len(classes))
         sources = self.sources or {}
         self.weights_ = _shared(votes, [sources.get(name, name) for name in members])
         scaled = self._scaled(members)
@@ -123,6 +134,14 @@ class ProbabilityFusion(ClassifierMixin, BaseEstimator):
         return scaled_probabilities(
             pooled_logits(self.weights_, self._scaled(members)),
             self.temperature_,
+            doubt_after(self.n_calibrated_),
+        )
+
+    def predict_alone(self, name: str, probabilities: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Calibrated probabilities of one member that applied to rows of `fit`; NaN is kept."""
+        return scaled_probabilities(
+            _logits(probabilities),
+            self.temperatures_alone_[name],
             doubt_after(self.n_calibrated_),
         )
 
@@ -144,17 +163,32 @@ def _logits(probabilities: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.log(np.clip(probabilities, EPSILON, 1))
 
 
+def _error_rates(
+    judged: list[tuple[NDArray[np.float64], NDArray[np.integer]]],
+) -> NDArray[np.float64]:
+    """Balanced error rate of each member, (n_members,), without differences that chance explains.
+
+    As if one more row had been right and one wrong; 1 without rows.
+    """
+    n_rows = np.array([len(truth) for _, truth in judged])
+    known = n_rows > 0
+    rates = np.ones(len(judged))
+    rates[known] = [_error_rate(*own) for own in judged if len(own[1])]
+    mean = rates[known].mean()
+    variance = np.square(rates[known] - mean).sum() / max(known.sum() - 1, 1)
+    of_chance = np.mean(rates[known] * (1 - rates[known]) / (n_rows[known] + 2))
+    real_share = max(0.0, 1 - of_chance / variance) if variance else 0.0
+    rates[known] = mean + real_share * (rates[known] - mean)
+    return rates
+
+
 def _error_rate(probabilities: NDArray[np.float64], truth: NDArray[np.integer]) -> float:
-    """Balanced error rate, as if one more row had been right and one wrong; 1 without rows."""
-    if not len(truth):
-        return 1.0
     recall = float(balanced_accuracy(truth, probabilities.argmax(axis=1)))
     return ((1 - recall) * len(truth) + 1) / (len(truth) + 2)
 
 
-def _votes(error_rates: list[float], n_classes: int) -> NDArray[np.float64]:
+def _votes(errors: NDArray[np.float64], n_classes: int) -> NDArray[np.float64]:
     """Vote of each member that is not far behind the best one, at least 0."""
-    errors = np.array(error_rates)
     is_silent = (errors > FAR_BEHIND * errors.min()) & (errors > errors.min() + NOTICEABLE)
     with np.errstate(divide="ignore"):
         odds = np.log((1 - errors) * (n_classes - 1) / errors)

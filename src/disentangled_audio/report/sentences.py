@@ -13,6 +13,8 @@ from disentangled_audio.report.names import in_sentence, label
 MOST_NAMED = 3
 # Intervals from fewer resampled groups are known to be too narrow (Cameron et al. 2008).
 FEW_GROUPS = 10
+# With fewer training and validation items per class, another draw gives quite another model.
+FEW_TRAINED = 10
 
 
 def main_model(metrics: Mapping[str, Any]) -> str:
@@ -65,6 +67,7 @@ def cautions(metrics: Mapping[str, Any]) -> list[str]:
     found = [
         _caution_simulated(metrics),
         _caution_controls(metrics, main),
+        _caution_few_trained(metrics),
         _caution_groups(metrics),
         _caution_no_error(metrics, main),
         _caution_absent(metrics, main),
@@ -99,6 +102,18 @@ def _caution_controls(metrics: Mapping[str, Any], main: str) -> str | None:
     return (
         "A score that a shortcut also reaches proves nothing. These controls do as well as "
         f"{in_sentence(main)} or better, within their intervals: {named}."
+    )
+
+
+def _caution_few_trained(metrics: Mapping[str, Any]) -> str | None:
+    n_training, n_validation = metrics["n_train"], metrics["n_validation"]
+    n_classes = len(metrics["classes"])
+    if n_training + n_validation >= FEW_TRAINED * n_classes:
+        return None
+    return (
+        f"The models learned {n_classes} classes from only {count(n_training, 'item')}, and their "
+        f"confidence and weights come from {count(n_validation, 'further item')}. Other recordings "
+        "of as few would give quite different scores."
     )
 
 

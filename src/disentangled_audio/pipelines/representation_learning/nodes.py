@@ -141,7 +141,7 @@ def encode_views(
     )
     validation = (splits["role"] == "validation").to_numpy()[:, None]
     target = np.where(validation, provisional["target"], kept["target"])
-    # Uncalibrated; the hybrid calibrates them.
+    # Uncalibrated; the hybrid calibrates them, by itself and for `predictions`.
     probabilities = probability_table(
         splits["recording_id"], target, training_classes(splits), temperature=1.0
     )

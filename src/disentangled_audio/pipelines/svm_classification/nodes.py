@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from disentangled_audio.errors import UserError
 from disentangled_audio.evaluation.scores.summary import PROBABILITY_PREFIX, ROLES
-from disentangled_audio.models.bank import BANK, MEMBERS, MODELS, Member, fusion_of
+from disentangled_audio.models.bank import BANK, MEMBERS, MODELS, NETWORK, Member, fusion_of
 from disentangled_audio.models.tables import (
     class_shares,
     features_of,
@@ -157,7 +157,8 @@ def collect_predictions(
 ) -> pd.DataFrame:
     """Collect the predictions of every model for every labelled item in one long table.
 
-    For an item without features (room acoustics of a noise), a model predicts the class shares in
+    The network's probabilities are calibrated here, those of the SVMs are already. For an item
+    without features (room acoustics of a noise), a model predicts the class shares in
     training. Absent models have no rows.
     """
     check_same(recordings, splits, hybrid, *probabilities)
@@ -170,11 +171,15 @@ def collect_predictions(
         columns = table.filter(regex=f"^{PROBABILITY_PREFIX}")
         if columns.isna().all(axis=None):
             continue
+        temperature = table.attrs.get("temperature")
+        if model == NETWORK and model in hybrid.members_:
+            columns[:] = hybrid.predict_alone(model, columns.to_numpy(dtype=float))
+            temperature = hybrid.temperatures_alone_[model]
         columns = columns.fillna(class_shares(splits))
         facts = {
             "model": model,
             "predicted": columns.idxmax(axis=1).str.removeprefix(PROBABILITY_PREFIX),
-            "temperature": float(table.attrs.get("temperature") or "nan"),
+            "temperature": float(temperature or "nan"),
             "weight": weights.get(model, float("nan")),
         }
         tables.append(pd.concat([items.assign(**facts), columns], axis=1))
