@@ -173,7 +173,8 @@ def collect_predictions(
             continue
         temperature = table.attrs.get("temperature")
         if model == NETWORK and model in hybrid.members_:
-            columns[:] = hybrid.predict_alone(model, columns.to_numpy(dtype=float))
+            alone = hybrid.predict_alone(model, columns.to_numpy(dtype=float))
+            columns = pd.DataFrame(alone, columns.index, columns.columns)
             temperature = hybrid.temperatures_alone_[model]
         columns = columns.fillna(class_shares(splits))
         facts = {
