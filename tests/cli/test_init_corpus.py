@@ -207,7 +207,7 @@ def test_init_corpus_of_room_impulse_responses(
 SPEAKERS = ("george", "jackson", "lucas", "nicolas", "theo", "yweweler")
 
 
-@pytest.mark.parametrize("n_takes", [5, 14])
+@pytest.mark.parametrize("n_takes", [3, 14])
 def test_the_printed_command_reads_the_recordings(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, n_takes: int
 ) -> None:
@@ -230,13 +230,14 @@ def test_the_printed_command_reads_the_recordings(
 def test_init_corpus_warns_about_classes_too_small_to_split(project: Path, tmp_path: Path) -> None:
     for take in range(5):
         make_noise(tmp_path / "birds", f"owl/{take}.wav", 1.0, 16000)
-    for take in range(4):
+    for take in range(2):
         make_noise(tmp_path / "birds", f"wren/{take}.wav", 1.0, 16000)
     output = tmp_path / "birds.yml"
     result = call(project, "init-corpus", str(tmp_path / "birds"), "--output", str(output))
     assert result.exit_code == 0
-    assert "fewer than 5 recordings of wren: training refuses them" in result.stderr
-    assert "fewer than 10 recordings of owl, wren: too few to learn from" in result.stderr
+    assert "fewer than 3 recordings of wren: training refuses them" in result.stderr
+    rough = "fewer than 10 recordings of owl, wren: scores and confidence will be rough"
+    assert rough in result.stderr
 
 
 def test_init_corpus_takes_no_name_of_another_corpus(tiny_run: Path, tmp_path: Path) -> None:

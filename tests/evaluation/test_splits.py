@@ -454,6 +454,20 @@ def test_few_groups_make_fewer_validation_folds() -> None:
         assert splits.loc[splits["role"] == role, "group"].nunique() == 1
 
 
+@pytest.mark.parametrize("n_rows", [2, 3])
+def test_few_rows_a_class_make_fewer_validation_folds(n_rows: int) -> None:
+    recordings = _recordings(places_per_label=n_rows + 1, rows_per_place=1)
+    recordings["part"] = np.where(recordings["place"].str.endswith("0"), "test", "other")
+
+    splits = make_splits(recordings, _protocol("column", column="part", test="test"), seed=0)
+
+    assert splits["role"].value_counts().to_dict() == {
+        "test": 3,
+        "validation": 3,
+        "train": 3 * (n_rows - 1),
+    }
+
+
 def test_unlabelled_rows_lose_their_target_and_change_nothing_else() -> None:
     labelled = _recordings()
     extra = labelled[labelled["label"] == "oak"].assign(label="unknown", kind="simulated")

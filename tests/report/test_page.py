@@ -75,13 +75,14 @@ def metrics_of(predictions, controls, simulated=False):
     return {**metrics, "shared_sound": {"leaking": 0}}
 
 
-def simple_metrics(model=0.9, control=0.4, simulated=False, **options):
+def simple_metrics(model=0.9, control=0.4, simulated=False, n_train=400, **options):
     classes = ["a", "b"]
-    return metrics_of(
+    metrics = metrics_of(
         predictions_of({"svm": 0.7, "hybrid": model}, classes, **options),
         predictions_of({"byte_size": control, "duration": 0.3}, classes, **options),
         simulated=simulated,
     )
+    return {**metrics, "n_train": n_train, "n_validation": 3}
 
 
 SOUND = np.sin(np.arange(800) / 5.0)
@@ -372,6 +373,10 @@ def test_clear_result_needs_no_caution():
     ("options", "words"),
     [
         ({"control": 0.9}, "File size 90 %"),
+        (
+            {"n_train": 9},
+            "2 classes from only 9 items, and their confidence and weights come from 3",
+        ),
         ({"n_groups": 1}, "one group"),
         ({"n_groups": 5}, "only 5 groups"),
         ({"model": 1.0}, "no error"),

@@ -33,8 +33,8 @@ _LEAST_GROUPS = 4
 _MAX_NAME = 40
 # A protocol's default number of folds, for testing and for validation.
 _MOST_FOLDS = 4
-# One in test, one in validation, two in training; folds are whole rows.
-_LEAST_ROWS = 5
+# One each for training, validation and test.
+_LEAST_ROWS = 3
 # Fourier components of `--env=folder` for sounds other than impulse responses, which have the
 # default, and the share of the expected training rows to rely on.
 _COMPONENTS = 20
@@ -100,15 +100,16 @@ def propose_corpus(
     if unreadable:
         example = unreadable[0].encode("utf-8", "replace").decode("utf-8")
         warnings.append(f"{len(unreadable)} files cannot be read, such as {example}")
-    n_folds = _n_folds(counts)
+    n_folds, n_validation_folds = _numbers_of_folds(min(counts.values()))
     corpus = _corpus(folder, facts, pattern)
     n_components = _COMPONENTS
     if are_impulse_responses([folder / relative for relative in facts["relative"]]):
         corpus["kind"] = "rir"
         n_components = FourierParameters().n_components
         reason += " Most sound like room impulse responses, so their kind is rir."
-    text = _yaml(_name(folder, target, taken), corpus, target, group, n_folds)
-    n_training = max(1, int(_SURE_SHARE * len(facts) * (1 - 1 / n_folds) ** 2))
+    text = _yaml(_name(folder, target, taken), corpus, target, group, n_folds, n_validation_folds)
+    learned_share = (1 - 1 / n_folds) * (1 - 1 / n_validation_folds)
+    n_training = max(1, int(_SURE_SHARE * len(facts) * learned_share))
     options = [f"fourier.n_components={n_training}"] if n_training < n_components else []
     return Proposal(text, counts, reason, warnings, options)
 
@@ -312,22 +313,20 @@ def _shortcuts(facts: pd.DataFrame, target: str) -> list[str]:
     return warnings
 
 
-def _n_folds(counts: dict[str, int]) -> int:
-    """Give the most folds that leave each class one row for test and validation, two for training.
+def _numbers_of_folds(fewest: int) -> tuple[int, int]:
+    """Number of folds, and of validation folds, for the number of rows of the smallest class.
 
-    Without enough rows it gives two, and `_few` warns.
+    There are no more folds than rows, so that a class has rows in each; `_few` warns of fewer.
     """
-    fewest = min(counts.values())
-    for n_folds in range(_MOST_FOLDS, 1, -1):
-        n_others = fewest - math.ceil(fewest / n_folds)
-        if n_others >= n_folds and n_others - math.ceil(n_others / n_folds) > 1:
-            return n_folds
-    return 2
+    n_folds = min(_MOST_FOLDS, max(2, fewest))
+    n_others = fewest - math.ceil(fewest / n_folds)
+    return n_folds, min(_MOST_FOLDS, max(2, n_others))
 
 
 def _few(counts: dict[str, int]) -> list[str]:
     warnings = []
-    for least, why in ((_LEAST_ROWS, "training refuses them"), (10, "too few to learn from")):
+    few_to_judge = "scores and confidence will be rough"
+    for least, why in ((_LEAST_ROWS, "training refuses them"), (10, few_to_judge)):
         few = [name for name, n in counts.items() if n < least]
         if few:
             warnings.append(f"fewer than {least} recordings of {', '.join(few[:5])}: {why}")
@@ -367,10 +366,17 @@ def _corpus(folder: Path, facts: pd.DataFrame, pattern: str | None) -> dict[str,
     return corpus
 
 
-def _yaml(name: str, corpus: dict[str, Any], target: str, group: str | None, n_folds: int) -> str:
+def _yaml(
+    name: str,
+    corpus: dict[str, Any],
+    target: str,
+    group: str | None,
+    n_folds: int,
+    n_validation_folds: int,
+) -> str:
     split = {"strategy": "grouped" if group else "random", "n_folds": n_folds}
-    if n_folds < _MOST_FOLDS:
-        split["validation_folds"] = n_folds
+    if n_validation_folds < _MOST_FOLDS:
+        split["validation_folds"] = n_validation_folds
     protocol = {"target": target, "group_by": [group] if group else [], "split": split}
     content = {"corpora": {name: corpus}, "protocols": {f"{name}_{target}": protocol}}
     return "# Proposed; change what is wrong.\n" + yaml.safe_dump(

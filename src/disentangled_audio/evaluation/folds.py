@@ -147,7 +147,9 @@ def validation_rows(
     candidates = np.flatnonzero(training)
     # With few groups left, each may be a fold of its own; at least two folds are needed.
     n_units = _units(rows.iloc[candidates], split.strategy).nunique()
-    n_folds = max(2, min(split.validation_folds, n_units))
+    # scikit-learn refuses more folds than the largest class has rows.
+    largest_class = rows["target"].iloc[candidates].value_counts().max()
+    n_folds = max(2, min(split.validation_folds, n_units, largest_class))
     # A different seed, so that the validation folds do not repeat the draw of the test folds.
     folds = _folds(rows.iloc[candidates], n_folds, split.strategy, seed + 1)
     target = rows["target"].to_numpy()[candidates]

@@ -24,8 +24,8 @@ class Split(Parameters):
     repeat: int = Field(default=0, ge=0)
     """Number of the repeat to use, counted from 0."""
     validation_folds: int = Field(default=4, ge=2)
-    """Number of parts into which the training groups are divided, at most the number of groups; one
-    part is for validation."""
+    """Number of parts into which the training groups are divided, at most the number of groups and
+    of the largest class's rows; one part is for validation."""
     column: str | None = None
     """Column for the strategy `column`."""
     train: Texts | None = None

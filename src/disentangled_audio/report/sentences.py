@@ -19,6 +19,8 @@ from disentangled_audio.report.names import in_sentence, label
 MOST_NAMED = 3
 # Intervals from fewer resampled groups are known to be too narrow (Cameron et al. 2008).
 FEW_GROUPS = 10
+# With fewer training and validation items per class, another draw gives quite another model.
+FEW_TRAINED = 10
 
 
 # What it means that a control of either heading does as well as the model.
@@ -90,6 +92,7 @@ def cautions(metrics: Mapping[str, Any]) -> list[str]:
         leak_sentence(metrics["shared_sound"]),
         _caution_simulated(metrics),
         *_caution_controls(metrics, main),
+        _caution_few_trained(metrics),
         _caution_groups(metrics),
         _caution_no_error(metrics, main),
         _caution_absent(metrics, main),
@@ -156,6 +159,18 @@ def _listed(rows: Mapping[str, Any]) -> str:
     listed = [f"{label(name)} {percent_interval(rows[name])}" for name in best[:MOST_NAMED]]
     more = len(best) - len(listed)
     return "; ".join([*listed, *([count(more, "other")] if more else [])])
+
+
+def _caution_few_trained(metrics: Mapping[str, Any]) -> str | None:
+    n_training, n_validation = metrics["n_train"], metrics["n_validation"]
+    n_classes = len(metrics["classes"])
+    if n_training + n_validation >= FEW_TRAINED * n_classes:
+        return None
+    return (
+        f"The models learned {n_classes} classes from only {count(n_training, 'item')}, and their "
+        f"confidence and weights come from {count(n_validation, 'further item')}. Other recordings "
+        "of as few would give quite different scores."
+    )
 
 
 def _caution_groups(metrics: Mapping[str, Any]) -> str | None:
