@@ -90,8 +90,9 @@ def test_scripts_and_their_options_exist(command: str) -> None:
     words = shlex.split(command, comments=True)
     script = REPOSITORY / words[1]
     source = script.read_text(encoding="utf-8")
-    if "from fold_tables import" in source:
-        source += (script.parent / "fold_tables.py").read_text(encoding="utf-8")
+    for shared in ("fold_tables", "seed_runs"):
+        if f"from {shared} import" in source:
+            source += (script.parent / f"{shared}.py").read_text(encoding="utf-8")
 
     for option in OPTION.findall(" ".join(words[2:])):
         assert option == "--help" or f'"{option}"' in source, option
