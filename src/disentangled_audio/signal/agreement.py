@@ -115,7 +115,7 @@ def _stretches(
 
 def _cross_spectra(
     first: NDArray[np.float32], second: NDArray[np.float32], sample_rate_hz: int
-) -> NDArray[np.complex64]:
+) -> NDArray[np.complexfloating]:
     """Phases (n_heard_frames, n_bins) by which the first sound precedes the second one."""
     if len(first) < frame_samples(sample_rate_hz):
         return np.zeros((0, 1), dtype=np.complex64)
@@ -131,7 +131,7 @@ def _is_heard(spectra: NDArray[np.complex64]) -> NDArray[np.bool_]:
     return (energy > 0) & (energy > energy.max() * 10 ** (-_RANGE_DB / 10))
 
 
-def _lag(mean: NDArray[np.complex64], sample_rate_hz: int) -> tuple[float, int]:
+def _lag(mean: NDArray[np.complexfloating], sample_rate_hz: int) -> tuple[float, int]:
     """Lag in samples at which the sounds agree, and their polarity; 0 if it does not stand out."""
     n_fft = _INTERPOLATED * frame_samples(sample_rate_hz)
     longest = round(_LONGEST_LAG_S * sample_rate_hz) * _INTERPOLATED
