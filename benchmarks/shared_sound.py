@@ -201,7 +201,7 @@ def _found(
                 wanted.add((f"{number}_a.wav", f"{number}_b.wav"))
         ingested = _read(cuts, Path(work), asked.rate)
         pairs = _pairs(ingested, Path(work), asked.jobs)
-    names = (pairs[column].str.rpartition("/")[2] for column in ("recording_id", "other_id"))
+    names = ([Path(name).name for name in pairs[column]] for column in ("recording_id", "other_id"))
     found = set(zip(*names, strict=True))
     of_one = {pair for pair in found if pair[0].split("_")[0] == pair[1].split("_")[0]}
     return len(found & wanted), len(wanted), len(found - of_one)

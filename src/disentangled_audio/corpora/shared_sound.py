@@ -23,8 +23,9 @@ from disentangled_audio.storage.hashing import code_hash, short_hash
 from disentangled_audio.storage.parallel import in_parallel
 
 COLUMNS = ("recording_id", "other_id", "start_s", "other_start_s", "shared_s", "coherence")
-# Bounds the memory of all landmarks, to 128 MB, and the time to compare pairs of items.
-_MOST_LANDMARKS = 2**24
+# Bounds the memory of all landmarks and their votes, to about 1 GB.
+_MOST_LANDMARKS = 2**23
+# Bounds the time.
 _MOST_COMPARED = 2**15
 # Landmarks of an item; more find no more.
 _MOST_OF_ITEM = 2048
