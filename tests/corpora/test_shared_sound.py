@@ -139,9 +139,17 @@ def _response(seed: int) -> Samples:
     return response
 
 
+def _distorted(seed: int) -> Samples:
+    """A response of a dry room over what the equipment adds to each measurement."""
+    decay = np.exp(-6.9 * np.arange(N_CLIP) / RATE_HZ / 0.2)
+    response = decay * np.random.default_rng(seed).standard_normal(N_CLIP)
+    return response + 0.005 * _events(1, CLIP_S)
+
+
 ALIKE: dict[str, Callable[[int], Samples]] = {
     "notes": _note,
     "impulse responses": _response,
+    "responses over one distortion": _distorted,
     "noises": lambda seed: 0.1 * np.random.default_rng(seed).standard_normal(N_CLIP),
     "tones": lambda seed: np.sin(2 * np.pi * 1000 * np.arange(N_CLIP) / RATE_HZ + seed),
     "silence": lambda seed: np.zeros(N_CLIP),

@@ -17,6 +17,8 @@ _COHERENT_S = 0.2
 _COMPARED_S = 1.0
 # Frames quieter than this, relative to the loudest one, are not compared.
 _RANGE_DB = 50.0
+# Frames louder than this have to agree by themselves.
+_LOUD_DB = 20.0
 _FEWEST_FRAMES = 4
 _LONGEST_LAG_S = 0.03
 # Width of the correlation's own peak.
@@ -35,9 +37,9 @@ class Agreement(NamedTuple):
     shift : int
         Number of samples after which the second clip starts in the first one.
     coherence : float
-        Agreement of phases, the mean over frequencies in the median frame: 1 for the same sound,
-        near 0 for different ones; 0 if there is too little sound to compare, or if it agrees at
-        other lags too.
+        Agreement of phases, the mean over frequencies in the median frame, of all frames or of the
+        loud ones, whichever agree less: 1 for the same sound, near 0 for different ones; 0 if there
+        is too little sound to compare, or if it agrees at other lags too.
     heard_s : float
         Seconds that were compared.
     """
@@ -59,7 +61,8 @@ def agreement(
 
     Each frame is whitened, so that every frequency counts alike: waveforms of any two sounds of the
     same pitch correlate. The median frame decides, not the mean: two impulse responses of one room
-    share the direct sound, and nothing behind it.
+    share the direct sound, and nothing behind it. The loud frames have to agree too: responses that
+    were measured with one equipment share its distortion, 50 dB below the peak, and nothing above.
 
     Parameters
     ----------
@@ -82,7 +85,8 @@ def agreement(
 def _at(
     first: NDArray[np.float32], second: NDArray[np.float32], shift: int, sample_rate_hz: int
 ) -> Agreement:
-    cross = _cross_spectra(*_stretches(first, second, shift, sample_rate_hz), sample_rate_hz)
+    stretches = _stretches(first, second, shift, sample_rate_hz)
+    cross, is_loud = _cross_spectra(*stretches, sample_rate_hz)
     if len(cross) < _FEWEST_FRAMES:
         return Agreement(shift)
     lag, sign = _lag(cross.mean(axis=0), sample_rate_hz)
@@ -91,7 +95,8 @@ def _at(
     bins = LOWEST_BIN + np.arange(cross.shape[1])
     turned = cross * np.exp(2j * np.pi * lag / frame_samples(sample_rate_hz) * bins)
     of_frames = sign * turned.real.mean(axis=1)
-    coherence = max(0.0, float(np.median(of_frames)))
+    medians = [np.median(of_frames), np.median(of_frames[is_loud])] if is_loud.any() else [0.0]
+    coherence = max(0.0, float(min(medians)))
     return Agreement(shift + round(lag), coherence, HOP_S * len(cross))
 
 
@@ -115,20 +120,23 @@ def _stretches(
 
 def _cross_spectra(
     first: NDArray[np.float32], second: NDArray[np.float32], sample_rate_hz: int
-) -> NDArray[np.complexfloating]:
-    """Phases (n_heard_frames, n_bins) by which the first sound precedes the second one."""
+) -> tuple[NDArray[np.complexfloating], NDArray[np.bool_]]:
+    """Phases (n_heard_frames, n_bins) by which the first sound precedes the second one, and which
+    of these frames are loud in both."""
     if len(first) < frame_samples(sample_rate_hz):
-        return np.zeros((0, 1), dtype=np.complex64)
+        return np.zeros((0, 1), dtype=np.complex64), np.zeros(0, dtype=bool)
     spectra = [spectra_of(samples, sample_rate_hz)[:, LOWEST_BIN:] for samples in (first, second)]
-    heard = np.logical_and(*map(_is_heard, spectra))
+    levels = np.minimum(*map(_relative_energy, spectra))
+    heard = levels > 10 ** (-_RANGE_DB / 10)
     cross = spectra[0][heard] * np.conj(spectra[1][heard])
     phases = cross / np.maximum(np.abs(cross), _TINY)
-    return phases.astype(np.complex64)
+    return phases.astype(np.complex64), levels[heard] > 10 ** (-_LOUD_DB / 10)
 
 
-def _is_heard(spectra: NDArray[np.complex64]) -> NDArray[np.bool_]:
+def _relative_energy(spectra: NDArray[np.complex64]) -> NDArray[np.float32]:
+    """Energy of each frame, (n_frames,), relative to the loudest one; 0 for silence."""
     energy = np.square(np.abs(spectra)).sum(axis=1)
-    return (energy > 0) & (energy > energy.max() * 10 ** (-_RANGE_DB / 10))
+    return energy / np.maximum(energy.max(), _TINY)
 
 
 def _lag(mean: NDArray[np.complexfloating], sample_rate_hz: int) -> tuple[float, int]:
