@@ -56,6 +56,18 @@ ALTERED = {
     "its": "its score",
     "lead": "hybrid minus best member",
 }
+SMALL = {
+    "recordings a class": "recordings a class",
+    "hybrid": "hybrid",
+    "best member": "best member",
+    "its": "its score",
+    "lead": "hybrid minus best member",
+    "hybrid's confidence": "hybrid's mean confidence",
+    "cannot tell": "says that it cannot tell",
+    "hybrid sure": "hybrid sure",
+    "member sure": "surest member sure",
+    "which": "surest member",
+}
 SPEED = {"quantity": "quantity", "value": "value", "unit": "unit"}
 # The best control under each heading.
 BEST = {heading: f"best {heading}" for heading in (SHORTCUT, BASELINE)}
@@ -198,6 +210,7 @@ PAGES: dict[str, Callable[[Entries], str]] = {
     "loss_ablation": _each(None),
     "peers": peers_page,
     "altered": _each(ALTERED),
+    "small": _each(SMALL),
     "shared_sound": _each(None),
     "speed": _each(SPEED),
 }
