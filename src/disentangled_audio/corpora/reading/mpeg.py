@@ -84,7 +84,7 @@ def frames_in_full(content: bytes) -> tuple[bytes, int | None]:
         or if its frames differ in sampling rate or number of channels.
     """
     start, end = _skip_tags(content, 0), _end_of_frames(content)
-    if _header(content[start : start + _HEADER]) is None:
+    if _header_at(content, start, end) is None:
         return content, None
     frames = list(_frames(content, start, end))
     whole = [frame for frame in frames if frame.end <= end]
@@ -126,7 +126,7 @@ def _check_last(content: bytes, end: int, frame: _Frame) -> None:
 def _frames(content: bytes, start: int, end: int) -> Iterator[_Frame]:
     """Frames in order, a header and a cut last one among them, without tags and damaged parts."""
     while start < end:
-        header = _header(content[start : min(start + _HEADER, end)])
+        header = _header_at(content, start, end)
         if header is not None:
             yield _Frame(start, header, _announced(content, start, header))
             start += header.n_bytes
@@ -138,13 +138,15 @@ def _frames(content: bytes, start: int, end: int) -> Iterator[_Frame]:
 def _next_frame(content: bytes, start: int, end: int) -> int:
     """Position of the next two frames in a row, because damaged bytes can look like one header."""
     while (start := content.find(b"\xff", start, end)) >= 0:
-        first = _header(content[start : start + _HEADER])
-        if first is not None and start + first.n_bytes + _HEADER <= end:
-            second = start + first.n_bytes
-            if _header(content[second : second + _HEADER]) is not None:
-                return start
+        first = _header_at(content, start, end)
+        if first is not None and _header_at(content, start + first.n_bytes, end) is not None:
+            return start
         start += 1
     return end
+
+
+def _header_at(content: bytes, start: int, end: int) -> _Header | None:
+    return _header(content[start : min(start + _HEADER, end)])
 
 
 @lru_cache(maxsize=4096)

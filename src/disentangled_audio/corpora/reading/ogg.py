@@ -33,14 +33,15 @@ def links(content: bytes) -> list[bytes]:
     """
     if not content.startswith(_CAPTURE):
         return [content]
-    starts, in_beginning = [], False
-    for start, begins_stream in _pages(content):
-        # The streams of one link, such as sound and pictures, all begin on its first pages.
-        if begins_stream and not in_beginning:
-            starts.append(start)
-        in_beginning = begins_stream
-    ends = [*starts[1:], len(content)]
-    return [content[start:end] for start, end in zip(starts, ends, strict=True)] or [content]
+    pages = list(_pages(content))
+    # The streams of one link, such as sound and pictures, all begin on its first pages.
+    starts = [
+        start
+        for (start, begins_stream), (_, begun_before) in zip(pages[1:], pages, strict=False)
+        if begins_stream and not begun_before
+    ]
+    ends = [*starts, len(content)]
+    return [content[start:end] for start, end in zip([0, *starts], ends, strict=True)]
 
 
 def _pages(content: bytes) -> Iterator[tuple[int, bool]]:
