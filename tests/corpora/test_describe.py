@@ -106,6 +106,42 @@ def test_a_name_that_only_resembles_the_grammar_is_not_taken(name: str) -> None:
     assert NameGrammar(_own("twin"), []).parse(name) is None
 
 
+@pytest.mark.parametrize(
+    ("name", "values"),
+    [
+        (
+            "bass-clarinet_As3_025_forte_normal.mp3",
+            ("bass-clarinet", "As3", "As", "3", "025", "forte", "normal"),
+        ),
+        (
+            "strings/cello/cello_C2_15_molto-pianissimo_arco-normal.mp3",
+            ("cello", "C2", "C", "2", "15", "molto-pianissimo", "arco-normal"),
+        ),
+        (
+            "banjo_B3_very-long_piano_normal.mp3",
+            ("banjo", "B3", "B", "3", "very-long", "piano", "normal"),
+        ),
+        (
+            "viola_Fs6_phrase_cresc-decresc_arco-tremolo.mp3",
+            ("viola", "Fs6", "Fs", "6", "phrase", "cresc-decresc", "arco-tremolo"),
+        ),
+        # Percussion has no note; the other names are not of this kind.
+        ("percussion/bell tree/bell-tree__025_forte_struck-singly.mp3", None),
+        ("bass-drum_1_forte_struck-singly.mp3", None),
+        ("oboe_H4_1_forte_normal.mp3", None),
+        ("oboe_Gb4_1_forte_normal.mp3", None),
+        ("oboe_A4_1_forte.mp3", None),
+        ("oboe_A4_1_forte_normal.mp3.part", None),
+    ],
+)
+def test_names_of_notes(name: str, values: tuple[str, ...] | None) -> None:
+    columns = ("instrument", "note", "pitch", "octave", "length", "dynamic", "articulation")
+
+    row = NameGrammar(_own("philharmonia"), []).parse(name)
+
+    assert (row and tuple(row[column] for column in columns)) == values
+
+
 def test_the_first_pattern_that_matches_wins_and_the_others_columns_are_empty() -> None:
     grammar = _grammar(name_patterns=[r"(?P<speaker>[a-z]+)\.wav", r"(?P<take>\w+)\.wav"])
 

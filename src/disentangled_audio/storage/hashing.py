@@ -14,6 +14,7 @@ _LIBRARIES = ("numpy", "scipy", "soundfile", "soxr")
 _CLIPS = (
     *("signal/clip.py", "signal/shortcuts.py", "corpora/reading/chunk.py"),
     *("corpora/reading/decode.py", "corpora/reading/ingest.py", "corpora/reading/items.py"),
+    *("corpora/reading/mpeg.py", "corpora/reading/ogg.py"),
 )
 _SOURCES = {
     "clips": _CLIPS,

@@ -147,15 +147,6 @@ def test_an_unusable_file_is_rejected_with_reason_and_advice(
     assert caught.value.what_to_do.startswith(what_to_do)
 
 
-@pytest.mark.skipif("MP3" not in soundfile.available_formats(), reason="libsndfile without MP3")
-def test_a_format_that_ends_early_without_an_error_is_truncated(tmp_path: Path) -> None:
-    path = tmp_path / "a.wav"
-    soundfile.write(path, _signal(16000), SAMPLE_RATE_HZ, format="MP3")
-
-    with pytest.raises(RejectedError, match=r"^the file is truncated: \d+ of 16000 samples$"):
-        _decode(_truncated(path, 0.5))
-
-
 def test_a_recording_of_the_minimum_duration_is_accepted(tmp_path: Path) -> None:
     path = _write(tmp_path / "a.wav", _signal(800))
 

@@ -55,6 +55,7 @@ VALID_NAMES = [
     *twin_table.twin_files(),
     "smallroom/Room001/Room001-00001.wav",
     "7_theo_12.wav",
+    "bass-clarinet_As3_025_forte_normal.mp3",
     "air_binaural_aula_carolina_1_3_135_3.mat",
     "micarray/MICARRAY/data1/circle/E1A/imp050/imp050",
     "robot/data/non/p30r.dat",

@@ -136,6 +136,24 @@ def test_found_and_expected_counts_are_by_class_and_kind() -> None:
     ]
 
 
+def test_recordings_that_are_not_used_are_counted_by_reason() -> None:
+    recordings, splits = _rows(
+        ("a1", "rir", "1", "a", "train"),
+        ("a2", "rir", "2", "a", "unused"),
+        ("b1#0", "rir", "3", "b", "unused"),
+        ("b1#1", "rir", "3", "b", "unused"),
+        ("c1", "rir", "4", "", "unused"),
+    )
+    splits["target"] = splits["target"].replace("", None)
+
+    report = integrity_report(recordings, splits, pd.DataFrame(), _corpus())
+
+    assert report["findings"] == [
+        "1 recordings have no target and are not used.",
+        "2 recordings are left out by protocol.where.",
+    ]
+
+
 def test_a_missing_expected_column_is_named() -> None:
     recordings, splits = _rows(("a1", "rir", "1", "a", "train"))
     corpus = _corpus(expected=[{"where": {"colour": "red"}, "recordings": 1}])

@@ -10,7 +10,13 @@ import numpy as np
 import soundfile
 from numpy.typing import NDArray
 
-from disentangled_audio.corpora.sources.folder import File, RejectedError
+from disentangled_audio.corpora.reading import mpeg, ogg
+from disentangled_audio.corpora.sources.folder import (
+    File,
+    RejectedError,
+    differing_parts,
+    truncated,
+)
 from disentangled_audio.parameters import AudioFormat, Format, MatFormat, RawFormat
 from disentangled_audio.storage.hashing import bytes_hash
 
@@ -207,17 +213,29 @@ class _InMemory(io.BytesIO):
 
 def _read_audio(content: bytes) -> Signal:
     _check_riff_sizes(content)
+    content, n_samples = mpeg.frames_in_full(content)
+    signals = [_read_whole(link, n_samples) for link in ogg.links(content)]
+    if len(signals) == 1:
+        return signals[0]
+    kinds = sorted({(rate_hz, samples.shape[1]) for samples, rate_hz in signals})
+    if len(kinds) > 1:
+        raise differing_parts(kinds)
+    return np.concatenate([samples for samples, _ in signals]), kinds[0][0]
+
+
+def _read_whole(content: bytes, n_samples: int | None) -> Signal:
+    """Read as many samples as are counted in the file, or else as libsndfile says it has."""
     try:
         with soundfile.SoundFile(_InMemory(content)) as file:
-            n_frames, sample_rate_hz = file.frames, file.samplerate
+            expected, sample_rate_hz = n_samples or file.frames, file.samplerate
             _check_length(file, len(content))
-            samples = _read_frames(file)
+            samples = _read_frames(file, expected)
     except soundfile.LibsndfileError as error:
         raise RejectedError(
             f"not audio that can be decoded: {error.error_string}", "convert it to wav or flac"
         ) from error
-    if len(samples) < n_frames:
-        raise _truncated(f": {len(samples)} of {n_frames} samples")
+    if len(samples) < expected:
+        raise truncated(f": {len(samples)} of {expected} samples")
     return samples, sample_rate_hz
 
 
@@ -230,16 +248,16 @@ def _check_length(file: soundfile.SoundFile, n_bytes: int) -> None:
         )
 
 
-def _read_frames(file: soundfile.SoundFile) -> NDArray[np.float32]:
+def _read_frames(file: soundfile.SoundFile, n_samples: int) -> NDArray[np.float32]:
     try:
         if file.subtype == "PCM_16":
             # Faster than libsndfile's own conversion, with the same result.
-            whole = file.read(file.frames, dtype="int16", always_2d=True)
+            whole = file.read(n_samples, dtype="int16", always_2d=True)
             return np.multiply(whole, np.float32(2.0**-15), dtype=np.float32)
-        return file.read(file.frames, dtype="float32", always_2d=True)
+        return file.read(n_samples, dtype="float32", always_2d=True)
     except soundfile.LibsndfileError as error:
         # A truncated flac has a good header and fails here.
-        raise _truncated(f" or damaged: {error.error_string}") from error
+        raise truncated(f" or damaged: {error.error_string}") from error
 
 
 def _check_riff_sizes(content: bytes) -> None:
@@ -250,7 +268,7 @@ def _check_riff_sizes(content: bytes) -> None:
     (declared,) = struct.unpack_from(f"{order}I", content, 4)
     # Some programs omit the last byte, the padding of an odd chunk.
     if not _is_unknown(declared) and declared + 8 > len(content) + 1:
-        raise _truncated(f": {len(content)} of {declared + 8} bytes")
+        raise truncated(f": {len(content)} of {declared + 8} bytes")
     start = 12
     for _ in range(_MAX_RIFF_CHUNKS):
         if start + 8 > len(content):
@@ -261,17 +279,13 @@ def _check_riff_sizes(content: bytes) -> None:
             start += size + size % 2
             continue
         if not _is_unknown(size) and start + size > len(content):
-            raise _truncated(f": {len(content) - start} of {size} bytes of samples")
+            raise truncated(f": {len(content) - start} of {size} bytes of samples")
         return
 
 
 def _is_unknown(n_bytes: int) -> bool:
     """Tell whether a size is a placeholder, as streaming programs write it."""
     return n_bytes == 0 or n_bytes >= 0x7FFFF000
-
-
-def _truncated(how_much: str) -> RejectedError:
-    return RejectedError(f"the file is truncated{how_much}", "copy it again from its source")
 
 
 def _read_mat(content: bytes, file_format: MatFormat) -> Signal:

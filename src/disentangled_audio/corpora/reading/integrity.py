@@ -83,13 +83,15 @@ def integrity_report(
     dict
         `recordings` and `rejected`, their numbers; `found` (class, kind, recordings); `expected`
         (where, expected, found); `without_target`, the number of recordings unused for lack of a
-        target; `complete`, whether every expected count is right; `findings`, sentences.
+        target; `outside_where`, the number left out by the protocol's `where`; `complete`, whether
+        every expected count is right; `findings`, sentences.
     """
     files = recordings.merge(
         splits[["recording_id", "target", "role"]], on="recording_id", validate="one_to_one"
     ).drop_duplicates("path")
     expected = [_counted(entry, files) for entry in corpus.expected]
-    without_target = int((files["target"].isna() & (files["role"] == "unused")).sum())
+    has_target = files.loc[files["role"] == "unused", "target"].notna()
+    without_target, outside_where = int((~has_target).sum()), int(has_target.sum())
     return {
         "recordings": len(files),
         "rejected": len(rejected),
@@ -97,7 +99,8 @@ def integrity_report(
         "expected": expected,
         "complete": all(entry["found"] == entry["expected"] for entry in expected),
         "without_target": without_target,
-        "findings": _findings(expected, len(rejected), without_target),
+        "outside_where": outside_where,
+        "findings": _findings(expected, len(rejected), without_target, outside_where),
     }
 
 
@@ -119,7 +122,9 @@ def _counted(entry: ExpectedFiles, files: pd.DataFrame) -> dict[str, Any]:
     return {"where": entry.where, "expected": entry.recordings, "found": int(matching.sum())}
 
 
-def _findings(expected: list[dict[str, Any]], n_rejected: int, without_target: int) -> list[str]:
+def _findings(
+    expected: list[dict[str, Any]], n_rejected: int, without_target: int, outside_where: int
+) -> list[str]:
     findings = []
     for entry in expected:
         if entry["found"] != entry["expected"]:
@@ -131,6 +136,8 @@ def _findings(expected: list[dict[str, Any]], n_rejected: int, without_target: i
         findings.append(f"{n_rejected} files were rejected; rejected_recordings has the reasons.")
     if without_target:
         findings.append(f"{without_target} recordings have no target and are not used.")
+    if outside_where:
+        findings.append(f"{outside_where} recordings are left out by protocol.where.")
     return findings
 
 

@@ -4,7 +4,7 @@ import os
 import re
 import stat
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
@@ -40,6 +40,20 @@ class RejectedError(ValueError):
         super().__init__(reason)
         self.what_to_do = what_to_do
         self.of_model = of_model or what_to_do
+
+
+def truncated(how_much: str) -> RejectedError:
+    """Tell that samples are missing at the end of a file."""
+    return RejectedError(f"the file is truncated{how_much}", "copy it again from its source")
+
+
+def differing_parts(kinds: Sequence[tuple[int, int]]) -> RejectedError:
+    """Tell that a file was joined from parts of several sampling rates and numbers of channels."""
+    each = ", ".join(f"{rate_hz} Hz with {n_channels}" for rate_hz, n_channels in kinds)
+    return RejectedError(
+        f"its parts differ in sampling rate or channels: {each}",
+        "split it into its parts, or convert it to wav",
+    )
 
 
 @dataclass(frozen=True)
