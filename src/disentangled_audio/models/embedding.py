@@ -238,7 +238,7 @@ def embedder_of(parameters: PretrainedParameters) -> Embedder | None:
 def trained_embedder(
     facts: dict[str, Any] | None, run_id: str, network: bytes | None = None
 ) -> Embedder | None:
-    """Find the weights with which a run was trained; refuse others.
+    """Find and try the weights with which a run was trained; refuse others.
 
     Parameters
     ----------
@@ -264,6 +264,7 @@ def trained_embedder(
             f"{facts['sha256']}, but {found.place} has {found.sha256}. Restore those weights, or "
             "train again with kedro run"
         )
+    found.check()
     return found
 
 

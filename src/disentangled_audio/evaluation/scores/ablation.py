@@ -43,13 +43,14 @@ def ablation_table(predictions: pd.DataFrame, refit: Refit) -> pd.DataFrame:
         without weight or probabilities, and folds with one member, have no row. If there is a
         hybrid with pretrained weights too, ``hybrid`` tells the two apart.
     """
+    members = predictions[~predictions["model"].isin(WEIGHTS)]
     tables = {}
     for hybrid, weight in WEIGHTS.items():
         if weight not in predictions:
             continue
-        members = predictions[predictions[weight].notna()].assign(weight=predictions[weight])
+        own = members[members[weight].notna()]
         rows = []
-        for fold, items in members.groupby("fold", sort=False):
+        for fold, items in own.assign(weight=own[weight]).groupby("fold", sort=False):
             rows += _fold_rows(str(fold), items, refit)
         tables[hybrid] = pd.DataFrame(rows, columns=COLUMNS)
     if len(tables) == 1:
