@@ -73,8 +73,14 @@ class ProjectHooks:
             return
         check_run(run_params, pipeline, catalog)
         _check_models(catalog)
+        embedder = _checked_weights(pipeline, catalog)
         self._n_steps, self._n_done = len(pipeline.nodes), 0
-        self._facts = run_facts(run_params, self._project_path, catalog.load("parameters"))
+        self._facts = run_facts(
+            run_params,
+            self._project_path,
+            catalog.load("parameters"),
+            None if embedder is None else embedder.facts,
+        )
         self._of_predictions = {
             "can_classify": trains_all(pipeline),
             "predictions_by": manifest_of_predictions(pipeline, catalog),
@@ -188,6 +194,28 @@ def _check_models(catalog: DataCatalog) -> None:
         DisentanglerParameters.model_validate(catalog.load("params:disentangler")),
         Corpus.model_validate(catalog.load("params:corpus")),
     )
+
+
+def _checked_weights(pipeline: Pipeline, catalog: DataCatalog) -> Any:
+    """Read and try the pretrained weights; refuse saved features that others made."""
+    from disentangled_audio.errors import UserError
+    from disentangled_audio.models.embedding import embedder_of
+    from disentangled_audio.models.embedding_features import MADE_WITH
+    from disentangled_audio.parameters import PretrainedParameters
+
+    asked = PretrainedParameters.model_validate(catalog.load("params:pretrained"))
+    embedder = embedder_of(asked)
+    if embedder is not None:
+        embedder.check()
+    if "embedding_features" in pipeline.inputs():
+        made_with = catalog.load("embedding_features").attrs.get(MADE_WITH)
+        if made_with != (embedder and embedder.made_with):
+            raise UserError(
+                "the saved 'embedding_features' were made with other 'pretrained' weights than "
+                "this run's. Give the same --params again, or run kedro run "
+                "--pipelines=feature_engineering first"
+            )
+    return embedder
 
 
 def _print_result(outputs: set[str], catalog: DataCatalog) -> None:

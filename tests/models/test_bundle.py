@@ -20,6 +20,8 @@ from tests.classified import raw
 MODELS = (
     *("fourier_pca.skops", "disentangler.keras", "hybrid.skops", "svm.skops", "mel_svm.skops"),
     *("timbre_svm.skops", "acoustic_svm.skops", "code_svm.skops"),
+    # Placeholders without pretrained weights.
+    *("embedding_svm.skops", "hybrid_pretrained.skops"),
 )
 
 

@@ -47,6 +47,7 @@ def test_predictions_hold_every_model_and_item(tiny_run: Path) -> None:
         "target",
         "predicted",
     ]
+    assert "weight_pretrained" not in predictions
     probabilities = predictions.filter(regex="^p_")
     assert list(probabilities) == ["p_RVB2014", "p_RWCP", "p_air"]
     np.testing.assert_allclose(probabilities.sum(axis=1), 1, atol=1e-4)

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from disentangled_audio.models.bank import FROM_SCRATCH
 from disentangled_audio.models.tables import feature_table, probability_table
 from disentangled_audio.parameters import HybridParameters, SvmParameters
 from disentangled_audio.pipelines.svm_classification import nodes
@@ -80,7 +81,7 @@ def test_the_hybrid_goes_on_with_the_others() -> None:
     whole = _features(splits, np.ones(N_ITEMS, dtype=bool))
     _, given = _train("mel_svm", whole, splits)
     nothing = probability_table(splits["recording_id"], np.full((N_ITEMS, 2), np.nan), CLASSES)
-    tables = [given if name == "mel_svm" else nothing for name in nodes.MEMBERS]
+    tables = [given if name == "mel_svm" else nothing for name in FROM_SCRATCH]
 
     hybrid, fused = nodes.train_hybrid(splits, HybridParameters(), *tables)
 

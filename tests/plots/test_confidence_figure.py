@@ -112,6 +112,20 @@ def test_every_cost_lies_on_the_axis(costs):
     draw(figure)
 
 
+def test_each_hybrid_has_its_own_panel():
+    tables = [
+        ablation_of({"svm": cost}, folds=["f"]).assign(hybrid=name)
+        for name, cost in {"Hybrid": 0.0, "Hybrid with pretrained weights": 0.5}.items()
+    ]
+    figure = ablation_figure(pd.concat(tables))
+    assert [axes.get_title("left") for axes in figure.axes] == [
+        "Hybrid",
+        "Hybrid with pretrained weights",
+    ]
+    assert [axes.patches[0].get_width() for axes in figure.axes] == [0.0, 0.5]
+    draw(figure)
+
+
 def test_ablation_of_one_member_says_so():
     figure = ablation_figure(pd.DataFrame(columns=["fold", "member", "weight", "cost"]))
     assert "nothing to drop" in figure.axes[0].texts[0].get_text()

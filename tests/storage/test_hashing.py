@@ -51,7 +51,7 @@ def test_every_module_that_training_imports_decides_whether_it_is_resumed() -> N
     assert needed <= _listed("training")
 
 
-@pytest.mark.parametrize("stage", ["clips", "features", "audit", "shared_sound"])
+@pytest.mark.parametrize("stage", ["clips", "features", "embedding", "audit", "shared_sound"])
 def test_a_stage_depends_on_exactly_the_signal_code_that_it_imports(stage: str) -> None:
     signal = PACKAGE / "signal"
     others = {path for path in _listed(stage) if path.parent != signal}

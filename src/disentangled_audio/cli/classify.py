@@ -152,6 +152,8 @@ def _about(facts: dict[str, Any], kind: str | None) -> str:
         f"model {facts['run_id']}: {target} of {facts['corpus']}{simulated}, "
         f"protocol {facts['protocol']}"
     )
+    if facts["pretrained"]:
+        text += f", with pretrained weights ({facts['pretrained']['name']})"
     if kind or described.get("kind") != "rir":
         return text
     return f"{text}; a recording without a kind in its name is taken as an impulse response"

@@ -8,7 +8,11 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from disentangled_audio.errors import UserError
-from disentangled_audio.evaluation.scores.summary import HYBRID, PROBABILITY_PREFIX
+from disentangled_audio.evaluation.scores.summary import (
+    HYBRID,
+    PRETRAINED_HYBRID,
+    PROBABILITY_PREFIX,
+)
 from disentangled_audio.models.bank import BANK, MEMBERS, NETWORK
 from disentangled_audio.models.feature_values import acoustic_measures
 from disentangled_audio.models.preparation import Features, Preprocessing
@@ -42,7 +46,8 @@ class Answers:
     preprocessing : Preprocessing
     reference : Reference
     models : dict
-        `fourier_pca`, `disentangler`, the SVMs of the bank and `hybrid`, by name.
+        `fourier_pca`, `disentangler`, the SVMs of the bank and the hybrids, by name. The hybrid
+        with pretrained weights answers if the run has one.
     """
 
     def __init__(
@@ -52,7 +57,8 @@ class Answers:
         reference: Reference,
         models: dict[str, Any],
     ) -> None:
-        unknown = [name for name in models[HYBRID].members_ if name not in MEMBERS]
+        self._hybrid = _hybrid_of(models)
+        unknown = [name for name in self._hybrid.members_ if name not in MEMBERS]
         if unknown:
             raise UserError(
                 f"the hybrid of {manifest['run_id']} has the member '{unknown[0]}', which is not "
@@ -74,7 +80,7 @@ class Answers:
     @property
     def columns(self) -> list[str]:
         """Columns of the predictions; they do not depend on the files."""
-        members = [name for name in MEMBERS if name in self._models[HYBRID].members_]
+        members = [name for name in MEMBERS if name in self._hybrid.members_]
         return [
             *("path", "channel", "kind", "class", "confidence"),
             *("in_distribution", "least_in_distribution", "distance", "warnings"),
@@ -157,6 +163,10 @@ class Answers:
             "acoustic_parameters": acoustics,
             "codes": code_table(recording_id, pooled),
         }
+        if "embedding" in arrays:
+            tables["embedding_features"] = feature_table(
+                recording_id, arrays["embedding"], "embedding"
+            )
         for name, table in tables.items():
             self._check(name, columns_of(table))
         return _Computed(rows, tables, np.asarray(pooled["target"], dtype=float))
@@ -170,11 +180,10 @@ class Answers:
             )
 
     def _probabilities(self, computed: _Computed) -> dict[str, NDArray[np.float64]]:
-        fused = {name: self._member(name, computed) for name in self._models[HYBRID].members_}
-        hybrid = self._models[HYBRID]
-        members = {**fused, HYBRID: hybrid.predict_proba(fused)}
+        fused = {name: self._member(name, computed) for name in self._hybrid.members_}
+        members = {**fused, HYBRID: self._hybrid.predict_proba(fused)}
         if NETWORK in fused:
-            members[NETWORK] = hybrid.predict_alone(NETWORK, fused[NETWORK])
+            members[NETWORK] = self._hybrid.predict_alone(NETWORK, fused[NETWORK])
         shares = np.array(list(self._reference.shares.values()))
         # A member that does not apply gets the class shares, as in the catalog's `predictions`.
         return {
@@ -243,6 +252,12 @@ def _with_rejected(table: pd.DataFrame | None, part: Features) -> pd.DataFrame:
         return rejected
     joined = pd.concat([table, rejected], ignore_index=True)
     return joined.sort_values("place", kind="stable", ignore_index=True)
+
+
+def _hybrid_of(models: dict[str, Any]) -> Any:
+    """The hybrid that answers: with pretrained weights, if it was trained."""
+    pretrained = models.get(PRETRAINED_HYBRID)
+    return pretrained if hasattr(pretrained, "members_") else models[HYBRID]
 
 
 def _encoders(disentangler: Any) -> Any:

@@ -12,7 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from disentangled_audio.errors import UserError
-from disentangled_audio.evaluation.scores.summary import HYBRID
+from disentangled_audio.evaluation.scores.summary import HYBRID, PRETRAINED_HYBRID
 from disentangled_audio.models.tables import features_of
 from disentangled_audio.parameters import HybridParameters
 
@@ -49,6 +49,9 @@ class Member:
     is_optional : bool
         Whether it is trained only if `hybrid.members` names it, and dropped from the hybrid if it
         cannot be trained.
+    is_pretrained : bool
+        Whether its features come from pretrained weights; then only the hybrid with pretrained
+        weights has it.
     """
 
     label: str
@@ -59,6 +62,7 @@ class Member:
     provisional: str | None = None
     source: str | None = None
     is_optional: bool = True
+    is_pretrained: bool = False
 
     @property
     def further(self) -> dict[str, str]:
@@ -102,11 +106,20 @@ BANK = {
         source="network",
         is_optional=False,
     ),
+    "embedding_svm": Member(
+        "Embedding + SVM",
+        "support vector machine on what pretrained weights make of the clip",
+        "embedding_features",
+        is_pretrained=True,
+    ),
 }
 NETWORK = "cnn"
 SOURCES = {name: member.source or name for name, member in BANK.items()} | {NETWORK: "network"}
 MEMBERS = (*BANK, NETWORK)
-MODELS = (*MEMBERS, HYBRID)
+MODELS = (*MEMBERS, HYBRID, PRETRAINED_HYBRID)
+PRETRAINED = frozenset(name for name, member in BANK.items() if member.is_pretrained)
+# Members that learn from the corpus alone.
+FROM_SCRATCH = tuple(name for name in MEMBERS if name not in PRETRAINED)
 
 
 def check_members(names: list[str]) -> None:

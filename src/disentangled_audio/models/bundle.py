@@ -20,6 +20,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from disentangled_audio.errors import UserError
+from disentangled_audio.models.embedding import trained_embedder
 from disentangled_audio.models.preparation import facts_of
 from disentangled_audio.models.reference import Reference
 from disentangled_audio.parameters.names import is_name
@@ -29,11 +30,15 @@ from disentangled_audio.storage.array_files import read_arrays, write_arrays
 from disentangled_audio.storage.hashing import bytes_hash
 from disentangled_audio.storage.keras_files import read_keras
 from disentangled_audio.storage.limits import json_member, opened_zip, stored_members
+from disentangled_audio.storage.onnx_files import check_onnx
 from disentangled_audio.storage.parquet_files import read_parquet
 from disentangled_audio.storage.skops_files import read_skops
 from disentangled_audio.storage.temporaries import write_whole
 
-_KERAS = ("disentangler",)
+# The user's own network, in bundles of runs that used one.
+PRETRAINED = "pretrained"
+# Kinds of files that are not skops.
+_KINDS = {"disentangler": "keras", PRETRAINED: "onnx"}
 MANIFEST, REFERENCE, CARD, HASHES = "manifest.json", "reference.npz", "README.md", "hashes.json"
 # All members except the models.
 MEMBERS = (MANIFEST, CARD, REFERENCE, HASHES)
@@ -62,6 +67,7 @@ class BundleManifest(BaseModel):
     Attributes
     ----------
     format : version of the bundle's format.
+    pretrained : facts about the pretrained weights; None without.
     reference : plain values of the reference.
     """
 
@@ -75,6 +81,7 @@ class BundleManifest(BaseModel):
     packages: dict[str, str]
     feature_code: str
     feature_schema: dict[str, list[int] | list[str]]
+    pretrained: dict[str, Any] | None = None
     parameters: dict[str, Any]
     reference: _ReferenceFacts
 
@@ -100,15 +107,16 @@ def write_bundle(run: TrainedRun, path: Path, card: str) -> None:
     if not path.absolute().parent.is_dir():
         raise UserError(f"{path} cannot be written: {path.parent} is no folder; create it first")
     contents = read_files(run)
+    described = facts_of(run.manifest, run.fold)
+    own = _own_network(described)
     facts, arrays = read_reference(contents, run.parameters["seed"]).packed()
-    manifest = BundleManifest.model_validate(
-        {**facts_of(run.manifest, run.fold), "reference": facts}
-    )
+    manifest = BundleManifest.model_validate({**described, "reference": facts})
     members = {
         MANIFEST: _json(manifest.model_dump()),
         CARD: card.encode(),
         REFERENCE: write_arrays(arrays),
         **{_file(name): contents[name] for name in run.models},
+        **own,
     }
     members[HASHES] = _json({name: bytes_hash([content]) for name, content in members.items()})
     write_whole(path, lambda unfinished: unfinished.write_bytes(_zipped(members)))
@@ -144,10 +152,7 @@ def read_models(
     names: Iterable[str], contents: dict[str, bytes], places: dict[str, str]
 ) -> dict[str, Any]:
     """Read models from the bytes of their files; messages name `places`."""
-    return {
-        name: (read_keras if name in _KERAS else read_skops)(contents[name], places[name])
-        for name in names
-    }
+    return {name: _read_model(name, contents[name], places[name]) for name in names}
 
 
 def read_reference(contents: dict[str, bytes], seed: int) -> Reference:
@@ -156,8 +161,27 @@ def read_reference(contents: dict[str, bytes], seed: int) -> Reference:
     return Reference.of_tables(tables, seed)
 
 
+def _own_network(facts: dict[str, Any]) -> dict[str, bytes]:
+    """The user's own network as a member, whose path the facts then no longer name."""
+    embedder = trained_embedder(facts["pretrained"], facts["run_id"])
+    if embedder is None or facts["pretrained"]["onnx"] is None:
+        return {}
+    member = _file(PRETRAINED)
+    asked = {**facts["pretrained"]["onnx"], "path": member}
+    facts["pretrained"] = {**facts["pretrained"], "onnx": asked}
+    return {member: embedder.network}
+
+
+def _read_model(name: str, content: bytes, place: str) -> Any:
+    kind = _KINDS.get(name)
+    if kind == "onnx":
+        check_onnx(content, place)
+        return content
+    return (read_keras if kind == "keras" else read_skops)(content, place)
+
+
 def _file(model: str) -> str:
-    return f"{model}.{'keras' if model in _KERAS else 'skops'}"
+    return f"{model}.{_KINDS.get(model, 'skops')}"
 
 
 def _json(value: Any) -> bytes:

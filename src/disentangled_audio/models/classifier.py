@@ -44,7 +44,7 @@ class Classifier:
         Class names, in the order of the columns `p_<class>`.
     manifest : dict
         What is known of the training run: `run_id`, `corpus`, `protocol`, `fold`, `packages`,
-        `feature_code`, `feature_schema` and `parameters`.
+        `feature_code`, `feature_schema`, `parameters`, and the `pretrained` weights, if any.
 
     Examples
     --------
@@ -57,11 +57,15 @@ class Classifier:
         self, manifest: dict[str, Any], reference: "Reference", models: dict[str, Any]
     ) -> None:
         from disentangled_audio.models.answers import Answers
+        from disentangled_audio.models.embedding import trained_embedder
         from disentangled_audio.models.preparation import Preprocessing
 
         self.manifest = manifest
         self._reference = reference
         self._preprocessing = Preprocessing.of_run(manifest)
+        self._embedder = trained_embedder(
+            manifest["pretrained"], manifest["run_id"], models.get("pretrained")
+        )
         self._answers = Answers(manifest, self._preprocessing, reference, models)
 
     @classmethod
@@ -157,7 +161,8 @@ class Classifier:
             paths:
 
             - `file`, `channel`, `kind`;
-            - `class`, and `confidence`, the hybrid's probability of it, 0 to 1;
+            - `class`, and `confidence`, the hybrid's probability of it, 0 to 1 (of the hybrid with
+              pretrained weights, if the run has one);
             - `in_distribution`, a p-value, 0 to 1, for being like the known recordings (do not
               trust the class at 0.05 or less), `least_in_distribution`, its lowest possible value,
               and `distance` in units of the known recordings' median;
@@ -265,7 +270,7 @@ class Classifier:
         from disentangled_audio.runs.run_files import check_kind
 
         check_kind(kind, self._reference.kinds)
-        return FeatureReader(self._preprocessing, self._reference.known, kind)
+        return FeatureReader(self._preprocessing, self._reference.known, kind, self._embedder)
 
     def _finished(self, parts: "list[pd.DataFrame]", columns: list[str]) -> "pd.DataFrame":
         """Join the parts, with every column whether files can be used or not."""

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from disentangled_audio.corpora.describe import NameGrammar
+    from disentangled_audio.models.embedding import Embedder
     from disentangled_audio.models.windows import Windows
 
 # Parameters that describe how recordings are prepared.
@@ -67,8 +68,9 @@ def facts_of(manifest: dict[str, Any], fold: str | None = None) -> dict[str, Any
     Returns
     -------
     dict
-        `run_id`, `corpus`, `protocol`, `fold`, `packages`, `feature_code`, `feature_schema`, and
-        `parameters`, in which `corpus` and `protocol` keep only what new recordings need.
+        `run_id`, `corpus`, `protocol`, `fold`, `packages`, `feature_code`, `feature_schema`,
+        `pretrained` (None without pretrained weights), and `parameters`, in which `corpus` and
+        `protocol` keep only what new recordings need.
     """
     parameters = manifest["parameters"]
     corpus = Preprocessing.of_run(manifest).corpus.model_dump(mode="json", exclude_defaults=True)
@@ -78,6 +80,7 @@ def facts_of(manifest: dict[str, Any], fold: str | None = None) -> dict[str, Any
         "protocol": str(parameters["protocol_name"]),
         "fold": fold,
         **{name: manifest[name] for name in ("packages", "feature_code", "feature_schema")},
+        "pretrained": manifest.get("pretrained"),
         "parameters": {
             **{name: parameters[name] for name in _PREPARATION},
             "corpus": corpus,
@@ -166,11 +169,13 @@ class FeatureReader:
     preprocessing : Preprocessing
     known : recordings of the corpus by their SHA-256.
     kind : kind of all other recordings; None takes it from their names or the corpus.
+    embedder : pretrained weights; None if the models use none.
     """
 
     preprocessing: Preprocessing
     known: dict[str, Known]
     kind: str | None = None
+    embedder: "Embedder | None" = None
 
     def __call__(self, part: tuple[int, list[Any]]) -> Features:
         """Compute the features of files, given with their position among all files."""
@@ -258,6 +263,8 @@ class FeatureReader:
             "timbre_features": statistics,
             "acoustic_values": values,
         }
+        if self.embedder is not None:
+            features["embedding"] = self.embedder.features(waveforms, rate_hz)
         return features, windows
 
 

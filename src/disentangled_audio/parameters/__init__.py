@@ -21,6 +21,8 @@ from disentangled_audio.parameters.feature_engineering import (
     AugmentationParameters,
     CepstraParameters,
     FourierParameters,
+    OnnxParameters,
+    PretrainedParameters,
     ViewParameters,
 )
 from disentangled_audio.parameters.inference import InferenceParameters
@@ -66,6 +68,7 @@ GROUPS: dict[str, type[Parameters]] = {
     "augmentation": AugmentationParameters,
     "views": ViewParameters,
     "cepstra": CepstraParameters,
+    "pretrained": PretrainedParameters,
     "disentangler": DisentanglerParameters,
     "svm": SvmParameters,
     "hybrid": HybridParameters,

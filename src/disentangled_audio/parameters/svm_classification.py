@@ -38,9 +38,13 @@ class HybridParameters(Parameters):
     """Fusion of the members' probabilities, chosen on validation rows."""
 
     members: Texts = Field(
-        default=["svm", "mel_svm", "timbre_svm", "acoustic_svm", "code_svm", "cnn"], min_length=1
+        default=[
+            *("svm", "mel_svm", "timbre_svm", "acoustic_svm", "code_svm", "embedding_svm", "cnn")
+        ],
+        min_length=1,
     )
     """Members of the bank to fuse. The network and the SVMs of Fourier features and codes are
-    always trained, the others only if they are named here."""
+    always trained, the others only if they are named here. `embedding_svm` also needs `pretrained`
+    weights, and belongs to a hybrid of its own, `hybrid_pretrained`."""
     max_temperature: float = Field(default=10.0, gt=1)
     """Highest temperature by which a member's log-probabilities are divided."""

@@ -74,28 +74,37 @@ def ablation_figure(ablation: pd.DataFrame, *, simulated: bool = False) -> Figur
     ----------
     ablation : DataFrame
         ``fold, member, weight`` and ``cost`` (balanced accuracy with all members minus without
-        this one). May be empty.
+        this one), and ``hybrid`` if there are several. May be empty.
 
     Returns
     -------
     Figure
-        A bar for the mean over folds, a dot for each fold, and the mean weight; the costliest
-        member first.
+        For each hybrid a bar for the mean over folds, a dot for each fold, and the mean weight;
+        the costliest member first.
     """
-    members = (
+    parts = {"": ablation}
+    if "hybrid" in ablation:
+        parts = {str(name): part for name, part in ablation.groupby("hybrid", sort=False)}
+    means = {name: _mean_costs(part) for name, part in parts.items()}
+    title = "What dropping a member costs the hybrid, test items"
+    height = sum(2.0 + 0.42 * max(len(members), 1) for members in means.values())
+    with style.drawn(8.0, height, title, simulated=simulated) as figure:
+        panels = figure.subplots(len(parts), squeeze=False)[:, 0]
+        for axes, (name, members) in zip(panels, means.items(), strict=True):
+            axes.set_title(name)
+            if members.empty:
+                _say_nothing_to_drop(axes)
+            else:
+                _draw_costs(axes, parts[name], members)
+    return figure
+
+
+def _mean_costs(ablation: pd.DataFrame) -> pd.DataFrame:
+    return (
         ablation.groupby("member", sort=False)[["cost", "weight"]]
         .mean()
         .sort_values("cost", ascending=False, kind="stable")
     )
-    title = "What dropping a member costs the hybrid, test items"
-    height = 2.0 + 0.42 * max(len(members), 1)
-    with style.drawn(8.0, height, title, simulated=simulated) as figure:
-        axes = figure.add_subplot()
-        if members.empty:
-            _say_nothing_to_drop(axes)
-        else:
-            _draw_costs(axes, ablation, members)
-    return figure
 
 
 def _draw_reliability(axes: Axes, bins: pd.DataFrame) -> None:

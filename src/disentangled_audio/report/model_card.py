@@ -3,7 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
-from disentangled_audio.report.names import label
+from disentangled_audio.evaluation.scores.summary import PRETRAINED_HYBRID
+from disentangled_audio.models.bank import PRETRAINED
+from disentangled_audio.report.names import in_sentence, label, pretrained_facts
 from disentangled_audio.report.sentences import answer, interval
 
 
@@ -34,6 +36,7 @@ def model_card(facts: Mapping[str, Any], metrics: Mapping[str, Any]) -> str:
         "recording is of the training recordings: at 0.05 or less, do not trust the class.",
         "## Trained on",
         _data(corpus, metrics),
+        *_pretrained(facts["pretrained"]),
         "## Scores",
         _scores(metrics),
         "## Software",
@@ -57,6 +60,18 @@ def _data(corpus: Mapping[str, Any], metrics: Mapping[str, Any]) -> str:
         listed = ", ".join(f"{count} for {name}" for name, count in counts.items())
         lines.append(f"- Items: {listed}")
     return "\n".join(lines)
+
+
+def _pretrained(weights: Mapping[str, Any] | None) -> list[str]:
+    if not weights:
+        return []
+    lines = [f"- {name}: {value}" for name, value in pretrained_facts(weights)]
+    about = (
+        f"The answers come from {in_sentence(PRETRAINED_HYBRID)}. Of the models below, it and "
+        f"{', '.join(map(label, sorted(PRETRAINED)))} use these weights; all others learned from "
+        "this corpus alone."
+    )
+    return ["## Pretrained weights", "\n".join(lines), about]
 
 
 def _scores(metrics: Mapping[str, Any]) -> str:

@@ -8,24 +8,29 @@ from typing import Any
 
 import pandas as pd
 
-from disentangled_audio.evaluation.scores.summary import HYBRID
+from disentangled_audio.evaluation.scores.summary import HYBRID, PRETRAINED_HYBRID
 from disentangled_audio.evaluation.shortcuts.controls import CONTROLS, by_heading
 from disentangled_audio.models.bank import BANK, NETWORK
 
 LABELS = {
     HYBRID: "Hybrid",
+    PRETRAINED_HYBRID: "Hybrid with pretrained weights",
     **{name: member.label for name, member in BANK.items()},
     NETWORK: "Network",
     **{name: control.label for name, control in CONTROLS.items()},
 }
 EXPLANATIONS = {
     HYBRID: "the calibrated probabilities of the other models, weighted by their reliability",
+    PRETRAINED_HYBRID: (
+        "the same, with models on weights that were trained elsewhere; all others learned from the "
+        "corpus alone"
+    ),
     **{name: member.says for name, member in BANK.items()},
     NETWORK: "the neural network that computes the codes, with its own output layer",
     **{name: control.says for name, control in CONTROLS.items()},
 }
 # Columns of tables, and keys of mappings, whose values are names of models and controls.
-_COLUMNS = ("model", "member")
+_COLUMNS = ("model", "member", "hybrid")
 _LISTS = ("shortcuts", "baselines")
 
 
@@ -36,7 +41,14 @@ def label(name: str) -> str:
 
 def in_sentence(name: str) -> str:
     """Display name of a model within a sentence, such as "the hybrid"."""
-    return f"the {label(name).lower()}" if name in {HYBRID, NETWORK} else label(name)
+    has_article = name in {HYBRID, PRETRAINED_HYBRID, NETWORK}
+    return f"the {label(name).lower()}" if has_article else label(name)
+
+
+def pretrained_facts(weights: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """What is said of pretrained weights wherever their scores stand."""
+    keys = {"weights": "name", "licence": "licence", "training data": "training_data"}
+    return [*((name, weights[key]) for name, key in keys.items()), ("SHA-256", weights["sha256"])]
 
 
 def named(table: pd.DataFrame) -> pd.DataFrame:

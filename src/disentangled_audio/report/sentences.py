@@ -6,13 +6,14 @@ from typing import Any
 
 import pandas as pd
 
-from disentangled_audio.evaluation.scores.summary import HYBRID
+from disentangled_audio.evaluation.scores.summary import HYBRID, PRETRAINED_HYBRID
 from disentangled_audio.evaluation.shortcuts.controls import (
     BASELINE,
     SHORTCUT,
     best_by_heading,
     by_heading,
 )
+from disentangled_audio.models.bank import PRETRAINED
 from disentangled_audio.report.names import in_sentence, label
 
 # A caution names so many controls; the table has all.
@@ -67,7 +68,15 @@ def answer(metrics: Mapping[str, Any]) -> str:
     is_grouped = groups and groups < metrics["n_test"]
     of_groups = f" from {count(groups, 'group')}" if is_grouped else ""
     sentence += f". It was tested on {count(metrics['n_test'], 'item')}{of_groups}."
-    return " ".join([sentence, *_best_controls(metrics, "balanced_accuracy")])
+    by = "balanced_accuracy"
+    return " ".join([sentence, *_with_pretrained(metrics, by), *_best_controls(metrics, by)])
+
+
+def _with_pretrained(metrics: Mapping[str, Any], by: str) -> list[str]:
+    """Say what the hybrid with pretrained weights reaches, if there is one."""
+    rows = [row for name, row in metrics["models"].items() if name == PRETRAINED_HYBRID]
+    model = capital(in_sentence(PRETRAINED_HYBRID))
+    return [f"{model} reaches {_reached(row, by)}." for row in rows]
 
 
 def _best_controls(metrics: Mapping[str, Any], by: str) -> list[str]:
@@ -211,7 +220,9 @@ def _caution_absent(metrics: Mapping[str, Any], main: str) -> str | None:
 
 
 def _caution_better_single(metrics: Mapping[str, Any], main: str) -> str | None:
-    scores = metrics["models"]
+    # Weights that were trained elsewhere are another question.
+    elsewhere = {PRETRAINED_HYBRID, *PRETRAINED}
+    scores = {name: row for name, row in metrics["models"].items() if name not in elsewhere}
     best = _best(scores) or main
     # A lead that the report's two decimals do not show is not worth a sentence.
     if scores[best]["balanced_accuracy"] - scores[main]["balanced_accuracy"] < 0.005:
@@ -291,6 +302,7 @@ def on_folds(metrics: Mapping[str, Any]) -> list[str]:
         f"{percent(scores['mean_balanced_accuracy'])} (95 % interval of the pooled folds "
         f"{100 * low:.0f}–{percent(high)}). Its worst fold, {worst['fold']}, reaches "
         f"{percent(worst['balanced_accuracy'])}.",
+        *_with_pretrained(metrics, "mean_balanced_accuracy"),
         *_best_controls(metrics, "mean_balanced_accuracy"),
     ]
     leak = leak_sentence(metrics["shared_sound"])

@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from disentangled_audio.evaluation.scores.summary import HYBRID
+from disentangled_audio.evaluation.scores.summary import WEIGHTS
 from disentangled_audio.evaluation.shortcuts.controls import by_heading
 from disentangled_audio.report.names import label
 from disentangled_audio.report.sentences import leak_sentence
@@ -74,7 +74,7 @@ def _print_scores(
     _print_line(f"{metrics['target']} of {metrics['corpus']}{simulated}", "bold")
     _print_line(f"protocol {metrics['protocol']}, {folds}, {_tested(metrics)}")
     rows = [row(label(name), scores) for name, scores in metrics["models"].items()]
-    styles = ["bold" if name == HYBRID else "" for name in metrics["models"]]
+    styles = ["bold" if name in WEIGHTS else "" for name in metrics["models"]]
     for heading, controls in by_heading(metrics["controls"]).items():
         best = sorted(controls, key=lambda name: -controls[name][by])[:MOST_CONTROLS]
         rows += [row(f"{heading}: {label(name)}", controls[name]) for name in best]

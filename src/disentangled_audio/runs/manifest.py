@@ -41,11 +41,17 @@ ARRAYS = (
     *("waveforms", "fourier_spectra"),
     *("log_mel", "content_view", "rhythm_view", "pitch_view"),
 )
-TABLES = ("fourier_features", "mel_features", "timbre_features", "acoustic_parameters", "codes")
+TABLES = (
+    *("fourier_features", "mel_features", "timbre_features", "acoustic_parameters"),
+    *("embedding_features", "codes"),
+)
 
 
 def run_facts(
-    run_params: Mapping[str, Any], project: Path, parameters: Mapping[str, Any]
+    run_params: Mapping[str, Any],
+    project: Path,
+    parameters: Mapping[str, Any],
+    pretrained: dict[str, Any] | None,
 ) -> dict[str, Any]:
     """Facts of a run before its first node.
 
@@ -57,6 +63,8 @@ def run_facts(
         Folder of the project, for the git revision.
     parameters : mapping
         All parameters of the run.
+    pretrained : dict, optional
+        Facts about the pretrained weights, if the run uses any.
     """
     return {
         "run_id": run_params["run_id"],
@@ -68,6 +76,7 @@ def run_facts(
         "machine": f"{platform.system()} {platform.machine()}",
         "packages": package_versions(PACKAGES),
         "seconds": {},
+        "pretrained": pretrained,
         "parameters": plain(parameters),
     }
 

@@ -46,6 +46,17 @@ _SOURCES = {
         *("evaluation/scores/pooling.py", "evaluation/scores/recall.py"),
         "pipelines/svm_classification/nodes.py",
     ),
+    # What pretrained weights make of the clips.
+    "embedding": (
+        *(
+            "models/embedding.py",
+            "models/embedding_features.py",
+            "signal/clip.py",
+            "signal/fourier.py",
+            "signal/blocks.py",
+        ),
+        "signal/mel.py",
+    ),
     # What only controls of the audit see of the clips.
     "audit": (
         *("signal/clip.py", "signal/quiet_parts.py", "signal/shortcuts.py"),

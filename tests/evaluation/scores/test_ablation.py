@@ -106,6 +106,22 @@ def test_models_that_are_not_members_have_no_row():
     assert table["cost"].tolist() == [0.0, 0.0]
 
 
+def test_the_hybrid_with_pretrained_weights_has_rows_of_its_own():
+    rows = pd.concat(
+        [
+            member("svm", FIRST_WRONG, 1.0).assign(weight_pretrained=0.75),
+            member("cnn", ALL, 0.0, confidence=UNSURE).assign(weight_pretrained=0.0),
+            member("embedding_svm", ALL, np.nan, confidence=UNSURE).assign(weight_pretrained=0.25),
+        ]
+    )
+    table = ablation_table(rows, mean_of_members)
+    weights = table.groupby("hybrid", sort=False)[["member", "weight"]].agg(list)
+    assert weights.loc["hybrid"].tolist() == [["svm", "cnn"], [1.0, 0.0]]
+    members, shares = weights.loc["hybrid_pretrained"]
+    assert members == ["svm", "cnn", "embedding_svm"]
+    assert shares == [0.75, 0.0, 0.25]
+
+
 def test_one_member_has_no_ablation():
     table = ablation_table(member("svm", ALL), mean_of_members)
     assert table.empty

@@ -118,6 +118,14 @@ def test_the_hybrid_before_calibration_is_the_mean_of_its_members_before():
     assert np.isnan(before["temperature"].item())
 
 
+def test_each_hybrid_has_its_own_members_and_weights():
+    rows = members_and_hybrid(weights=(1.0, np.nan)).assign(weight_pretrained=[0.25, 0.75, np.nan])
+    second = rows[rows["model"] == "hybrid"].assign(model="hybrid_pretrained")
+    before = uncalibrated(pd.concat([rows, second])).set_index("model")["p_a"]
+    assert before["hybrid"] == pytest.approx(before["svm"])
+    assert before["hybrid_pretrained"] == pytest.approx(POOLED)
+
+
 def test_each_fold_has_its_own_weights_whatever_the_order_of_rows():
     other = members_and_hybrid(weights=(1.0, 0.0), fold="other")
     both = pd.concat([members_and_hybrid(), other]).sample(frac=1, random_state=3)

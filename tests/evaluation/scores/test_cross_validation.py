@@ -146,6 +146,25 @@ def test_scores_of_the_pool_are_those_of_all_test_rows(metrics):
     assert svm["ece"] == pytest.approx(3 / 10)
 
 
+def test_pretrained_weights_do_not_count_as_the_best_other_model(metrics):
+    elsewhere = [
+        fold_rows(model, fold, TARGETS[fold]).assign(weight_pretrained=weight)
+        for fold in "yx"
+        for model, weight in {"embedding_svm": 1.0, "hybrid_pretrained": np.nan}.items()
+    ]
+    own = predictions().assign(weight=0.5, weight_pretrained=0.0)
+    found = summarise_folds(
+        pd.concat([own, *elsewhere]), controls(), n_resamples=200, seconds={"x": 3}, **NAMED
+    )
+    for fold in "xy":
+        gap = found["folds"][fold]["hybrid_gap"]
+        assert gap == metrics["folds"][fold]["hybrid_gap"] <= 0.5
+        assert found["folds"][fold]["models"]["hybrid_pretrained"]["balanced_accuracy"] == 1.0
+    pairs = [(c["a"], c["b"]) for c in found["comparisons"]]
+    assert ("hybrid_pretrained", "hybrid") in pairs
+    assert ("hybrid_pretrained", "embedding_svm") in pairs
+
+
 def test_controls_come_best_first(metrics):
     assert list(metrics["controls"]) == ["byte_size", "duration"]
     assert metrics["best_controls"] == {"shortcut": "byte_size"}

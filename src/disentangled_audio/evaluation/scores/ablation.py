@@ -8,7 +8,11 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from disentangled_audio.evaluation.scores.classification import label_scores
-from disentangled_audio.evaluation.scores.summary import HYBRID, PROBABILITY_PREFIX, class_names
+from disentangled_audio.evaluation.scores.summary import (
+    PROBABILITY_PREFIX,
+    WEIGHTS,
+    class_names,
+)
 
 Members = dict[str, NDArray[np.float64]]
 # Takes the validation probabilities by member, their targets and groups, the classes in column
@@ -36,13 +40,24 @@ def ablation_table(predictions: pd.DataFrame, refit: Refit) -> pd.DataFrame:
     DataFrame
         ``fold, member, weight`` (in the hybrid of that fold), ``full`` and ``without`` (balanced
         accuracy, 0 to 1) and ``cost`` (full − without, positive where the member helps). Members
-        without weight or probabilities, and folds with one member, have no row.
+        without weight or probabilities, and folds with one member, have no row. If there is a
+        hybrid with pretrained weights too, ``hybrid`` tells the two apart.
     """
-    members = predictions[(predictions["model"] != HYBRID) & predictions["weight"].notna()]
-    rows = []
-    for fold, items in members.groupby("fold", sort=False):
-        rows += _fold_rows(str(fold), items, refit)
-    return pd.DataFrame(rows, columns=COLUMNS)
+    members = predictions[~predictions["model"].isin(WEIGHTS)]
+    tables = {}
+    for hybrid, weight in WEIGHTS.items():
+        if weight not in predictions:
+            continue
+        own = members[members[weight].notna()]
+        rows = []
+        for fold, items in own.assign(weight=own[weight]).groupby("fold", sort=False):
+            rows += _fold_rows(str(fold), items, refit)
+        tables[hybrid] = pd.DataFrame(rows, columns=COLUMNS)
+    if len(tables) == 1:
+        return next(iter(tables.values()))
+    return pd.concat(
+        [table.assign(hybrid=hybrid) for hybrid, table in tables.items()], ignore_index=True
+    )
 
 
 def _fold_rows(fold: str, items: pd.DataFrame, refit: Refit) -> list[dict[str, Any]]:

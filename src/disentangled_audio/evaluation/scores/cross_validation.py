@@ -9,10 +9,13 @@ import pandas as pd
 from disentangled_audio.evaluation.scores.comparison import compare_models
 from disentangled_audio.evaluation.scores.summary import (
     HYBRID,
+    PRETRAINED_HYBRID,
     PROBABILITY_PREFIX,
     ROLES,
+    WEIGHTS,
     accuracies,
     class_names,
+    pretrained_models,
     summarise,
 )
 from disentangled_audio.evaluation.shortcuts.controls import best_by_heading
@@ -56,9 +59,9 @@ def summarise_folds(  # noqa: PLR0913 - the names of the result are given one by
         (``n_folds``), ``worst_fold``, and with several ``seeds`` the standard deviation
         ``sd_over_seeds`` of the mean. ``folds`` has the scores of each fold, its test groups,
         the classes without test items, and the margin of the hybrid over the fold's best other
-        model (``hybrid_gap``); ``comparisons`` compares the hybrid with each member, and each
-        model with the ``best_controls`` (by their mean over the folds), by heading. Controls
-        come best first.
+        model without pretrained weights (``hybrid_gap``); ``comparisons`` compares each hybrid with
+        each member, the two with each other, and each model with the ``best_controls`` (by their
+        mean over the folds), by heading. Controls come best first.
     """
     filled = _fill_probabilities(predictions)
     # Classes missing from the first fold come last in the table, so sort them.
@@ -110,8 +113,11 @@ def summarise_folds(  # noqa: PLR0913 - the names of the result are given one by
 
 
 def _pairs(models: list[str], controls: list[str]) -> list[tuple[str, str]]:
-    members = [name for name in models if name != HYBRID]
-    against_members = [(HYBRID, name) for name in members] if HYBRID in models else []
+    hybrids = [name for name in WEIGHTS if name in models]
+    members = [name for name in models if name not in hybrids]
+    against_members = [(hybrid, name) for hybrid in hybrids for name in members]
+    if PRETRAINED_HYBRID in hybrids:
+        against_members.append((PRETRAINED_HYBRID, HYBRID))
     return against_members + [(name, control) for control in controls for name in models]
 
 
@@ -131,7 +137,8 @@ def _fold(predictions: pd.DataFrame, controls: pd.DataFrame, classes: list[str])
     if tested.empty:
         raise ValueError(f"Fold {predictions['fold'].iloc[0]} has no test rows to score")
     models = _label_scores(predictions[predictions["role"] == "test"], classes)
-    members = [scores["balanced_accuracy"] for name, scores in models.items() if name != HYBRID]
+    others = models.keys() - {HYBRID, *pretrained_models(predictions)}
+    members = [models[name]["balanced_accuracy"] for name in others]
     gap = None
     if HYBRID in models and members:
         gap = models[HYBRID]["balanced_accuracy"] - max(members)

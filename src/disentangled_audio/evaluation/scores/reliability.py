@@ -2,7 +2,7 @@
 
 The `predictions` table has two columns for this: ``temperature``, by which the model's logits were
 divided (missing for the hybrid and where unknown), and ``weight``, the weight of a member in the
-hybrid of its fold (missing for other models).
+hybrid of its fold (missing for other models); the hybrid with pretrained weights has a column too.
 """
 
 from collections.abc import Iterator
@@ -24,8 +24,8 @@ from disentangled_audio.evaluation.scores.confidence import (
 )
 from disentangled_audio.evaluation.scores.pooling import pooled_logits
 from disentangled_audio.evaluation.scores.summary import (
-    HYBRID,
     PROBABILITY_PREFIX,
+    WEIGHTS,
     class_names,
     tested_rows,
 )
@@ -39,7 +39,7 @@ def uncalibrated(predictions: pd.DataFrame) -> pd.DataFrame:
 
     Calibrated probabilities p are softmax(z / temperature) of logits z, so softmax(temperature ×
     log p) restores softmax(z), but for probabilities at their lower limit. The order of the classes
-    stays, and with it the predicted label of a member. The hybrid becomes the weighted geometric
+    stays, and with it the predicted label of a member. A hybrid becomes the weighted geometric
     mean of its members' uncalibrated probabilities.
 
     Returns
@@ -56,11 +56,14 @@ def uncalibrated(predictions: pd.DataFrame) -> pd.DataFrame:
     classes = class_names(predictions)
     columns = [f"{PROBABILITY_PREFIX}{name}" for name in classes]
     calibrated = predictions[columns].to_numpy(dtype=np.float64)
-    is_hybrid = (predictions["model"] == HYBRID).to_numpy()
+    is_hybrid = predictions["model"].isin(WEIGHTS).to_numpy()
     temperature = predictions["temperature"].to_numpy(dtype=np.float64)
 
     probabilities = _without_temperature(calibrated, temperature)
-    probabilities[is_hybrid] = _fused(predictions, probabilities)[is_hybrid]
+    for hybrid, weight in WEIGHTS.items():
+        rows = (predictions["model"] == hybrid).to_numpy()
+        if rows.any():
+            probabilities[rows] = _fused(predictions, probabilities, weight)[rows]
     known = np.isfinite(probabilities).all(axis=1)
 
     table = predictions.copy()
@@ -134,7 +137,9 @@ def _without_temperature(
     return result
 
 
-def _fused(predictions: pd.DataFrame, probabilities: NDArray[np.float64]) -> NDArray[np.float64]:
+def _fused(
+    predictions: pd.DataFrame, probabilities: NDArray[np.float64], weight: str
+) -> NDArray[np.float64]:
     """Weighted geometric mean of the members' probabilities for the item and fold of every row.
 
     Missing unless members with probabilities have all the weight.
@@ -144,12 +149,12 @@ def _fused(predictions: pd.DataFrame, probabilities: NDArray[np.float64]) -> NDA
         fold, model, recording = predictions.loc[twice, keys].iloc[0]
         raise ValueError(f"{model} has several rows of {recording} in fold {fold}")
     fused = np.full(probabilities.shape, np.nan)
-    is_member = ((predictions["weight"] > 0) & (predictions["model"] != HYBRID)).to_numpy()
+    is_member = ((predictions[weight] > 0) & ~predictions["model"].isin(WEIGHTS)).to_numpy()
     for rows in predictions.groupby(predictions["fold"].to_numpy()).indices.values():
         item, names = pd.factorize(predictions["recording_id"].iloc[rows])
         by_model = predictions.iloc[rows].groupby("model", sort=False).indices.values()
         members = [places for places in by_model if is_member[rows[places[0]]]]
-        weights = np.array([predictions["weight"].iloc[rows[places[0]]] for places in members])
+        weights = np.array([predictions[weight].iloc[rows[places[0]]] for places in members])
         if abs(weights.sum() - 1.0) > WEIGHT_TOLERANCE:
             continue
         logs = np.full((len(members), len(names), probabilities.shape[1]), np.nan)

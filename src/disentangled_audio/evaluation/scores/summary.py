@@ -16,8 +16,11 @@ from disentangled_audio.evaluation.scores.classification import (
 from disentangled_audio.evaluation.scores.intervals import bootstrap_intervals, resampling_unit
 
 PROBABILITY_PREFIX = "p_"
-# Name of the model that fuses the others.
-HYBRID = "hybrid"
+# Models that fuse the others: those that only learned from the corpus, and those with pretrained
+# weights too. The latter exists only where there are such weights.
+HYBRID, PRETRAINED_HYBRID = "hybrid", "hybrid_pretrained"
+# Columns of `predictions` with the weights of the members of each hybrid.
+WEIGHTS = {HYBRID: "weight", PRETRAINED_HYBRID: "weight_pretrained"}
 ROLES = ("train", "validation", "test")
 
 
@@ -28,6 +31,14 @@ def class_names(predictions: pd.DataFrame) -> list[str]:
     if not names:
         raise ValueError("predictions has no p_<class> column")
     return names
+
+
+def pretrained_models(predictions: pd.DataFrame) -> set[str]:
+    """Models with pretrained weights: a hybrid, and the members that only it has."""
+    if WEIGHTS[PRETRAINED_HYBRID] not in predictions:
+        return set()
+    only_there = predictions["weight"].isna() & predictions["weight_pretrained"].notna()
+    return {PRETRAINED_HYBRID, *predictions.loc[only_there, "model"].astype(str).unique()}
 
 
 def summarise(  # noqa: PLR0913 - the names of the result are given one by one

@@ -8,6 +8,7 @@ from pydantic import BaseModel
 
 from disentangled_audio.datasets.entries_of_folds import partition_name
 from disentangled_audio.errors import UserError
+from disentangled_audio.models.embedding_features import MADE_WITH
 from disentangled_audio.parameters import (
     AcousticParameters,
     AugmentationParameters,
@@ -64,13 +65,15 @@ def plan_folds(  # noqa: PLR0913
     splits = {one.name: stamped_splits(recordings, one.protocol, one.seed) for one in planned}
     _check_components(splits, fourier)
     trained_with = (corpus, fourier, augmentation, disentangler, views, cepstra, acoustic)
+    made_with = shared["embedding_features"].attrs.get(MADE_WITH)
+    weights = [made_with] if made_with else []
     rows = []
     for one in planned:
         of_fold = splits[one.name]
         # Losses may name factors.
-        made_with = (stamp_of(of_fold), _plain(*trained_with), protocol.factors, one.seed)
-        training = result_key(TRAINED_BY, *made_with)
-        classification = result_key(CLASSIFIED_BY, training, _plain(svm, hybrid))
+        inputs = (stamp_of(of_fold), _plain(*trained_with), protocol.factors, one.seed)
+        training = result_key(TRAINED_BY, *inputs)
+        classification = result_key(CLASSIFIED_BY, training, _plain(svm, hybrid), *weights)
         measurement = result_key(MEASURED_BY, training, _plain(disentanglement))
         rows.append(
             {

@@ -2,6 +2,7 @@
 
 from kedro.pipeline import Node, Pipeline
 
+from disentangled_audio.models.embedding_features import embed_clips
 from disentangled_audio.pipelines.feature_engineering.nodes import (
     augment_training_rows,
     compute_spectra,
@@ -77,6 +78,15 @@ def create_pipeline(**kwargs) -> Pipeline:
                 inputs=["log_mel", "recordings", "params:cepstra", "params:views"],
                 outputs=["mel_features", "timbre_features"],
                 name="summarise_views",
+            ),
+            Node(
+                embed_clips,
+                inputs=[
+                    *("waveforms", "recordings", "params:corpus", "params:pretrained"),
+                    *("feature_chunks", "params:parallel"),
+                ],
+                outputs="embedding_features",
+                name="embed_clips",
             ),
         ]
     )

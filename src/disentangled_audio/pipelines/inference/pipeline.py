@@ -2,6 +2,7 @@
 
 from kedro.pipeline import Node, Pipeline
 
+from disentangled_audio.evaluation.scores.summary import PRETRAINED_HYBRID
 from disentangled_audio.models.bank import BANK
 from disentangled_audio.pipelines.inference.nodes import classify_recordings
 from disentangled_audio.runs.trained_runs import REFERENCES, models_of
@@ -9,7 +10,7 @@ from disentangled_audio.runs.trained_runs import REFERENCES, models_of
 
 def create_pipeline(**kwargs) -> Pipeline:
     """Classify recordings with trained models."""
-    models = models_of(f"{name}_probabilities" for name in BANK)
+    models = models_of(f"{name}_probabilities" for name in (*BANK, PRETRAINED_HYBRID))
     return Pipeline(
         [
             Node(

@@ -8,8 +8,23 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from disentangled_audio.errors import UserError
-from disentangled_audio.evaluation.scores.summary import PROBABILITY_PREFIX, ROLES
-from disentangled_audio.models.bank import BANK, MEMBERS, MODELS, NETWORK, Member, fusion_of
+from disentangled_audio.evaluation.scores.summary import (
+    HYBRID,
+    PRETRAINED_HYBRID,
+    PROBABILITY_PREFIX,
+    ROLES,
+    WEIGHTS,
+)
+from disentangled_audio.models.bank import (
+    BANK,
+    FROM_SCRATCH,
+    MEMBERS,
+    MODELS,
+    NETWORK,
+    PRETRAINED,
+    Member,
+    fusion_of,
+)
 from disentangled_audio.models.tables import (
     class_shares,
     features_of,
@@ -22,7 +37,7 @@ from disentangled_audio.runs.provenance import check_same, stamp
 
 PREDICTION_COLUMNS = (
     *("recording_id", "group", "kind", "fold", "role", "model", "target", "predicted"),
-    *("temperature", "weight"),
+    "temperature",
 )
 
 logger = logging.getLogger(__name__)
@@ -45,21 +60,32 @@ def train_member(
     check_same(*sources)
     given = dict(zip(member.further, further, strict=True))
     classes = training_classes(splits)
+    unwanted = _unwanted(name, features, hybrid)
     try:
-        if member.is_optional and name not in hybrid.members:
-            raise UserError("hybrid.members does not name it")
+        if unwanted:
+            raise UserError(unwanted)
         final, probabilities, temperature = _train(
             member, features, splits, parameters, seed, **given
         )
     except UserError as error:
         if not member.is_optional:
             raise
-        if name in hybrid.members:
+        if not unwanted:
             logger.warning("%s is left out of the hybrid: %s", name, error)
         final, temperature = AbsentMember(str(error), classes), None
         probabilities = final.predict_proba(splits)
     table = probability_table(splits["recording_id"], probabilities, classes, temperature)
     return stamp(final, *sources), stamp(table, *sources)
+
+
+def _unwanted(name: str, features: Any, hybrid: HybridParameters) -> str | None:
+    """Why the configuration leaves out an optional member; None if it wants it."""
+    member = BANK[name]
+    if member.is_optional and name not in hybrid.members:
+        return "hybrid.members does not name it"
+    if member.is_pretrained and not member.values(features).shape[1]:
+        return "pretrained is none"
+    return None
 
 
 def _train(
@@ -133,14 +159,46 @@ def train_hybrid(
     splits: pd.DataFrame, parameters: HybridParameters, *tables: pd.DataFrame
 ) -> tuple[Any, pd.DataFrame]:
     """Fit temperatures and weights on validation rows; fuse the members' probabilities."""
-    check_same(*tables, splits)
-    members = {name: probabilities_of(table) for name, table in zip(MEMBERS, tables, strict=True)}
+    return _fused(splits, parameters, dict(zip(FROM_SCRATCH, tables, strict=True)))
+
+
+def train_pretrained_hybrid(
+    splits: pd.DataFrame, parameters: HybridParameters, *tables: pd.DataFrame
+) -> tuple[Any, pd.DataFrame]:
+    """Fuse the members with pretrained weights too; absent if there are none."""
+    from disentangled_audio.models.absent import AbsentMember
+
+    members = dict(zip(MEMBERS, tables, strict=True))
+    if any(name in PRETRAINED for name in _present(members, parameters)):
+        return _fused(splits, parameters, members)
+    sources = (*tables, splits)
+    check_same(*sources)
+    absent = AbsentMember("no member has pretrained weights", training_classes(splits))
+    table = probability_table(
+        splits["recording_id"], absent.predict_proba(splits), training_classes(splits)
+    )
+    return stamp(absent, *sources), stamp(table, *sources)
+
+
+def _present(
+    tables: dict[str, pd.DataFrame], parameters: HybridParameters
+) -> dict[str, NDArray[np.float64]]:
+    """Probabilities of the members that the configuration names and that were trained."""
+    members = {name: probabilities_of(table) for name, table in tables.items()}
     # All probabilities of an absent member are NaN.
-    members = {
+    return {
         name: values
         for name, values in members.items()
         if name in parameters.members and not np.isnan(values).all()
     }
+
+
+def _fused(
+    splits: pd.DataFrame, parameters: HybridParameters, tables: dict[str, pd.DataFrame]
+) -> tuple[Any, pd.DataFrame]:
+    sources = (*tables.values(), splits)
+    check_same(*sources)
+    members = _present(tables, parameters)
     validation = (splits["role"] == "validation").to_numpy()
     classes = training_classes(splits)
     hybrid = fusion_of(parameters).fit(
@@ -150,23 +208,31 @@ def train_hybrid(
         classes,
     )
     table = probability_table(splits["recording_id"], hybrid.predict_proba(members), classes)
-    return stamp(hybrid, *tables, splits), stamp(table, *tables, splits)
+    return stamp(hybrid, *sources), stamp(table, *sources)
 
 
 def collect_predictions(
-    recordings: pd.DataFrame, splits: pd.DataFrame, hybrid: Any, *probabilities: pd.DataFrame
+    recordings: pd.DataFrame,
+    splits: pd.DataFrame,
+    hybrid: Any,
+    pretrained_hybrid: Any,
+    *probabilities: pd.DataFrame,
 ) -> pd.DataFrame:
     """Collect the predictions of every model for every labelled item in one long table.
 
     The network's probabilities are calibrated here; those of the SVMs are already. For an item
     without features (room acoustics of a noise), a model predicts the class shares in training.
-    Absent models have no rows.
+    Absent models have no rows. Members have a weight for each hybrid that was trained.
     """
-    check_same(recordings, splits, hybrid, *probabilities)
+    check_same(recordings, splits, hybrid, pretrained_hybrid, *probabilities)
     items = splits[["recording_id", "group", "fold", "role", "target"]].assign(
         kind=recordings["kind"].to_numpy()
     )
-    weights = dict(zip(hybrid.members_, map(float, hybrid.weights_), strict=True))
+    weights = {
+        WEIGHTS[name]: dict(zip(fusion.members_, map(float, fusion.weights_), strict=True))
+        for name, fusion in {HYBRID: hybrid, PRETRAINED_HYBRID: pretrained_hybrid}.items()
+        if hasattr(fusion, "members_")
+    }
     tables = []
     for model, table in zip(MODELS, probabilities, strict=True):
         columns = table.filter(regex=f"^{PROBABILITY_PREFIX}")
@@ -183,10 +249,11 @@ def collect_predictions(
             "model": model,
             "predicted": columns.idxmax(axis=1).str.removeprefix(PROBABILITY_PREFIX),
             "temperature": float(temperature or "nan"),
-            "weight": weights.get(model, float("nan")),
+            **{column: of.get(model, float("nan")) for column, of in weights.items()},
         }
         tables.append(pd.concat([items.assign(**facts), columns], axis=1))
     predictions = pd.concat(tables, ignore_index=True)
     predictions = predictions[predictions["role"].isin(ROLES)].reset_index(drop=True)
     probability_columns = [c for c in predictions if c.startswith(PROBABILITY_PREFIX)]
-    return stamp(predictions[[*PREDICTION_COLUMNS, *probability_columns]], splits, *probabilities)
+    columns = [*PREDICTION_COLUMNS, *weights, *probability_columns]
+    return stamp(predictions[columns], splits, *probabilities)

@@ -5,10 +5,12 @@ from typing import Any
 
 import pandas as pd
 
+from disentangled_audio.evaluation.scores.summary import PRETRAINED_HYBRID
+from disentangled_audio.models.bank import PRETRAINED
 from disentangled_audio.parameters import Corpus
 from disentangled_audio.report import blocks
 from disentangled_audio.report.commands import of_runs
-from disentangled_audio.report.names import label
+from disentangled_audio.report.names import in_sentence, label, pretrained_facts
 from disentangled_audio.report.sentences import cautions, main_model
 
 MOST_SOURCES = 4
@@ -35,6 +37,7 @@ def card_section(
                 blocks.sentences(_limits(metrics)),
                 blocks.heading("Recordings, licences and citations"),
                 blocks.facts(_rights(metrics["corpus"], corpus, rights_of(recordings))),
+                *_pretrained(facts.get("pretrained")),
             ]
         }
     }
@@ -79,6 +82,21 @@ def _use(metrics: Mapping[str, Any], facts: Mapping[str, Any], options: str) -> 
         blocks.text(f"{purpose} {how}"),
         blocks.command(line),
         blocks.text(NOT_FOR),
+    ]
+
+
+def _pretrained(weights: Mapping[str, Any] | None) -> list[blocks.Block]:
+    if not weights:
+        return []
+    used = "; ".join(map(label, [*sorted(PRETRAINED), PRETRAINED_HYBRID]))
+    return [
+        blocks.heading("Pretrained weights"),
+        blocks.text(
+            f"These models use weights that were trained elsewhere: {used}. All others learned "
+            "from the recordings above alone. New recordings are classified by "
+            f"{in_sentence(PRETRAINED_HYBRID)}."
+        ),
+        blocks.facts(pretrained_facts(weights)),
     ]
 
 

@@ -7,6 +7,7 @@ import pandas as pd
 
 from disentangled_audio.report import blocks
 from disentangled_audio.report.media import picture
+from disentangled_audio.report.names import pretrained_facts
 from disentangled_audio.storage.dotted import dotted
 
 TRAINING = "Training and validation loss by epoch, one panel per term; best epoch and refit marked."
@@ -46,6 +47,9 @@ def _origin(facts: Mapping[str, Any], written_by: str) -> Iterator[blocks.Block]
 
 
 def _times(facts: Mapping[str, Any]) -> Iterator[blocks.Block]:
+    if facts.get("pretrained"):
+        weights = pretrained_facts(facts["pretrained"])
+        yield blocks.pairs(weights, "Pretrained weights", ("fact", "value"))
     if facts.get("packages"):
         columns = ("package", "version")
         yield blocks.pairs(facts["packages"].items(), "Versions of packages", columns)
