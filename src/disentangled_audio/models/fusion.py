@@ -38,9 +38,8 @@ class ProbabilityFusion(ClassifierMixin, BaseEstimator):
     members that err independently. Members of one source, such as the network and the SVM on its
     codes, do not: together they have the vote of the best of them. A member that is far behind the
     best one is silent: it makes three times as many errors, and at least a tenth of all answers
-    more.
-    Groups are the units of these error rates: with few, they are drawn towards a half, since a
-    member that leads in one group may fail in another.
+    more. Groups are the units of these error rates: with few, they are drawn towards a half, since
+    a member that leads in one group may fail in another.
 
     A member's probabilities are NaN in rows to which it does not apply, such as acoustic parameters
     for noise. The other members then share its weight in proportion to their own (equally if these

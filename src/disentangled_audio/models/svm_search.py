@@ -73,14 +73,8 @@ def fit_calibrated(
         Fitted to the training rows, and refitted to all rows with the same settings and
         temperature.
     """
-    training, validation = np.flatnonzero(is_training), np.flatnonzero(~is_training)
-    split = (training, validation)
-    own = _sample(training, parameters.max_search_rows, seed)
-    searched = [(own, _sample(validation, parameters.max_search_rows, seed))]
-    if learned is None:
-        folds = grouped_folds(rows[own], parameters.inner_folds, seed)
-        searched += [(own[fitted], own[held_out]) for fitted, held_out in folds]
-    chosen = search_svm(rows, searched, parameters)
+    split: Fold = (np.flatnonzero(is_training), np.flatnonzero(~is_training))
+    chosen = search_svm(rows, _search_folds(rows, split, learned, parameters, seed), parameters)
     n_fitted = len(rows) + (0 if copies is None else len(copies.rows))
     # All fits are exact or all approximate, since they share a temperature.
     n_landmarks = parameters.n_landmarks if n_fitted > parameters.max_exact_rows else None
@@ -91,25 +85,38 @@ def fit_calibrated(
             fitted += copies.rows[np.isin(copies.origin, index)]
         return fit_svm(fitted, chosen, n_landmarks, seed)
 
-    judge = fit(rows, training)
+    judge = fit(rows, split[0])
     folds = []
-    if learned is None and len(training) <= parameters.max_search_rows:
+    if learned is None and len(split[0]) <= parameters.max_search_rows:
         folds = grouped_folds(rows, parameters.inner_folds, seed)
-    svms = [fit(rows, fitted) for fitted, _ in folds] if folds else [judge]
-    held_out = [index for _, index in folds or [split]]
-    judged = [
-        logits_and_distances(svm, rows.features[index])
-        for svm, index in zip(svms, held_out, strict=True)
-    ]
-    logits, distance = (np.concatenate(found) for found in zip(*judged, strict=True))
-    truth = np.searchsorted(judge.classes_, rows.target[np.concatenate(held_out)])
-    calibration = (
-        fit_temperature(logits, truth, MAX_TEMPERATURE),
-        len(truth),
-        max(float(np.quantile(distance, _USUAL)), np.finfo(np.float64).tiny),
-    )
+    judged = [(fit(rows, fitted), held_out) for fitted, held_out in folds] or [(judge, split[1])]
+    calibration = _calibration(rows, judged)
     final = fit(rows if learned is None else learned, np.arange(len(rows)))
     return CalibratedSvm(judge, *calibration), CalibratedSvm(final, *calibration)
+
+
+def _search_folds(
+    rows: Rows, split: Fold, learned: Rows | None, parameters: SvmParameters, seed: int
+) -> list[Fold]:
+    """Validation rows judge settings, and so do training groups if no feature was learned there."""
+    training, validation = (_sample(part, parameters.max_search_rows, seed) for part in split)
+    if learned is not None:
+        return [(training, validation)]
+    folds = grouped_folds(rows[training], parameters.inner_folds, seed)
+    inner = [(training[fitted], training[held_out]) for fitted, held_out in folds]
+    return [(training, validation), *inner]
+
+
+def _calibration(
+    rows: Rows, judged: list[tuple[Pipeline, NDArray[np.intp]]]
+) -> tuple[float, int, float]:
+    """Temperature, number of rows behind it, and usual distance, from rows that no fit had seen."""
+    found = [logits_and_distances(svm, rows.features[held_out]) for svm, held_out in judged]
+    logits, distance = (np.concatenate(part) for part in zip(*found, strict=True))
+    target = np.concatenate([rows.target[held_out] for _, held_out in judged])
+    truth = np.searchsorted(judged[0][0].classes_, target)
+    usual = max(float(np.quantile(distance, _USUAL)), np.finfo(np.float64).tiny)
+    return fit_temperature(logits, truth, MAX_TEMPERATURE), len(truth), usual
 
 
 def grouped_folds(rows: Rows, n_folds: int, seed: int) -> list[Fold]:
