@@ -41,12 +41,11 @@ def probability_table(
     probabilities: NDArray[np.floating],
     classes: list[str],
     temperature: float | None = None,
-    error_rate: float | None = None,
 ) -> pd.DataFrame:
-    """Table of `recording_id` and one column `p_<class>` per class; the rest are attributes."""
+    """Table of `recording_id` and one column `p_<class>` per class; attribute `temperature`."""
     table = pd.DataFrame(probabilities, columns=[f"{PROBABILITY_PREFIX}{name}" for name in classes])
     table.insert(0, "recording_id", recording_id.to_numpy())
-    table.attrs |= {"temperature": temperature, "error_rate": error_rate}
+    table.attrs["temperature"] = temperature
     return table
 
 

@@ -64,15 +64,18 @@ def train_member(
     try:
         if unwanted:
             raise UserError(unwanted)
-        final, probabilities, judged = _train(member, features, splits, parameters, seed, **given)
+        final, probabilities, temperature, errors = _train(
+            member, features, splits, parameters, seed, **given
+        )
     except UserError as error:
         if not member.is_optional:
             raise
         if not unwanted:
             logger.warning("%s is left out of the hybrid: %s", name, error)
-        final, judged = AbsentMember(str(error), classes), {}
+        final, temperature, errors = AbsentMember(str(error), classes), None, None
         probabilities = final.predict_proba(splits)
-    table = probability_table(splits["recording_id"], probabilities, classes, **judged)
+    table = probability_table(splits["recording_id"], probabilities, classes, temperature)
+    table.attrs["error_rate"] = errors
     return stamp(final, *sources), stamp(table, *sources)
 
 
@@ -95,7 +98,7 @@ def _train(
     *,
     augmented: pd.DataFrame | None = None,
     provisional: Any = None,
-) -> tuple[Any, NDArray[np.float64], dict[str, float]]:
+) -> tuple[Any, NDArray[np.float64], float, float]:
     """Choose and fit on training rows; refit with the choice on training and validation rows.
 
     Settings and temperature are judged on groups that the fits had not seen: held-out groups of the
@@ -128,7 +131,7 @@ def _train(
     probabilities = final.predict_proba(values)
     validation = fitted[~is_training]
     probabilities[validation] = judge.predict_proba(first[validation])
-    return final, probabilities, {"temperature": final.temperature, "error_rate": errors}
+    return final, probabilities, final.temperature, errors
 
 
 def _check_known(training: Any, validation: Any, classes: list[str]) -> None:
