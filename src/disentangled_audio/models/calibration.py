@@ -13,10 +13,14 @@ margin classifiers.
 Brown, Cai and DasGupta (2001), "Interval estimation for a binomial proportion", on Jeffreys' prior.
 """
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
 from scipy.special import log_softmax, softmax
+
+from disentangled_audio.evaluation.scores.recall import balanced_accuracy
 
 # Why not scikit-learn's `CalibratedClassifierCV(method="temperature")`: it needs an estimator, but
 # the network and the hybrid's mean are not estimators; its targets are not smoothed; and it doubles
@@ -27,6 +31,21 @@ MAX_TEMPERATURE = 20.0
 def doubt_after(n_rows: int) -> float:
     """Probability that the next answer is wrong after `n_rows` right ones."""
     return 0.5 / (n_rows + 1)
+
+
+def error_rate(
+    truth: NDArray[np.integer], predicted: NDArray[np.integer], group: NDArray[Any]
+) -> float:
+    """Balanced error rate, drawn towards a half as by one more right and one more wrong part.
+
+    A part is a class in a group: its rows are alike, and so are the answers to them. Without rows
+    the rate is 1.
+    """
+    if not len(truth):
+        return 1.0
+    recall = float(balanced_accuracy(truth, predicted))
+    n_parts = len(set(zip(group, truth, strict=True)))
+    return ((1 - recall) * n_parts + 1) / (n_parts + 2)
 
 
 def scaled_probabilities(

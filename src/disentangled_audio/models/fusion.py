@@ -8,10 +8,10 @@ from scipy.special import log_softmax
 from sklearn.base import BaseEstimator, ClassifierMixin
 
 from disentangled_audio.evaluation.scores.pooling import applies, pooled_logits
-from disentangled_audio.evaluation.scores.recall import balanced_accuracy
 from disentangled_audio.models.calibration import (
     MAX_TEMPERATURE,
     doubt_after,
+    error_rate,
     fit_temperature,
     scaled_probabilities,
 )
@@ -78,6 +78,7 @@ class ProbabilityFusion(ClassifierMixin, BaseEstimator):
         target: NDArray[Any],
         group: NDArray[Any],
         classes: list[str],
+        error_rates: dict[str, float] | None = None,
     ) -> "ProbabilityFusion":
         """Choose temperatures and weights.
 
@@ -87,6 +88,9 @@ class ProbabilityFusion(ClassifierMixin, BaseEstimator):
             Probabilities by member, columns in the order of `classes`; NaN if it does not apply.
         target, group : (n_rows,)
         classes : list of str
+        error_rates : dict of float, optional
+            From `error_rate`, of members that were judged on more groups than those of these rows;
+            by default these rows judge.
 
         Raises
         ------
@@ -119,7 +123,11 @@ class ProbabilityFusion(ClassifierMixin, BaseEstimator):
             for name, (own, of, _) in zip(members, judged, strict=True)
             if len(of)
         }
-        votes = _votes([_error_rate(*rows) for rows in judged], len(classes))
+        errors = {
+            name: error_rate(of, own.argmax(axis=1), parts)
+            for name, (own, of, parts) in zip(members, judged, strict=True)
+        } | (error_rates or {})
+        votes = _votes([errors[name] for name in members], len(classes))
         sources = self.sources or {}
         self.weights_ = _shared(votes, [sources.get(name, name) for name in members])
         scaled = self._scaled(members)
@@ -161,21 +169,6 @@ class ProbabilityFusion(ClassifierMixin, BaseEstimator):
 
 def _logits(probabilities: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.log(np.clip(probabilities, EPSILON, 1))
-
-
-def _error_rate(
-    probabilities: NDArray[np.float64], truth: NDArray[np.integer], group: NDArray[Any]
-) -> float:
-    """Balanced error rate, drawn towards a half as by one more right and one more wrong part.
-
-    A part is a class in a group: its rows are alike, and so are the answers to them. Without rows
-    the rate is 1.
-    """
-    if not len(truth):
-        return 1.0
-    recall = float(balanced_accuracy(truth, probabilities.argmax(axis=1)))
-    n_parts = len(set(zip(group, truth, strict=True)))
-    return ((1 - recall) * n_parts + 1) / (n_parts + 2)
 
 
 def _votes(error_rates: list[float], n_classes: int) -> NDArray[np.float64]:

@@ -15,7 +15,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 from threadpoolctl import threadpool_limits
 
-from disentangled_audio.models.calibration import MAX_TEMPERATURE, fit_temperature
+from disentangled_audio.models.calibration import MAX_TEMPERATURE, error_rate, fit_temperature
 from disentangled_audio.models.intercepts import centre_intercepts
 from disentangled_audio.models.svm import (
     CalibratedSvm,
@@ -49,7 +49,7 @@ def fit_calibrated(
     *,
     copies: Copies | None = None,
     learned: Rows | None = None,
-) -> tuple[CalibratedSvm, CalibratedSvm]:
+) -> tuple[CalibratedSvm, CalibratedSvm, float]:
     """Choose settings, calibrate, and refit to all rows.
 
     Parameters
@@ -72,6 +72,8 @@ def fit_calibrated(
     CalibratedSvm, CalibratedSvm
         Fitted to the training rows, and refitted to all rows with the same settings and
         temperature.
+    float
+        Error rate (`calibration.error_rate`) on the rows that calibrate.
     """
     split: Fold = (np.flatnonzero(is_training), np.flatnonzero(~is_training))
     chosen = search_svm(rows, _search_folds(rows, split, learned, parameters, seed), parameters)
@@ -90,9 +92,9 @@ def fit_calibrated(
     if learned is None and len(split[0]) <= parameters.max_search_rows:
         folds = grouped_folds(rows, parameters.inner_folds, seed)
     judged = [(fit(rows, fitted), held_out) for fitted, held_out in folds] or [(judge, split[1])]
-    calibration = _calibration(rows, judged)
+    calibration, errors = _calibration(rows, judged)
     final = fit(rows if learned is None else learned, np.arange(len(rows)))
-    return CalibratedSvm(judge, *calibration), CalibratedSvm(final, *calibration)
+    return CalibratedSvm(judge, *calibration), CalibratedSvm(final, *calibration), errors
 
 
 def _search_folds(
@@ -109,14 +111,16 @@ def _search_folds(
 
 def _calibration(
     rows: Rows, judged: list[tuple[Pipeline, NDArray[np.intp]]]
-) -> tuple[float, int, float]:
-    """Temperature, number of rows behind it, and usual distance, from rows that no fit had seen."""
+) -> tuple[tuple[float, int, float], float]:
+    """Temperature, number of rows behind it and usual distance, from rows that no fit had seen; and
+    the error rate on these."""
     found = [logits_and_distances(svm, rows.features[held_out]) for svm, held_out in judged]
     logits, distance = (np.concatenate(part) for part in zip(*found, strict=True))
-    target = np.concatenate([rows.target[held_out] for _, held_out in judged])
-    truth = np.searchsorted(judged[0][0].classes_, target)
+    seen = rows[np.concatenate([held_out for _, held_out in judged])]
+    truth = np.searchsorted(judged[0][0].classes_, seen.target)
     usual = max(float(np.quantile(distance, _USUAL)), np.finfo(np.float64).tiny)
-    return fit_temperature(logits, truth, MAX_TEMPERATURE), len(truth), usual
+    errors = error_rate(truth, logits.argmax(axis=1), seen.group)
+    return (fit_temperature(logits, truth, MAX_TEMPERATURE), len(truth), usual), errors
 
 
 def grouped_folds(rows: Rows, n_folds: int, seed: int) -> list[Fold]:

@@ -17,7 +17,9 @@ from disentangled_audio.evaluation.scores.summary import (
 Members = dict[str, NDArray[np.float64]]
 # Takes the validation probabilities by member, their targets and groups, the classes in column
 # order, and the test probabilities by member; gives the hybrid's test probabilities.
-Refit = Callable[[Members, NDArray[Any], NDArray[Any], list[str], Members], NDArray[np.float64]]
+Refit = Callable[
+    [Members, NDArray[Any], NDArray[Any], list[str], dict[str, float], Members], NDArray[np.float64]
+]
 COLUMNS = ["fold", "member", "weight", "full", "without", "cost"]
 
 
@@ -32,8 +34,8 @@ def ablation_table(predictions: pd.DataFrame, refit: Refit) -> pd.DataFrame:
     predictions : DataFrame
         The `predictions` schema with ``weight``, of one or more folds.
     refit : callable
-        Fits the fusion on validation rows and gives the fused probabilities of the test rows,
-        (n_test, n_classes).
+        Fits the fusion on validation rows, and on the error rates of members that have one, and
+        gives the fused probabilities of the test rows, (n_test, n_classes).
 
     Returns
     -------
@@ -64,7 +66,8 @@ def _fold_rows(fold: str, items: pd.DataFrame, refit: Refit) -> list[dict[str, A
     all_classes = class_names(items)
     # Classes missing from the fold have no probabilities.
     classes = [c for c in all_classes if items[f"{PROBABILITY_PREFIX}{c}"].notna().any()]
-    weights = items.groupby("model", sort=False)["weight"].first()
+    facts = items.groupby("model", sort=False)[["weight", "error_rate"]].first()
+    known_rates = facts["error_rate"].dropna().to_dict()
     tables = _member_tables(fold, items, classes)
     if len(tables) < 2:
         return []
@@ -77,7 +80,8 @@ def _fold_rows(fold: str, items: pd.DataFrame, refit: Refit) -> list[dict[str, A
             for part in (validation, test)
         )
         target, group = validation["target"].to_numpy(), validation["group"].to_numpy()
-        fused = refit(seen, target, group, classes, unseen)
+        rates = {name: known_rates[name] for name in names if name in known_rates}
+        fused = refit(seen, target, group, classes, rates, unseen)
         predicted = np.asarray(classes, dtype=object)[np.argmax(fused, axis=1)]
         return label_scores(test["target"], predicted, all_classes)["balanced_accuracy"]
 
@@ -85,7 +89,14 @@ def _fold_rows(fold: str, items: pd.DataFrame, refit: Refit) -> list[dict[str, A
     rows = []
     for member in tables:
         without = balanced_accuracy([name for name in tables if name != member])
-        found = (fold, str(member), float(weights[member]), full, without, full - without)
+        found = (
+            fold,
+            str(member),
+            float(facts.loc[member, "weight"]),
+            full,
+            without,
+            full - without,
+        )
         rows.append(dict(zip(COLUMNS, found, strict=True)))
     return rows
 

@@ -87,8 +87,9 @@ def ablate_hybrid(predictions: pd.DataFrame, parameters: HybridParameters) -> pd
     from disentangled_audio.evaluation.scores.ablation import ablation_table
     from disentangled_audio.models.bank import fusion_of
 
-    def refit(validation: Any, target: Any, group: Any, classes: Any, test: Any) -> Any:
-        return fusion_of(parameters).fit(validation, target, group, classes).predict_proba(test)
+    def refit(validation: Any, *judged: Any) -> Any:
+        *known, test = judged
+        return fusion_of(parameters).fit(validation, *known).predict_proba(test)
 
     return stamp(ablation_table(predictions, refit), predictions)
 

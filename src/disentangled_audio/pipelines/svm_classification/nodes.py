@@ -37,7 +37,7 @@ from disentangled_audio.runs.provenance import check_same, stamp
 
 PREDICTION_COLUMNS = (
     *("recording_id", "group", "kind", "fold", "role", "model", "target", "predicted"),
-    "temperature",
+    *("temperature", "error_rate"),
 )
 
 logger = logging.getLogger(__name__)
@@ -64,7 +64,7 @@ def train_member(
     try:
         if unwanted:
             raise UserError(unwanted)
-        final, probabilities, temperature = _train(
+        final, probabilities, temperature, errors = _train(
             member, features, splits, parameters, seed, **given
         )
     except UserError as error:
@@ -72,9 +72,10 @@ def train_member(
             raise
         if not unwanted:
             logger.warning("%s is left out of the hybrid: %s", name, error)
-        final, temperature = AbsentMember(str(error), classes), None
+        final, temperature, errors = AbsentMember(str(error), classes), None, None
         probabilities = final.predict_proba(splits)
     table = probability_table(splits["recording_id"], probabilities, classes, temperature)
+    table.attrs["error_rate"] = errors
     return stamp(final, *sources), stamp(table, *sources)
 
 
@@ -97,7 +98,7 @@ def _train(
     *,
     augmented: pd.DataFrame | None = None,
     provisional: Any = None,
-) -> tuple[Any, NDArray[np.float64], float]:
+) -> tuple[Any, NDArray[np.float64], float, float]:
     """Choose and fit on training rows; refit with the choice on training and validation rows.
 
     Settings and temperature are judged on groups that the fits had not seen: held-out groups of the
@@ -119,7 +120,7 @@ def _train(
     is_training = role[fitted] == "train"
     rows = Rows(first, target, group)[fitted]
     _check_known(rows[is_training], rows[~is_training], training_classes(splits))
-    judge, final = fit_calibrated(
+    judge, final, errors = fit_calibrated(
         rows,
         is_training,
         parameters,
@@ -130,7 +131,7 @@ def _train(
     probabilities = final.predict_proba(values)
     validation = fitted[~is_training]
     probabilities[validation] = judge.predict_proba(first[validation])
-    return final, probabilities, final.temperature
+    return final, probabilities, final.temperature, errors
 
 
 def _check_known(training: Any, validation: Any, classes: list[str]) -> None:
@@ -206,9 +207,16 @@ def _fused(
         splits.loc[validation, "target"].to_numpy(dtype=object),
         splits.loc[validation, "group"].to_numpy(dtype=object),
         classes,
+        {name: rate for name, rate in _error_rates(tables).items() if name in members},
     )
     table = probability_table(splits["recording_id"], hybrid.predict_proba(members), classes)
     return stamp(hybrid, *sources), stamp(table, *sources)
+
+
+def _error_rates(tables: dict[str, pd.DataFrame]) -> dict[str, float]:
+    """Error rates of the members that were judged on more groups than the validation rows."""
+    rates = {name: table.attrs.get("error_rate") for name, table in tables.items()}
+    return {name: rate for name, rate in rates.items() if rate is not None}
 
 
 def collect_predictions(
@@ -249,6 +257,7 @@ def collect_predictions(
             "model": model,
             "predicted": columns.idxmax(axis=1).str.removeprefix(PROBABILITY_PREFIX),
             "temperature": float(temperature or "nan"),
+            "error_rate": float(table.attrs.get("error_rate") or "nan"),
             **{column: of.get(model, float("nan")) for column, of in weights.items()},
         }
         tables.append(pd.concat([items.assign(**facts), columns], axis=1))
