@@ -120,6 +120,15 @@ def test_a_member_far_behind_the_best_is_silent(share: float, is_silent: bool) -
     assert (_fit(members).weights_[1] == 0) == is_silent
 
 
+def test_members_that_were_judged_on_more_groups_weigh_by_these() -> None:
+    members = {"lucky": _member(np.full(120, True)), "other": _good(0.8)}
+    fused = ProbabilityFusion().fit(members, _truth(), _groups(), CLASSES, {"lucky": 0.6})
+
+    own = ProbabilityFusion().fit(members, _truth(), _groups(), CLASSES)
+    assert own.weights_[0] > own.weights_[1]
+    assert 0 < fused.weights_[0] < fused.weights_[1]
+
+
 def test_fewer_groups_make_weights_more_even_and_fewer_members_silent() -> None:
     place = np.arange(120) // 3
     members = {"best": _member(place % 20 != 0), "other": _member(place % 10 < 8)}

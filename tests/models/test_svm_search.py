@@ -149,7 +149,7 @@ def test_learned_features_are_judged_on_validation_rows_alone(
     fits = _spied(monkeypatch)
     learned = Rows(rows.features + 100.0, rows.target, rows.group)
 
-    judge, final = fit_calibrated(rows, is_training, _parameters(), 0, learned=learned)
+    judge, final, _ = fit_calibrated(rows, is_training, _parameters(), 0, learned=learned)
 
     assert [len(fitted) for fitted, _ in fits] == [is_training.sum(), len(rows)]
     assert judge.n_calibrated == final.n_calibrated == (~is_training).sum()
@@ -157,11 +157,25 @@ def test_learned_features_are_judged_on_validation_rows_alone(
     assert np.mean(final.predict(learned.features) == rows.target) > 0.9
 
 
+def test_training_groups_count_in_the_error_rate() -> None:
+    rows = _blobs(spread=0.3)
+    # One training group in which every answer is wrong, of six.
+    shifted = {"ash": "oak", "oak": "yew", "yew": "ash"}
+    target = [shifted[t] if g == "g3" else t for t, g in zip(rows.target, rows.group, strict=True)]
+    odd = Rows(rows.features, np.array(target, dtype=object), rows.group)
+
+    *_, error = fit_calibrated(odd, _is_training(odd), _parameters(), 0)
+    *_, alone = fit_calibrated(odd, _is_training(odd), _parameters(), 0, learned=odd)
+
+    assert error == pytest.approx((3 + 1) / (18 + 2), abs=0.02)
+    assert alone == pytest.approx(1 / (3 + 2))
+
+
 @pytest.mark.parametrize("spread", [0.5, 3.0])
 def test_confidence_matches_accuracy_on_groups_that_no_fit_had_seen(spread: float) -> None:
     rows, unseen = _blobs(spread=spread), _blobs(n_rows=900, spread=spread, seed=5)
 
-    _, final = fit_calibrated(rows, _is_training(rows), _parameters(), 0)
+    _, final, _ = fit_calibrated(rows, _is_training(rows), _parameters(), 0)
 
     probabilities = final.predict_proba(unseen.features)
     accuracy = np.mean(final.predict(unseen.features) == unseen.target)
@@ -177,7 +191,7 @@ def test_augmented_rows_are_learned_from_where_their_origin_is(
     yews = Rows(elsewhere, np.full(240, "yew", object), rows.group)
     of_yews = Copies(yews, np.arange(240))
 
-    _, final = fit_calibrated(rows, _is_training(rows), _parameters(), 0, copies=of_yews)
+    _, final, _ = fit_calibrated(rows, _is_training(rows), _parameters(), 0, copies=of_yews)
 
     assert (final.predict(elsewhere) == "yew").all()
     for fitted, _ in fits:
@@ -210,7 +224,7 @@ def test_of_many_rows_a_part_is_searched_and_validation_rows_calibrate(
         return hits(rows, fit, held_out, *grid)
 
     monkeypatch.setattr(svm_search, "_fold_hits", spy)
-    _, final = fit_calibrated(rows, _is_training(rows), _parameters(max_search_rows=60), 0)
+    _, final, _ = fit_calibrated(rows, _is_training(rows), _parameters(max_search_rows=60), 0)
 
     assert max(searched) == 60 + 40
     assert final.n_calibrated == 40
@@ -226,7 +240,7 @@ def test_few_rows_of_a_class_are_enough(n_rows: int) -> None:
 
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        _, final = fit_calibrated(rows, is_training, _parameters(), 0)
+        _, final, _ = fit_calibrated(rows, is_training, _parameters(), 0)
 
     assert np.mean(final.predict(rows.features) == rows.target) > 0.95
 
@@ -243,7 +257,7 @@ def test_no_small_corpus_makes_an_svm_sure_and_wrong(n_rows: int, is_uneven: boo
     truth = np.repeat(["high", "low"], 200)
     unseen = rng.normal(size=(400, 30)) + (truth == "low")[:, np.newaxis]
 
-    _, final = fit_calibrated(rows, is_training, SvmParameters(n_jobs=1), 0)
+    _, final, _ = fit_calibrated(rows, is_training, SvmParameters(n_jobs=1), 0)
 
     probabilities, predicted = final.predict_proba(unseen), final.predict(unseen)
     assert np.mean(predicted == truth) > 0.9

@@ -11,11 +11,11 @@ ROLES = ["validation"] * 4 + ["test"] * 4
 TARGET = list("abab") * 2
 
 
-def mean_of_members(validation, target, group, classes, test):
+def mean_of_members(validation, target, group, classes, error_rates, test):
     return np.mean(list(test.values()), axis=0)
 
 
-def member(name, right, weight=0.5, fold="f", confidence=SURE):
+def member(name, right, weight=0.5, fold="f", confidence=SURE, error_rate=np.nan):
     """Eight rows, four of validation; `right` says which test rows are named rightly."""
     hits = np.append([True] * 4, right)
     is_a = (np.array(TARGET) == "a") == hits
@@ -30,6 +30,7 @@ def member(name, right, weight=0.5, fold="f", confidence=SURE):
             "target": TARGET,
             "predicted": np.where(is_a, "a", "b"),
             "weight": weight,
+            "error_rate": error_rate,
             "p_b": 1 - p_a,
             "p_a": p_a,
         }
@@ -69,19 +70,30 @@ def test_each_fold_has_its_rows():
 def test_the_fusion_is_fitted_on_validation_rows_alone():
     calls = []
 
-    def refit(validation, target, group, classes, test):
+    def refit(validation, target, group, classes, error_rates, test):
         calls.append(list(validation))
         # Every member is right on the validation rows and wrong on the test rows.
         for member_seen, member_unseen in zip(validation.values(), test.values(), strict=True):
             assert [classes[i] for i in member_seen.argmax(axis=1)] == target.tolist()
             assert [classes[i] for i in member_unseen.argmin(axis=1)] == list("abab")
         assert group.tolist() == list("ghgh")
-        return mean_of_members(validation, target, group, classes, test)
+        return mean_of_members(validation, target, group, classes, error_rates, test)
 
     rows = pd.concat([member("svm", NONE), member("cnn", NONE)])
     table = ablation_table(rows, refit)
     assert calls == [["svm", "cnn"], ["cnn"], ["svm"]]
     assert table["full"].tolist() == [0.0, 0.0]
+
+
+def test_the_fusion_is_told_what_is_known_of_the_members_that_are_left():
+    told = []
+
+    def refit(validation, target, group, classes, error_rates, test):
+        told.append(error_rates)
+        return mean_of_members(validation, target, group, classes, error_rates, test)
+
+    ablation_table(pd.concat([member("svm", ALL, error_rate=0.2), member("cnn", ALL)]), refit)
+    assert told == [{"svm": 0.2}, {}, {"svm": 0.2}]
 
 
 def test_rows_of_members_are_matched_by_recording():
@@ -131,9 +143,9 @@ def test_one_member_has_no_ablation():
 def test_a_class_that_the_fold_lacks_is_not_fused():
     rows = pd.concat([member("svm", ALL), member("cnn", ALL)]).assign(p_c=np.nan)
 
-    def refit(validation, target, group, classes, test):
+    def refit(validation, target, group, classes, error_rates, test):
         assert classes == ["b", "a"]
-        return mean_of_members(validation, target, group, classes, test)
+        return mean_of_members(validation, target, group, classes, error_rates, test)
 
     assert ablation_table(rows, refit)["full"].tolist() == [1.0, 1.0]
 
