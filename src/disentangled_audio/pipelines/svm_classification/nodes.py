@@ -60,17 +60,17 @@ def train_member(
     check_same(*sources)
     given = dict(zip(member.further, further, strict=True))
     classes = training_classes(splits)
-    unwanted = _unwanted(name, features, hybrid)
+    unneeded = _unneeded(name, features, hybrid)
     try:
-        if unwanted:
-            raise UserError(unwanted)
+        if unneeded:
+            raise UserError(unneeded)
         final, probabilities, temperature, errors = _train(
             member, features, splits, parameters, seed, **given
         )
     except UserError as error:
         if not member.is_optional:
             raise
-        if not unwanted:
+        if not unneeded:
             logger.warning("%s is left out of the hybrid: %s", name, error)
         final, temperature, errors = AbsentMember(str(error), classes), None, None
         probabilities = final.predict_proba(splits)
@@ -79,13 +79,18 @@ def train_member(
     return stamp(final, *sources), stamp(table, *sources)
 
 
-def _unwanted(name: str, features: Any, hybrid: HybridParameters) -> str | None:
-    """Why the configuration leaves out an optional member; None if it wants it."""
+def _unneeded(name: str, features: Any, hybrid: HybridParameters) -> str | None:
+    """Why an optional member is left out without a warning; None if it is trained."""
+    from disentangled_audio.models.svm import has_features
+
     member = BANK[name]
-    if member.is_optional and name not in hybrid.members:
+    if not member.is_optional:
+        return None
+    if name not in hybrid.members:
         return "hybrid.members does not name it"
-    if member.is_pretrained and not member.values(features).shape[1]:
-        return "pretrained is none"
+    if not has_features(member.values(features)).any():
+        # A decay in a corpus of words, or an embedding without pretrained weights.
+        return "no recording has the features that it needs"
     return None
 
 
