@@ -1,12 +1,11 @@
 """Predicts the items of ingestion from the files on disk, without fetching or decoding any."""
 
-import io
 from pathlib import Path
 
 import pandas as pd
-import soundfile
 
 from disentangled_audio.corpora.describe import NameGrammar
+from disentangled_audio.corpora.reading.audio import audio_info
 from disentangled_audio.corpora.sources.folder import Located, RejectedError
 from disentangled_audio.corpora.sources.generated import generated_files
 from disentangled_audio.corpora.sources.places import (
@@ -16,7 +15,6 @@ from disentangled_audio.corpora.sources.places import (
     recordings_of,
     thinned,
 )
-from disentangled_audio.corpora.sources.zip_in_place import ZippedFile
 from disentangled_audio.parameters import GENERATORS, AnySource, Corpus
 
 
@@ -93,7 +91,6 @@ def _n_channels(recording: Located) -> int:
         # Opening a pipe would wait for its writer.
         return 1
     try:
-        header = io.BytesIO(file.read()) if isinstance(file, ZippedFile) else file.path
-        return soundfile.info(header).channels
-    except (soundfile.LibsndfileError, RejectedError, OSError):
+        return audio_info(file).n_channels
+    except RejectedError:
         return 1

@@ -9,13 +9,8 @@ import numpy as np
 import soxr
 from numpy.typing import NDArray
 
-from disentangled_audio.corpora.reading.decode import (
-    Content,
-    Decoded,
-    decode_content,
-    is_constant,
-    read_content,
-)
+from disentangled_audio.corpora.reading.content import Content, read_content
+from disentangled_audio.corpora.reading.decode import Decoded, decode_content, is_constant
 from disentangled_audio.corpora.sources.folder import Located, RejectedError
 from disentangled_audio.parameters import Analysis
 from disentangled_audio.signal.clip import (
@@ -170,6 +165,7 @@ def _item(
         "n_bytes": decoded.n_bytes,
         **facts,
         "sha256": decoded.sha256,
+        "warnings": decoded.warning,
     }
     return row, _finished(clip, analysis)
 

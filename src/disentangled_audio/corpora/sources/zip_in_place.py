@@ -20,6 +20,11 @@ class ZippedFile(File):
 
     member: str = ""
 
+    @property
+    def own_path(self) -> None:
+        """None: other programs see only the archive."""
+        return None
+
     def _content(self) -> bytes:
         modified_ns = self.path.stat().st_mtime_ns
         try:
