@@ -85,7 +85,7 @@ def audio_info(file: File) -> AudioInfo:
     RejectedError
         If it cannot be read, or samples are missing.
     """
-    part = file.read()
+    part = file.in_place()
     try:
         infos = _infos(part)
     except UndecodableError as error:
@@ -228,6 +228,12 @@ def _missing_samples(n_missing: int, n_all: int) -> RejectedError:
     return truncated(f": {n_missing} of {n_all} samples are missing")
 
 
+def _damaged(n_read: int, n_samples: int | None, reason: str) -> RejectedError:
+    if n_samples is None:
+        return truncated(f" or damaged: {reason}")
+    return truncated(f" or damaged: {n_samples - n_read} of {n_samples} samples are missing")
+
+
 def _check_length(file: soundfile.SoundFile, n_samples: int, n_bytes: int) -> None:
     # Memory for the length in the header is allocated before anything is decoded.
     if n_samples * file.channels > _MAX_SAMPLES_PER_BYTE * n_bytes:
@@ -266,7 +272,7 @@ def _blocks(
             block = sound.read(min(n_left, n_at_once), dtype=dtype, always_2d=True)
         except soundfile.LibsndfileError as error:
             # A truncated flac has a good header and fails here.
-            raise truncated(f" or damaged: {error.error_string}") from error
+            raise _damaged(sound.tell(), n_samples, error.error_string) from error
         if not len(block):
             return
         yield block

@@ -24,6 +24,8 @@ UNKNOWN_SIZE = 0x7F000000
 # The usual header of a wav, which some programs count among the samples.
 _WAV_HEADER = 44
 _CHUNK_HEAD = 8
+# How every warning begins.
+HEADER = "its header"
 # What RF64 has in place of sizes that stand in its chunk ds64, and where that begins.
 _IN_DS64 = 0xFFFFFFFF
 _DS64 = 20
@@ -49,8 +51,6 @@ class _Family:
         Where the size of the file stands, and the bytes to add to it.
     may_be_open : bool
         Whether a size of only ones is a legal one, of a stream.
-    to_end : bool
-        Whether libsndfile reads on to the end of the file.
     """
 
     head: str
@@ -60,10 +60,12 @@ class _Family:
     align: int = 2
     outer: tuple[str, int, int] | None = None
     may_be_open: bool = False
-    to_end: bool = False
 
 
-_W64_GUID = bytes.fromhex("f3acd3118cd100c04f8edb8a")
+_IN_W64 = b"data" + bytes.fromhex("f3acd3118cd100c04f8edb8a")
+_IN_SVX = b"BODY"
+# After these, libsndfile takes all that follows for samples.
+_READ_ON = (_IN_W64, _IN_SVX)
 _WAVE = {b"data": 0}
 _RIFF = _Family("<4sI", 12, _WAVE, outer=("<I", 4, 8))
 _FAMILIES = {
@@ -71,13 +73,12 @@ _FAMILIES = {
     b"RF64": _RIFF,
     b"BW64": _RIFF,
     b"RIFX": _Family(">4sI", 12, _WAVE, outer=(">I", 4, 8)),
-    b"FORM": _Family(">4sI", 12, {b"SSND": 8, b"BODY": 0}, outer=(">I", 4, 8)),
+    b"FORM": _Family(">4sI", 12, {b"SSND": 8, _IN_SVX: 0}, outer=(">I", 4, 8)),
     b"riff": _Family(
-        *("<16sQ", 40, {b"data" + _W64_GUID: 0}),
+        *("<16sQ", 40, {_IN_W64: 0}),
         counted=24,
         align=8,
         outer=("<Q", 16, 0),
-        to_end=True,
     ),
     b"caff": _Family(">4sq", 8, {b"data": 4}, align=1, may_be_open=True),
 }
@@ -98,6 +99,8 @@ class _Declared:
         Where the size stands, and what it counts beside the samples.
     may_be_open : bool
         Whether a size of only ones is a legal one, of a stream.
+    ends_file : bool
+        Whether the decoder must not see what follows the samples.
     """
 
     start: int
@@ -106,6 +109,7 @@ class _Declared:
     size_format: str
     added: int = 0
     may_be_open: bool = False
+    ends_file: bool = False
 
     @property
     def size(self) -> bytes:
@@ -128,7 +132,7 @@ class Extent:
     warning : str
         What is wrong with the header, although all samples are there; empty if nothing is.
     patches : dict
-        The right size by its position, for the decoder; empty if it stands there.
+        What to replace for the decoder, by its position; empty if the header is right.
     """
 
     end: int
@@ -171,12 +175,18 @@ def extent(file: BinaryIO) -> Extent | None:
     if family is not None and n_outer is not None:
         warning = warning or _about_file(end, n_outer, n_file, family.align)
     return Extent(
-        end if family is not None and family.to_end else n_file,
+        end if declared.ends_file else n_file,
         n_bytes,
         n_missing,
         "" if n_missing else warning,
-        {} if size == declared.size else {declared.size_at: size},
+        _patches(magic, declared, size),
     )
+
+
+def _patches(magic: bytes, declared: _Declared, size: bytes) -> dict[int, bytes]:
+    patches = {} if size == declared.size else {declared.size_at: size}
+    # libsndfile knows the format by its older name alone.
+    return {0: b"RF64", **patches} if magic == b"BW64" else patches
 
 
 def size_of_file(file: BinaryIO) -> int | None:
@@ -202,7 +212,11 @@ def _declared(file: BinaryIO, family: _Family) -> _Declared | None:
         code = family.head[0] + family.head[-1]
         size_at = body - struct.calcsize(code)
         added = before + family.counted
-        return _Declared(body + before, size - before, size_at, code, added, family.may_be_open)
+        return _Declared(
+            *(body + before, size - before, size_at, code, added),
+            may_be_open=family.may_be_open,
+            ends_file=name in _READ_ON,
+        )
     return None
 
 
@@ -257,16 +271,16 @@ def _counts_header(n_missing: int, n_header: int, n_outer: int | None, n_file: i
 def _about_samples(declared: _Declared, n_there: int, *, is_stream: bool) -> str:
     if is_stream:
         is_legal = declared.may_be_open and not declared.size.strip(b"\xff")
-        return "" if is_legal else "its header leaves the size of its samples open"
+        return "" if is_legal else f"{HEADER} leaves the size of its samples open"
     if declared.n_bytes > n_there:
-        return f"its header counts {declared.n_bytes} bytes of samples, {n_there} are there"
+        return f"{HEADER} counts {declared.n_bytes} bytes of samples, {n_there} are there"
     return ""
 
 
 def _about_file(end: int, n_outer: int, n_file: int, align: int) -> str:
     if end <= n_outer < n_file + align:
         return ""
-    return f"its header says that it has {n_outer} bytes, it has {n_file}"
+    return f"{HEADER} gives the file a size of {n_outer} bytes, it has {n_file}"
 
 
 def _number(file: BinaryIO, position: int, code: str) -> int | None:

@@ -13,14 +13,22 @@ import zarr
 from numpy.typing import NDArray
 
 from disentangled_audio.corpora.describe import NameGrammar
+from disentangled_audio.corpora.reading import ffmpeg
 from disentangled_audio.corpora.reading.chunk import ChunkReader, ReadChunk
 from disentangled_audio.corpora.reading.decode import decode
 from disentangled_audio.corpora.reading.integrity import KnownHashes
 from disentangled_audio.corpora.reading.items import Task
 from disentangled_audio.corpora.sources.folder import Located, RejectedError
-from disentangled_audio.corpora.sources.places import locate
+from disentangled_audio.corpora.sources.places import find, locate, patterns_of
+from disentangled_audio.corpora.sources.unread import NO_FFMPEG, not_read, unread
 from disentangled_audio.errors import UserError
-from disentangled_audio.parameters import Analysis, Corpus, ParallelParameters
+from disentangled_audio.parameters import (
+    GENERATORS,
+    Analysis,
+    ArchiveSource,
+    Corpus,
+    ParallelParameters,
+)
 from disentangled_audio.storage.chunk_store import (
     Progress,
     is_complete,
@@ -99,6 +107,8 @@ def ingest(
     rejected = pd.DataFrame(
         [row for chunk in chunks for row in chunk.rejected], columns=REJECTED_COLUMNS
     )
+    for sentence in _not_read(corpus, folders, rejected):
+        logger.warning(sentence)
     _check_rejected(rejected, len(located), corpus.max_rejected_share)
     recordings = pd.DataFrame([row for chunk in chunks for row in chunk.rows])
 
@@ -107,6 +117,19 @@ def ingest(
 
     waveforms = _combine_clips(store, chunks, analysis, read_again)
     return Ingested(recordings, waveforms, rejected)
+
+
+def _not_read(corpus: Corpus, folders: list[Path], rejected: pd.DataFrame) -> list[str]:
+    """Say how many audio files of each ending were not read."""
+    sentences = []
+    for source in corpus.sources:
+        place = find(source, corpus, folders)
+        if place is None or isinstance(source, GENERATORS) or source.format.reader != "audio":
+            continue
+        archive = {"archive": source} if isinstance(source, ArchiveSource) else {}
+        sentences += unread(place, patterns_of(source, corpus), **archive)
+    needing = rejected.loc[rejected["reason"] == ffmpeg.MISSING, "path"]
+    return [*sentences, *not_read((path, NO_FFMPEG) for path in needing)]
 
 
 def _with_duration(
@@ -232,8 +255,9 @@ class _Clips:
 
 
 def _check_rejected(rejected: pd.DataFrame, n_files: int, max_share: float) -> None:
-    share = len(rejected) / n_files
-    if len(rejected) < n_files and share <= max_share:
+    # With ffmpeg, nothing is wrong with the files that need it.
+    n_faulty = int((rejected["reason"] != ffmpeg.MISSING).sum())
+    if len(rejected) < n_files and n_faulty / n_files <= max_share:
         return
     reasons = rejected["reason"].str.partition(":")[0].value_counts()
     shown = [f"{count} × {reason}" for reason, count in reasons[:_MAX_REASONS_SHOWN].items()]

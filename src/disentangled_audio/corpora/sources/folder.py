@@ -147,24 +147,32 @@ class File:
         RejectedError
             If it cannot be read completely.
         """
+        stored = self.in_place()
+        if isinstance(stored, bytes) or len(stored) > MAX_HELD_BYTES:
+            return stored
+        try:
+            content = self.path.read_bytes()
+        except OSError as error:
+            raise unreadable(error) from error
+        if len(content) != len(stored):
+            raise changed(len(content), len(stored))
+        return content
+
+    def in_place(self) -> bytes | LargeFile:
+        """Give the file as it is stored, to read only a part of it; errors are those of `read`."""
         if self.fault is not None:
             raise RejectedError(self.fault.reason, self.fault.what_to_do)
         try:
-            return self._content()
+            return self._stored()
         except OSError as error:
             raise unreadable(error) from error
 
-    def _content(self) -> bytes | LargeFile:
+    def _stored(self) -> bytes | LargeFile:
         status = self.path.stat()
         # Checked before opening, since opening a pipe would wait for its writer.
         if fault := _special(status) or too_large(status.st_size):
             raise RejectedError(fault.reason, fault.what_to_do)
-        if status.st_size > MAX_HELD_BYTES:
-            return LargeFile(self.path, status.st_size, status.st_mtime_ns)
-        content = self.path.read_bytes()
-        if len(content) != status.st_size:
-            raise changed(len(content), status.st_size)
-        return content
+        return LargeFile(self.path, status.st_size, status.st_mtime_ns)
 
     def __str__(self) -> str:
         return str(self.path)

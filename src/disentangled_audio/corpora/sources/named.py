@@ -7,12 +7,10 @@ from pathlib import Path
 
 from disentangled_audio.corpora.sources.folder import File, files_in_folder
 from disentangled_audio.corpora.sources.ignored import is_ignored
+from disentangled_audio.corpora.sources.unread import ANY_ZIP, unread
 from disentangled_audio.corpora.sources.zip_in_place import files_in_zip
 from disentangled_audio.errors import UserError
-from disentangled_audio.parameters import AUDIO_FILES, AUDIO_PATTERNS, ArchiveSource
-
-# All members, within the usual limits.
-_ANY_ZIP = ArchiveSource(archive=["any.zip"])
+from disentangled_audio.parameters import AUDIO_FILES, AUDIO_PATTERNS
 
 
 def named_files(places: Sequence[str]) -> list[File]:
@@ -30,6 +28,17 @@ def named_files(places: Sequence[str]) -> list[File]:
         raise UserError("the list of paths is empty: name a file, folder, glob pattern or zip")
     files = [file for place in places for file in _files(place)]
     return list({str(file): file for file in files}.values())
+
+
+def unread_in(places: Sequence[str]) -> list[str]:
+    """Say how many audio files of folders and zips among the places are not read, by ending."""
+    paths = [Path(place).expanduser() for place in places]
+    return [
+        sentence
+        for path in dict.fromkeys(paths)
+        if path.is_dir() or (path.suffix.lower() == ".zip" and path.is_file())
+        for sentence in unread(path)
+    ]
 
 
 def _files(place: str) -> list[File]:
@@ -70,4 +79,4 @@ def _files_at(path: Path) -> list[File]:
         return [File(path, path.name)]
     if not zipfile.is_zipfile(path):
         raise UserError(f"{path} is not a zip archive, despite its name; get it again")
-    return files_in_zip(path, _ANY_ZIP, AUDIO_PATTERNS)
+    return files_in_zip(path, ANY_ZIP, AUDIO_PATTERNS)

@@ -25,7 +25,7 @@ class ZippedFile(File):
         """None: other programs see only the archive."""
         return None
 
-    def _content(self) -> bytes:
+    def _stored(self) -> bytes:
         modified_ns = self.path.stat().st_mtime_ns
         try:
             return _opened_zip(self.path, modified_ns).read(self.member)

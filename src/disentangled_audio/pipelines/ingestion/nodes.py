@@ -47,14 +47,14 @@ def check_integrity(
     """Compare the recordings found with those expected; warn of unusual ones and of leaks."""
     import logging
 
-    from disentangled_audio.corpora.reading.integrity import integrity_report
+    from disentangled_audio.corpora.reading.integrity import integrity_report, wrong_headers
     from disentangled_audio.evaluation.shortcuts.leaks import sound_in_parts
     from disentangled_audio.report.sentences import on_shared_sound
 
     hashes = check_same(recordings, splits, shared_sound)
     report = integrity_report(recordings, splits, rejected, corpus)
     shared = sound_in_parts(recordings, splits, shared_sound)
-    findings = [*report["findings"], *on_shared_sound(shared)]
+    findings = [*report["findings"], *wrong_headers(recordings), *on_shared_sound(shared)]
     for finding in findings:
         logging.getLogger(__name__).warning(finding)
     return {**report, "findings": findings, "shared_sound": shared, **hashes}
