@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Literal
 
 import numpy as np
 import soundfile
@@ -248,7 +248,9 @@ def _samples(sound: soundfile.SoundFile, n_samples: int | None) -> NDArray[np.fl
     # libsndfile's own conversion from 16 bits is slower, with the same result.
     is_short = sound.subtype == "PCM_16"
     dtype, scale = ("int16", np.float32(2.0**-15)) if is_short else ("float32", np.float32(1))
-    samples = np.empty((n_samples or 0, sound.channels), np.float32)
+    # By channel, because one of them is analysed, and else would have to be copied.
+    order: Literal["C", "F"] = "C" if n_samples is None else "F"
+    samples = np.empty((n_samples or 0, sound.channels), np.float32, order)
     n_read = 0
     for block in _blocks(sound, n_samples, dtype):
         end = n_read + len(block)

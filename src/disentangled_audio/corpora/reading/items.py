@@ -19,6 +19,7 @@ from disentangled_audio.signal.clip import (
     cut,
     direct_sound_index,
     normalise_energy,
+    peak_of,
     rms,
 )
 from disentangled_audio.signal.shortcuts import recording_facts
@@ -146,7 +147,7 @@ def _item(
     stored = decoded.samples[:, 0] if channel is None else signal
     if with_facts:
         facts = {
-            "peak": float(np.abs(signal).max()),
+            "peak": float(peak_of(signal)),
             "rms_dbfs": 20 * float(np.log10(max(rms(signal), 1e-12))),
             **recording_facts(stored, decoded.sample_rate_hz, arrival),
         }
