@@ -74,6 +74,14 @@ def test_an_empty_chunk_of_samples_before_others_is_empty() -> None:
     assert header_warning(content) == ""
 
 
+def test_a_chunk_beyond_the_end_of_every_file_is_not_looked_for() -> None:
+    content = bytearray(encoded("W64"))
+    content[56:64] = b"\xff" * 7 + b"\x7f"
+
+    with pytest.raises(RejectedError, match="not audio that can be decoded"):
+        _read(bytes(content))
+
+
 @pytest.mark.parametrize("how", [("WAV", "PCM_16"), ("AIFF", "PCM_16"), ("FLAC", "PCM_16")])
 def test_joined_files_are_read_whole(how: tuple[str, str]) -> None:
     content = encoded(*how)

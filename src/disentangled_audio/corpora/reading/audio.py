@@ -35,6 +35,8 @@ Signal = tuple[NDArray[np.float32], int]
 _MAX_SAMPLES_PER_BYTE = 2000
 # libsndfile has a number of this kind for a length that is not known.
 _UNKNOWN_LENGTH = 2**62
+# Of 16 bits.
+_SCALE = np.float32(2.0**-15)
 # Values of all channels to decode at once.
 _BLOCK_VALUES = 2**20
 _BYTES_OF_SAMPLE = {
@@ -247,7 +249,7 @@ def _samples(sound: soundfile.SoundFile, n_samples: int | None) -> NDArray[np.fl
     """Decode a sound, of unknown length if `n_samples` is None, by blocks."""
     # libsndfile's own conversion from 16 bits is slower, with the same result.
     is_short = sound.subtype == "PCM_16"
-    dtype, scale = ("int16", np.float32(2.0**-15)) if is_short else ("float32", np.float32(1))
+    dtype = "int16" if is_short else "float32"
     # By channel, because one of them is analysed, and else would have to be copied.
     order: Literal["C", "F"] = "C" if n_samples is None else "F"
     samples = np.empty((n_samples or 0, sound.channels), np.float32, order)
@@ -257,7 +259,8 @@ def _samples(sound: soundfile.SoundFile, n_samples: int | None) -> NDArray[np.fl
         if n_samples is None:
             # Enlarged in place: joining blocks would need the memory twice.
             samples.resize((end, sound.channels), refcheck=False)
-        np.multiply(block, scale, out=samples[n_read:end])
+        # Not for floats: a product of a file's NaN would warn.
+        samples[n_read:end] = block * _SCALE if is_short else block
         n_read = end
     if n_samples is not None and n_read < n_samples:
         raise _missing_samples(n_samples - n_read, n_samples)

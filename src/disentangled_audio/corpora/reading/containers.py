@@ -24,6 +24,7 @@ UNKNOWN_SIZE = 0x7F000000
 # The usual header of a wav, which some programs count among the samples.
 _WAV_HEADER = 44
 _CHUNK_HEAD = 8
+_LAST = 2**62
 # How every warning begins.
 HEADER = "its header"
 # What RF64 has in place of sizes that stand in its chunk ds64, and where that begins.
@@ -289,5 +290,6 @@ def _number(file: BinaryIO, position: int, code: str) -> int | None:
 
 
 def _read(file: BinaryIO, position: int, n_bytes: int) -> bytes:
-    file.seek(position)
+    # Sizes of 64 bits lead to where no file can be.
+    file.seek(min(position, _LAST))
     return file.read(n_bytes)
