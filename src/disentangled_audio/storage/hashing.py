@@ -15,6 +15,7 @@ _CLIPS = (
     *("signal/clip.py", "signal/shortcuts.py", "corpora/reading/chunk.py"),
     *("corpora/reading/decode.py", "corpora/reading/ingest.py", "corpora/reading/items.py"),
     *("corpora/reading/mpeg.py", "corpora/reading/ogg.py"),
+    *("corpora/reading/parts.py", "corpora/reading/sound.py"),
 )
 _SOURCES = {
     "clips": _CLIPS,

@@ -107,12 +107,12 @@ def decode_content(content: Content, file_format: Format, min_duration_s: float)
     signals = [read_samples(part, file_format) for part in content.parts]
     decoded = Decoded(
         samples=_joined([samples for samples, _ in signals]),
-        sample_rate_hz=_same_rate([rate_hz for _, rate_hz in signals]),
+        sample_rate_hz=same_rate([rate_hz for _, rate_hz in signals]),
         n_bytes=content.n_bytes,
         sha256=content.sha256,
         file_sha256=content.file_sha256,
     )
-    _check_samples(decoded, min_duration_s)
+    check_samples(decoded, min_duration_s)
     return decoded
 
 
@@ -141,7 +141,8 @@ def _joined(channels: list[NDArray[np.float32]]) -> NDArray[np.float32]:
     return channels[0] if len(channels) == 1 else np.concatenate(channels, axis=1)
 
 
-def _same_rate(rates_hz: list[int]) -> int:
+def same_rate(rates_hz: list[int]) -> int:
+    """Give the rate of all channels; reject one that differs or is not plausible."""
     if len(set(rates_hz)) > 1:
         raise RejectedError(
             f"its channels differ in rate: {', '.join(map(str, rates_hz))} Hz",
@@ -155,7 +156,8 @@ def _same_rate(rates_hz: list[int]) -> int:
     return rates_hz[0]
 
 
-def _check_samples(decoded: Decoded, min_duration_s: float) -> None:
+def check_samples(decoded: Decoded, min_duration_s: float) -> None:
+    """Reject samples that are too short, not finite, or without sound."""
     if decoded.duration_s < min_duration_s or not len(decoded.samples):
         raise RejectedError(
             f"too short: {decoded.duration_s:.4g} s, the minimum is {min_duration_s:g} s",
@@ -199,7 +201,7 @@ def read_samples(content: bytes, file_format: Format) -> Signal:
     return _read_raw(content, file_format)
 
 
-class _InMemory(io.BytesIO):
+class InMemory(io.BytesIO):
     """Bytes that libsndfile reads as a file."""
 
     def seek(self, offset: int, whence: int = 0) -> int:
@@ -226,7 +228,7 @@ def _read_audio(content: bytes) -> Signal:
 def _read_whole(content: bytes, n_samples: int | None) -> Signal:
     """Read as many samples as are counted in the file, or else as libsndfile says it has."""
     try:
-        with soundfile.SoundFile(_InMemory(content)) as file:
+        with soundfile.SoundFile(InMemory(content)) as file:
             expected, sample_rate_hz = n_samples or file.frames, file.samplerate
             _check_length(file, len(content))
             samples = _read_frames(file, expected)
