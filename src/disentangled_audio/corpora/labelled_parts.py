@@ -1,9 +1,9 @@
 """Which parts of which recordings the files of a corpus's `segments` label."""
 
 import unicodedata
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from disentangled_audio.corpora.describe import check_reserved
@@ -14,6 +14,7 @@ from disentangled_audio.corpora.reading.parts import (
     LeftOut,
     Part,
     counted_reasons,
+    numbered,
 )
 from disentangled_audio.corpora.sources.folder import File, Located, RejectedError
 from disentangled_audio.corpora.sources.places import files_of, find, label_of
@@ -72,7 +73,7 @@ def label_files(corpus: Corpus, folders: list[Path]) -> list[LabelFile]:
     column = corpus.segments.label_column
     check_reserved([column], "corpus.segments.label_column")
     found = _found(corpus, corpus.segments, folders)
-    files = [LabelFile(name, _labels(file, column)) for name, file in sorted(found.items())]
+    files = [LabelFile(name, _labels(file, name, column)) for name, file in sorted(found.items())]
     for file in files:
         check_reserved({name for label in file.labels for name in label.columns}, file.name)
     return files
@@ -190,9 +191,9 @@ def _below_folders(pattern: str, folders: list[Path]) -> dict[str, File]:
     return {} if path is None else {pattern: File(path, pattern)}
 
 
-def _labels(file: File, column: str) -> list[Label]:
+def _labels(file: File, name: str, column: str) -> list[Label]:
     try:
-        return read_labels(file.read(), str(file), column)
+        return read_labels(file.read(), name, column)
     except RejectedError as error:
         raise UserError(f"file of labels {file}: {error}; {error.what_to_do}") from error
 
@@ -363,15 +364,18 @@ def _overlaps(labels: list[Label]) -> dict[int, int]:
 def _labelled(
     kept: list[Label], labels: list[Label], columns: list[str], segments: Segments
 ) -> Labelled:
-    parts: list[Part] = []
-    times: Counter[tuple[float, float]] = Counter()
-    for label in kept:
-        times[label.start_s, label.end_s] += 1
-        own = dict.fromkeys(columns) | label.columns | {columns[0]: label.text}
-        part = Part(label.start_s, label.end_s, own, label.origin)
-        parts.append(replace(part, number=times[label.start_s, label.end_s]))
+    none = dict.fromkeys(columns)
+    parts = tuple(
+        numbered(
+            Part(
+                *(label.start_s, label.end_s),
+                {**none, **label.columns, columns[0]: label.text},
+                label.origin,
+            )
+            for label in kept
+        )
+    )
     if segments.background == "none":
-        return Labelled(tuple(parts))
+        return Labelled(parts)
     taken = tuple(sorted(sorted((label.start_s, label.end_s)) for label in labels))
-    rest = dict.fromkeys(columns) | {columns[0]: BACKGROUND}
-    return Labelled(tuple(parts), taken, rest, segments.minimum_s)
+    return Labelled(parts, taken, {**none, columns[0]: BACKGROUND}, segments.minimum_s)

@@ -131,6 +131,8 @@ def _labelled(
 
 
 def _with_left_out(rejected: pd.DataFrame, left_out: list[LeftOut]) -> pd.DataFrame:
+    if not left_out:
+        return rejected
     rows = [(entry.path, entry.reason, entry.what_to_do) for entry in left_out]
     return pd.concat([rejected, pd.DataFrame(rows, columns=REJECTED_COLUMNS)], ignore_index=True)
 

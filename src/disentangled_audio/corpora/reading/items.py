@@ -314,7 +314,7 @@ def to_clip(
     if not clip.any():
         raise RejectedError(
             f"silent in the first {analysis.duration_s:g} s",
-            "trim the leading silence, or raise corpus.analysis.duration_s",
+            "set corpus.analysis.part=loudest, or raise corpus.analysis.duration_s",
             "trim the leading silence",
         )
     # The mean of two channels or a filter can overflow even if no sample of the file does.

@@ -121,7 +121,18 @@ def parts_of(
         parts += _rest(labelled, labelled.rest, duration_s, analysis.duration_s)
     if analysis.part == "windows" and not aligned:
         parts = [piece for part in parts for piece in _windows(part, duration_s, analysis)]
-    return sorted(parts, key=lambda part: part.start_s)
+    return numbered(sorted(parts, key=lambda part: part.start_s))
+
+
+def numbered(parts: Iterable[Part]) -> list[Part]:
+    """Number parts with the same times, which would have the same name."""
+    counts: Counter[str] = Counter()
+    each = []
+    for part in parts:
+        first = replace(part, number=1)
+        counts[first.suffix] += 1
+        each.append(replace(part, number=counts[first.suffix]))
+    return each
 
 
 def _rest(
