@@ -40,12 +40,16 @@ class Preprocessing:
 
     @classmethod
     def of_run(cls, manifest: dict[str, Any]) -> "Preprocessing":
-        """Read the parameters; the clips have the length that the run found."""
+        """Read the parameters; the clips have the length that the run found.
+
+        A recording that is hardly longer than its clip has one, not windows.
+        """
         parameters = manifest["parameters"]
         corpus = Corpus.model_validate(parameters["corpus"])
         (n_samples,) = manifest["feature_schema"]["waveforms"]
         duration_s = n_samples / corpus.analysis.clip_rate_hz
-        analysis = corpus.analysis.model_copy(update={"duration_s": duration_s})
+        part = "loudest" if corpus.analysis.part == "windows" else corpus.analysis.part
+        analysis = corpus.analysis.model_copy(update={"duration_s": duration_s, "part": part})
         return cls(
             _for_new_recordings(corpus, analysis),
             FourierParameters.model_validate(parameters["fourier"]),
