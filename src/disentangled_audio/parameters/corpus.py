@@ -28,8 +28,10 @@ AUDIO_PATTERNS = [
 class Analysis(Parameters):
     """How each recording becomes one clip of fixed length (or one clip per channel)."""
 
-    channel: Literal["first", "mean", "each"] = "first"
-    """Channel to use: the `first`, the `mean` of all, or `each` as an item of its own."""
+    channel: Literal["first", "mean", "loudest", "each"] = "first"
+    """Channel to use: the `first`, the `mean` of all, the `loudest`, or `each` as an item of its
+    own. A model that uses the first channel hears the loudest one of a recording with more channels
+    than the training recordings."""
     sample_rate_hz: int = Field(gt=0)
     """Sampling rate in Hz; recordings with another rate are resampled."""
     keep_every: int = Field(default=1, ge=1, le=100)

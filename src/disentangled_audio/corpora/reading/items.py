@@ -44,6 +44,8 @@ class Task:
         name.
     labelled : Labelled or None
         Its labelled parts; None for a recording that is one item.
+    usual_channels : int or None
+        A recording with more channels is heard on its loudest channel instead of the first.
     """
 
     recording: Located
@@ -51,22 +53,7 @@ class Task:
     sha256: tuple[str | None, ...]
     noise_seed: int | None = None
     labelled: Labelled | None = None
-
-
-def read_items(
-    task: Task, content: Content, analysis: Analysis
-) -> list[tuple[dict[str, Any], NDArray[np.float32]]]:
-    """Make the rows and clips of one recording for inference, as ingestion does.
-
-    The rows lack levels and `recording_facts`, which only a corpus's table and audit need, and
-    have `clipped_run`, which only inference reports.
-
-    Raises
-    ------
-    RejectedError
-        If the recording cannot be used.
-    """
-    return list(items_of(task, content.sha256, content, analysis, with_facts=False))
+    usual_channels: int | None = None
 
 
 def items_of(
@@ -80,7 +67,9 @@ def items_of(
 ) -> Iterator[tuple[dict[str, Any], NDArray[np.float32]]]:
     """Yield the rows and clips of one recording; its files are read if `content` is None.
 
-    Parts that cannot be used are added to `left_out`.
+    Parts that cannot be used are added to `left_out`. For inference, rows are made without facts:
+    they lack levels and `recording_facts`, which only a corpus's table and audit need, and have
+    `clipped_run`, which only inference reports.
 
     Raises
     ------
@@ -108,7 +97,7 @@ def items_of(
                         *(task, part, columns, decoded, channel, signal, analysis),
                         with_facts=with_facts,
                     )
-                    for channel, signal in channels(decoded, analysis.channel)
+                    for channel, signal in channels(decoded, _policy(task, decoded, analysis))
                 ]
             except RejectedError as error:
                 if part.is_whole or left_out is None:
@@ -116,6 +105,12 @@ def items_of(
                 left_out.append(_left_out(task, part, error))
             else:
                 yield from items
+
+
+def _policy(task: Task, decoded: Decoded, analysis: Analysis) -> str:
+    n_channels = decoded.samples.shape[1]
+    is_unusual = task.usual_channels is not None and n_channels > task.usual_channels
+    return "loudest" if is_unusual and analysis.channel == "first" else analysis.channel
 
 
 def _is_aligned(columns: dict[str, str | None], analysis: Analysis) -> bool:
@@ -246,14 +241,15 @@ def channels(decoded: Decoded, policy: str) -> list[tuple[int | None, NDArray[np
     Returns
     -------
     list of (channel, samples)
-        One entry for `first` and `mean`, one per channel for `each`; channels count from 0,
-        None stands for the mean.
+        One entry per channel for `each`, otherwise one; channels count from 0, None stands for the
+        mean.
     """
     if policy == "mean":
         return [(None, decoded.samples.mean(axis=1))]
     if policy == "each":
         return list(enumerate(decoded.samples.T))
-    return [(0, decoded.samples[:, 0])]
+    number = 0 if policy == "first" else int(np.argmax([rms(own) for own in decoded.samples.T]))
+    return [(number, decoded.samples[:, number])]
 
 
 def to_clip(
