@@ -225,25 +225,17 @@ class Answers:
     def remarks(self, table: pd.DataFrame, n_silent: int) -> list[str]:
         """Sentences about all files: those stored in another way than the training recordings."""
         files = table.drop_duplicates("path")
-        trained = self._reference
-        used = self._preprocessing.corpus.analysis
-        found = []
-        rates = _others(files["sample_rate_hz"], trained.rates_hz)
-        if rates:
-            found.append(
-                f"{_counted(rates)} Hz, training recordings {_listed(trained.rates_hz)} Hz; the "
-                f"model hears all of them at {used.sample_rate_hz} Hz"
-            )
-        n_channels = _others(files["n_channels"], trained.n_channels)
-        if n_channels:
-            heard = "loudest channel" if used.channel == "first" else f"channels: {used.channel}"
-            found.append(
-                f"{_counted(n_channels)} channels, training recordings "
-                f"{_listed(trained.n_channels)}; the model hears the {heard}"
-            )
-        if n_silent:
-            found.append(f"{n_silent} windows are silent and have no row")
-        return found
+        trained, used = self._reference, self._preprocessing.corpus.analysis
+        heard = "loudest" if used.channel == "first" else used.channel
+        return [
+            *_differing(
+                files["sample_rate_hz"], trained.rates_hz, "Hz", f"at {used.sample_rate_hz} Hz"
+            ),
+            *_differing(
+                files["n_channels"], trained.n_channels, "channels", f"on channel: {heard}"
+            ),
+            *([f"{n_silent} windows are silent and have no row"] if n_silent else []),
+        ]
 
     def _warnings(self, rows: pd.DataFrame, compared: pd.DataFrame) -> list[str]:
         is_unlike = (compared["in_distribution"] <= UNLIKE) | compared["is_far"]
@@ -270,19 +262,17 @@ class Answers:
         return found
 
 
-def _others(values: pd.Series, trained: list[int]) -> pd.Series:
-    """Count the files by a value that no training recording has."""
+def _differing(values: pd.Series, trained: list[int], unit: str, heard: str) -> list[str]:
+    """Say how many files have a value that no training recording has."""
     known = values.dropna().astype(int)
-    return known[~known.isin(trained)].value_counts().sort_index()
-
-
-def _counted(counts: pd.Series) -> str:
-    listed = ", ".join(f"{n_files} × {value}" for value, n_files in counts.items())
-    return f"{counts.sum()} files have another format: {listed}"
-
-
-def _listed(values: list[int]) -> str:
-    return " or ".join(map(str, values))
+    others = known[~known.isin(trained)]
+    if others.empty:
+        return []
+    found, usual = (" or ".join(map(str, each)) for each in (sorted(set(others)), trained))
+    return [
+        f"{len(others)} of {len(values)} files: {found} {unit} (training recordings: {usual}); "
+        f"heard {heard}"
+    ]
 
 
 def _with_rejected(table: pd.DataFrame | None, part: Features) -> pd.DataFrame:
