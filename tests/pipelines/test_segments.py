@@ -13,8 +13,8 @@ from tests.conftest import TRAINING, load_catalog, make_project, run_kedro
 
 RATE_HZ = 8000
 N_FILES = 10
-# Frequencies in Hz of the calls of each kind.
-BIRDS = {"owl": 440.0, "wren": 1500.0, "heron": 200.0}
+# Limits in Hz of the calls of each kind, which are noise.
+BIRDS = {"owl": (200, 1000), "wren": (1200, 2200), "heron": (2500, 3800)}
 RAVEN = "Selection\tView\tChannel\tBegin Time (s)\tEnd Time (s)\tSpecies\n"
 
 
@@ -24,14 +24,20 @@ def _calls(number: int) -> list[tuple[float, float, str]]:
     return [(1 + 2 * k + shift_s, 1.8 + 2 * k + shift_s, bird) for k, bird in enumerate(BIRDS)]
 
 
+def _band(rng: np.random.Generator, n_samples: int, low_hz: float, high_hz: float) -> np.ndarray:
+    spectrum = np.fft.rfft(0.2 * rng.normal(size=n_samples))
+    frequency_hz = np.fft.rfftfreq(n_samples, 1 / RATE_HZ)
+    return np.fft.irfft(spectrum * ((frequency_hz > low_hz) & (frequency_hz < high_hz)), n_samples)
+
+
 def _write_recordings(folder: Path) -> None:
     folder.mkdir(parents=True)
     for number in range(N_FILES):
-        time_s = np.arange(9 * RATE_HZ) / RATE_HZ
-        sound = 0.01 * np.random.default_rng(number).normal(size=len(time_s))
+        rng = np.random.default_rng(number)
+        sound = 0.002 * rng.normal(size=9 * RATE_HZ)
         for start_s, end_s, bird in _calls(number):
-            inside = (time_s >= start_s) & (time_s < end_s)
-            sound[inside] += 0.3 * np.sin(2 * np.pi * BIRDS[bird] * time_s[inside])
+            first, end = round(start_s * RATE_HZ), round(end_s * RATE_HZ)
+            sound[first:end] += _band(rng, end - first, *BIRDS[bird])
         soundfile.write(folder / f"day{number}.wav", sound, RATE_HZ)
 
 
@@ -111,6 +117,7 @@ def test_every_format_of_labels_gives_the_same_predictions(tmp_path: Path) -> No
         pd.testing.assert_frame_equal(tables[2], tables[0])
     splits, probabilities = (runs["csv"].load(name) for name in ("splits", "svm_probabilities"))
     test = probabilities.merge(splits[splits["role"] == "test"], on="recording_id")
-    predicted = test[sorted(BIRDS)].idxmax(axis=1)
+    columns = {f"p_{bird}": bird for bird in BIRDS}
+    predicted = test[list(columns)].idxmax(axis=1).map(columns)
     assert set(test["target"]) == set(BIRDS)
     assert (predicted == test["target"]).mean() > 0.9
