@@ -74,6 +74,26 @@ def test_classify_takes_names_in_any_case_and_leaves_out_what_macos_adds(
     assert all(row["class"] for row in rows)
 
 
+def test_classify_says_what_was_not_read_and_which_headers_are_wrong(
+    trained: Path, recording: Path, tmp_path: Path
+) -> None:
+    content = recording.read_bytes()
+    for name in ("a.wav", "b.wav"):
+        (tmp_path / name).write_bytes(content[:4] + bytes(4) + content[8:])
+    for name in ("c.m4a", "d.m4a", "e.pcm"):
+        (tmp_path / name).write_bytes(b"no start that a format has")
+    shutil.copy(recording, tmp_path / "good.wav")
+    result = call(trained, "classify", str(tmp_path), "--json")
+    assert result.exit_code == 0, result.output
+    said = " ".join(result.stderr.split())
+    assert "2 of 5 recordings were read to their end although their headers are wrong" in said
+    assert "2 files ending in .m4a were not read: ffmpeg is not installed; install it" in said
+    assert "1 file ending in .pcm was not read: they have no header" in said
+    rows = {Path(row["path"]).name: row for row in json.loads(result.stdout)}
+    assert rows["a.wav"]["warnings"][0].startswith("its header gives the file a size of 8 bytes")
+    assert rows["c.m4a"]["error"] == "needs ffmpeg, which is not installed"
+
+
 def test_classify_as_json_holds_all_columns(
     trained: Path, recording: Path, version: str, tmp_path: Path
 ) -> None:

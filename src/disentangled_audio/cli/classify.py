@@ -94,6 +94,8 @@ def classify(
             print_json([_plain(row, top) for row in _records(table)])
         else:
             _show(table, top)
+        for remark in _remarks(table, places):
+            note(f"Warning: {remark}")
     n_unusable = int(table["error"].notna().sum())
     if n_unusable == len(table):
         raise click.ClickException("none of the files can be used")
@@ -142,6 +144,24 @@ def _places(paths: tuple[str, ...]) -> list[str]:
     # Fail before the models are loaded, which takes seconds.
     named_files(places)
     return places
+
+
+def _remarks(table: "pd.DataFrame", places: list[str]) -> list[str]:
+    """Say how many audio files were not read, by ending, and how many have a wrong header."""
+    from disentangled_audio.corpora.reading.containers import HEADER
+    from disentangled_audio.corpora.reading.ffmpeg import MISSING
+    from disentangled_audio.corpora.sources.named import unread_in
+    from disentangled_audio.corpora.sources.unread import NO_FFMPEG, not_read
+
+    needing = table.loc[table["error"] == MISSING, "path"]
+    remarks = [*unread_in(places), *not_read((path, NO_FFMPEG) for path in needing)]
+    n_wrong = int(table.loc[table["warnings"].str.contains(HEADER, na=False), "path"].nunique())
+    if n_wrong:
+        remarks.append(
+            f"{n_wrong} of {table['path'].nunique()} recordings were read to their end although "
+            "their headers are wrong"
+        )
+    return remarks
 
 
 def _about(facts: dict[str, Any], kind: str | None) -> str:

@@ -16,6 +16,7 @@ MEASURED_COLUMNS = (
     "duration_s",
     *("first_arrival_s", "n_bytes", "peak", "rms_dbfs", "tail_dbfs", "noise_floor_db"),
     *("bandwidth_hz", "lsb_odd_share", "effective_bits", "zero_share", "sha256"),
+    "warnings",
 )
 
 

@@ -11,12 +11,14 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import soundfile
 import yaml
 from scipy.stats import kruskal
 
+from disentangled_audio.corpora.reading import ffmpeg
+from disentangled_audio.corpora.reading.audio import audio_info
 from disentangled_audio.corpora.responses import are_impulse_responses
-from disentangled_audio.corpora.sources.folder import files_in_folder
+from disentangled_audio.corpora.sources.folder import File, RejectedError, files_in_folder
+from disentangled_audio.corpora.sources.unread import NO_FFMPEG, not_read, unread
 from disentangled_audio.errors import UserError
 from disentangled_audio.parameters import AUDIO_PATTERNS, FourierParameters
 from disentangled_audio.parameters.names import is_name
@@ -89,14 +91,15 @@ def propose_corpus(
         raise UserError(f"{folder} is not a folder; name a folder of recordings")
     found = files_in_folder(folder, AUDIO_PATTERNS)
     if not found:
-        raise UserError(f"{folder} has no recordings (wav, flac, ogg, mp3)")
-    facts, unreadable = _headers([(file.relative, file.path) for file in found])
+        raise UserError(" ".join([f"{folder} has no recordings.", *unread(folder)]))
+    facts, unreadable, left_out = _headers(found)
     if facts.empty:
-        raise UserError(f"none of the {len(found)} recordings of {folder} can be read")
+        reasons = ". ".join(left_out)
+        raise UserError(f"none of the {len(found)} recordings of {folder} can be read. {reasons}")
     _check_layout(folder, facts["folder"])
     target, group, pattern, reason = _columns(facts, class_part)
     counts = {str(name): int(n) for name, n in facts[target].value_counts().sort_index().items()}
-    warnings = [*_shortcuts(facts, target), *_few(counts)]
+    warnings = [*_shortcuts(facts, target), *_few(counts), *left_out, *unread(folder)]
     if unreadable:
         example = unreadable[0].encode("utf-8", "replace").decode("utf-8")
         warnings.append(f"{len(unreadable)} files cannot be read, such as {example}")
@@ -114,27 +117,29 @@ def propose_corpus(
     return Proposal(text, counts, reason, warnings, options)
 
 
-def _headers(files: list[tuple[str, Path]]) -> tuple[pd.DataFrame, list[str]]:
-    rows, unreadable = [], []
-    for relative, path in files:
+def _headers(files: list[File]) -> tuple[pd.DataFrame, list[str], list[str]]:
+    """Read the headers; also give unreadable files, and sentences on those that need ffmpeg."""
+    rows, unreadable, needing = [], [], []
+    for file in files:
         try:
-            info = soundfile.info(path)
-        # Ingestion rejects names that are not UTF-8, too.
-        except (soundfile.LibsndfileError, OSError, UnicodeEncodeError):
-            unreadable.append(relative)
+            info = audio_info(file)
+            # Ingestion rejects names that are not UTF-8, too.
+            file.relative.encode()
+        except (RejectedError, UnicodeEncodeError) as error:
+            (needing if str(error) == ffmpeg.MISSING else unreadable).append(file.relative)
             continue
         rows.append(
             {
-                "relative": relative,
-                "folder": str(Path(relative).parent.as_posix()),
-                "duration_s": info.duration,
-                "sampling rate": f"{info.samplerate} Hz",
-                "rate_hz": info.samplerate,
-                "format": f"{info.format} {info.subtype}",
-                "number of channels": str(info.channels),
+                "relative": file.relative,
+                "folder": str(Path(file.relative).parent.as_posix()),
+                "duration_s": info.duration_s,
+                "sampling rate": f"{info.sample_rate_hz} Hz",
+                "rate_hz": info.sample_rate_hz,
+                "format": info.storage,
+                "number of channels": str(info.n_channels),
             }
         )
-    return pd.DataFrame(rows), unreadable
+    return pd.DataFrame(rows), unreadable, not_read((name, NO_FFMPEG) for name in needing)
 
 
 def _columns(

@@ -4,9 +4,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-import soundfile
 from numpy.typing import NDArray
 
+from disentangled_audio.corpora.reading.audio import audio_info
+from disentangled_audio.corpora.reading.decode import decode
+from disentangled_audio.corpora.sources.folder import File, RejectedError
+from disentangled_audio.parameters import AudioFormat
 from disentangled_audio.signal.clip import direct_sound_index
 from disentangled_audio.signal.decay import energy_decay_curve
 
@@ -35,13 +38,14 @@ def are_impulse_responses(paths: Sequence[Path]) -> bool:
 
 
 def _looks_so(path: Path) -> bool:
+    file = File(path, path.name)
     try:
-        with soundfile.SoundFile(path) as file:
-            if file.frames > _LONGEST_S * file.samplerate:
-                return False
-            return is_impulse_response(file.read(always_2d=True)[:, 0], file.samplerate)
-    except soundfile.LibsndfileError:
+        if audio_info(file).duration_s > _LONGEST_S:
+            return False
+        decoded = decode([file], AudioFormat(), 0.0)
+    except RejectedError:
         return False
+    return is_impulse_response(decoded.samples[:, 0], decoded.sample_rate_hz)
 
 
 def is_impulse_response(signal: NDArray[np.floating], sample_rate_hz: int) -> bool:

@@ -1,6 +1,7 @@
 """Datasets whose versions appear complete or not at all, on a disk or in a remote store."""
 
 import copy
+import glob
 import tempfile
 import uuid
 from abc import abstractmethod
@@ -30,6 +31,14 @@ class AtomicSave:
     @abstractmethod
     def _write(self, data: Any, path: Path) -> None:
         """Write `data` to a local path that does not exist yet."""
+
+    def _get_versions(self) -> list[str]:
+        """List the versions, newest first; Kedro takes brackets in a path for a pattern."""
+        if self._protocol != "file":
+            return super()._get_versions()
+        folder = Path(self._filepath)
+        versions = sorted(map(str, folder.glob(f"*/{glob.escape(folder.name)}")), reverse=True)
+        return [version for version in versions if self._exists_function(version)]
 
     def save(self, data: Any) -> None:
         """Write a new version, complete or not at all."""

@@ -226,6 +226,8 @@ class Answers:
     def _warnings_of(self, row: dict[str, Any], is_unlike: bool) -> list[str]:
         found = []
         duration_s = self._preprocessing.corpus.analysis.duration_s
+        if row["warnings"]:
+            found.append(row["warnings"])
         if row["clipped_run"]:
             found.append(f"{row['clipped_run']} samples in a row at full scale: perhaps clipped")
         if row["duration_s"] < duration_s:

@@ -130,6 +130,7 @@ class MemoryFile:
     relative: str
     content: bytes
     fault: None = None
+    own_path: None = None
 
     def read(self) -> bytes:
         """All bytes."""
@@ -207,7 +208,7 @@ class FeatureReader:
     def _items(
         self, file: Any, grammar: "NameGrammar"
     ) -> "list[tuple[dict[str, Any], NDArray[np.float32]]]":
-        from disentangled_audio.corpora.reading.decode import read_content
+        from disentangled_audio.corpora.reading.content import read_content
         from disentangled_audio.corpora.reading.items import Task, read_items
         from disentangled_audio.corpora.sources.folder import Located
 

@@ -9,6 +9,7 @@ from disentangled_audio.parameters.base import Parameters
 from disentangled_audio.parameters.corpus import (
     AUDIO_FILES,
     AUDIO_PATTERNS,
+    FFMPEG_FILES,
     Analysis,
     Corpus,
     ExpectedFiles,

@@ -7,7 +7,18 @@ from pydantic import Field, model_validator
 from disentangled_audio.parameters.base import Parameters, Texts
 from disentangled_audio.parameters.sources import AnySource
 
-AUDIO_FILES = ("wav", "flac", "ogg", "mp3")
+# Endings of the files that libsndfile reads, and of those that only ffmpeg reads.
+SNDFILE_FILES = (
+    *("wav", "flac", "ogg", "mp3", "aif", "aiff", "aifc", "opus", "oga", "au", "snd", "caf"),
+    *("wave", "bwf", "rf64", "bw64", "w64", "mp1", "mp2", "mpga", "8svx", "16sv", "svx", "iff"),
+    *("avr", "htk", "ircam", "sf", "nist", "sph", "paf", "pvf", "sds", "voc", "wve", "xi"),
+)
+FFMPEG_FILES = (
+    *("m4a", "m4b", "m4r", "aac", "adts", "wma", "asf", "mp4", "m4v", "mov", "3gp", "3ga", "3g2"),
+    *("webm", "weba", "mka", "mkv", "amr", "awb", "ac3", "eac3", "dts", "ape", "wv", "tta", "tak"),
+    *("mpc", "ra", "rm", "spx", "dsf", "dff", "avi", "flv"),
+)
+AUDIO_FILES = (*SNDFILE_FILES, *FFMPEG_FILES)
 # Upper and lower case, because some recorders write `.WAV`.
 AUDIO_PATTERNS = [
     f"**/*.{''.join(f'[{letter}{letter.upper()}]' for letter in name)}" for name in AUDIO_FILES
@@ -144,8 +155,9 @@ class Corpus(Parameters):
     """Description in one line, for the report."""
     sources: list[AnySource] = Field(min_length=1)
     """Folders, archives or generators."""
-    files: Texts = AUDIO_PATTERNS
-    """Glob patterns of the files below each source's folder."""
+    files: Texts | None = None
+    """Glob patterns of the files below each source's folder; null takes all audio files, by their
+    endings. Files that systems leave there (`._a.wav`, `__MACOSX`, hidden folders) are ignored."""
     name_patterns: Texts = []
     """Regular expressions for the end of a file's path. The named groups of the first that matches
     become columns. Without patterns and a table, every file is used."""
@@ -167,7 +179,8 @@ class Corpus(Parameters):
     how_to_get: str = ""
     """Advice for the error message if the recordings are missing."""
     max_rejected_share: float = Field(default=0.1, ge=0, le=1)
-    """Largest accepted share of rejected files; a larger share stops the run."""
+    """Largest accepted share of rejected files; a larger share stops the run. Files that need
+    ffmpeg, where it is not installed, do not count."""
     expected: list[ExpectedFiles] = []
     """Expected numbers of recordings; differences are reported."""
     hashes: str | None = None

@@ -34,11 +34,17 @@ def direct_sound_index(rir: NDArray[np.float32]) -> int:
     ValueError
         If all samples are zero.
     """
-    magnitude = np.abs(rir)
-    peak = magnitude.max(initial=0.0)
+    peak = peak_of(rir)
     if peak == 0:
         raise ValueError("a silent signal has no direct sound")
-    return int(np.argmax(magnitude >= peak * 10 ** (ONSET_DB / 20)))
+    least = peak * 10 ** (ONSET_DB / 20)
+    return int(np.argmax((rir >= least) | (rir <= -least)))
+
+
+def peak_of(signal: NDArray[np.floating]) -> np.floating:
+    """Largest magnitude; 0 without samples."""
+    # Not of the absolute values, which would be a copy of a whole recording.
+    return max(signal.max(initial=0), -signal.min(initial=0))
 
 
 def loudest_start(signal: NDArray[np.float32], length: int) -> int:
@@ -114,7 +120,7 @@ def clipped_run(signal: NDArray[np.floating]) -> int:
     was scaled to full scale has at most a short run with near neighbours. A single clipped sample,
     such as a response's direct sound, looks like a scaled one.
     """
-    reaches = np.abs(signal) >= FULL_SCALE
+    reaches = (signal >= FULL_SCALE) | (signal <= -FULL_SCALE)
     if not reaches.any():
         return 0
     side = np.sign(signal) * reaches
@@ -132,7 +138,8 @@ def clipped_run(signal: NDArray[np.floating]) -> int:
 
 def rms(signal: NDArray[np.floating]) -> float:
     """Root mean square over all samples."""
-    return float(np.sqrt(np.mean(np.square(signal, dtype=np.float64))))
+    # einsum converts in pieces; squares of a whole recording would be twice as large as it is.
+    return float(np.sqrt(np.einsum("i,i->", signal, signal, dtype=np.float64) / len(signal)))
 
 
 def levels(clips: NDArray[np.float32]) -> NDArray[np.float64]:

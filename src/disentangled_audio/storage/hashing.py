@@ -14,6 +14,8 @@ _LIBRARIES = ("numpy", "scipy", "soundfile", "soxr")
 _CLIPS = (
     *("signal/clip.py", "signal/shortcuts.py", "corpora/reading/chunk.py"),
     *("corpora/reading/decode.py", "corpora/reading/ingest.py", "corpora/reading/items.py"),
+    *("corpora/reading/audio.py", "corpora/reading/containers.py", "corpora/reading/content.py"),
+    *("corpora/reading/counted.py", "corpora/reading/ffmpeg.py", "corpora/reading/joined.py"),
     *("corpora/reading/mpeg.py", "corpora/reading/ogg.py"),
     *("corpora/reading/parts.py", "corpora/reading/sound.py"),
 )

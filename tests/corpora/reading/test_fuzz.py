@@ -116,6 +116,7 @@ _SHORT = hostile.sound(480)
 VALID_FILES = [
     *(hostile.encoded(_SHORT, subtype=subtype) for subtype in _SUBTYPES),
     *(hostile.encoded(_SHORT, format=name) for name in ("WAVEX", "RF64", "W64", "AIFF", "FLAC")),
+    *(hostile.encoded(_SHORT, format=name, subtype="PCM_16") for name in ("AU", "CAF", "SVX")),
     hostile.encoded(hostile.sound(450, 3)),
     hostile.encoded(_SHORT, endian="BIG"),
 ]
@@ -129,7 +130,8 @@ def _mutated(content: bytes, edits: list[tuple[int, bytes]], n_kept: int) -> byt
 
 
 _SIZES = st.sampled_from([0, 1, 2, 3, 7, 8, 16, 255, 2**15, 2**16 - 1, 2**31 - 1, 2**32 - 1])
-_VALUES = st.binary(min_size=1, max_size=4) | _SIZES.map(lambda value: value.to_bytes(4, "little"))
+_VALUES = st.binary(min_size=1, max_size=8) | _SIZES.map(lambda value: value.to_bytes(4, "little"))
+_VALUES |= st.sampled_from([bytes(8), b"\xff" * 8, b"\xff" * 7 + b"\x7f"])
 MUTATED_FILES = st.builds(
     _mutated,
     # By number: Hypothesis writes down what a strategy chooses from.

@@ -9,7 +9,11 @@ import pandas as pd
 import pytest
 import soundfile
 
-from disentangled_audio.corpora.reading.integrity import integrity_report, linked_recordings
+from disentangled_audio.corpora.reading.integrity import (
+    integrity_report,
+    linked_recordings,
+    wrong_headers,
+)
 from disentangled_audio.errors import UserError
 from disentangled_audio.parameters import Corpus, Link
 from tests.corpora.reading.reading import ingest
@@ -183,3 +187,20 @@ def test_links_need_the_same_values_in_all_columns() -> None:
     assert linked_recordings(recordings, None).empty
     with pytest.raises(UserError, match=r"corpus\.link\.by: there is no column 'place'"):
         linked_recordings(recordings, link.model_copy(update={"by": ["place"]}))
+
+
+def test_wrong_headers_are_said_once_with_an_example() -> None:
+    wrong = "its header leaves the size of its samples open"
+    recordings = pd.DataFrame(
+        {
+            "recording_id": ["a#0", "a#1", "b#0", "c#0"],
+            "path": ["a", "a", "b", "c"],
+            "warnings": [wrong, wrong, wrong, ""],
+        }
+    )
+
+    (said,) = wrong_headers(recordings)
+
+    assert said.startswith("2 of 3 recordings were read to their end although their headers are")
+    assert f"such as a: {wrong}" in said
+    assert wrong_headers(recordings[3:]) == []

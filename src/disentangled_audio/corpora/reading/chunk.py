@@ -7,7 +7,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from disentangled_audio.corpora.reading.decode import Content, read_content
+from disentangled_audio.corpora.reading import ffmpeg
+from disentangled_audio.corpora.reading.content import Content, read_content
 from disentangled_audio.corpora.reading.items import Task, as_utf8, items_of
 from disentangled_audio.corpora.reading.parts import LeftOut
 from disentangled_audio.corpora.sources.folder import RejectedError
@@ -74,7 +75,9 @@ class ChunkReader:
         contents = list(_read_all(tasks))
         fingerprints = [fingerprint for fingerprint, _ in contents]
         facts = [_facts(task) for task in tasks]
-        key = short_hash([code_hash("clips"), self.analysis.model_dump(), facts, fingerprints])
+        # Files that needed ffmpeg are read again once it is installed.
+        code = [code_hash("clips"), ffmpeg.is_installed()]
+        key = short_hash([code, self.analysis.model_dump(), facts, fingerprints])
         table, clips = self.folder / f"{key}.json", self.folder / f"{key}.f32"
         stored = table.is_file() and (clips.is_file() or not self.clips_needed)
         if not stored:
@@ -151,5 +154,5 @@ def _read_all(tasks: list[Task]) -> Iterator[tuple[str, Content | None]]:
         except RejectedError as error:
             yield str(error), None
             continue
-        held += content.n_bytes
+        held += content.n_held
         yield content.sha256, content if held <= _MAX_HELD_BYTES else None

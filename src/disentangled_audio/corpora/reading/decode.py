@@ -1,58 +1,23 @@
 """Decodes one recording, or explains why it cannot be used."""
 
 import io
-import struct
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
-import soundfile
 from numpy.typing import NDArray
 
-from disentangled_audio.corpora.reading import mpeg, ogg
-from disentangled_audio.corpora.sources.folder import (
-    File,
-    RejectedError,
-    differing_parts,
-    truncated,
-)
+from disentangled_audio.corpora.reading.audio import Signal, header_warning, read_audio
+from disentangled_audio.corpora.reading.content import Content, Part, opened, read_content
+from disentangled_audio.corpora.sources.folder import File, RejectedError
 from disentangled_audio.parameters import AudioFormat, Format, MatFormat, RawFormat
-from disentangled_audio.storage.hashing import bytes_hash
 
-Signal = tuple[NDArray[np.float32], int]
-
-# Multichannel silence in flac has almost a thousand samples per byte; more is not plausible.
-_MAX_SAMPLES_PER_BYTE = 2000
-# No real wav has more chunks before its samples.
-_MAX_RIFF_CHUNKS = 1000
 # From hydrophones to bat detectors; a wrong header can claim any rate.
 _MIN_RATE_HZ = 1_000
 _MAX_RATE_HZ = 10_000_000
-
-
-@dataclass(frozen=True)
-class Content:
-    """Bytes of a recording's files, in order.
-
-    Attributes
-    ----------
-    parts : tuple of bytes
-        Content of each file.
-    sha256 : str
-        Hash of the concatenated files.
-    file_sha256 : tuple of str
-        Hash of each file.
-    """
-
-    parts: tuple[bytes, ...]
-    sha256: str
-    file_sha256: tuple[str, ...]
-
-    @property
-    def n_bytes(self) -> int:
-        """Total number of bytes."""
-        return sum(map(len, self.parts))
+_BLOCK = 2**20
 
 
 @dataclass(frozen=True)
@@ -66,6 +31,8 @@ class Decoded:
     sample_rate_hz : int
     n_bytes, sha256, file_sha256
         As in `Content`.
+    warning : str
+        What is wrong with a header, although all samples were read; empty if nothing is.
     """
 
     samples: NDArray[np.float32]
@@ -73,6 +40,7 @@ class Decoded:
     n_bytes: int
     sha256: str
     file_sha256: tuple[str, ...]
+    warning: str = ""
 
     @property
     def duration_s(self) -> float:
@@ -104,31 +72,22 @@ def decode(files: Sequence[File], file_format: Format, min_duration_s: float) ->
 
 def decode_content(content: Content, file_format: Format, min_duration_s: float) -> Decoded:
     """Decode a recording whose bytes have been read; otherwise like `decode`."""
-    signals = [read_samples(part, file_format) for part in content.parts]
+    signals = [
+        read_samples(part, file_format, path, name)
+        for part, path, name in zip(content.parts, content.paths, content.names, strict=True)
+    ]
+    is_audio = isinstance(file_format, AudioFormat)
+    warnings = [header_warning(part) for part in content.parts] if is_audio else []
     decoded = Decoded(
         samples=_joined([samples for samples, _ in signals]),
         sample_rate_hz=same_rate([rate_hz for _, rate_hz in signals]),
         n_bytes=content.n_bytes,
         sha256=content.sha256,
         file_sha256=content.file_sha256,
+        warning=next(filter(None, warnings), ""),
     )
     check_samples(decoded, min_duration_s)
     return decoded
-
-
-def read_content(files: Sequence[File]) -> Content:
-    """Read all bytes of a recording's files and hash them.
-
-    Raises
-    ------
-    RejectedError
-        If a file is empty or cannot be read.
-    """
-    parts = tuple(file.read() for file in files)
-    if not all(parts):
-        raise RejectedError("the file is empty", "copy or record it again")
-    each = tuple(bytes_hash([part]) for part in parts)
-    return Content(parts, each[0] if len(each) == 1 else bytes_hash(parts), each)
 
 
 def _joined(channels: list[NDArray[np.float32]]) -> NDArray[np.float32]:
@@ -164,9 +123,9 @@ def check_samples(decoded: Decoded, min_duration_s: float) -> None:
             "lower corpus.analysis.min_duration_s, or leave the file out",
             "leave the file out; the model was trained on longer ones",
         )
-    if not np.isfinite(decoded.samples).all():
+    if not all(np.isfinite(block).all() for block in _blocks(decoded.samples)):
         raise RejectedError("holds NaN or infinity", "export it again from its source")
-    if not decoded.samples.any():
+    if not any(block.any() for block in _blocks(decoded.samples)):
         raise RejectedError("silent: every sample is zero", "record it again, or leave it out")
     if is_constant(decoded.samples):
         raise RejectedError(
@@ -177,11 +136,25 @@ def check_samples(decoded: Decoded, min_duration_s: float) -> None:
 
 def is_constant(samples: NDArray[np.float32]) -> bool:
     """Tell whether every channel is constant."""
-    return bool((samples == samples[0]).all())
+    return all((block == samples[0]).all() for block in _blocks(samples))
 
 
-def read_samples(content: bytes, file_format: Format) -> Signal:
+def _blocks(samples: NDArray[np.float32]) -> Iterator[NDArray[np.float32]]:
+    """Parts of long signals, of which one comparison would need as much memory again."""
+    return (samples[start : start + _BLOCK] for start in range(0, len(samples), _BLOCK))
+
+
+def read_samples(
+    content: Part, file_format: Format, path: Path | None = None, name: str = ""
+) -> Signal:
     """Decode the content of a file.
+
+    Parameters
+    ----------
+    content : bytes or LargeFile
+    file_format : Format
+    path, name
+        As in `read_audio`.
 
     Returns
     -------
@@ -195,99 +168,12 @@ def read_samples(content: bytes, file_format: Format) -> Signal:
         If the file is truncated, damaged or of another format.
     """
     if isinstance(file_format, AudioFormat):
-        return _read_audio(content)
+        return read_audio(content, path, name)
+    with opened(content) as file:
+        whole = file.read()
     if isinstance(file_format, MatFormat):
-        return _read_mat(content, file_format)
-    return _read_raw(content, file_format)
-
-
-class InMemory(io.BytesIO):
-    """Bytes that libsndfile reads as a file."""
-
-    def seek(self, offset: int, whence: int = 0) -> int:
-        """Go to a position; like a file, ignore an invalid one."""
-        try:
-            return super().seek(offset, whence)
-        except ValueError:
-            # An error here would be raised in libsndfile's callback, which can only print it.
-            return self.tell()
-
-
-def _read_audio(content: bytes) -> Signal:
-    _check_riff_sizes(content)
-    content, n_samples = mpeg.frames_in_full(content)
-    signals = [_read_whole(link, n_samples) for link in ogg.links(content)]
-    if len(signals) == 1:
-        return signals[0]
-    kinds = sorted({(rate_hz, samples.shape[1]) for samples, rate_hz in signals})
-    if len(kinds) > 1:
-        raise differing_parts(kinds)
-    return np.concatenate([samples for samples, _ in signals]), kinds[0][0]
-
-
-def _read_whole(content: bytes, n_samples: int | None) -> Signal:
-    """Read as many samples as are counted in the file, or else as libsndfile says it has."""
-    try:
-        with soundfile.SoundFile(InMemory(content)) as file:
-            expected, sample_rate_hz = n_samples or file.frames, file.samplerate
-            _check_length(file, len(content))
-            samples = _read_frames(file, expected)
-    except soundfile.LibsndfileError as error:
-        raise RejectedError(
-            f"not audio that can be decoded: {error.error_string}", "convert it to wav or flac"
-        ) from error
-    if len(samples) < expected:
-        raise truncated(f": {len(samples)} of {expected} samples")
-    return samples, sample_rate_hz
-
-
-def _check_length(file: soundfile.SoundFile, n_bytes: int) -> None:
-    # Memory for the length in the header is allocated before anything is decoded.
-    if file.frames * file.channels > _MAX_SAMPLES_PER_BYTE * n_bytes:
-        raise RejectedError(
-            f"its header has a wrong length: {file.frames} samples in {n_bytes} bytes",
-            "convert it to wav; a streaming program may not have known the length",
-        )
-
-
-def _read_frames(file: soundfile.SoundFile, n_samples: int) -> NDArray[np.float32]:
-    try:
-        if file.subtype == "PCM_16":
-            # Faster than libsndfile's own conversion, with the same result.
-            whole = file.read(n_samples, dtype="int16", always_2d=True)
-            return np.multiply(whole, np.float32(2.0**-15), dtype=np.float32)
-        return file.read(n_samples, dtype="float32", always_2d=True)
-    except soundfile.LibsndfileError as error:
-        # A truncated flac has a good header and fails here.
-        raise truncated(f" or damaged: {error.error_string}") from error
-
-
-def _check_riff_sizes(content: bytes) -> None:
-    """Reject a wav that is shorter than its header says, which libsndfile would accept."""
-    order = {b"RIFF": "<", b"RIFX": ">"}.get(content[:4])
-    if order is None or len(content) < 12:
-        return
-    (declared,) = struct.unpack_from(f"{order}I", content, 4)
-    # Some programs omit the last byte, the padding of an odd chunk.
-    if not _is_unknown(declared) and declared + 8 > len(content) + 1:
-        raise truncated(f": {len(content)} of {declared + 8} bytes")
-    start = 12
-    for _ in range(_MAX_RIFF_CHUNKS):
-        if start + 8 > len(content):
-            return
-        name, size = struct.unpack_from(f"{order}4sI", content, start)
-        start += 8
-        if name != b"data":
-            start += size + size % 2
-            continue
-        if not _is_unknown(size) and start + size > len(content):
-            raise truncated(f": {len(content) - start} of {size} bytes of samples")
-        return
-
-
-def _is_unknown(n_bytes: int) -> bool:
-    """Tell whether a size is a placeholder, as streaming programs write it."""
-    return n_bytes == 0 or n_bytes >= 0x7FFFF000
+        return _read_mat(whole, file_format)
+    return _read_raw(whole, file_format)
 
 
 def _read_mat(content: bytes, file_format: MatFormat) -> Signal:

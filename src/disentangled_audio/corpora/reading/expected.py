@@ -1,10 +1,8 @@
 """Predicts the items of ingestion from the files on disk, without fetching or decoding any."""
 
-import io
 from pathlib import Path
 
 import pandas as pd
-import soundfile
 
 from disentangled_audio.corpora.describe import NameGrammar
 from disentangled_audio.corpora.labelled_parts import (
@@ -12,6 +10,7 @@ from disentangled_audio.corpora.labelled_parts import (
     label_columns,
     labelled_parts,
 )
+from disentangled_audio.corpora.reading.audio import audio_info
 from disentangled_audio.corpora.reading.parts import Part
 from disentangled_audio.corpora.sources.folder import Located, RejectedError
 from disentangled_audio.corpora.sources.generated import generated_files
@@ -22,7 +21,6 @@ from disentangled_audio.corpora.sources.places import (
     recordings_of,
     thinned,
 )
-from disentangled_audio.corpora.sources.zip_in_place import ZippedFile
 from disentangled_audio.parameters import GENERATORS, AnySource, Corpus
 
 
@@ -113,7 +111,6 @@ def _n_channels(recording: Located) -> int:
         # Opening a pipe would wait for its writer.
         return 1
     try:
-        header = io.BytesIO(file.read()) if isinstance(file, ZippedFile) else file.path
-        return soundfile.info(header).channels
-    except (soundfile.LibsndfileError, RejectedError, OSError):
+        return audio_info(file).n_channels
+    except RejectedError:
         return 1

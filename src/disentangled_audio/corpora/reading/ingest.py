@@ -18,15 +18,23 @@ from disentangled_audio.corpora.labelled_parts import (
     check_left_out,
     labelled_parts,
 )
+from disentangled_audio.corpora.reading import ffmpeg
 from disentangled_audio.corpora.reading.chunk import ChunkReader, ReadChunk
 from disentangled_audio.corpora.reading.decode import decode
 from disentangled_audio.corpora.reading.integrity import KnownHashes
 from disentangled_audio.corpora.reading.items import Task
 from disentangled_audio.corpora.reading.parts import Labelled, LeftOut, counted_reasons
 from disentangled_audio.corpora.sources.folder import Located, RejectedError
-from disentangled_audio.corpora.sources.places import locate
+from disentangled_audio.corpora.sources.places import find, locate, patterns_of
+from disentangled_audio.corpora.sources.unread import NO_FFMPEG, not_read, unread
 from disentangled_audio.errors import UserError
-from disentangled_audio.parameters import Analysis, Corpus, ParallelParameters
+from disentangled_audio.parameters import (
+    GENERATORS,
+    Analysis,
+    ArchiveSource,
+    Corpus,
+    ParallelParameters,
+)
 from disentangled_audio.storage.chunk_store import (
     Progress,
     is_complete,
@@ -104,6 +112,8 @@ def ingest(
     rejected = pd.DataFrame(
         [row for chunk in chunks for row in chunk.rejected], columns=REJECTED_COLUMNS
     )
+    for sentence in _not_read(corpus, folders, rejected):
+        logger.warning(sentence)
     _check_rejected(rejected, len(located), corpus.max_rejected_share)
     left_out = [*labels.left_out, *(entry for chunk in chunks for entry in chunk.left_out)]
     if corpus.segments is not None:
@@ -135,6 +145,19 @@ def _with_left_out(rejected: pd.DataFrame, left_out: list[LeftOut]) -> pd.DataFr
         return rejected
     rows = [(entry.path, entry.reason, entry.what_to_do) for entry in left_out]
     return pd.concat([rejected, pd.DataFrame(rows, columns=REJECTED_COLUMNS)], ignore_index=True)
+
+
+def _not_read(corpus: Corpus, folders: list[Path], rejected: pd.DataFrame) -> list[str]:
+    """Say how many audio files of each ending were not read."""
+    sentences = []
+    for source in corpus.sources:
+        place = find(source, corpus, folders)
+        if place is None or isinstance(source, GENERATORS) or source.format.reader != "audio":
+            continue
+        archive = {"archive": source} if isinstance(source, ArchiveSource) else {}
+        sentences += unread(place, patterns_of(source, corpus), **archive)
+    needing = rejected.loc[rejected["reason"] == ffmpeg.MISSING, "path"]
+    return [*sentences, *not_read((path, NO_FFMPEG) for path in needing)]
 
 
 def _with_duration(
@@ -272,8 +295,9 @@ class _Clips:
 
 
 def _check_rejected(rejected: pd.DataFrame, n_files: int, max_share: float) -> None:
-    share = len(rejected) / n_files
-    if len(rejected) < n_files and share <= max_share:
+    # With ffmpeg, nothing is wrong with the files that need it.
+    n_faulty = int((rejected["reason"] != ffmpeg.MISSING).sum())
+    if len(rejected) < n_files and n_faulty / n_files <= max_share:
         return
     listed = counted_reasons(rejected["reason"])
     problem = (

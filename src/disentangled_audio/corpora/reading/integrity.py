@@ -7,6 +7,7 @@ from typing import Any
 
 import pandas as pd
 
+from disentangled_audio.corpora.reading.containers import HEADER
 from disentangled_audio.corpora.reading.parts import counted_reasons
 from disentangled_audio.corpora.sources.folder import File
 from disentangled_audio.errors import UserError
@@ -172,6 +173,19 @@ def _findings(
     if outside_where:
         findings.append(f"{outside_where} recordings are left out by protocol.where.")
     return findings
+
+
+def wrong_headers(recordings: pd.DataFrame) -> list[str]:
+    """Say how many recordings have a wrong header, although all of their samples were read."""
+    wrong = recordings[recordings["warnings"].str.startswith(HEADER)].drop_duplicates("path")
+    if wrong.empty:
+        return []
+    path, example = wrong.iloc[0][["path", "warnings"]]
+    n_files = recordings["path"].nunique()
+    return [
+        f"{len(wrong)} of {n_files} recordings were read to their end although "
+        f"their headers are wrong (column warnings), such as {path}: {example}."
+    ]
 
 
 def linked_recordings(recordings: pd.DataFrame, link: Link | None) -> pd.DataFrame:

@@ -9,12 +9,8 @@ import numpy as np
 import soxr
 from numpy.typing import NDArray
 
-from disentangled_audio.corpora.reading.decode import (
-    Content,
-    Decoded,
-    is_constant,
-    read_content,
-)
+from disentangled_audio.corpora.reading.content import Content, read_content
+from disentangled_audio.corpora.reading.decode import Decoded, is_constant
 from disentangled_audio.corpora.reading.parts import Labelled, LeftOut, Part, parts_of
 from disentangled_audio.corpora.reading.sound import opened_sound
 from disentangled_audio.corpora.sources.folder import Located, RejectedError
@@ -26,6 +22,7 @@ from disentangled_audio.signal.clip import (
     direct_sound_index,
     loudest_start,
     normalise_energy,
+    peak_of,
     rms,
 )
 from disentangled_audio.signal.shortcuts import recording_facts
@@ -200,7 +197,7 @@ def _item(
     stored = decoded.samples[:, 0] if channel is None else signal
     if with_facts:
         facts = {
-            "peak": float(np.abs(signal).max()),
+            "peak": float(peak_of(signal)),
             "rms_dbfs": 20 * float(np.log10(max(rms(signal), 1e-12))),
             **recording_facts(stored, decoded.sample_rate_hz, arrival),
         }
@@ -223,6 +220,7 @@ def _item(
         "n_bytes": decoded.n_bytes,
         **facts,
         "sha256": decoded.sha256,
+        "warnings": decoded.warning,
     }
     return row, _finished(clip, analysis)
 

@@ -1,6 +1,5 @@
 """An opened recording, of which parts are read one by one."""
 
-import struct
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -9,21 +8,21 @@ import numpy as np
 import soundfile
 from numpy.typing import NDArray
 
+from disentangled_audio.corpora.reading.audio import (
+    header_warning,
+    opened_in_place,
+    samples_from,
+)
+from disentangled_audio.corpora.reading.content import Content
 from disentangled_audio.corpora.reading.decode import (
-    Content,
     Decoded,
-    InMemory,
     check_samples,
     decode_content,
     same_rate,
 )
 from disentangled_audio.corpora.reading.parts import TOLERANCE_S, Part
-from disentangled_audio.corpora.sources.folder import RejectedError, truncated
+from disentangled_audio.corpora.sources.folder import RejectedError
 from disentangled_audio.parameters import AudioFormat, Format
-
-_SIZES = {b"RIFF": "<I", b"FORM": ">I"}
-# Encodings in which every sample has its own bytes.
-_PLAIN = ("PCM_U8", "PCM_S8", "PCM_16", "PCM_24", "PCM_32", "FLOAT", "DOUBLE")
 
 
 @dataclass(frozen=True)
@@ -93,10 +92,10 @@ def opened_sound(
     RejectedError
         As `decode_content` does.
     """
-    if in_parts and isinstance(file_format, AudioFormat) and _is_plain(content):
-        with soundfile.SoundFile(InMemory(content.parts[0])) as file:
-            if file.subtype in _PLAIN and file.frames:
-                yield _seeking(file, content, min_duration_s)
+    if in_parts and isinstance(file_format, AudioFormat) and len(content.parts) == 1:
+        with opened_in_place(content.parts[0]) as found:
+            if found is not None:
+                yield _in_place(*found, content, min_duration_s)
                 return
     whole = decode_content(content, file_format, min_duration_s)
     yield Sound(
@@ -104,31 +103,17 @@ def opened_sound(
     )
 
 
-def _is_plain(content: Content) -> bool:
-    """Tell whether it is a wav or aiff whose header has the right length."""
-    if len(content.parts) > 1 or content.n_bytes < 12:
-        return False
-    order = _SIZES.get(content.parts[0][:4])
-    if order is None:
-        return False
-    (n_bytes,) = struct.unpack_from(order, content.parts[0], 4)
-    # Some programs omit the last byte, the padding of an odd chunk.
-    return n_bytes + 8 in (content.n_bytes, content.n_bytes + 1)
-
-
-def _seeking(file: soundfile.SoundFile, content: Content, min_duration_s: float) -> Sound:
-    def samples(first: int, end: int) -> NDArray[np.float32]:
-        file.seek(first)
-        found = file.read(end - first, dtype="float32", always_2d=True)
-        if len(found) < end - first:
-            raise truncated(f": {end - first - len(found)} of {end - first} samples are missing")
-        return found
-
-    whole = Decoded(
+def _in_place(
+    file: soundfile.SoundFile, n_samples: int, content: Content, min_duration_s: float
+) -> Sound:
+    facts = Decoded(
         np.zeros((0, file.channels), np.float32),
         same_rate([file.samplerate]),
         content.n_bytes,
         content.sha256,
         content.file_sha256,
+        header_warning(content.parts[0]),
     )
-    return Sound(whole, file.frames, samples, min_duration_s)
+    return Sound(
+        facts, n_samples, lambda first, end: samples_from(file, first, end - first), min_duration_s
+    )

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Literal
 
+from disentangled_audio.corpora.sources.ignored import is_ignored
 from disentangled_audio.errors import UserError
 from disentangled_audio.parameters import ArchiveSource
 from disentangled_audio.storage.disk_errors import require_free
@@ -187,7 +188,7 @@ def _chosen(archive: Path, members: Iterator[Member], source: ArchiveSource) -> 
             _check_size(member, n_unpacked, n_archive, source)
         if member.kind == "file":
             files[path] = member
-        if member.kind == "folder" or not any(fnmatch.fnmatchcase(path, p) for p in source.members):
+        if member.kind == "folder" or is_ignored(path) or not _is_member(path, source):
             continue
         if path in wanted:
             raise _RefusedError(member.name, "occurs more than once")
@@ -206,6 +207,10 @@ def _chosen(archive: Path, members: Iterator[Member], source: ArchiveSource) -> 
         n_extracted += file.n_bytes
         _check_size(file, n_extracted, n_archive, source)
     return wanted
+
+
+def _is_member(path: str, source: ArchiveSource) -> bool:
+    return any(fnmatch.fnmatchcase(path, pattern) for pattern in source.members)
 
 
 def _check_size(member: Member, total: int, n_archive: int, source: ArchiveSource) -> None:

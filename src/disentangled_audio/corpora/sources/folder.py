@@ -8,14 +8,18 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
+from typing import BinaryIO
 
 from fsspec.utils import glob_translate
 
+from disentangled_audio.corpora.sources.ignored import is_ignored
 from disentangled_audio.errors import UserError
 from disentangled_audio.parameters import AnySource, Format
 
-# Whole recordings are held in memory.
+# The samples of a whole recording are held in memory.
 _MAX_BYTES = 2**31
+# Larger files are read by blocks, and their bytes never held together.
+MAX_HELD_BYTES = 2**26
 _SPECIAL_KINDS = {
     stat.S_IFIFO: "pipe",
     stat.S_IFSOCK: "socket",
@@ -42,6 +46,21 @@ class RejectedError(ValueError):
         self.of_model = of_model or what_to_do
 
 
+def unreadable(error: OSError) -> RejectedError:
+    """Tell that the disk does not give a file's content."""
+    return RejectedError(
+        f"cannot be read: {error.strerror or error}", "check the file and its permissions"
+    )
+
+
+def changed(found: int, expected: int) -> RejectedError:
+    """Tell that a file was written to while it was read."""
+    return RejectedError(
+        f"the file changed while it was read: {found} of {expected} bytes",
+        "wait until it is complete, and run again",
+    )
+
+
 def truncated(how_much: str) -> RejectedError:
     """Tell that samples are missing at the end of a file."""
     return RejectedError(f"the file is truncated{how_much}", "copy it again from its source")
@@ -65,6 +84,40 @@ class Fault:
 
 
 @dataclass(frozen=True)
+class LargeFile:
+    """A file with too many bytes to hold, as it was when it was found."""
+
+    path: Path
+    n_bytes: int
+    modified_ns: int
+
+    def __len__(self) -> int:
+        return self.n_bytes
+
+    def open(self) -> BinaryIO:
+        """Open it for reading.
+
+        Raises
+        ------
+        RejectedError
+            If it cannot be opened.
+        """
+        try:
+            return self.path.open("rb")
+        except OSError as error:
+            raise unreadable(error) from error
+
+    def check(self) -> None:
+        """Raise a `RejectedError` if it has changed since it was found."""
+        try:
+            status = self.path.stat()
+        except OSError as error:
+            raise unreadable(error) from error
+        if (status.st_size, status.st_mtime_ns) != (self.n_bytes, self.modified_ns):
+            raise changed(status.st_size, self.n_bytes)
+
+
+@dataclass(frozen=True)
 class File:
     """A file on the disk.
 
@@ -81,35 +134,45 @@ class File:
     relative: str
     fault: Fault | None = None
 
-    def read(self) -> bytes:
-        """Read all bytes of the file.
+    @property
+    def own_path(self) -> Path | None:
+        """Path at which other programs find its bytes alone; None inside an archive."""
+        return self.path
+
+    def read(self) -> bytes | LargeFile:
+        """Read all bytes of the file, unless there are too many to hold.
 
         Raises
         ------
         RejectedError
             If it cannot be read completely.
         """
+        stored = self.in_place()
+        if isinstance(stored, bytes) or len(stored) > MAX_HELD_BYTES:
+            return stored
+        try:
+            content = self.path.read_bytes()
+        except OSError as error:
+            raise unreadable(error) from error
+        if len(content) != len(stored):
+            raise changed(len(content), len(stored))
+        return content
+
+    def in_place(self) -> bytes | LargeFile:
+        """Give the file as it is stored, to read only a part of it; errors are those of `read`."""
         if self.fault is not None:
             raise RejectedError(self.fault.reason, self.fault.what_to_do)
         try:
-            return self._content()
+            return self._stored()
         except OSError as error:
-            raise RejectedError(
-                f"cannot be read: {error.strerror or error}", "check the file and its permissions"
-            ) from error
+            raise unreadable(error) from error
 
-    def _content(self) -> bytes:
+    def _stored(self) -> bytes | LargeFile:
         status = self.path.stat()
         # Checked before opening, since opening a pipe would wait for its writer.
         if fault := _special(status) or too_large(status.st_size):
             raise RejectedError(fault.reason, fault.what_to_do)
-        content = self.path.read_bytes()
-        if len(content) != status.st_size:
-            raise RejectedError(
-                f"the file changed while it was read: {len(content)} of {status.st_size} bytes",
-                "wait until it is complete, and run again",
-            )
-        return content
+        return LargeFile(self.path, status.st_size, status.st_mtime_ns)
 
     def __str__(self) -> str:
         return str(self.path)
@@ -270,6 +333,8 @@ class _Walk:
     def _file(self, entry: os.DirEntry[str], relative: str) -> Iterator[File]:
         matches = self._patterns.matches(relative) is not None
         try:
+            if is_ignored(f"{relative}/" if entry.is_dir() else relative):
+                return
             if entry.is_file():
                 if matches:
                     yield File(self._folder / relative, relative)

@@ -16,6 +16,7 @@ from disentangled_audio.corpora.sources.generated import generate, generated_fol
 from disentangled_audio.corpora.sources.zip_in_place import files_in_zip
 from disentangled_audio.errors import UserError
 from disentangled_audio.parameters import (
+    AUDIO_PATTERNS,
     GENERATORS,
     AnySource,
     ArchiveSource,
@@ -246,7 +247,7 @@ def stem(archive_name: str) -> str:
 
 def recordings_of(source: AnySource, corpus: Corpus, place: Path) -> list[Located]:
     """List the recordings of one source, sorted, in the place that `obtain` or `find` gave."""
-    patterns = corpus.files if source.files is None else source.files
+    patterns = patterns_of(source, corpus)
     files = files_of(source, place, patterns)
     if not files:
         raise UserError(f"no file matches {patterns} below {place}")
@@ -265,6 +266,12 @@ def recordings_of(source: AnySource, corpus: Corpus, place: Path) -> list[Locate
         )
         for relative, channels in thinned(recordings, source.max_files)
     ]
+
+
+def patterns_of(source: AnySource, corpus: Corpus) -> list[str]:
+    """Glob patterns of a source's files."""
+    chosen = corpus.files if source.files is None else source.files
+    return AUDIO_PATTERNS if chosen is None else chosen
 
 
 def files_of(source: AnySource, place: Path, patterns: list[str]) -> list[File]:

@@ -20,7 +20,12 @@ class ZippedFile(File):
 
     member: str = ""
 
-    def _content(self) -> bytes:
+    @property
+    def own_path(self) -> None:
+        """None: other programs see only the archive."""
+        return None
+
+    def _stored(self) -> bytes:
         modified_ns = self.path.stat().st_mtime_ns
         try:
             return _opened_zip(self.path, modified_ns).read(self.member)

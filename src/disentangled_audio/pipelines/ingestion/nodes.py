@@ -47,7 +47,11 @@ def check_integrity(
     """Compare the recordings found with those expected; warn of unusual ones and of leaks."""
     import logging
 
-    from disentangled_audio.corpora.reading.integrity import integrity_report, not_heard
+    from disentangled_audio.corpora.reading.integrity import (
+        integrity_report,
+        not_heard,
+        wrong_headers,
+    )
     from disentangled_audio.evaluation.shortcuts.leaks import sound_in_parts
     from disentangled_audio.report.sentences import on_not_heard, on_shared_sound
 
@@ -55,8 +59,12 @@ def check_integrity(
     report = integrity_report(recordings, splits, rejected, corpus)
     shared = sound_in_parts(recordings, splits, shared_sound)
     unheard = not_heard(recordings, corpus.analysis)
-    unheard_too = on_not_heard(unheard, corpus.analysis)
-    findings = [*report["findings"], *unheard_too, *on_shared_sound(shared)]
+    findings = [
+        *report["findings"],
+        *wrong_headers(recordings),
+        *on_not_heard(unheard, corpus.analysis),
+        *on_shared_sound(shared),
+    ]
     for finding in findings:
         logging.getLogger(__name__).warning(finding)
     return {**report, "findings": findings, "not_heard": unheard, "shared_sound": shared, **hashes}
