@@ -111,10 +111,15 @@ def test_windows_cover_a_recording(
     assert not_heard(recordings, _analysis(part="windows"))["seconds"] == 0
 
 
-@pytest.mark.parametrize("subtype", ["PCM_16", "PCM_24", "FLOAT", "ULAW"])
-@pytest.mark.parametrize("ending", ["wav", "aiff"])
+@pytest.mark.parametrize(
+    ("ending", "subtype"),
+    [
+        *(("wav", subtype) for subtype in ("PCM_16", "PCM_24", "FLOAT", "ULAW")),
+        *(("aiff", "PCM_16"), ("flac", "PCM_16"), ("flac", "PCM_24"), ("ogg", "VORBIS")),
+    ],
+)
 def test_parts_of_a_file_are_the_same_read_alone_or_cut_from_the_whole(
-    sounds: Path, subtype: str, ending: str
+    sounds: Path, ending: str, subtype: str
 ) -> None:
     (sounds / "sounds" / "short.wav").unlink()
     file = sounds / "sounds" / "long.wav"

@@ -3,27 +3,26 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import BinaryIO
 
 import numpy as np
 import soundfile
 from numpy.typing import NDArray
 
-from disentangled_audio.corpora.reading.containers import extent, is_container
-from disentangled_audio.corpora.reading.content import Content, opened
+from disentangled_audio.corpora.reading.audio import (
+    header_warning,
+    opened_in_place,
+    samples_from,
+)
+from disentangled_audio.corpora.reading.content import Content
 from disentangled_audio.corpora.reading.decode import (
     Decoded,
     check_samples,
     decode_content,
     same_rate,
 )
-from disentangled_audio.corpora.reading.joined import parts_of
 from disentangled_audio.corpora.reading.parts import TOLERANCE_S, Part
-from disentangled_audio.corpora.sources.folder import RejectedError, truncated
+from disentangled_audio.corpora.sources.folder import RejectedError
 from disentangled_audio.parameters import AudioFormat, Format
-
-# Encodings in which every sample has its own bytes.
-_PLAIN = ("PCM_U8", "PCM_S8", "PCM_16", "PCM_24", "PCM_32", "FLOAT", "DOUBLE")
 
 
 @dataclass(frozen=True)
@@ -94,40 +93,27 @@ def opened_sound(
         As `decode_content` does.
     """
     if in_parts and isinstance(file_format, AudioFormat) and len(content.parts) == 1:
-        with opened(content.parts[0]) as stream:
-            if _has_plain_header(stream):
-                stream.seek(0)
-                with soundfile.SoundFile(stream) as file:
-                    if file.subtype in _PLAIN and file.frames:
-                        yield _seeking(file, content, min_duration_s)
-                        return
+        with opened_in_place(content.parts[0]) as found:
+            if found is not None:
+                yield _in_place(*found, content, min_duration_s)
+                return
     whole = decode_content(content, file_format, min_duration_s)
     yield Sound(
         whole, len(whole.samples), lambda first, end: whole.samples[first:end], min_duration_s
     )
 
 
-def _has_plain_header(stream: BinaryIO) -> bool:
-    """Tell whether it is one wav, aiff, … whose header is right."""
-    if not is_container(stream) or len(list(parts_of(stream))) > 1:
-        return False
-    found = extent(stream)
-    return found is not None and not (found.warning or found.n_missing or found.patches)
-
-
-def _seeking(file: soundfile.SoundFile, content: Content, min_duration_s: float) -> Sound:
-    def samples(first: int, end: int) -> NDArray[np.float32]:
-        file.seek(first)
-        found = file.read(end - first, dtype="float32", always_2d=True)
-        if len(found) < end - first:
-            raise truncated(f": {end - first - len(found)} of {end - first} samples are missing")
-        return found
-
-    whole = Decoded(
+def _in_place(
+    file: soundfile.SoundFile, n_samples: int, content: Content, min_duration_s: float
+) -> Sound:
+    facts = Decoded(
         np.zeros((0, file.channels), np.float32),
         same_rate([file.samplerate]),
         content.n_bytes,
         content.sha256,
         content.file_sha256,
+        header_warning(content.parts[0]),
     )
-    return Sound(whole, file.frames, samples, min_duration_s)
+    return Sound(
+        facts, n_samples, lambda first, end: samples_from(file, first, end - first), min_duration_s
+    )
