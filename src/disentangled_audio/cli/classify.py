@@ -26,8 +26,8 @@ Examples:
   disentangled-audio classify clap.wav
   disentangled-audio classify recordings/ more/*.wav archive.zip --top 2
   disentangled-audio classify clap.wav --json > answer.json
-  disentangled-audio classify morning.wav --format audacity --output morning.txt
-  disentangled-audio classify morning.wav --window 1 --hop 0.25 --windows
+  disentangled-audio classify dawn.wav --format audacity --output dawn.txt
+  disentangled-audio classify dawn.wav --window 1 --hop 0.25 --windows
   disentangled-audio classify clap.wav --model 2026-01-31T12.00.00.000Z
   disentangled-audio classify clap.wav --model model.zip
 
@@ -73,9 +73,11 @@ Exit codes:
     "--format",
     "shape",
     type=click.Choice(FORMATS),
+    metavar="FORMAT",
     default="table",
     show_default=True,
-    help="json and csv have all columns; audacity is a label track, raven a selection table.",
+    help="table, json or csv (these have all columns), audacity (a label track) or raven (a "
+    "selection table).",
 )
 @click.option(
     "--output",
@@ -206,7 +208,11 @@ def _remarks(table: "pd.DataFrame", places: list[str]) -> list[str]:
 
     needing = table.loc[table["error"] == MISSING, "path"]
     remarks = [*unread_in(places), *not_read((path, NO_FFMPEG) for path in needing)]
-    n_wrong = int(table.loc[table["warnings"].str.contains(HEADER, na=False), "path"].nunique())
+    n_wrong = int(
+        table.loc[
+            table["warnings"].astype("string").str.contains(HEADER, na=False), "path"
+        ].nunique()
+    )
     if n_wrong:
         remarks.append(
             f"{n_wrong} of {table['path'].nunique()} recordings were read to their end although "

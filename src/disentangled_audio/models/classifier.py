@@ -305,10 +305,11 @@ class Classifier:
         with chunk_progress("classifying", "files", passing=True) as update:
             update(0, len(files))
             for piece in self._pieces(files, kind, parallel or ParallelParameters()):
-                table = answer(piece)
-                # Places count from the part's first file.
-                table["place"] += piece.position
-                answers.setdefault(piece.position, []).append(table)
+                if piece.rows or piece.rejected:
+                    table = answer(piece)
+                    # Places count from the part's first file.
+                    table["place"] += piece.position
+                    answers.setdefault(piece.position, []).append(table)
                 done += piece.n_files
                 n_silent += piece.n_silent
                 update(done, len(files))
@@ -358,9 +359,8 @@ class Classifier:
         """Join the parts, with every column whether files can be used or not."""
         import pandas as pd
 
-        table = pd.concat(parts, ignore_index=True).reindex(columns=columns)
-        table["model_version"] = self.manifest["run_id"]
-        return table
+        table = pd.concat(parts, ignore_index=True).reindex(columns=[*columns, "model_version"])
+        return table.assign(model_version=self.manifest["run_id"])
 
 
 def _texts(paths: Paths) -> list[str]:

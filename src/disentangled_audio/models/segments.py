@@ -29,13 +29,14 @@ def joined_windows(table: pd.DataFrame, rows: str) -> pd.DataFrame:
         As the table, with `n_windows` and `agreement` (share of windows with the class of the row).
         Probabilities, `in_distribution` and `distance` are means over windows.
     """
-    table = table.assign(n_windows=1, agreement=1.0)
-    table.loc[table["class"].isna(), ["n_windows", "agreement"]] = np.nan
-    if rows == "windows" or not table.duplicated(["place", "channel"]).any():
+    is_used = table["class"].notna()
+    table = table.assign(n_windows=np.where(is_used, 1.0, np.nan))
+    table["agreement"] = table["n_windows"]
+    if rows == "windows" or not is_used.any() or not table.duplicated(["place", "channel"]).any():
         return table
     number = _whole(table) if rows == "whole" else _runs(table)
     joined = [_row(group) for _, group in table.groupby(number, sort=False)]
-    found = pd.DataFrame(joined).astype(table.dtypes.drop(["n_windows"]).to_dict())
+    found = pd.DataFrame(joined).astype(table.dtypes.to_dict())
     return _without_overlap(found) if rows == "segments" else found
 
 
