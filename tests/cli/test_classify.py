@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from click.testing import CliRunner, Result
 
@@ -104,10 +105,9 @@ def test_classify_as_json_holds_all_columns(
     assert result.exit_code == 0, result.output
     assert "1 of 3 rows are files that cannot be used" in result.stderr
     bad, good, short = json.loads(result.stdout)
-    assert short["warnings"][:2] == [
-        "0.2 s, shorter than the training clips (0.5 s)",
-        "32000 Hz, training recordings have 16000 Hz",
-    ]
+    assert short["warnings"][0] == "0.2 s, less than half of a training clip (0.5 s)"
+    remark = "1 of 3 files: 32000 Hz (training recordings: 16000); heard at 16000 Hz"
+    assert " ".join(result.stderr.split()).count(remark) == 1
     assert good["top"] == {good["class"]: pytest.approx(good["confidence"])}
     assert "not audio" in bad["error"]
     assert set(good) == set(bad)
@@ -170,6 +170,88 @@ def test_project_and_version_are_options(trained: Path, version: str, tmp_path: 
     assert outside.exit_code == 1
     assert "is not in a project" in outside.output
     assert "--project PATH" in outside.output
+
+
+@pytest.fixture(scope="module")
+def long_files(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two recordings of 2 s, four times as long as the training clips."""
+    folder = tmp_path_factory.mktemp("long")
+    for name in ("dawn.wav", "dusk\tlate.wav"):
+        make_noise(folder, name, 2.0, 16000)
+    return folder
+
+
+def _labels(text: str) -> list[tuple[float, float, str]]:
+    """What Audacity reads from a label track."""
+    rows = [line.split("\t") for line in text.splitlines()]
+    return [(float(start), float(end), label) for start, end, label in rows]
+
+
+def test_a_long_recording_gives_a_label_track(trained: Path, long_files: Path) -> None:
+    asked = ("classify", str(long_files / "dawn.wav"), "--kind", "noise")
+    shown = call(trained, *asked, "--format", "audacity")
+    assert shown.exit_code == 0, shown.output
+    labels = _labels(shown.stdout)
+    assert labels[0][0] == 0
+    assert labels[-1][1] == pytest.approx(2)
+    rows = json.loads(call(trained, *asked, "--json").stdout)
+    assert [label for *_, label in labels] == [
+        f"{row['class']} {row['confidence']:.2f}" for row in rows
+    ]
+    windows = json.loads(call(trained, *asked, "--json", "--windows", "--hop", "0.5").stdout)
+    assert [row["start_s"] for row in windows] == [0, 0.5, 1, 1.5]
+    (whole,) = json.loads(call(trained, *asked, "--json", "--whole").stdout)
+    assert whole["n_windows"] == 7
+    assert 0 < whole["agreement"] <= 1
+
+
+def test_label_tracks_of_several_recordings_need_a_folder(
+    trained: Path, long_files: Path, tmp_path: Path
+) -> None:
+    asked = ("classify", str(long_files), "--kind", "noise", "--format", "audacity")
+    refused = call(trained, *asked)
+    assert refused.exit_code == 1
+    assert "--output FOLDER" in refused.output
+    written = call(trained, *asked, "--output", str(tmp_path / "labels"))
+    assert written.exit_code == 0, written.output
+    files = sorted((tmp_path / "labels").iterdir())
+    assert [file.name for file in files] == ["dawn.txt", "dusk\tlate.txt"]
+    assert all(_labels(file.read_text(encoding="utf-8")) for file in files)
+
+
+def test_raven_has_one_table_of_all_recordings(
+    trained: Path, long_files: Path, tmp_path: Path
+) -> None:
+    asked = ("classify", str(long_files), "--kind", "noise", "--format", "raven")
+    assert call(trained, *asked, "--output", str(tmp_path / "all.txt")).exit_code == 0
+    table = pd.read_csv(tmp_path / "all.txt", sep="\t")
+    assert table["Selection"].tolist() == list(range(1, len(table) + 1))
+    assert set(table["Begin File"]) == {"dawn.wav", "dusk\\tlate.wav"}
+    assert (table["Begin Time (s)"] < table["End Time (s)"]).all()
+
+
+def test_csv_has_all_columns(trained: Path, long_files: Path, tmp_path: Path) -> None:
+    asked = ("classify", str(long_files), "--kind", "noise", "--format", "csv")
+    assert call(trained, *asked, "--output", str(tmp_path / "all.csv")).exit_code == 0
+    table = pd.read_csv(tmp_path / "all.csv")
+    assert {"path", "start_s", "end_s", "class", "in_distribution", "agreement"} <= set(table)
+
+
+@pytest.mark.parametrize(
+    ("options", "status", "message"),
+    [
+        (("--whole", "--windows"), 2, "exclude each other"),
+        (("--output", "x.txt"), 2, "--output needs --format csv, audacity, raven"),
+        (("--window", "9"), 1, "a window of 9 s is not possible"),
+        (("--format", "praat"), 2, "praat"),
+    ],
+)
+def test_impossible_formats_and_windows_are_named(
+    trained: Path, long_files: Path, options: tuple[str, ...], status: int, message: str
+) -> None:
+    shown = call(trained, "classify", str(long_files / "dawn.wav"), *options)
+    assert shown.exit_code == status
+    assert message in " ".join(shown.output.split())
 
 
 @pytest.mark.slow

@@ -71,7 +71,8 @@ def test_importing_the_package_is_fast_and_a_bundle_needs_no_kedro(
 def test_a_row_has_class_confidence_novelty_and_acoustics(
     classifier: Classifier, predicted: pd.DataFrame
 ) -> None:
-    assert list(predicted)[:5] == ["file", "channel", "kind", "class", "confidence"]
+    first = ["file", "channel", "kind", "start_s", "end_s", "class", "confidence"]
+    assert list(predicted)[:7] == first
     probabilities = predicted[[f"p_{name}" for name in classifier.classes]]
     assert probabilities.sum(axis=1).to_numpy() == pytest.approx(1)
     assert (probabilities.max(axis=1) == predicted["confidence"]).all()
@@ -93,7 +94,8 @@ def test_codes_are_those_of_the_training_run(
     then = load_catalog(tiny_run).load("codes").set_index("recording_id")
     (tmp_path / "bad.wav").write_bytes(b"no audio")
     table = classifier.codes([raw(tiny_run), tmp_path])
-    assert list(table) == ["file", "channel", *then, "error", "what_to_do"]
+    times = ["start_s", "end_s"]
+    assert list(table) == ["file", "channel", *times, *then, "error", "what_to_do"]
     assert table["error"].notna().tolist() == [False] * len(then) + [True]
     by_name = {Path(name).name: row for name, row in then.iterrows()}
     for row in table[:-1].itertuples():
@@ -233,14 +235,14 @@ def test_bad_files_are_rows_with_a_reason_in_the_given_order(
     table = classifier.predict(named, kind="noise")
     assert list(table["file"]) == list(map(str, named))
     assert list(table["error"].str.partition(":")[0].fillna("")) == [
-        *("too short", "silent in the first 0.5 s", ""),
+        *("too short", "", ""),
         *("not audio that can be decoded", "the file is empty"),
     ]
     # Parameters that the model decides are not named.
-    assert list(table["what_to_do"][:2]) == [
-        "leave the file out; the model was trained on longer ones",
-        "trim the leading silence",
-    ]
+    advice = "leave the file out; the model was trained on longer ones"
+    assert table["what_to_do"][0] == advice
+    # Only the end of this one has sound.
+    assert table["start_s"][1] == pytest.approx(160002 / 16000 - 0.5)
     # Columns are the same whatever the files are.
     assert list(classifier.predict(tmp_path / "bad.wav")) == list(predicted)
 
@@ -248,9 +250,14 @@ def test_bad_files_are_rows_with_a_reason_in_the_given_order(
 def test_unusual_recordings_get_warnings(classifier: Classifier) -> None:
     time_s = np.arange(12000) / 44100
     tone = np.sign(np.sin(2 * np.pi * 3000 * time_s))
-    row = classifier.predict_array(np.stack([tone] * 3, axis=1), 44100).iloc[0]
-    for text in ("at full scale: perhaps clipped", "shorter than", "44100 Hz", "3 channels"):
+    table = classifier.predict_array(np.stack([tone[:9000]] * 3, axis=1), 44100)
+    row = table.iloc[0]
+    for text in ("at full scale: perhaps clipped", "less than half"):
         assert text in row["warnings"]
+    assert [remark.partition(" (")[0] for remark in table.attrs["remarks"]] == [
+        "1 of 1 files: 44100 Hz",
+        "1 of 1 files: 3 channels",
+    ]
     assert row["distance"] > 1.5
 
 
@@ -424,10 +431,12 @@ def test_a_worker_imports_no_more_than_it_needs(tiny_run: Path) -> None:
         "import json, sys\n"
         "from pathlib import Path\n"
         "from disentangled_audio.corpora.sources.folder import File\n"
+        "from disentangled_audio.models.hearing import Heard\n"
         "from disentangled_audio.models.preparation import FeatureReader, Preprocessing\n"
         "manifest, recording = map(Path, sys.argv[1:])\n"
         "own = Preprocessing.of_run(json.loads(manifest.read_text()))\n"
-        "features = FeatureReader(own, {})((0, [File(recording, recording.name)]))\n"
+        "heard = Heard(File(recording, recording.name))\n"
+        "features = FeatureReader(own, {})((0, [heard]))\n"
         "print(json.dumps([len(features.rows), [m for m in sys.modules if '.' not in m]]))"
     )
     recording = next(raw(tiny_run).rglob("*.wav"))

@@ -67,6 +67,15 @@ def test_a_users_file_without_protocols_keeps_the_environments_protocol(tmp_path
     assert selected_name("protocols", path, "", "by_folder") == "by_folder"
 
 
+def test_labels_are_the_classes_of_labelled_parts_without_protocols(tmp_path: Path) -> None:
+    path = _file(tmp_path, "corpora: {birds: {segments: labels.csv}}\n")
+    (tmp_path / "own").mkdir()
+    own = _file(tmp_path / "own", "corpora: {b: {segments: x}}\nprotocols: {mine: {}}\n")
+
+    assert selected_name("protocols", path, "", "by_folder") == "by_label"
+    assert selected_name("protocols", own, "", "by_folder") == "mine"
+
+
 def test_an_environment_that_names_nothing_asks_for_a_file() -> None:
     with pytest.raises(UserError, match=r"--params=corpus_file=my_corpus\.yml"):
         selected_name("corpora", "", "", "")

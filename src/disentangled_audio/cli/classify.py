@@ -6,12 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from disentangled_audio.cli.formats import FORMATS, WRITTEN, write_answer
 from disentangled_audio.cli.output import answering, as_json_option, note, print_json, project
 from disentangled_audio.report.terminal import print_table
 
 if TYPE_CHECKING:
     import pandas as pd
 
+    from disentangled_audio.models.classifier import Rows
     from disentangled_audio.runs.trained_runs import TrainedRun
 
 _ONLY_CHANNELS = ("0", "mean")
@@ -24,6 +26,8 @@ Examples:
   disentangled-audio classify clap.wav
   disentangled-audio classify recordings/ more/*.wav archive.zip --top 2
   disentangled-audio classify clap.wav --json > answer.json
+  disentangled-audio classify dawn.wav --format audacity --output dawn.txt
+  disentangled-audio classify dawn.wav --window 1 --hop 0.25 --windows
   disentangled-audio classify clap.wav --model 2026-01-31T12.00.00.000Z
   disentangled-audio classify clap.wav --model model.zip
 
@@ -48,6 +52,39 @@ Exit codes:
     metavar="KIND",
     help="Kind of the recordings, such as rir or noise; by default told by their names.",
 )
+@click.option(
+    "--window",
+    "window_s",
+    type=float,
+    metavar="SECONDS",
+    help="Length of the windows of a long recording; by default, and at most, that of the training "
+    "clips.",
+)
+@click.option(
+    "--hop",
+    "hop_s",
+    type=float,
+    metavar="SECONDS",
+    help="Time from the start of a window to the next; by default half of a window.",
+)
+@click.option("--whole", is_flag=True, help="One row per file: the mean over its windows.")
+@click.option("--windows", is_flag=True, help="One row per window, not per segment.")
+@click.option(
+    "--format",
+    "shape",
+    type=click.Choice(FORMATS),
+    metavar="FORMAT",
+    default="table",
+    show_default=True,
+    help="table, json or csv (these have all columns), audacity (a label track) or raven (a "
+    "selection table).",
+)
+@click.option(
+    "--output",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Where to write csv, audacity or raven; for the label tracks of several files, a folder.",
+)
 @as_json_option
 @click.option(
     "--top",
@@ -56,17 +93,26 @@ Exit codes:
     show_default=True,
     help="How many classes to show for each recording.",
 )
-def classify(
+def classify(  # noqa: PLR0913, PLR0917
     paths: tuple[str, ...],
     model: str | None,
     corpus: str | None,
     protocol: str | None,
     fold: str | None,
     kind: str | None,
+    window_s: float | None,
+    hop_s: float | None,
+    whole: bool,
+    windows: bool,
+    shape: str,
+    output: Path | None,
     as_json: bool,
     top: int,
 ) -> None:
     """Classify recordings, with the confidence of each answer.
+
+    All of a long recording is heard, in windows as long as the training clips; neighbouring windows
+    of the same class make one segment.
 
     PATH is a file, a folder, a glob pattern or a zip archive. Recordings are prepared exactly like
     the training recordings. The whole table, with acoustic parameters, is saved as
@@ -75,6 +121,11 @@ def classify(
     # An unset variable gives an empty path, which would mean the current folder.
     if "" in paths:
         raise click.UsageError("a PATH is empty; name a file, folder, glob pattern or zip")
+    if whole and windows:
+        raise click.UsageError("--whole and --windows exclude each other")
+    if output is not None and shape not in WRITTEN:
+        raise click.UsageError(f"--output needs --format {', '.join(WRITTEN)}")
+    rows: Rows = "whole" if whole else "windows" if windows else "segments"
     chosen = {"corpus": corpus, "protocol": protocol, "fold": fold}
     bundle = Path(model).expanduser() if model is not None and model.endswith(".zip") else None
     if bundle is not None and any(chosen.values()):
@@ -87,14 +138,16 @@ def classify(
         places = _places(paths)
         classifier = Classifier.load(bundle) if run is None else Classifier.of_run(run)
         note(_about(classifier.manifest, kind))
-        table = classifier.predictions(places, kind)
+        table = classifier.predictions(places, kind, window_s=window_s, hop_s=hop_s, rows=rows)
         if run is not None:
             _keep(table, run)
-        if as_json:
+        if as_json or shape == "json":
             print_json([_plain(row, top) for row in _records(table)])
+        elif shape in WRITTEN:
+            write_answer(table, shape, output)
         else:
             _show(table, top)
-        for remark in _remarks(table, places):
+        for remark in [*table.attrs["remarks"], *_remarks(table, places)]:
             note(f"Warning: {remark}")
     n_unusable = int(table["error"].notna().sum())
     if n_unusable == len(table):
@@ -155,7 +208,11 @@ def _remarks(table: "pd.DataFrame", places: list[str]) -> list[str]:
 
     needing = table.loc[table["error"] == MISSING, "path"]
     remarks = [*unread_in(places), *not_read((path, NO_FFMPEG) for path in needing)]
-    n_wrong = int(table.loc[table["warnings"].str.contains(HEADER, na=False), "path"].nunique())
+    n_wrong = int(
+        table.loc[
+            table["warnings"].astype("string").str.contains(HEADER, na=False), "path"
+        ].nunique()
+    )
     if n_wrong:
         remarks.append(
             f"{n_wrong} of {table['path'].nunique()} recordings were read to their end although "
@@ -227,12 +284,25 @@ def _best(row: dict[str, Any], top: int) -> list[tuple[str, float]]:
 
 
 def _show(table: "pd.DataFrame", top: int) -> None:
-    shown = ("path", "channel", "class", "confidence", "in_distribution", "warnings")
+    shown = (
+        "path",
+        "channel",
+        "start_s",
+        "end_s",
+        "class",
+        "confidence",
+        "in_distribution",
+        "warnings",
+    )
     shown += ("error", "what_to_do")
     wanted = [name for name in table if name in shown or name.startswith("p_")]
     below = f"{Path.cwd()}{os.sep}"
     rows = [_row(row, top, below) for row in _records(table[wanted])]
-    print_table(["file", "class", "confidence", "in_dist", f"top {top}", "remarks"], rows)
+    heads = ["file", "seconds", "class", "confidence", "in_dist", f"top {top}", "remarks"]
+    if not table.duplicated(["path", "channel"]).any():
+        # Times matter only where a file has several rows.
+        heads, rows = [heads[0], *heads[2:]], [[row[0], *row[2:]] for row in rows]
+    print_table(heads, rows)
     if table["error"].isna().any():
         note(_about_distribution(float(table["least_in_distribution"].min())))
 
@@ -254,10 +324,11 @@ def _row(row: dict[str, Any], top: int, below: str) -> list[str]:
     path = row["path"].removeprefix(below)
     if row["error"]:
         remark = f"cannot be used: {row['error']} ({row['what_to_do']})"
-        return [path, "-", "-", "-", "-", remark]
+        return [path, "-", "-", "-", "-", "-", remark]
     suffix = "" if row["channel"] in _ONLY_CHANNELS else f"#{row['channel']}"
     return [
         f"{path}{suffix}",
+        f"{row['start_s']:.2f}–{row['end_s']:.2f}",
         str(row["class"]),
         f"{row['confidence']:.2f}",
         # Two decimals would round some values to the limit of the warning.

@@ -12,6 +12,7 @@ from disentangled_audio.parameters import AnySource, Corpus
 # Columns that ingestion measures; names and tables must not use them.
 MEASURED_COLUMNS = (
     *("recording_id", "path", "channel", "sound_group", "sample_rate_hz", "n_channels"),
+    *("start_s", "end_s", "heard_s"),
     "duration_s",
     *("first_arrival_s", "n_bytes", "peak", "rms_dbfs", "tail_dbfs", "noise_floor_db"),
     *("bandwidth_hz", "lsb_odd_share", "effective_bits", "zero_share", "sha256"),
@@ -41,7 +42,7 @@ class NameGrammar:
     def __init__(self, corpus: Corpus, folders: list[Path]) -> None:
         self._corpus = corpus
         for source in corpus.sources:
-            _check_reserved(source.columns, "the columns of a source")
+            check_reserved(source.columns, "the columns of a source")
             self._patterns(source)
         self._table = None if corpus.metadata is None else _table(corpus.metadata, folders)
 
@@ -114,7 +115,8 @@ class _Metadata:
     rows: dict[str, dict[str, str]]
 
 
-def _check_reserved(columns: Iterable[str], what: str) -> None:
+def check_reserved(columns: Iterable[str], what: str) -> None:
+    """Raise a UserError that names `what` if ingestion measures a column with such a name."""
     reserved = sorted(set(columns) & set(MEASURED_COLUMNS))
     if reserved:
         raise UserError(f"{what}: the column names {reserved} are reserved; rename them")
@@ -127,7 +129,7 @@ def _compile(pattern: str) -> re.Pattern[str]:
         compiled = re.compile(rf"(?:^|/)(?:{pattern})\Z")
     except re.error as error:
         raise UserError(f"name pattern {pattern!r} is not a regular expression: {error}") from error
-    _check_reserved(compiled.groupindex, f"name pattern {pattern!r}")
+    check_reserved(compiled.groupindex, f"name pattern {pattern!r}")
     return compiled
 
 
@@ -152,7 +154,7 @@ def _table(metadata: str, folders: list[Path]) -> _Metadata:
     duplicated = table[key][table[key].duplicated()]
     if len(duplicated):
         raise UserError(f"metadata table {path} names {duplicated.iloc[0]!r} more than once")
-    _check_reserved(set(table.columns) - {key}, f"metadata table {path}")
+    check_reserved(set(table.columns) - {key}, f"metadata table {path}")
     rows = table.set_index(key).to_dict("index")
     known = {
         name: {column: value for column, value in row.items() if pd.notna(value)}

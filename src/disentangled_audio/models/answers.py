@@ -24,6 +24,10 @@ from disentangled_audio.runs.run_files import columns_of
 # Separates several warnings in one cell of the table.
 BETWEEN_WARNINGS = "; "
 UNUSABLE = ("error", "what_to_do")
+# Facts that are compared with those of the training recordings once for all files.
+STORED = ("sample_rate_hz", "n_channels")
+_TIMES = ("start_s", "end_s")
+_MUCH_SHORTER = 0.5
 _VIEWS = ("log_mel", "content_view", "rhythm_view", "pitch_view")
 
 
@@ -82,8 +86,9 @@ class Answers:
         """Columns of the predictions; they do not depend on the files."""
         members = [name for name in MEMBERS if name in self._hybrid.members_]
         return [
-            *("path", "channel", "kind", "class", "confidence"),
-            *("in_distribution", "least_in_distribution", "distance", "warnings"),
+            *("path", "channel", "kind", "start_s", "end_s", "class", "confidence"),
+            *("in_distribution", "least_in_distribution", "distance"),
+            *("n_windows", "agreement", "warnings"),
             *(name for model in (HYBRID, *members) for name in self._probability_columns(model)),
             *acoustic_measures(self._preprocessing.acoustic).names,
             *UNUSABLE,
@@ -92,7 +97,7 @@ class Answers:
     @property
     def code_columns(self) -> list[str]:
         """Columns of the codes; they do not depend on the files."""
-        return ["path", "channel", *self._schema["codes"], *UNUSABLE]
+        return ["path", "channel", *_TIMES, *self._schema["codes"], *UNUSABLE]
 
     def _probability_columns(self, model: str) -> list[str]:
         prefix = "" if model == HYBRID else f"{model}_"
@@ -108,7 +113,7 @@ class Answers:
         compared = self._compare(
             rows["kind"], [features_of(tables[name]) for name in ("fourier_features", "codes")]
         )
-        table = rows[["place", "path", "channel", "kind"]].copy()
+        table = rows[["place", "path", "channel", "kind", *_TIMES, *STORED]].copy()
         hybrid = probabilities[HYBRID]
         table["class"] = np.asarray(self._reference.classes, dtype=object)[hybrid.argmax(axis=1)]
         table["confidence"] = hybrid.max(axis=1)
@@ -130,7 +135,7 @@ class Answers:
         if not part.rows:
             return _with_rejected(None, part)
         computed = self._compute(part)
-        table = computed.rows[["place", "path", "channel"]].reset_index(drop=True)
+        table = computed.rows[["place", "path", "channel", *_TIMES]].reset_index(drop=True)
         codes = computed.tables["codes"].drop(columns="recording_id")
         return _with_rejected(table.join(codes), part)
 
@@ -140,6 +145,7 @@ class Answers:
         from disentangled_audio.models.streaming_pca import project
 
         rows = pd.DataFrame(part.rows)
+        rows["end_s"] = rows["start_s"] + rows["heard_s"]
         recording_id = rows["recording_id"]
         arrays = part.values
         self._check("waveforms", [part.n_samples])
@@ -216,6 +222,21 @@ class Answers:
             )
         return pd.concat(parts).sort_index()
 
+    def remarks(self, table: pd.DataFrame, n_silent: int) -> list[str]:
+        """Sentences about all files: those stored in another way than the training recordings."""
+        files = table.drop_duplicates("path")
+        trained, used = self._reference, self._preprocessing.corpus.analysis
+        heard = "loudest" if used.channel == "first" else used.channel
+        return [
+            *_differing(
+                files["sample_rate_hz"], trained.rates_hz, "Hz", f"at {used.sample_rate_hz} Hz"
+            ),
+            *_differing(
+                files["n_channels"], trained.n_channels, "channels", f"on channel: {heard}"
+            ),
+            *([f"{n_silent} windows are silent and have no row"] if n_silent else []),
+        ]
+
     def _warnings(self, rows: pd.DataFrame, compared: pd.DataFrame) -> list[str]:
         is_unlike = (compared["in_distribution"] <= UNLIKE) | compared["is_far"]
         return [
@@ -225,26 +246,33 @@ class Answers:
 
     def _warnings_of(self, row: dict[str, Any], is_unlike: bool) -> list[str]:
         found = []
-        duration_s = self._preprocessing.corpus.analysis.duration_s
+        duration_s = self._preprocessing.clip_s
         if row["warnings"]:
             found.append(row["warnings"])
         if row["clipped_run"]:
             found.append(f"{row['clipped_run']} samples in a row at full scale: perhaps clipped")
-        if row["duration_s"] < duration_s:
+        if row["duration_s"] < duration_s * _MUCH_SHORTER:
             found.append(
-                f"{row['duration_s']:.3g} s, shorter than the training clips ({duration_s:g} s)"
+                f"{row['duration_s']:.3g} s, less than half of a training clip ({duration_s:g} s)"
             )
-        if row["sample_rate_hz"] not in self._reference.rates_hz:
-            trained = ", ".join(map(str, self._reference.rates_hz))
-            found.append(f"{row['sample_rate_hz']} Hz, training recordings have {trained} Hz")
-        if row["n_channels"] not in self._reference.n_channels:
-            trained = ", ".join(map(str, self._reference.n_channels))
-            found.append(f"{row['n_channels']} channels, training recordings have {trained}")
         if row["seen_as"] in ("train", "validation"):
             found.append("the model was trained on this recording")
         elif is_unlike:
             found.append("unlike the training recordings")
         return found
+
+
+def _differing(values: pd.Series, trained: list[int], unit: str, heard: str) -> list[str]:
+    """Say how many files have a value that no training recording has."""
+    known = values.dropna().astype(int)
+    others = known[~known.isin(trained)]
+    if others.empty:
+        return []
+    found, usual = (" or ".join(map(str, each)) for each in (sorted(set(others)), trained))
+    return [
+        f"{len(others)} of {len(values)} files: {found} {unit} (training recordings: {usual}); "
+        f"heard {heard}"
+    ]
 
 
 def _with_rejected(table: pd.DataFrame | None, part: Features) -> pd.DataFrame:

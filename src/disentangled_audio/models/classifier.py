@@ -1,35 +1,29 @@
 """`Classifier`: trained models for recordings, shared by Python, the command line and Kedro."""
 
-import io
-import math
-import numbers
-from collections.abc import Callable, Iterable, Sequence
-from itertools import pairwise
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from os import PathLike, fsdecode
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from disentangled_audio.errors import UserError
+from disentangled_audio.models.hearing import (
+    WINDOWS_AT_ONCE,
+    Heard,
+    Hearing,
+    is_long,
+    parts_of_files,
+)
 from disentangled_audio.parameters import ParallelParameters
 
 if TYPE_CHECKING:
-    import numpy as np
     import pandas as pd
     from numpy.typing import NDArray
 
     from disentangled_audio.models.preparation import FeatureReader, Features
     from disentangled_audio.models.reference import Reference
 
+Rows = Literal["segments", "windows", "whole"]
 Paths = str | PathLike[str] | Sequence[str | PathLike[str]]
-# The first part fills the encoders' large batch and is done soon; the other workers wait for it.
-FIRST_FILES = 256
-# Large parts have little overhead per file; larger ones would need too much memory for their views.
-FILES_AT_ONCE = 512
-# Types of WAV samples that libsndfile scales to the range from -1 to 1.
-_INTEGERS = ("int16", "int32", "uint8")
-_FLOATS = ("float16", "float32", "float64")
-# An array with more channels than this, and than samples, is probably transposed.
-_MANY_CHANNELS = 64
 
 
 class Classifier:
@@ -140,9 +134,19 @@ class Classifier:
         return self._reference.classes
 
     def predict(
-        self, paths: Paths, *, kind: str | None = None, parallel: ParallelParameters | None = None
+        self,
+        paths: Paths,
+        *,
+        kind: str | None = None,
+        parallel: ParallelParameters | None = None,
+        window_s: float | None = None,
+        hop_s: float | None = None,
+        rows: Rows = "segments",
     ) -> "pd.DataFrame":
-        """Classify recordings.
+        """Classify recordings; all of a long one is heard, in windows as long as training clips.
+
+        Two kinds of recordings are heard as one clip, as in training: those of the training corpus,
+        and impulse responses that clips of training follow from the direct sound on.
 
         Parameters
         ----------
@@ -153,14 +157,23 @@ class Classifier:
             kind in a file's name, or that of the corpus.
         parallel : ParallelParameters, optional
             Processes that prepare files; the default is at most two.
+        window_s : float, optional
+            Length of the windows in seconds; the default, and the most, is that of training clips.
+        hop_s : float, optional
+            Time in seconds from the start of a window to that of the next; the default is half of
+            `window_s`.
+        rows : {"segments", "windows", "whole"}
+            A row per segment (neighbouring windows of the same class), per window, or per file.
 
         Returns
         -------
         DataFrame
-            One row per file (per channel, if the model takes single channels), in the order of the
-            paths:
+            Rows (of each channel, if the model takes single channels) in the order of the paths;
+            a short recording has one:
 
             - `file`, `channel`, `kind`;
+            - `start_s` and `end_s` in the recording, `n_windows`, and `agreement`, the share of
+              these windows with the row's class; all numbers of a row are means over its windows;
             - `class`, and `confidence`, the hybrid's probability of it, 0 to 1 (of the hybrid with
               pretrained weights, if the run has one);
             - `in_distribution`, a p-value, 0 to 1, for being like the known recordings (do not
@@ -172,15 +185,28 @@ class Classifier:
             - for a file that cannot be used, only `error` and `what_to_do`;
             - `model_version`.
 
+            `attrs["remarks"]` has sentences about all files, such as those that were resampled.
+
         Raises
         ------
         UserError
-            If a path does not exist or has no recording, or the kind is unknown.
+            If a path does not exist or has no recording, the kind is unknown, or a window or hop
+            is not possible.
         """
-        return self.predictions(_texts(paths), kind, parallel).rename(columns={"path": "file"})
+        table = self.predictions(
+            *(_texts(paths), kind, parallel), window_s=window_s, hop_s=hop_s, rows=rows
+        )
+        return table.rename(columns={"path": "file"})
 
     def predict_array(
-        self, samples: "NDArray[Any]", sample_rate_hz: int, *, kind: str | None = None
+        self,
+        samples: "NDArray[Any]",
+        sample_rate_hz: int,
+        *,
+        kind: str | None = None,
+        window_s: float | None = None,
+        hop_s: float | None = None,
+        rows: Rows = "segments",
     ) -> "pd.DataFrame":
         """Classify a recording in memory.
 
@@ -190,13 +216,13 @@ class Classifier:
             Linear amplitude: floats of full scale 1, or PCM of type int16, int32 or uint8.
         sample_rate_hz : int
             Sampling rate in Hz.
-        kind : str, optional
+        kind, window_s, hop_s, rows
             As in `predict`.
 
         Returns
         -------
         DataFrame
-            As in `predict`, with `file` = `array`; a WAV file of the samples gives the same row.
+            As in `predict`, with `file` = `array`; a WAV file of the samples gives the same rows.
 
         Raises
         ------
@@ -204,17 +230,27 @@ class Classifier:
             If the array has another form, holds NaN or infinity, or is silent or too short; a
             subclass of ValueError.
         """
+        from disentangled_audio.models.in_memory import as_wav
         from disentangled_audio.models.preparation import MemoryFile
 
-        file = MemoryFile("array", _wav(samples, sample_rate_hz))
-        part = self._reader(kind)((0, [file]))
-        for rejected in part.rejected:
-            raise UserError(f"samples: {rejected['reason']}")
-        table = self._finished([self._answers.predictions(part)], self._answers.columns)
-        return table.rename(columns={"path": "file"})
+        file = MemoryFile("array", as_wav(samples, sample_rate_hz))
+        heard = Heard(file, self._hearing(window_s, hop_s).windows(len(samples) / sample_rate_hz))
+        tables, n_silent = [], 0
+        for piece in self._reader(kind).pieces((0, [heard]), WINDOWS_AT_ONCE):
+            for rejected in piece.rejected:
+                raise UserError(f"samples: {rejected['reason']}")
+            tables.append(self._answers.predictions(piece))
+            n_silent += piece.n_silent
+        return self._table(tables, rows, n_silent).rename(columns={"path": "file"})
 
     def codes(
-        self, paths: Paths, *, kind: str | None = None, parallel: ParallelParameters | None = None
+        self,
+        paths: Paths,
+        *,
+        kind: str | None = None,
+        parallel: ParallelParameters | None = None,
+        window_s: float | None = None,
+        hop_s: float | None = None,
     ) -> "pd.DataFrame":
         """Compute the disentangled codes of recordings.
 
@@ -223,11 +259,13 @@ class Classifier:
         Returns
         -------
         DataFrame
-            One row per item as in `predict`: `file`, `channel`, one column per dimension of each
+            One row per window: `file`, `channel`, `start_s`, `end_s`, one column per dimension of
+            each
             code (`content_00`, …, `rhythm_00`, …, `pitch_00`, …; without unit), and `error` and
             `what_to_do` for a file that cannot be used.
         """
-        parts = self._in_parts(_texts(paths), kind, parallel, self._answers.codes)
+        hearing = self._hearing(window_s, hop_s)
+        parts, _ = self._in_parts(_texts(paths), kind, parallel, hearing, self._answers.codes)
         table = self._finished(parts, self._answers.code_columns)
         return table.drop(columns="model_version").rename(columns={"path": "file"})
 
@@ -236,58 +274,93 @@ class Classifier:
         paths: Sequence[str],
         kind: str | None = None,
         parallel: ParallelParameters | None = None,
+        *,
+        window_s: float | None = None,
+        hop_s: float | None = None,
+        rows: Rows = "segments",
     ) -> "pd.DataFrame":
         """Make the table `inference_predictions`: as `predict`, with `path` instead of `file`."""
-        parts = self._in_parts(paths, kind, parallel, self._answers.predictions)
-        return self._finished(parts, self._answers.columns)
+        hearing = self._hearing(window_s, hop_s)
+        parts, n_silent = self._in_parts(paths, kind, parallel, hearing, self._answers.predictions)
+        return self._table(parts, rows, n_silent)
 
     def _in_parts(
         self,
         paths: Sequence[str],
         kind: str | None,
         parallel: ParallelParameters | None,
+        hearing: Hearing,
         answer: "Callable[[Features], pd.DataFrame]",
-    ) -> "list[pd.DataFrame]":
-        """Apply `answer` to all files, part by part; the tables keep the order of the files."""
+    ) -> "tuple[list[pd.DataFrame], int]":
+        """Apply `answer` to all files, part by part; the tables keep the order of the files.
+
+        Also count the windows without sound.
+        """
         from disentangled_audio.corpora.sources.named import named_files
-        from disentangled_audio.storage.parallel import in_parallel
         from disentangled_audio.storage.progress import chunk_progress
 
-        files = named_files(paths)
-        reader = self._reader(kind)
-        parts = [(start, files[start:end]) for start, end in pairwise(_part_edges(len(files)))]
-        answers, done = {}, 0
+        files = [hearing.heard(file) for file in named_files(paths)]
+        answers: dict[int, list[Any]] = {}
+        done = n_silent = 0
         with chunk_progress("classifying", "files", passing=True) as update:
             update(0, len(files))
-            for part in in_parallel(reader, parts, parallel or ParallelParameters()):
-                answers[part.position] = answer(part)
-                done += part.n_files
+            for piece in self._pieces(files, kind, parallel or ParallelParameters()):
+                if piece.rows or piece.rejected:
+                    table = answer(piece)
+                    # Places count from the part's first file.
+                    table["place"] += piece.position
+                    answers.setdefault(piece.position, []).append(table)
+                done += piece.n_files
+                n_silent += piece.n_silent
                 update(done, len(files))
-        return [answers[position] for position in sorted(answers)]
+        return [table for position in sorted(answers) for table in answers[position]], n_silent
+
+    def _pieces(
+        self, files: list[Heard], kind: str | None, parallel: ParallelParameters
+    ) -> "Iterator[Features]":
+        """Features of all files; those of a long one come piece by piece, from this process."""
+        from disentangled_audio.storage.parallel import in_parallel
+
+        reader = self._reader(kind)
+        parts = parts_of_files(files)
+        yield from in_parallel(reader, [part for part in parts if not is_long(part)], parallel)
+        for part in filter(is_long, parts):
+            yield from reader.pieces(part, WINDOWS_AT_ONCE)
+
+    def _hearing(self, window_s: float | None, hop_s: float | None) -> Hearing:
+        return Hearing.of(self._preprocessing.clip_s, window_s, hop_s)
 
     def _reader(self, kind: str | None) -> "FeatureReader":
         from disentangled_audio.models.preparation import FeatureReader
         from disentangled_audio.runs.run_files import check_kind
 
         check_kind(kind, self._reference.kinds)
-        return FeatureReader(self._preprocessing, self._reference.known, kind, self._embedder)
+        usual_channels = max(self._reference.n_channels)
+        return FeatureReader(
+            *(self._preprocessing, self._reference.known, kind, self._embedder, usual_channels)
+        )
+
+    def _table(self, parts: "list[pd.DataFrame]", rows: str, n_silent: int) -> "pd.DataFrame":
+        """Join windows and parts; `attrs` has remarks about all files."""
+        import pandas as pd
+
+        from disentangled_audio.models.answers import STORED
+        from disentangled_audio.models.segments import joined_windows
+
+        found = pd.concat(parts, ignore_index=True).reindex(
+            columns=["place", *STORED, *self._answers.columns]
+        )
+        remarks = self._answers.remarks(found, n_silent)
+        table = self._finished([joined_windows(found, rows)], self._answers.columns)
+        table.attrs["remarks"] = remarks
+        return table
 
     def _finished(self, parts: "list[pd.DataFrame]", columns: list[str]) -> "pd.DataFrame":
         """Join the parts, with every column whether files can be used or not."""
         import pandas as pd
 
-        table = pd.concat(parts, ignore_index=True).reindex(columns=columns)
-        table["model_version"] = self.manifest["run_id"]
-        return table
-
-
-def _part_edges(n_files: int) -> list[int]:
-    """Starts of the parts, and the end; all parts after the first have about the same size."""
-    import numpy as np
-
-    first = min(FIRST_FILES, n_files)
-    n_others = math.ceil((n_files - first) / FILES_AT_ONCE)
-    return [0, *np.linspace(first, n_files, n_others + 1, dtype=int).tolist()]
+        table = pd.concat(parts, ignore_index=True).reindex(columns=[*columns, "model_version"])
+        return table.assign(model_version=self.manifest["run_id"])
 
 
 def _texts(paths: Paths) -> list[str]:
@@ -307,56 +380,3 @@ def _text(path: Any, argument: str) -> str:
     if not text:
         raise UserError(f"{argument}: a name is empty; name a file or folder")
     return text
-
-
-def _wav(samples: Any, sample_rate_hz: int) -> bytes:
-    """Encode samples as a WAV file, so that arrays are read and checked as files are."""
-    from scipy.io import wavfile
-
-    array = _checked(samples)
-    if not isinstance(sample_rate_hz, numbers.Real) or sample_rate_hz != sample_rate_hz // 1:
-        raise UserError(
-            f"sample_rate_hz={sample_rate_hz!r} is not an integer; give samples per second"
-        )
-    rate_hz = int(sample_rate_hz)
-    if not 0 < rate_hz < 2**31:
-        raise UserError(f"sample_rate_hz={rate_hz} is not possible; give samples per second")
-    file = io.BytesIO()
-    try:
-        wavfile.write(file, rate_hz, array)
-    except (ValueError, OverflowError) as error:
-        raise UserError(f"samples cannot be written as WAV: {error}") from error
-    return file.getvalue()
-
-
-def _checked(samples: Any) -> "NDArray[np.float32 | np.integer]":
-    import numpy as np
-
-    if not isinstance(samples, np.ndarray):
-        raise UserError(
-            f"samples are {type(samples).__name__}, not a NumPy array; convert with numpy.asarray"
-        )
-    if samples.dtype.name not in (*_INTEGERS, *_FLOATS):
-        raise UserError(
-            f"samples have the type {samples.dtype}; use {', '.join(_FLOATS)} (full scale 1) or "
-            f"{', '.join(_INTEGERS)} (PCM)"
-        )
-    if samples.ndim not in (1, 2) or samples.size == 0:
-        raise UserError(
-            f"samples have the shape {samples.shape}; they must be (n_samples,) or "
-            "(n_samples, n_channels), and not empty"
-        )
-    if samples.ndim == 2 and samples.shape[1] > max(_MANY_CHANNELS, samples.shape[0]):
-        raise UserError(
-            f"samples of shape {samples.shape} have {samples.shape[1]} channels; are they "
-            "(n_channels, n_samples)? Then give samples.T"
-        )
-    if samples.dtype.name in _INTEGERS:
-        return samples
-    with np.errstate(over="ignore"):
-        array = samples.astype(np.float32)
-    if not np.isfinite(array).all():
-        raise UserError(
-            "samples hold NaN, infinity or values beyond float32; remove them (full scale is 1)"
-        )
-    return array

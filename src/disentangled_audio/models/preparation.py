@@ -1,6 +1,8 @@
 """Features of new files, computed as in the training run; workers import this module."""
 
+import sys
 import zlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +21,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from disentangled_audio.corpora.describe import NameGrammar
+    from disentangled_audio.corpora.reading.parts import LeftOut
     from disentangled_audio.models.embedding import Embedder
+    from disentangled_audio.models.hearing import Heard
     from disentangled_audio.models.windows import Windows
 
 # Parameters that describe how recordings are prepared.
@@ -38,14 +42,23 @@ class Preprocessing:
     cepstra: CepstraParameters
     acoustic: AcousticParameters
 
+    @property
+    def clip_s(self) -> float:
+        """Length of the clips in seconds."""
+        return float(self.corpus.analysis.duration_s)
+
     @classmethod
     def of_run(cls, manifest: dict[str, Any]) -> "Preprocessing":
-        """Read the parameters; the clips have the length that the run found."""
+        """Read the parameters; the clips have the length that the run found.
+
+        A recording that is hardly longer than its clip has one, not windows.
+        """
         parameters = manifest["parameters"]
         corpus = Corpus.model_validate(parameters["corpus"])
         (n_samples,) = manifest["feature_schema"]["waveforms"]
         duration_s = n_samples / corpus.analysis.clip_rate_hz
-        analysis = corpus.analysis.model_copy(update={"duration_s": duration_s})
+        part = "loudest" if corpus.analysis.part == "windows" else corpus.analysis.part
+        analysis = corpus.analysis.model_copy(update={"duration_s": duration_s, "part": part})
         return cls(
             _for_new_recordings(corpus, analysis),
             FourierParameters.model_validate(parameters["fourier"]),
@@ -150,6 +163,7 @@ class Features:
     n_samples : length of the clips; 0 without items.
     values : arrays by name, with one row per item (per window for views); empty without items.
     windows : the item of each row of the views; None without items.
+    n_silent : number of windows that were left out because nothing is to be heard in them.
     """
 
     position: int
@@ -159,6 +173,35 @@ class Features:
     n_samples: int
     values: "dict[str, NDArray[Any]]"
     windows: "Windows"
+    n_silent: int
+
+
+# The row and clip of an item; or, without a clip, a rejected file or a number of silent windows.
+_Item = tuple[dict[str, Any], "NDArray[np.float32] | None"]
+
+
+@dataclass(frozen=True)
+class _Piece:
+    """Some of the items of a part, with what was left out between them."""
+
+    rows: list[dict[str, Any]]
+    clips: "list[NDArray[np.float32]]"
+    rejected: list[dict[str, Any]]
+    n_silent: list[int]
+
+    def fill(self, items: Iterator[_Item], n_at_once: int) -> bool:
+        """Take so many items; tell whether there are no more."""
+        for row, clip in items:
+            if clip is not None:
+                self.rows.append(row)
+                self.clips.append(clip)
+            elif "n_silent" in row:
+                self.n_silent.append(row["n_silent"])
+            else:
+                self.rejected.append(row)
+            if len(self.rows) >= n_at_once:
+                return False
+        return True
 
 
 @dataclass(frozen=True)
@@ -171,6 +214,7 @@ class FeatureReader:
     known : recordings of the corpus by their SHA-256.
     kind : kind of all other recordings; None takes it from their names or the corpus.
     embedder : pretrained weights; None if the models use none.
+    usual_channels : largest number of channels of the training recordings.
     """
 
     preprocessing: Preprocessing
@@ -178,36 +222,63 @@ class FeatureReader:
     kind: str | None = None
     embedder: "Embedder | None" = None
 
-    def __call__(self, part: tuple[int, list[Any]]) -> Features:
+    usual_channels: int | None = None
+
+    def __call__(self, part: "tuple[int, list[Heard]]") -> Features:
         """Compute the features of files, given with their position among all files."""
+        (features,) = self.pieces(part, sys.maxsize)
+        return features
+
+    def pieces(self, part: "tuple[int, list[Heard]]", n_at_once: int) -> "Iterator[Features]":
+        """Compute the features of files, of so many items at a time."""
+        position, files = part
+        items = self._all_items(files)
+        is_last = False
+        while not is_last:
+            piece = _Piece([], [], [], [])
+            is_last = piece.fill(items, n_at_once)
+            yield self._features_of(position, len(files) if is_last else 0, piece)
+
+    def _all_items(self, files: "list[Heard]") -> Iterator[_Item]:
         from disentangled_audio.corpora.describe import NameGrammar
         from disentangled_audio.corpora.sources.folder import RejectedError
+
+        grammar = NameGrammar(self.preprocessing.corpus, [])
+        for place, heard in enumerate(files):
+            left_out: list[LeftOut] = []
+            n_items = 0
+            try:
+                for row, clip in self._items(heard, grammar, left_out):
+                    n_items += 1
+                    yield {**row, "place": place}, clip
+                if not n_items:
+                    raise RejectedError(left_out[0].reason, left_out[0].what_to_do)
+                yield {"n_silent": len(left_out)}, None
+            except RejectedError as error:
+                text = {"path": _as_utf8(str(heard.file)), "reason": str(error)}
+                yield {**text, "what_to_do": error.of_model, "place": place}, None
+
+    def _features_of(self, position: int, n_files: int, piece: "_Piece") -> Features:
         from disentangled_audio.models.windows import Windows
 
-        position, files = part
-        grammar = NameGrammar(self.preprocessing.corpus, [])
-        rows, clips, rejected = [], [], []
-        for place, file in enumerate(files):
-            try:
-                for row, clip in self._items(file, grammar):
-                    rows.append({**row, "place": place})
-                    clips.append(clip)
-            except RejectedError as error:
-                text = {"path": _as_utf8(str(file)), "reason": str(error)}
-                rejected.append({**text, "what_to_do": error.of_model, "place": place})
-        if not rows:
-            none = Windows.whole(0)
-            return Features(position, len(files), rows, rejected, 0, {}, none)
-        values, windows = self._features(rows, clips)
-        return Features(position, len(files), rows, rejected, len(clips[0]), values, windows)
+        values, windows = (
+            self._features(piece.rows, piece.clips) if piece.rows else ({}, Windows.whole(0))
+        )
+        n_samples = len(piece.clips[0]) if piece.rows else 0
+        n_silent = sum(piece.n_silent)
+        return Features(
+            *(position, n_files, piece.rows, piece.rejected, n_samples, values, windows, n_silent)
+        )
 
     def _items(
-        self, file: Any, grammar: "NameGrammar"
-    ) -> "list[tuple[dict[str, Any], NDArray[np.float32]]]":
+        self, heard: "Heard", grammar: "NameGrammar", left_out: "list[LeftOut]"
+    ) -> "Iterator[tuple[dict[str, Any], NDArray[np.float32]]]":
         from disentangled_audio.corpora.reading.content import read_content
-        from disentangled_audio.corpora.reading.items import Task, read_items
+        from disentangled_audio.corpora.reading.items import Task, items_of
+        from disentangled_audio.corpora.reading.parts import Labelled
         from disentangled_audio.corpora.sources.folder import Located
 
+        file = heard.file
         content = read_content([file])
         known = self.known.get(content.sha256)
         columns: dict[str, str | None] = {
@@ -216,10 +287,17 @@ class FeatureReader:
         recording = Located((file,), "named", _as_utf8(file.relative), _NO_SOURCE)
         # The noise that fills a short clip must not depend on the file's name.
         seed = known.noise_seed if known else zlib.crc32(content.sha256.encode())
-        task = Task(recording, columns, (None,), seed)
-        items = read_items(task, content, self.preprocessing.corpus.analysis)
+        analysis = self.preprocessing.corpus.analysis
+        is_aligned = analysis.align == "direct_sound" and columns["kind"] == "rir"
+        # Recordings of the corpus are heard as in training, responses from the direct sound on.
+        in_windows = heard.windows and not known and not is_aligned
+        labelled = Labelled(heard.windows) if in_windows else None
+        task = Task(recording, columns, (None,), seed, labelled, self.usual_channels)
         facts = {"path": _as_utf8(str(file)), "seen_as": known.role if known else None}
-        return [({**row, **facts}, clip) for row, clip in items]
+        for row, clip in items_of(
+            task, content.sha256, content, analysis, with_facts=False, left_out=left_out
+        ):
+            yield {**row, **facts}, clip
 
     def _kind(self, file: Any, grammar: "NameGrammar") -> str:
         named = (grammar.parse(file.relative) or {}).get("kind")

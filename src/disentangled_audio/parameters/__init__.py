@@ -14,6 +14,7 @@ from disentangled_audio.parameters.corpus import (
     Corpus,
     ExpectedFiles,
     Link,
+    Segments,
 )
 from disentangled_audio.parameters.cross_validation import CrossValidationParameters
 from disentangled_audio.parameters.disentanglement import DisentanglementParameters

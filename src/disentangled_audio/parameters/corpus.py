@@ -1,6 +1,6 @@
 """Corpora: descriptions and sources of recordings, and how recordings become clips."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
@@ -28,8 +28,10 @@ AUDIO_PATTERNS = [
 class Analysis(Parameters):
     """How each recording becomes one clip of fixed length (or one clip per channel)."""
 
-    channel: Literal["first", "mean", "each"] = "first"
-    """Channel to use: the `first`, the `mean` of all, or `each` as an item of its own."""
+    channel: Literal["first", "mean", "loudest", "each"] = "first"
+    """Channel to use: the `first`, the `mean` of all, the `loudest`, or `each` as an item of its
+    own. A model that uses the first channel hears the loudest one of a recording with more channels
+    than the training recordings."""
     sample_rate_hz: int = Field(gt=0)
     """Sampling rate in Hz; recordings with another rate are resampled."""
     keep_every: int = Field(default=1, ge=1, le=100)
@@ -39,6 +41,13 @@ class Analysis(Parameters):
     """Length of the clips in seconds; `longest` uses the length of the longest recording."""
     min_duration_s: float = Field(default=0.05, ge=0)
     """Shortest recording in seconds that is accepted; shorter ones are rejected."""
+    part: Literal["loudest", "beginning", "windows"] = "loudest"
+    """Part of a longer recording that is used: the `loudest` or the `beginning`, as one clip, or
+    `windows`, which make an item each and cover all of it. Clips that start at the direct sound
+    stay one."""
+    hop_s: float | None = Field(default=None, gt=0)
+    """Time in seconds from the start of one of the `windows` to the next, at most `duration_s`;
+    null uses half of `duration_s`."""
     align: Literal["start", "direct_sound"] = "start"
     """Start of the clip: the `start` of the file, or just before the `direct_sound` (only for the
     kind `rir`)."""
@@ -62,6 +71,15 @@ class Analysis(Parameters):
             raise ValueError(
                 f"band_hz {list(self.band_hz)} must rise and end at or below half of "
                 f"sample_rate_hz ({self.clip_rate_hz / 2:g} Hz)"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _check_hop(self) -> "Analysis":
+        if self.hop_s and self.duration_s != "longest" and self.hop_s > self.duration_s:
+            raise ValueError(
+                f"hop_s ({self.hop_s:g}) is above duration_s ({self.duration_s:g}): parts between "
+                "windows would be lost"
             )
         return self
 
@@ -100,6 +118,38 @@ class Link(Parameters):
     """Columns whose values must be equal, such as `room`."""
 
 
+class Segments(Parameters):
+    """Labelled parts of recordings, each of which becomes an item.
+
+    The files alone are enough: `segments: labels.csv`.
+    """
+
+    files: Texts = Field(min_length=1)
+    """Files of labels: Audacity label tracks, Raven selection tables, or tables with the columns
+    `start` and `end`. Names or glob patterns, such as `"**/*.txt"`, below the folders of the
+    sources; names are also looked for below the data folders."""
+    label_column: str = Field(default="label", min_length=1)
+    """Column of `recordings` that takes the labels, and column of the tables that has them. A table
+    without it may have one of another name, if it is the only one that can be meant."""
+    overlapping: Literal["refuse", "leave_out", "keep"] = "refuse"
+    """What to do with parts of a recording that overlap and have different labels: `refuse` stops
+    the run, `leave_out` uses none of them, `keep` uses all."""
+    invalid: Literal["refuse", "leave_out"] = "refuse"
+    """What to do with labels that cannot be used: whose end is not after their start, which reach
+    beyond their recording, have no text, or belong to no recording. `refuse` stops the run,
+    `leave_out` lists them in `rejected_recordings`."""
+    background: Literal["none", "rest"] = "none"
+    """Whether the `rest` of each labelled recording is a class of its own, `background`, in parts
+    of the clips' length."""
+    minimum_s: float | None = Field(default=None, gt=0)
+    """Shortest part of the rest in seconds; null uses half of `analysis.duration_s`."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_files(cls, values: Any) -> Any:
+        return {"files": values} if isinstance(values, str | list) else values
+
+
 class Corpus(Parameters):
     """Description and sources of recordings, independent of the classification task."""
 
@@ -117,6 +167,8 @@ class Corpus(Parameters):
     """Whether to convert names to lower case before matching patterns."""
     metadata: str | None = None
     """CSV file with a column `path` or `file`, whose other columns are added."""
+    segments: Segments | None = None
+    """Files that label parts of the recordings; each part becomes an item."""
     kind: str = "recording"
     """Value of the column `kind` for files whose names do not contain one. The environment `folder`
     also chooses its values by it: `rir` stands for room impulse responses."""

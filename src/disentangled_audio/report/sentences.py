@@ -14,6 +14,7 @@ from disentangled_audio.evaluation.shortcuts.controls import (
     by_heading,
 )
 from disentangled_audio.models.bank import PRETRAINED
+from disentangled_audio.parameters import Analysis
 from disentangled_audio.report.names import in_sentence, label
 
 # A caution names so many controls; the table has all.
@@ -24,6 +25,8 @@ FEW_GROUPS = 10
 FEW_TRAINED = 10
 
 
+# What a clip takes of a longer recording; windows hear all but the ends of impulse responses.
+_TAKEN = {"loudest": "loudest part", "beginning": "beginning", "windows": "beginning"}
 # What it means that a control of either heading does as well as the model.
 _EQUALLED = {
     SHORTCUT: "A score that a shortcut also reaches proves nothing.",
@@ -125,6 +128,19 @@ def leak_sentence(shared: Mapping[str, Any]) -> str | None:
         "Keep them together (protocol.group_by=sound_group, protocol.split.strategy=grouped), or "
         "remove the copies."
     )
+
+
+def on_not_heard(unheard: Mapping[str, float], analysis: Analysis) -> list[str]:
+    """Say how much of the recordings that are longer than their clips is not heard."""
+    if not unheard["recordings"]:
+        return []
+    one = unheard["recordings"] == 1
+    return [
+        f"{count(int(unheard['recordings']), 'recording')} {'is' if one else 'are'} longer than "
+        f"the clips, which take {'its' if one else 'their'} {_TAKEN[analysis.part]}: "
+        f"{unheard['seconds']:,.1f} s of {unheard['of_seconds']:,.1f} s of all recordings are not "
+        "heard. corpus.analysis.part=windows hears all of them."
+    ]
 
 
 def on_shared_sound(shared: Mapping[str, Any]) -> list[str]:

@@ -161,8 +161,8 @@ def _check_made_with(
     if stamps.get("recordings", {"made_from": made_from}).get("made_from") != made_from:
         raise UserError(
             f"the saved 'recordings' of corpus '{catalog.load('params:corpus_name')}' come from "
-            "other corpus.sources than this run's. If another corpus has the same name, rename "
-            "yours in its file; otherwise run all pipelines again."
+            "other corpus.sources or corpus.segments than this run's. If another corpus has the "
+            "same name, rename yours in its file; otherwise run all pipelines again."
         )
 
 

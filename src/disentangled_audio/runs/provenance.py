@@ -18,9 +18,10 @@ STAMPS = ("corpus_hash", "split_hash")
 
 
 def digest_of_sources(corpus: Corpus) -> str:
-    """Hash of the sources of a corpus, without their licences and citations."""
+    """Hash of the sources and segments of a corpus, without licences and citations."""
     about_rights = {"licence", "citation"}
-    return short_hash([source.model_dump(exclude=about_rights) for source in corpus.sources])
+    sources = [source.model_dump(exclude=about_rights) for source in corpus.sources]
+    return short_hash([*sources, *([corpus.segments.model_dump()] if corpus.segments else [])])
 
 
 def stamp_of(artefact: Any) -> dict[str, str]:

@@ -11,6 +11,8 @@ from disentangled_audio.parameters.names import checked_name, shown
 
 DATA_VARIABLE = "DISENTANGLED_AUDIO_DATA"
 SECTIONS = ("corpora", "protocols")
+# For labelled parts in a file without protocols.
+_BY_LABEL = "by_label"
 _KEYS = {"corpora": "corpus_name", "protocols": "protocol_name"}
 
 
@@ -30,7 +32,8 @@ def selected_name(section: str, corpus_file: str, asked: str, default: str) -> s
     asked : str
         Name given for this run, or an empty string.
     default : str
-        The environment's choice; the first entry of a user's file overrides it.
+        The environment's choice; the first entry of a user's file overrides it. Without protocols,
+        labels of `segments` in its first corpus are the classes.
 
     Raises
     ------
@@ -40,6 +43,8 @@ def selected_name(section: str, corpus_file: str, asked: str, default: str) -> s
     own = _read(corpus_file)[section] if corpus_file else {}
     if asked:
         return checked_name(asked, f"{_KEYS[section]} in --params")
+    if section == "protocols" and not own and corpus_file and _is_segmented(corpus_file):
+        default = _BY_LABEL
     name = next(iter(own), default)
     if not name:
         raise UserError(
@@ -47,6 +52,11 @@ def selected_name(section: str, corpus_file: str, asked: str, default: str) -> s
             "--params=corpus_file=my_corpus.yml (docs/recordings.md)"
         )
     return name if own else checked_name(name, f"{_KEYS[section]} in globals.yml")
+
+
+def _is_segmented(corpus_file: str) -> bool:
+    first = next(iter(_read(corpus_file)["corpora"].values()))
+    return isinstance(first, Mapping) and bool(first.get("segments"))
 
 
 def selected_definition(section: str, corpus_file: str, name: str, known: Mapping[str, Any]) -> Any:

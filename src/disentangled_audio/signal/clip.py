@@ -9,6 +9,8 @@ ONSET_DB = -20.0
 FULL_SCALE = 0.9999
 # One or two samples in a row can reach full scale without clipping.
 _CLIPPED_RUN = 3
+# A loudest part begins at one of so many places in each clip's length.
+_STEPS = 100
 # If three samples of an unclipped sinusoid reach full scale, the next but one is less than 0.0009
 # below it.
 _CORNER = 0.001
@@ -43,6 +45,31 @@ def peak_of(signal: NDArray[np.floating]) -> np.floating:
     """Largest magnitude; 0 without samples."""
     # Not of the absolute values, which would be a copy of a whole recording.
     return max(signal.max(initial=0), -signal.min(initial=0))
+
+
+def loudest_start(signal: NDArray[np.float32], length: int) -> int:
+    """First sample of the loudest part of a signal, to a hundredth of its length.
+
+    Parameters
+    ----------
+    signal : (n_samples,)
+    length : int
+        Number of samples of the part.
+
+    Returns
+    -------
+    int
+        0 if the signal is not longer than the part; of equally loud parts, the first.
+    """
+    if len(signal) <= length:
+        return 0
+    step = max(1, length // _STEPS)
+    # einsum converts in pieces; the part after the last whole step is left to the last place.
+    steps = signal[: len(signal) // step * step].reshape(-1, step)
+    energy = np.append(0.0, np.cumsum(np.einsum("ij,ij->i", steps, steps, dtype=np.float64)))
+    n_steps = length // step
+    start = int(np.argmax(energy[n_steps:] - energy[:-n_steps])) * step
+    return min(start, len(signal) - length)
 
 
 def cut(

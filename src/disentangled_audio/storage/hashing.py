@@ -17,6 +17,7 @@ _CLIPS = (
     *("corpora/reading/audio.py", "corpora/reading/containers.py", "corpora/reading/content.py"),
     *("corpora/reading/counted.py", "corpora/reading/ffmpeg.py", "corpora/reading/joined.py"),
     *("corpora/reading/mpeg.py", "corpora/reading/ogg.py"),
+    *("corpora/reading/parts.py", "corpora/reading/sound.py"),
 )
 _SOURCES = {
     "clips": _CLIPS,

@@ -43,7 +43,8 @@ def _clip(
     aligned: bool = False,
     **analysis: object,
 ) -> np.ndarray:
-    described = {"sample_rate_hz": SAMPLE_RATE_HZ, "duration_s": 0.25, **analysis}
+    clip = {"sample_rate_hz": SAMPLE_RATE_HZ, "duration_s": 0.25, "part": "beginning"}
+    described = {**clip, **analysis}
     return to_clip(
         signal.astype(np.float32),
         sample_rate_hz,

@@ -24,7 +24,8 @@ GOOD = ["rir_hall_1.wav", "rir_hall_2.flac", "noise_hall_1.wav", "rir_attic_1.wa
 
 
 def _corpus(**changes: Any) -> Corpus:
-    analysis = {"sample_rate_hz": SAMPLE_RATE_HZ, "duration_s": 0.1, **changes.pop("analysis", {})}
+    clip = {"sample_rate_hz": SAMPLE_RATE_HZ, "duration_s": 0.1, "part": "beginning"}
+    analysis = {**clip, **changes.pop("analysis", {})}
     described = {
         "sources": [{"folder": "mine"}],
         "name_patterns": PATTERN,

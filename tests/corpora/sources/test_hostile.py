@@ -36,6 +36,7 @@ def _corpus(**source: Any) -> Corpus:
             "analysis": {
                 "sample_rate_hz": hostile.RATE_HZ,
                 "duration_s": 0.1,
+                "part": "beginning",
                 "fill": "noise_floor",
                 "normalise_energy": False,
             },

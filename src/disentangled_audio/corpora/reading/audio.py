@@ -2,7 +2,7 @@
 
 import io
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Literal
@@ -141,6 +141,36 @@ def read_audio(part: Part, path: Path | None = None, name: str = "") -> Signal:
     except UndecodableError as error:
         with ffmpeg.decoded(part, path, name, error) as wav:
             return _read(wav)
+
+
+@contextmanager
+def opened_in_place(part: Part) -> Iterator[tuple[soundfile.SoundFile, int] | None]:
+    """Open an audio file to read from any place with `samples_from`.
+
+    Gives it with its number of samples; None if it must be decoded as a whole.
+
+    Raises
+    ------
+    RejectedError
+        If samples are missing.
+    """
+    with opened(part) as file:
+        if len(_parts(file)) > 1:
+            yield None
+            return
+        with closing(_sounds(file)) as sounds:
+            try:
+                sound, n_samples = next(sounds)
+            except UndecodableError:
+                yield None
+                return
+            yield (sound, n_samples) if n_samples and sound.subtype in _BYTES_OF_SAMPLE else None
+
+
+def samples_from(sound: soundfile.SoundFile, first: int, n_samples: int) -> NDArray[np.float32]:
+    """Decode samples from an index on, (n_samples, n_channels)."""
+    sound.seek(first)
+    return _samples(sound, n_samples)
 
 
 def header_warning(part: Part) -> str:

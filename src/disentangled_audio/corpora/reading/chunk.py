@@ -2,17 +2,15 @@
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from disentangled_audio.corpora.reading import ffmpeg
 from disentangled_audio.corpora.reading.content import Content, read_content
 from disentangled_audio.corpora.reading.items import Task, as_utf8, items_of
+from disentangled_audio.corpora.reading.parts import LeftOut
 from disentangled_audio.corpora.sources.folder import RejectedError
 from disentangled_audio.parameters import Analysis
 from disentangled_audio.storage.hashing import code_hash, short_hash
@@ -35,6 +33,9 @@ class ReadChunk:
     rows : list of dict
         One row of `recordings` per item.
     rejected : list of (path, reason, what to do)
+        One of each recording that cannot be used.
+    left_out : list of LeftOut
+        Parts of the others that cannot be used.
     clips : Path
         float32 (n_items, n_samples) in the order of `rows`, without a header.
     stored : bool
@@ -45,6 +46,7 @@ class ReadChunk:
     n_files: int
     rows: list[dict[str, Any]]
     rejected: list[list[str]]
+    left_out: list[LeftOut]
     clips: Path
     stored: bool
 
@@ -82,7 +84,8 @@ class ChunkReader:
             self._read(tasks, contents, table, clips)
         content = json.loads(table.read_bytes())
         rows, rejected = content["rows"], content["rejected"]
-        return ReadChunk(position, len(tasks), rows, rejected, clips, stored)
+        left_out = [LeftOut(**entry) for entry in content["left_out"]]
+        return ReadChunk(position, len(tasks), rows, rejected, left_out, clips, stored)
 
     def _read(
         self,
@@ -91,24 +94,40 @@ class ChunkReader:
         table: Path,
         clips: Path,
     ) -> None:
-        rows, signals, rejected = [], [], []
-        for task, (fingerprint, content) in zip(tasks, contents, strict=True):
-            try:
-                for row, clip in list(items_of(task, fingerprint, content, self.analysis)):
-                    rows.append(row)
-                    signals.append(clip)
-            except RejectedError as error:
-                rejected.append((as_utf8(task.recording.name), str(error), error.what_to_do))
-        write_whole(clips, partial(_write_clips, signals))
+        known = _Known([], [], [])
+        write_whole(clips, partial(self._write, tasks, contents, known))
         # Written last, because a chunk counts as stored if its rows exist.
-        known = json.dumps({"rows": rows, "rejected": rejected})
-        write_whole(table, lambda path: path.write_text(known))
+        text = json.dumps(asdict(known))
+        write_whole(table, lambda path: path.write_text(text))
+
+    def _write(
+        self,
+        tasks: list[Task],
+        contents: list[tuple[str, Content | None]],
+        known: "_Known",
+        path: Path,
+    ) -> None:
+        """Write the clips one by one, since those of a long recording are many."""
+        with path.open("wb") as file:
+            for task, (fingerprint, content) in zip(tasks, contents, strict=True):
+                try:
+                    for row, clip in items_of(
+                        *(task, fingerprint, content, self.analysis), left_out=known.left_out
+                    ):
+                        known.rows.append(row)
+                        file.write(clip)
+                except RejectedError as error:
+                    name = as_utf8(task.recording.name)
+                    known.rejected.append((name, str(error), error.what_to_do))
 
 
-def _write_clips(clips: list[NDArray[np.float32]], path: Path) -> None:
-    # One by one, which saves allocating and clearing an array for every chunk.
-    with path.open("wb") as file:
-        file.writelines(clips)
+@dataclass(frozen=True)
+class _Known:
+    """What is stored of a chunk beside its clips, as in `ReadChunk`."""
+
+    rows: list[dict[str, Any]]
+    rejected: list[tuple[str, str, str]]
+    left_out: list[LeftOut]
 
 
 def _facts(task: Task) -> list[Any]:
@@ -119,6 +138,7 @@ def _facts(task: Task) -> list[Any]:
         recording.format.model_dump(),
         task.columns,
         list(task.sha256),
+        task.labelled and asdict(task.labelled),
     ]
 
 

@@ -80,13 +80,13 @@ def decode_content(content: Content, file_format: Format, min_duration_s: float)
     warnings = [header_warning(part) for part in content.parts] if is_audio else []
     decoded = Decoded(
         samples=_joined([samples for samples, _ in signals]),
-        sample_rate_hz=_same_rate([rate_hz for _, rate_hz in signals]),
+        sample_rate_hz=same_rate([rate_hz for _, rate_hz in signals]),
         n_bytes=content.n_bytes,
         sha256=content.sha256,
         file_sha256=content.file_sha256,
         warning=next(filter(None, warnings), ""),
     )
-    _check_samples(decoded, min_duration_s)
+    check_samples(decoded, min_duration_s)
     return decoded
 
 
@@ -100,7 +100,8 @@ def _joined(channels: list[NDArray[np.float32]]) -> NDArray[np.float32]:
     return channels[0] if len(channels) == 1 else np.concatenate(channels, axis=1)
 
 
-def _same_rate(rates_hz: list[int]) -> int:
+def same_rate(rates_hz: list[int]) -> int:
+    """Give the rate of all channels; reject one that differs or is not plausible."""
     if len(set(rates_hz)) > 1:
         raise RejectedError(
             f"its channels differ in rate: {', '.join(map(str, rates_hz))} Hz",
@@ -114,7 +115,8 @@ def _same_rate(rates_hz: list[int]) -> int:
     return rates_hz[0]
 
 
-def _check_samples(decoded: Decoded, min_duration_s: float) -> None:
+def check_samples(decoded: Decoded, min_duration_s: float) -> None:
+    """Reject samples that are too short, not finite, or without sound."""
     if decoded.duration_s < min_duration_s or not len(decoded.samples):
         raise RejectedError(
             f"too short: {decoded.duration_s:.4g} s, the minimum is {min_duration_s:g} s",

@@ -5,7 +5,13 @@ from pathlib import Path
 import pandas as pd
 
 from disentangled_audio.corpora.describe import NameGrammar
+from disentangled_audio.corpora.labelled_parts import (
+    LabelledParts,
+    label_columns,
+    labelled_parts,
+)
 from disentangled_audio.corpora.reading.audio import audio_info
+from disentangled_audio.corpora.reading.parts import Part
 from disentangled_audio.corpora.sources.folder import Located, RejectedError
 from disentangled_audio.corpora.sources.generated import generated_files
 from disentangled_audio.corpora.sources.places import (
@@ -20,7 +26,8 @@ from disentangled_audio.parameters import GENERATORS, AnySource, Corpus
 
 def expected_columns(corpus: Corpus, folders: list[Path]) -> list[str]:
     """List the columns that every item of a corpus has before it is decoded."""
-    return ["recording_id", "path", *NameGrammar(corpus, folders).columns]
+    columns = [*NameGrammar(corpus, folders).columns, *label_columns(corpus, folders)]
+    return list(dict.fromkeys(["recording_id", "path", *columns]))
 
 
 def expected_items(corpus: Corpus, folders: list[Path]) -> pd.DataFrame | None:
@@ -31,17 +38,22 @@ def expected_items(corpus: Corpus, folders: list[Path]) -> pd.DataFrame | None:
     Returns
     -------
     DataFrame or None
-        The columns of `expected_columns`; None if an archive must be fetched or extracted first.
+        The columns of `expected_columns`; None if an archive must be fetched or extracted first,
+        or the items depend on the lengths of the recordings.
 
     Raises
     ------
     UserError
         If a source is missing and cannot be obtained, or no file matches.
     """
+    has_rest = corpus.segments is not None and corpus.segments.background == "rest"
+    if has_rest or corpus.analysis.part == "windows":
+        return None
     recordings = expected_recordings(corpus, folders)
     if recordings is None:
         return None
     grammar = NameGrammar(corpus, folders)
+    labels = labelled_parts(corpus, folders, [recording for recording, _ in recordings])
     each = corpus.analysis.channel == "each"
     rows = []
     for recording, n_channels in recordings:
@@ -49,9 +61,17 @@ def expected_items(corpus: Corpus, folders: list[Path]) -> pd.DataFrame | None:
         if columns is None:
             continue
         path = recording.name
-        for recording_id in [f"{path}#{k}" for k in range(n_channels)] if each else [path]:
-            rows.append({"recording_id": recording_id, "path": path, **columns})
+        for part in _parts(path, labels):
+            name = f"{path}{part.suffix}"
+            for recording_id in [f"{name}#{k}" for k in range(n_channels)] if each else [name]:
+                rows.append({"recording_id": recording_id, "path": path, **columns, **part.columns})
     return pd.DataFrame(rows, columns=expected_columns(corpus, folders))
+
+
+def _parts(path: str, labels: LabelledParts | None) -> tuple[Part, ...]:
+    if labels is None:
+        return (Part(),)
+    return labels.by_recording[path].parts if path in labels.by_recording else ()
 
 
 def expected_recordings(corpus: Corpus, folders: list[Path]) -> list[tuple[Located, int]] | None:

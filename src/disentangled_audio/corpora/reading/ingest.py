@@ -2,7 +2,7 @@
 
 import logging
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -13,11 +13,17 @@ import zarr
 from numpy.typing import NDArray
 
 from disentangled_audio.corpora.describe import NameGrammar
+from disentangled_audio.corpora.labelled_parts import (
+    LabelledParts,
+    check_left_out,
+    labelled_parts,
+)
 from disentangled_audio.corpora.reading import ffmpeg
 from disentangled_audio.corpora.reading.chunk import ChunkReader, ReadChunk
 from disentangled_audio.corpora.reading.decode import decode
 from disentangled_audio.corpora.reading.integrity import KnownHashes
 from disentangled_audio.corpora.reading.items import Task
+from disentangled_audio.corpora.reading.parts import Labelled, LeftOut, counted_reasons
 from disentangled_audio.corpora.sources.folder import Located, RejectedError
 from disentangled_audio.corpora.sources.places import find, locate, patterns_of
 from disentangled_audio.corpora.sources.unread import NO_FFMPEG, not_read, unread
@@ -46,7 +52,6 @@ REJECTED_COLUMNS = ["path", "reason", "what_to_do"]
 WAVEFORMS = "waveforms"
 # Enough to keep a worker busy, few enough to lose when a run is killed.
 _MAX_CHUNK_FILES = 128
-_MAX_REASONS_SHOWN = 5
 
 
 @dataclass(frozen=True)
@@ -60,7 +65,7 @@ class Ingested:
     waveforms : zarr.Array
         float32 (n_items, n_samples) on the disk, in the order of `recordings`.
     rejected : DataFrame
-        One row per file that could not be used.
+        One row per file, label or part that could not be used.
     """
 
     recordings: pd.DataFrame
@@ -94,14 +99,14 @@ def ingest(
     Raises
     ------
     UserError
-        If the corpus is missing, no usable file remains, or more than `max_rejected_share` of the
-        files are rejected.
+        If the corpus is missing, no usable file remains, more than `max_rejected_share` of the
+        files are rejected, or `segments` refuses a label.
     """
     grammar = NameGrammar(corpus, folders)
     known = KnownHashes(corpus.hashes, folders)
-    located = locate(corpus, folders)
-    analysis = _with_duration(corpus.analysis, located, parallel)
-    parts = _parts([_task(recording, grammar, known) for recording in located], analysis)
+    labels, located = _labelled(corpus, folders, locate(corpus, folders))
+    analysis = _with_duration(corpus.analysis, located, labels, parallel)
+    parts = _parts([_task(recording, grammar, known, labels) for recording in located], analysis)
     reader = ChunkReader(store / "files", analysis)
     chunks = _read(reader, list(enumerate(parts)), parallel, progress)
     rejected = pd.DataFrame(
@@ -110,13 +115,36 @@ def ingest(
     for sentence in _not_read(corpus, folders, rejected):
         logger.warning(sentence)
     _check_rejected(rejected, len(located), corpus.max_rejected_share)
+    left_out = [*labels.left_out, *(entry for chunk in chunks for entry in chunk.left_out)]
+    if corpus.segments is not None:
+        check_left_out(left_out, corpus.segments)
     recordings = pd.DataFrame([row for chunk in chunks for row in chunk.rows])
+    if recordings.empty:
+        reasons = counted_reasons(entry.reason for entry in left_out)
+        raise UserError(f"no labelled part can be used ({reasons}). First: {left_out[0].reason}")
 
     def read_again(numbers: list[int]) -> None:
         _read(replace(reader, clips_needed=True), [(k, parts[k]) for k in numbers], parallel)
 
     waveforms = _combine_clips(store, chunks, analysis, read_again)
-    return Ingested(recordings, waveforms, rejected)
+    return Ingested(recordings, waveforms, _with_left_out(rejected, left_out))
+
+
+def _labelled(
+    corpus: Corpus, folders: list[Path], located: list[Located]
+) -> tuple[LabelledParts, list[Located]]:
+    """Give the labels and the recordings that have one; all of a corpus without `segments`."""
+    labels = labelled_parts(corpus, folders, located)
+    if labels is None:
+        return LabelledParts({}, []), located
+    return labels, [recording for recording in located if recording.name in labels.by_recording]
+
+
+def _with_left_out(rejected: pd.DataFrame, left_out: list[LeftOut]) -> pd.DataFrame:
+    if not left_out:
+        return rejected
+    rows = [(entry.path, entry.reason, entry.what_to_do) for entry in left_out]
+    return pd.concat([rejected, pd.DataFrame(rows, columns=REJECTED_COLUMNS)], ignore_index=True)
 
 
 def _not_read(corpus: Corpus, folders: list[Path], rejected: pd.DataFrame) -> list[str]:
@@ -133,15 +161,24 @@ def _not_read(corpus: Corpus, folders: list[Path], rejected: pd.DataFrame) -> li
 
 
 def _with_duration(
-    analysis: Analysis, located: list[Located], parallel: ParallelParameters
+    analysis: Analysis, located: list[Located], labels: LabelledParts, parallel: ParallelParameters
 ) -> Analysis:
     """Replace a duration of `longest` by seconds, which requires reading everything twice."""
     if analysis.duration_s != "longest":
         return analysis
+    if labels.by_recording:
+        return _with_seconds(analysis, _longest_part_s(labels.by_recording.values()))
     parts = [located[k : k + _MAX_CHUNK_FILES] for k in range(0, len(located), _MAX_CHUNK_FILES)]
     longest = partial(_longest_s, min_duration_s=analysis.min_duration_s)
-    longest_s = max(in_parallel(longest, parts, parallel))
-    return Analysis.model_validate({**analysis.model_dump(), "duration_s": longest_s})
+    return _with_seconds(analysis, max(in_parallel(longest, parts, parallel)))
+
+
+def _with_seconds(analysis: Analysis, duration_s: float) -> Analysis:
+    return Analysis.model_validate({**analysis.model_dump(), "duration_s": duration_s})
+
+
+def _longest_part_s(labelled: Iterable[Labelled]) -> float:
+    return max((part.end_s - part.start_s for each in labelled for part in each.parts), default=1.0)
 
 
 def _longest_s(located: list[Located], min_duration_s: float) -> float:
@@ -155,9 +192,12 @@ def _longest_s(located: list[Located], min_duration_s: float) -> float:
     return longest_s
 
 
-def _task(recording: Located, grammar: NameGrammar, known: KnownHashes) -> Task:
+def _task(
+    recording: Located, grammar: NameGrammar, known: KnownHashes, labels: LabelledParts
+) -> Task:
     columns = grammar.parse(recording.relative, recording.label, recording.source)
-    return Task(recording, columns, tuple(known.expected(file) for file in recording.files))
+    sha256 = tuple(known.expected(file) for file in recording.files)
+    return Task(recording, columns, sha256, labelled=labels.by_recording.get(recording.name))
 
 
 def _parts(tasks: list[Task], analysis: Analysis) -> list[list[Task]]:
@@ -259,10 +299,7 @@ def _check_rejected(rejected: pd.DataFrame, n_files: int, max_share: float) -> N
     n_faulty = int((rejected["reason"] != ffmpeg.MISSING).sum())
     if len(rejected) < n_files and n_faulty / n_files <= max_share:
         return
-    reasons = rejected["reason"].str.partition(":")[0].value_counts()
-    shown = [f"{count} × {reason}" for reason, count in reasons[:_MAX_REASONS_SHOWN].items()]
-    n_more = len(reasons) - len(shown)
-    listed = "; ".join([*shown, *([f"and {n_more} more reasons"] if n_more else [])])
+    listed = counted_reasons(rejected["reason"])
     problem = (
         f"{len(rejected)} of {n_files} files are rejected ({listed}), more than "
         f"corpus.max_rejected_share={max_share:g} allows"

@@ -8,10 +8,13 @@ from typing import Any
 import pandas as pd
 
 from disentangled_audio.corpora.reading.containers import HEADER
+from disentangled_audio.corpora.reading.parts import counted_reasons
 from disentangled_audio.corpora.sources.folder import File
 from disentangled_audio.errors import UserError
-from disentangled_audio.parameters import Corpus, ExpectedFiles, Link
+from disentangled_audio.parameters import Analysis, Corpus, ExpectedFiles, Link
 
+# Shorter ends of recordings are lost by rounding.
+_UNHEARD_S = 0.01
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _SHA256SUM = re.compile(r"([0-9a-f]{64}) [ *](?:\./)?(.+)")
 
@@ -87,9 +90,11 @@ def integrity_report(
         target; `outside_where`, the number left out by the protocol's `where`; `complete`, whether
         every expected count is right; `findings`, sentences.
     """
+    # Labelled parts count one by one; channels and windows of a file are one recording.
+    one = "path" if corpus.segments is None else ["path", "start_s", "end_s", "target"]
     files = recordings.merge(
         splits[["recording_id", "target", "role"]], on="recording_id", validate="one_to_one"
-    ).drop_duplicates("path")
+    ).drop_duplicates(one)
     expected = [_counted(entry, files) for entry in corpus.expected]
     has_target = files.loc[files["role"] == "unused", "target"].notna()
     without_target, outside_where = int((~has_target).sum()), int(has_target.sum())
@@ -101,8 +106,36 @@ def integrity_report(
         "complete": all(entry["found"] == entry["expected"] for entry in expected),
         "without_target": without_target,
         "outside_where": outside_where,
-        "findings": _findings(expected, len(rejected), without_target, outside_where),
+        "findings": _findings(expected, _left_out(rejected, corpus), without_target, outside_where),
     }
+
+
+def not_heard(recordings: pd.DataFrame, analysis: Analysis) -> dict[str, float]:
+    """Count the recordings that are longer than their clips, and the seconds that are not heard.
+
+    Clips that start at the direct sound leave out the end of a response on purpose.
+    """
+    items = recordings.drop_duplicates(["path", "start_s", "end_s"])
+    if analysis.align == "direct_sound":
+        items = items[items["kind"] != "rir"]
+    left_s = items["duration_s"] - items["heard_s"]
+    cut = left_s > _UNHEARD_S
+    return {
+        "recordings": int(cut.sum()),
+        "seconds": float(left_s[cut].sum()),
+        "of_seconds": float(items["duration_s"].sum()),
+    }
+
+
+def _left_out(rejected: pd.DataFrame, corpus: Corpus) -> str:
+    """Say how many files, and how many labels, are not used; empty if all are."""
+    if rejected.empty:
+        return ""
+    what = f"{len(rejected)} files were rejected"
+    if corpus.segments is not None or corpus.analysis.part == "windows":
+        reasons = counted_reasons(rejected["reason"])
+        what = f"{len(rejected)} files, labels or parts were left out ({reasons})"
+    return f"{what}; rejected_recordings has the reasons."
 
 
 def _found(files: pd.DataFrame) -> list[dict[str, Any]]:
@@ -124,7 +157,7 @@ def _counted(entry: ExpectedFiles, files: pd.DataFrame) -> dict[str, Any]:
 
 
 def _findings(
-    expected: list[dict[str, Any]], n_rejected: int, without_target: int, outside_where: int
+    expected: list[dict[str, Any]], left_out: str, without_target: int, outside_where: int
 ) -> list[str]:
     findings = []
     for entry in expected:
@@ -133,8 +166,8 @@ def _findings(
             findings.append(
                 f"{entry['found']} of {entry['expected']} expected recordings were found ({what})."
             )
-    if n_rejected:
-        findings.append(f"{n_rejected} files were rejected; rejected_recordings has the reasons.")
+    if left_out:
+        findings.append(left_out)
     if without_target:
         findings.append(f"{without_target} recordings have no target and are not used.")
     if outside_where:

@@ -10,7 +10,9 @@ import soxr
 from numpy.typing import NDArray
 
 from disentangled_audio.corpora.reading.content import Content, read_content
-from disentangled_audio.corpora.reading.decode import Decoded, decode_content, is_constant
+from disentangled_audio.corpora.reading.decode import Decoded, is_constant
+from disentangled_audio.corpora.reading.parts import Labelled, LeftOut, Part, parts_of
+from disentangled_audio.corpora.reading.sound import opened_sound
 from disentangled_audio.corpora.sources.folder import Located, RejectedError
 from disentangled_audio.parameters import Analysis
 from disentangled_audio.signal.clip import (
@@ -18,6 +20,7 @@ from disentangled_audio.signal.clip import (
     clipped_run,
     cut,
     direct_sound_index,
+    loudest_start,
     normalise_energy,
     peak_of,
     rms,
@@ -39,28 +42,18 @@ class Task:
     noise_seed : int or None
         CRC-32 of the name that seeds the noise after a short clip; None for the recording's own
         name.
+    labelled : Labelled or None
+        Its labelled parts; None for a recording that is one item.
+    usual_channels : int or None
+        A recording with more channels is heard on its loudest channel instead of the first.
     """
 
     recording: Located
     columns: dict[str, str | None] | None
     sha256: tuple[str | None, ...]
     noise_seed: int | None = None
-
-
-def read_items(
-    task: Task, content: Content, analysis: Analysis
-) -> list[tuple[dict[str, Any], NDArray[np.float32]]]:
-    """Make the rows and clips of one recording for inference, as ingestion does.
-
-    The rows lack levels and `recording_facts`, which only a corpus's table and audit need, and
-    have `clipped_run`, which only inference reports.
-
-    Raises
-    ------
-    RejectedError
-        If the recording cannot be used.
-    """
-    return list(items_of(task, content.sha256, content, analysis, with_facts=False))
+    labelled: Labelled | None = None
+    usual_channels: int | None = None
 
 
 def items_of(
@@ -70,14 +63,72 @@ def items_of(
     analysis: Analysis,
     *,
     with_facts: bool = True,
+    left_out: list[LeftOut] | None = None,
 ) -> Iterator[tuple[dict[str, Any], NDArray[np.float32]]]:
     """Yield the rows and clips of one recording; its files are read if `content` is None.
+
+    Parts that cannot be used are added to `left_out`. For inference, rows are made without facts:
+    they lack levels and `recording_facts`, which only a corpus's table and audit need, and have
+    `clipped_run`, which only inference reports.
 
     Raises
     ------
     RejectedError
         If the recording cannot be used, or its SHA-256 is not the `fingerprint`.
     """
+    columns = _checked_columns(task)
+    content = content or read_content(task.recording.files)
+    if content.sha256 != fingerprint:
+        raise RejectedError(
+            "the file changed while it was read", "wait until it is complete, and run again"
+        )
+    _check_hashes(task, content.file_sha256)
+    aligned = _is_aligned(columns, analysis)
+    in_parts = task.labelled is not None or (analysis.part == "windows" and not aligned)
+    with opened_sound(
+        content, task.recording.format, analysis.min_duration_s, in_parts=in_parts
+    ) as sound:
+        for part in parts_of(task.labelled, sound.duration_s, analysis, aligned=aligned):
+            try:
+                decoded = sound.decoded(part)
+                # All channels of a part, or none.
+                items = [
+                    _item(
+                        *(task, part, columns, decoded, channel, signal, analysis),
+                        with_facts=with_facts,
+                    )
+                    for channel, signal in channels(decoded, _policy(task, decoded, analysis))
+                ]
+            except RejectedError as error:
+                if part.is_whole or left_out is None:
+                    raise
+                left_out.append(_left_out(task, part, error))
+            else:
+                yield from items
+
+
+def _policy(task: Task, decoded: Decoded, analysis: Analysis) -> str:
+    n_channels = decoded.samples.shape[1]
+    is_unusual = task.usual_channels is not None and n_channels > task.usual_channels
+    return "loudest" if is_unusual and analysis.channel == "first" else analysis.channel
+
+
+def _is_aligned(columns: dict[str, str | None], analysis: Analysis) -> bool:
+    return analysis.align == "direct_sound" and columns["kind"] == "rir"
+
+
+def _left_out(task: Task, part: Part, error: RejectedError) -> LeftOut:
+    path = f"{task.recording.name}{part.suffix}"
+    if not part.origin:
+        return LeftOut(path, str(error), error.what_to_do)
+    # Reasons are counted by the text before the colon.
+    reason, _, details = str(error).partition(":")
+    where = f"{part.origin};{details}" if details else part.origin
+    return LeftOut(path, f"{reason}: {where}", error.what_to_do, "invalid")
+
+
+def _checked_columns(task: Task) -> dict[str, str | None]:
+    """Give the columns of a recording, or reject it for its name or files."""
     recording = task.recording
     if as_utf8(recording.name) != recording.name:
         raise RejectedError("the file's name is not valid UTF-8", "rename it")
@@ -93,15 +144,7 @@ def items_of(
             "matches no name pattern",
             "add a pattern to corpus.name_patterns, or narrow corpus.files",
         )
-    content = content or read_content(recording.files)
-    decoded = decode_content(content, recording.format, analysis.min_duration_s)
-    if decoded.sha256 != fingerprint:
-        raise RejectedError(
-            "the file changed while it was read", "wait until it is complete, and run again"
-        )
-    _check_hashes(task, decoded.file_sha256)
-    for channel, signal in channels(decoded, analysis.channel):
-        yield _item(task, task.columns, decoded, channel, signal, analysis, with_facts=with_facts)
+    return task.columns
 
 
 def _check_hashes(task: Task, found: tuple[str, ...]) -> None:
@@ -122,6 +165,7 @@ def as_utf8(name: str) -> str:
 
 def _item(
     task: Task,
+    part: Part,
     columns: dict[str, str | None],
     decoded: Decoded,
     channel: int | None,
@@ -131,14 +175,15 @@ def _item(
     with_facts: bool,
 ) -> tuple[dict[str, Any], NDArray[np.float32]]:
     file = task.recording
-    suffix = f"#{channel}" if analysis.channel == "each" else ""
+    suffix = part.suffix + (f"#{channel}" if analysis.channel == "each" else "")
     recording_id = f"{file.name}{suffix}"
+    aligned = _is_aligned(columns, analysis)
     seed = zlib.crc32(file.name.encode()) if task.noise_seed is None else task.noise_seed
     clip = to_clip(
         signal,
         decoded.sample_rate_hz,
         analysis,
-        aligned=analysis.align == "direct_sound" and columns["kind"] == "rir",
+        aligned=aligned,
         # Continues the CRC-32 of the name over the suffix.
         rng=np.random.default_rng([zlib.crc32(suffix.encode(), seed)]),
     )
@@ -159,6 +204,10 @@ def _item(
         "path": file.name,
         "channel": "mean" if channel is None else str(channel),
         **columns,
+        **part.columns,
+        "start_s": part.start_s,
+        "end_s": part.start_s + decoded.duration_s,
+        "heard_s": _heard_s(arrival / decoded.sample_rate_hz, decoded, analysis, aligned=aligned),
         "sample_rate_hz": decoded.sample_rate_hz,
         "n_channels": decoded.samples.shape[1],
         "duration_s": decoded.duration_s,
@@ -169,6 +218,12 @@ def _item(
         "warnings": decoded.warning,
     }
     return row, _finished(clip, analysis)
+
+
+def _heard_s(arrival_s: float, decoded: Decoded, analysis: Analysis, *, aligned: bool) -> float:
+    """Seconds of a recording or part that its clip holds."""
+    start_s = max(arrival_s - analysis.pre_direct_s, 0) if aligned else 0.0
+    return min(decoded.duration_s - start_s, analysis.duration_s)
 
 
 def _finished(clip: NDArray[np.float32], analysis: Analysis) -> NDArray[np.float32]:
@@ -186,14 +241,15 @@ def channels(decoded: Decoded, policy: str) -> list[tuple[int | None, NDArray[np
     Returns
     -------
     list of (channel, samples)
-        One entry for `first` and `mean`, one per channel for `each`; channels count from 0,
-        None stands for the mean.
+        One entry per channel for `each`, otherwise one; channels count from 0, None stands for the
+        mean.
     """
     if policy == "mean":
         return [(None, decoded.samples.mean(axis=1))]
     if policy == "each":
         return list(enumerate(decoded.samples.T))
-    return [(0, decoded.samples[:, 0])]
+    number = 0 if policy == "first" else int(np.argmax([rms(own) for own in decoded.samples.T]))
+    return [(number, decoded.samples[:, number])]
 
 
 def to_clip(
@@ -213,7 +269,7 @@ def to_clip(
     analysis : Analysis
         With a duration in seconds.
     aligned : bool
-        Start the clip just before the direct sound instead of at the file's start.
+        Start the clip just before the direct sound instead of where `analysis.part` says.
     rng : numpy.random.Generator
         Draws the fill noise.
 
@@ -242,15 +298,17 @@ def to_clip(
             "raise corpus.analysis.sample_rate_hz or min_duration_s",
             "leave the file out; the model uses only lower frequencies",
         )
+    length = round(analysis.duration_s * analysis.clip_rate_hz)
     start = 0
     if aligned:
         start = direct_sound_index(signal) - round(analysis.pre_direct_s * analysis.clip_rate_hz)
-    length = round(analysis.duration_s * analysis.clip_rate_hz)
+    elif analysis.part == "loudest":
+        start = loudest_start(signal, length)
     clip = cut(signal, start, length, fill=analysis.fill, rng=rng)
     if not clip.any():
         raise RejectedError(
             f"silent in the first {analysis.duration_s:g} s",
-            "trim the leading silence, or raise corpus.analysis.duration_s",
+            "set corpus.analysis.part=loudest, or raise corpus.analysis.duration_s",
             "trim the leading silence",
         )
     # The mean of two channels or a filter can overflow even if no sample of the file does.

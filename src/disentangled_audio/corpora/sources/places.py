@@ -248,10 +248,7 @@ def stem(archive_name: str) -> str:
 def recordings_of(source: AnySource, corpus: Corpus, place: Path) -> list[Located]:
     """List the recordings of one source, sorted, in the place that `obtain` or `find` gave."""
     patterns = patterns_of(source, corpus)
-    if isinstance(source, ArchiveSource) and place.is_file():
-        files = files_in_zip(place, source, patterns)
-    else:
-        files = files_in_folder(place, patterns)
+    files = files_of(source, place, patterns)
     if not files:
         raise UserError(f"no file matches {patterns} below {place}")
     recordings = sorted(_by_recording(files, source.channel_files).items())
@@ -275,6 +272,13 @@ def patterns_of(source: AnySource, corpus: Corpus) -> list[str]:
     """Glob patterns of a source's files."""
     chosen = corpus.files if source.files is None else source.files
     return AUDIO_PATTERNS if chosen is None else chosen
+
+
+def files_of(source: AnySource, place: Path, patterns: list[str]) -> list[File]:
+    """List the files of a source that match one of the patterns, in the place that `find` gave."""
+    if isinstance(source, ArchiveSource) and place.is_file():
+        return files_in_zip(place, source, patterns)
+    return files_in_folder(place, patterns)
 
 
 def _missing(channels: dict[int, File], first: int, n_channels: int | None) -> tuple[int, ...]:

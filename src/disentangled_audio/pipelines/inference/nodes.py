@@ -1,5 +1,6 @@
 """Node of inference."""
 
+import logging
 from typing import Any
 
 import pandas as pd
@@ -26,5 +27,12 @@ def classify_recordings(
     tables = {name: saved.pop(name) for name in REFERENCES}
     reference = Reference.of_tables(tables, manifest["parameters"]["seed"])
     classifier = Classifier(facts_of(manifest), reference, saved)
-    table = classifier.predictions(inference.recordings, inference.kind, parallel)
+    table = classifier.predictions(
+        *(inference.recordings, inference.kind, parallel),
+        window_s=inference.window_s,
+        hop_s=inference.hop_s,
+        rows=inference.rows,
+    )
+    for remark in table.attrs["remarks"]:
+        logging.getLogger(__name__).warning(remark)
     return table, table

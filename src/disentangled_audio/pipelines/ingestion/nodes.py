@@ -47,17 +47,27 @@ def check_integrity(
     """Compare the recordings found with those expected; warn of unusual ones and of leaks."""
     import logging
 
-    from disentangled_audio.corpora.reading.integrity import integrity_report, wrong_headers
+    from disentangled_audio.corpora.reading.integrity import (
+        integrity_report,
+        not_heard,
+        wrong_headers,
+    )
     from disentangled_audio.evaluation.shortcuts.leaks import sound_in_parts
-    from disentangled_audio.report.sentences import on_shared_sound
+    from disentangled_audio.report.sentences import on_not_heard, on_shared_sound
 
     hashes = check_same(recordings, splits, shared_sound)
     report = integrity_report(recordings, splits, rejected, corpus)
     shared = sound_in_parts(recordings, splits, shared_sound)
-    findings = [*report["findings"], *wrong_headers(recordings), *on_shared_sound(shared)]
+    unheard = not_heard(recordings, corpus.analysis)
+    findings = [
+        *report["findings"],
+        *wrong_headers(recordings),
+        *on_not_heard(unheard, corpus.analysis),
+        *on_shared_sound(shared),
+    ]
     for finding in findings:
         logging.getLogger(__name__).warning(finding)
-    return {**report, "findings": findings, "shared_sound": shared, **hashes}
+    return {**report, "findings": findings, "not_heard": unheard, "shared_sound": shared, **hashes}
 
 
 def link_recordings(recordings: pd.DataFrame, corpus: Corpus) -> pd.DataFrame:
