@@ -24,6 +24,8 @@ from disentangled_audio.runs.run_files import columns_of
 # Separates several warnings in one cell of the table.
 BETWEEN_WARNINGS = "; "
 UNUSABLE = ("error", "what_to_do")
+# Of the columns of `candidates` that give an item's place in a feature space.
+SPACE_PREFIX = "space_"
 _VIEWS = ("log_mel", "content_view", "rhythm_view", "pitch_view")
 
 
@@ -105,12 +107,10 @@ class Answers:
         computed = self._compute(part)
         rows, tables = computed.rows, computed.tables
         probabilities = self._probabilities(computed)
-        compared = self._compare(
-            rows["kind"], [features_of(tables[name]) for name in ("fourier_features", "codes")]
-        )
+        compared = self._compare(rows["kind"], _novelty_values(computed))
         table = rows[["place", "path", "channel", "kind"]].copy()
         hybrid = probabilities[HYBRID]
-        table["class"] = np.asarray(self._reference.classes, dtype=object)[hybrid.argmax(axis=1)]
+        table["class"] = self._best(hybrid)
         table["confidence"] = hybrid.max(axis=1)
         table[list(compared)] = compared
         columns = {
@@ -133,6 +133,33 @@ class Answers:
         table = computed.rows[["place", "path", "channel"]].reset_index(drop=True)
         codes = computed.tables["codes"].drop(columns="recording_id")
         return _with_rejected(table.join(codes), part)
+
+    def candidates(self, part: Features) -> pd.DataFrame:
+        """What a choice of recordings to label needs of each item, in the order of the files.
+
+        Beside its class and what it is compared with: `sha256`, `duration_s`, whether it
+        `is_labelled`, whether it `is_unlike` the training recordings, `p_<class>`, and its place in
+        each feature space.
+        """
+        if not part.rows:
+            return _with_rejected(None, part)
+        computed = self._compute(part)
+        rows, values = computed.rows, _novelty_values(computed)
+        hybrid = self._probabilities(computed)[HYBRID]
+        compared = self._compare(rows["kind"], values)
+        table = rows[["place", "path", "channel", "sha256", "duration_s"]].copy()
+        table["is_labelled"] = rows["seen_as"].isin(ROLES)
+        table["class"] = self._best(hybrid)
+        table["confidence"] = hybrid.max(axis=1)
+        table[["in_distribution", "distance"]] = compared[["in_distribution", "distance"]]
+        table["is_unlike"] = _is_unlike(compared)
+        spaces = self._reference.novelty[""].spaces
+        blocks = [
+            pd.DataFrame(space.relative(own)).add_prefix(f"{SPACE_PREFIX}{number}_")
+            for number, (space, own) in enumerate(zip(spaces, values, strict=True))
+        ]
+        shares = pd.DataFrame(hybrid, columns=self._probability_columns(HYBRID))
+        return _with_rejected(pd.concat([table, shares, *blocks], axis=1), part)
 
     def _compute(self, part: Features) -> _Computed:
         """Compute features and codes; refuse a schema that differs from the run's."""
@@ -196,6 +223,10 @@ class Answers:
         features = BANK[name].values(computed.tables[BANK[name].entry])
         return self._models[name].predict_proba(features)
 
+    def _best(self, probabilities: NDArray[np.float64]) -> NDArray[np.object_]:
+        """Most probable class of each row."""
+        return np.asarray(self._reference.classes, dtype=object)[probabilities.argmax(axis=1)]
+
     def _compare(self, kinds: pd.Series, spaces: list[NDArray[np.float64]]) -> pd.DataFrame:
         """Compare each row with the training recordings of its kind."""
         novelties = self._reference.novelty
@@ -217,7 +248,7 @@ class Answers:
         return pd.concat(parts).sort_index()
 
     def _warnings(self, rows: pd.DataFrame, compared: pd.DataFrame) -> list[str]:
-        is_unlike = (compared["in_distribution"] <= UNLIKE) | compared["is_far"]
+        is_unlike = _is_unlike(compared)
         return [
             BETWEEN_WARNINGS.join(self._warnings_of(row, unlike))
             for row, unlike in zip(rows.to_dict("records"), is_unlike, strict=True)
@@ -243,6 +274,15 @@ class Answers:
         elif is_unlike:
             found.append("unlike the training recordings")
         return found
+
+
+def _novelty_values(computed: _Computed) -> list[NDArray[np.float64]]:
+    """Features of the spaces in which items are compared with the training recordings."""
+    return [features_of(computed.tables[name]) for name in ("fourier_features", "codes")]
+
+
+def _is_unlike(compared: pd.DataFrame) -> pd.Series:
+    return (compared["in_distribution"] <= UNLIKE) | compared["is_far"]
 
 
 def _with_rejected(table: pd.DataFrame | None, part: Features) -> pd.DataFrame:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from disentangled_audio.models.preparation import FeatureReader, Features
     from disentangled_audio.models.reference import Reference
+    from disentangled_audio.models.suggest import Suggestions
 
 Paths = str | PathLike[str] | Sequence[str | PathLike[str]]
 # The first part fills the encoders' large batch and is done soon; the other workers wait for it.
@@ -230,6 +231,43 @@ class Classifier:
         parts = self._in_parts(_texts(paths), kind, parallel, self._answers.codes)
         table = self._finished(parts, self._answers.code_columns)
         return table.drop(columns="model_version").rename(columns={"path": "file"})
+
+    def suggest(
+        self,
+        paths: Paths,
+        n: int = 20,
+        *,
+        kind: str | None = None,
+        parallel: ParallelParameters | None = None,
+    ) -> "pd.DataFrame":
+        """Suggest the recordings whose labels would teach the models most.
+
+        They are unsure, unlike the training recordings, and unlike each other. Labelled recordings
+        of the corpus, copies, and unusable files are left out. The rest is as in `predict`.
+
+        Returns
+        -------
+        DataFrame
+            At most `n` rows, the most useful first: `rank`, `file`, `why`, `class`, `confidence`,
+            `second_class`, `second_confidence`, `in_distribution`, `distance`, `duration_s`.
+        """
+        table = self.suggestions(_texts(paths), n, kind, parallel).table
+        return table.rename(columns={"path": "file"})
+
+    def suggestions(
+        self,
+        paths: Sequence[str],
+        n: int,
+        kind: str | None = None,
+        parallel: ParallelParameters | None = None,
+    ) -> "Suggestions":
+        """Make the table of `suggest`, with `path` instead of `file`, and say what is left out."""
+        import pandas as pd
+
+        from disentangled_audio.models.suggest import suggested
+
+        parts = self._in_parts(paths, kind, parallel, self._answers.candidates)
+        return suggested(pd.concat(parts, ignore_index=True), n)
 
     def predictions(
         self,
