@@ -12,6 +12,7 @@ from disentangled_audio.evaluation.scores.summary import (
     HYBRID,
     PRETRAINED_HYBRID,
     PROBABILITY_PREFIX,
+    ROLES,
 )
 from disentangled_audio.models.bank import BANK, MEMBERS, NETWORK
 from disentangled_audio.models.feature_values import acoustic_measures
@@ -96,6 +97,22 @@ class Answers:
         """Columns of the codes; they do not depend on the files."""
         return ["path", "channel", *self._schema["codes"], *UNUSABLE]
 
+    @property
+    def candidate_columns(self) -> list[str]:
+        """Columns of the candidates; they do not depend on the files."""
+        return [
+            *("path", "channel", "sha256", "duration_s", "is_labelled", "class", "confidence"),
+            *("in_distribution", "distance", "is_unlike", *self._probability_columns(HYBRID)),
+            *(name for names in self._space_columns() for name in names),
+            *UNUSABLE,
+        ]
+
+    def _space_columns(self) -> list[list[str]]:
+        return [
+            [f"{SPACE_PREFIX}{number}_{column}" for column in range(len(space.centre))]
+            for number, space in enumerate(self._reference.novelty[""].spaces)
+        ]
+
     def _probability_columns(self, model: str) -> list[str]:
         prefix = "" if model == HYBRID else f"{model}_"
         return [f"{prefix}{PROBABILITY_PREFIX}{name}" for name in self._reference.classes]
@@ -135,12 +152,7 @@ class Answers:
         return _with_rejected(table.join(codes), part)
 
     def candidates(self, part: Features) -> pd.DataFrame:
-        """What a choice of recordings to label needs of each item, in the order of the files.
-
-        Beside its class and what it is compared with: `sha256`, `duration_s`, whether it
-        `is_labelled`, whether it `is_unlike` the training recordings, `p_<class>`, and its place in
-        each feature space.
-        """
+        """What a choice of recordings to label needs of each item, in the order of the files."""
         if not part.rows:
             return _with_rejected(None, part)
         computed = self._compute(part)
@@ -155,8 +167,8 @@ class Answers:
         table["is_unlike"] = _is_unlike(compared)
         spaces = self._reference.novelty[""].spaces
         blocks = [
-            pd.DataFrame(space.relative(own)).add_prefix(f"{SPACE_PREFIX}{number}_")
-            for number, (space, own) in enumerate(zip(spaces, values, strict=True))
+            pd.DataFrame(space.relative(own), columns=names)
+            for space, own, names in zip(spaces, values, self._space_columns(), strict=True)
         ]
         shares = pd.DataFrame(hybrid, columns=self._probability_columns(HYBRID))
         return _with_rejected(pd.concat([table, shares, *blocks], axis=1), part)

@@ -262,12 +262,10 @@ class Classifier:
         parallel: ParallelParameters | None = None,
     ) -> "Suggestions":
         """Make the table of `suggest`, with `path` instead of `file`, and say what is left out."""
-        import pandas as pd
-
         from disentangled_audio.models.suggest import suggested
 
         parts = self._in_parts(paths, kind, parallel, self._answers.candidates)
-        return suggested(pd.concat(parts, ignore_index=True), n)
+        return suggested(self._finished(parts, self._answers.candidate_columns), n)
 
     def predictions(
         self,
