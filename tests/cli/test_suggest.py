@@ -128,6 +128,9 @@ def test_nothing_is_left_if_all_recordings_are_labelled(tiny_run: Path, tmp_path
     assert result.exit_code == 0, result.output
     assert json.loads(result.stdout) == []
     assert "There is nothing to suggest" in result.stderr
+    shown = call(tmp_path, "--project", str(tiny_run), "suggest", ".")
+    assert (shown.exit_code, shown.stdout) == (0, ""), shown.output
+    assert [path.name for path in tmp_path.iterdir()] == ["known.wav"]
 
 
 @pytest.mark.parametrize(

@@ -76,7 +76,7 @@ def suggest(
         if found.n_labelled + len(found.table) == 0:
             raise click.ClickException("none of the files can be used")
         _print(found.table, form)
-        if output is not None or form == "table":
+        if len(found.table) and (output is not None or form == "table"):
             _write(found.table, output or _DEFAULT)
 
 
@@ -98,10 +98,10 @@ def _files(output: Path) -> list[Path]:
 
 
 def _print(table: "pd.DataFrame", form: str) -> None:
-    if form == "table":
+    if form == "table" and len(table):
         columns = ["rank", "file", "class", "confidence", "in_dist", "why"]
         print_table(columns, [_row(row) for row in records(table)])
-    else:
+    elif form != "table":
         click.echo(_text(table, form), nl=False)
 
 
