@@ -2,9 +2,8 @@
 
 import os
 
-from kedro.config import OmegaConfigLoader
-
 from disentangled_audio.hooks import ProjectHooks
+from disentangled_audio.runs.config_loader import LimitedConfigLoader
 from disentangled_audio.runs.selection import (
     clips_folder,
     data_folder,
@@ -20,7 +19,7 @@ HOOKS = (ProjectHooks(), TrackingHooks())
 DISABLE_HOOKS_FOR_PLUGINS = ("kedro_mlflow", "kedro-mlflow")
 # The file .telemetry disables Kedro's own telemetry.
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-CONFIG_LOADER_CLASS = OmegaConfigLoader
+CONFIG_LOADER_CLASS = LimitedConfigLoader
 CONFIG_LOADER_ARGS = {
     "base_env": "base",
     "default_run_env": "local",
