@@ -5,6 +5,7 @@ already has apostrophes in front of such a text; reading takes one away. Numbers
 """
 
 import re
+from collections.abc import Callable
 from typing import Any
 
 # Excel also takes the full-width forms for formulas.
@@ -36,7 +37,12 @@ def _is_formula(text: str) -> bool:
     return bool(_FORMULA.match(text)) and not _NUMBER.fullmatch(text)
 
 
-def _changed(table: Any, change: Any) -> Any:
+def _changed(table: Any, change: Callable[[str], str]) -> Any:
+    import pandas as pd
+
+    # Whatever else can write itself as CSV has no columns to look at.
+    if not isinstance(table, pd.DataFrame):
+        return table
     columns = [_changed_column(table.iloc[:, place], change) for place in range(table.shape[1])]
     result = table.copy(deep=False)
     for place, column in enumerate(columns):
@@ -45,7 +51,7 @@ def _changed(table: Any, change: Any) -> Any:
     return result.rename(columns=lambda name: change(name) if isinstance(name, str) else name)
 
 
-def _changed_column(column: Any, change: Any) -> Any:
+def _changed_column(column: Any, change: Callable[[str], str]) -> Any:
     """A changed copy of a column; None if no text in it changes."""
     if column.dtype.kind in "biufcmM":
         return None
