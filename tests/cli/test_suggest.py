@@ -40,8 +40,8 @@ def test_the_table_has_ranks_reasons_and_no_labelled_recording(
     assert all(re.search(r"unsure|unlike|further|less sure", row) for row in rows)
     assert "known.wav" not in result.stdout
     said = " ".join(result.stderr.split())
-    assert "1 recordings are left out: the model's corpus has labels for them" in said
-    assert "1 recordings are left out: they are copies of others" in said
+    assert "Left out because the model's corpus has their labels: 1" in said
+    assert "Left out because they are copies of others: 1" in said
     assert "bad.wav' cannot be used: " in said
     assert "Wrote suggested.lof and suggested.txt" in said
     # The list that this command wrote before is replaced.

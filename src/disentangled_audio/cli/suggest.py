@@ -27,8 +27,10 @@ Examples:
   disentangled-audio suggest recordings/ --format csv > next.csv
 
 \b
-Exit codes: 0 done (also if nothing is left to suggest), 1 not possible, or none of the files can be
-used, 2 wrong usage.
+Exit codes:
+  0  done, also if nothing is left to suggest
+  1  not possible, or none of the files can be used
+  2  wrong usage
 """
 )
 @click.argument("paths", nargs=-1, required=True, metavar="FOLDER...")
@@ -147,9 +149,9 @@ def _write(table: "pd.DataFrame", output: Path) -> None:
 
 def _say_what_is_left_out(found: "Suggestions") -> None:
     if found.n_labelled:
-        note(f"{found.n_labelled} recordings are left out: the model's corpus has labels for them")
+        note(f"Left out because the model's corpus has their labels: {found.n_labelled}")
     if found.n_copies:
-        note(f"{found.n_copies} recordings are left out: they are copies of others")
+        note(f"Left out because they are copies of others: {found.n_copies}")
     for row in records(found.unusable):
         note(f"{row['path']!r} cannot be used: {row['error']} ({row['what_to_do']})")
     if found.n_labelled and found.table.empty:
