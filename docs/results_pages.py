@@ -68,6 +68,14 @@ SMALL = {
     "member sure": "surest member sure",
     "which": "surest member",
 }
+SUGGEST = {
+    "labels": "labelled clips",
+    "suggested": "accuracy, suggested",
+    "random": "accuracy, random",
+    "lead": "difference",
+    "low": "95 % from",
+    "high": "to",
+}
 SPEED = {"quantity": "quantity", "value": "value", "unit": "unit"}
 # The best control under each heading.
 BEST = {heading: f"best {heading}" for heading in (SHORTCUT, BASELINE)}
@@ -211,6 +219,7 @@ PAGES: dict[str, Callable[[Entries], str]] = {
     "peers": peers_page,
     "altered": _each(ALTERED),
     "small": _each(SMALL),
+    "suggest": _each(SUGGEST),
     "shared_sound": _each(None),
     "speed": _each(SPEED),
 }

@@ -1,13 +1,21 @@
 """`disentangled-audio classify` and `export`: use trained models."""
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from disentangled_audio.cli.formats import FORMATS, WRITTEN, write_answer
-from disentangled_audio.cli.output import answering, as_json_option, note, print_json, project
+from disentangled_audio.cli.models import loaded, model_options
+from disentangled_audio.cli.output import (
+    answering,
+    as_json_option,
+    note,
+    print_json,
+    project,
+    records,
+    shown_path,
+)
 from disentangled_audio.report.terminal import print_table
 
 if TYPE_CHECKING:
@@ -39,19 +47,7 @@ Exit codes:
 """
 )
 @click.argument("paths", nargs=-1, required=True, metavar="PATH...")
-@click.option(
-    "--model",
-    metavar="VERSION|FILE",
-    help="Version of a trained run, or a bundle (.zip); by default the newest run.",
-)
-@click.option("--corpus", metavar="NAME", help="Use the newest run of this corpus.")
-@click.option("--protocol", metavar="NAME", help="Use the newest run of this protocol.")
-@click.option("--fold", metavar="NAME", help="Use the model of this fold of a cross-validation.")
-@click.option(
-    "--kind",
-    metavar="KIND",
-    help="Kind of the recordings, such as rir or noise; by default told by their names.",
-)
+@model_options
 @click.option(
     "--window",
     "window_s",
@@ -93,13 +89,8 @@ Exit codes:
     show_default=True,
     help="How many classes to show for each recording.",
 )
-def classify(  # noqa: PLR0913, PLR0917
+def classify(  # noqa: PLR0913
     paths: tuple[str, ...],
-    model: str | None,
-    corpus: str | None,
-    protocol: str | None,
-    fold: str | None,
-    kind: str | None,
     window_s: float | None,
     hop_s: float | None,
     whole: bool,
@@ -108,6 +99,7 @@ def classify(  # noqa: PLR0913, PLR0917
     output: Path | None,
     as_json: bool,
     top: int,
+    **chosen: str | None,
 ) -> None:
     """Classify recordings, with the confidence of each answer.
 
@@ -118,31 +110,20 @@ def classify(  # noqa: PLR0913, PLR0917
     the training recordings. The whole table, with acoustic parameters, is saved as
     inference_predictions under data/08_inference, unless the model is a bundle.
     """
-    # An unset variable gives an empty path, which would mean the current folder.
-    if "" in paths:
-        raise click.UsageError("a PATH is empty; name a file, folder, glob pattern or zip")
     if whole and windows:
         raise click.UsageError("--whole and --windows exclude each other")
     if output is not None and shape not in WRITTEN:
         raise click.UsageError(f"--output needs --format {', '.join(WRITTEN)}")
     rows: Rows = "whole" if whole else "windows" if windows else "segments"
-    chosen = {"corpus": corpus, "protocol": protocol, "fold": fold}
-    bundle = Path(model).expanduser() if model is not None and model.endswith(".zip") else None
-    if bundle is not None and any(chosen.values()):
-        raise click.UsageError("a bundle is one model: leave out --corpus, --protocol and --fold")
-    from disentangled_audio.models.classifier import Classifier
-    from disentangled_audio.runs.trained_runs import find_run
-
     with answering():
-        run = None if bundle else find_run(project() / "data", model, **chosen)
-        places = _places(paths)
-        classifier = Classifier.load(bundle) if run is None else Classifier.of_run(run)
-        note(_about(classifier.manifest, kind))
-        table = classifier.predictions(places, kind, window_s=window_s, hop_s=hop_s, rows=rows)
+        classifier, run, places = loaded(paths, **chosen)
+        table = classifier.predictions(
+            places, chosen["kind"], window_s=window_s, hop_s=hop_s, rows=rows
+        )
         if run is not None:
             _keep(table, run)
         if as_json or shape == "json":
-            print_json([_plain(row, top) for row in _records(table)])
+            print_json([_plain(row, top) for row in records(table)])
         elif shape in WRITTEN:
             write_answer(table, shape, output)
         else:
@@ -189,16 +170,6 @@ def export(run: str, file: Path, fold: str | None) -> None:
         click.echo(f"Wrote {file}")
 
 
-def _places(paths: tuple[str, ...]) -> list[str]:
-    """Make paths absolute, so that the table is clear wherever it is read."""
-    from disentangled_audio.corpora.sources.named import named_files
-
-    places = [_absolute(path) for path in paths]
-    # Fail before the models are loaded, which takes seconds.
-    named_files(places)
-    return places
-
-
 def _remarks(table: "pd.DataFrame", places: list[str]) -> list[str]:
     """Say how many audio files were not read, by ending, and how many have a wrong header."""
     from disentangled_audio.corpora.reading.containers import HEADER
@@ -221,21 +192,6 @@ def _remarks(table: "pd.DataFrame", places: list[str]) -> list[str]:
     return remarks
 
 
-def _about(facts: dict[str, Any], kind: str | None) -> str:
-    """Say what a model recognises, and on which corpus it was trained."""
-    described, target = facts["parameters"]["corpus"], facts["parameters"]["protocol"]["target"]
-    simulated = ", of simulated recordings" if described.get("simulated") else ""
-    text = (
-        f"model {facts['run_id']}: {target} of {facts['corpus']}{simulated}, "
-        f"protocol {facts['protocol']}"
-    )
-    if facts["pretrained"]:
-        text += f", with pretrained weights ({facts['pretrained']['name']})"
-    if kind or described.get("kind") != "rir":
-        return text
-    return f"{text}; a recording without a kind in its name is taken as an impulse response"
-
-
 def _keep(table: "pd.DataFrame", run: "TrainedRun") -> None:
     """Save the table in both formats, as the pipeline does; if that fails, only warn."""
     from kedro.io import DatasetError, Version
@@ -253,17 +209,6 @@ def _keep(table: "pd.DataFrame", run: "TrainedRun") -> None:
             kind(filepath=str(file), version=version).save(table)
     except (UserError, DatasetError, OSError) as error:
         note(f"Warning: the table was not saved under {place}: {error}")
-
-
-def _absolute(path: str) -> str:
-    if "://" in path:
-        return path
-    expanded = Path(path).expanduser()
-    return str(expanded if expanded.is_absolute() else Path.cwd() / expanded)
-
-
-def _records(table: "pd.DataFrame") -> list[dict[str, Any]]:
-    return table.astype(object).where(table.notna(), None).to_dict("records")
 
 
 def _plain(row: dict[str, Any], top: int) -> dict[str, Any]:
@@ -296,8 +241,7 @@ def _show(table: "pd.DataFrame", top: int) -> None:
     )
     shown += ("error", "what_to_do")
     wanted = [name for name in table if name in shown or name.startswith("p_")]
-    below = f"{Path.cwd()}{os.sep}"
-    rows = [_row(row, top, below) for row in _records(table[wanted])]
+    rows = [_row(row, top) for row in records(table[wanted])]
     heads = ["file", "seconds", "class", "confidence", "in_dist", f"top {top}", "remarks"]
     if not table.duplicated(["path", "channel"]).any():
         # Times matter only where a file has several rows.
@@ -319,9 +263,8 @@ def _about_distribution(least: float) -> str:
     )
 
 
-def _row(row: dict[str, Any], top: int, below: str) -> list[str]:
-    # Paths below the current folder are shown relative to it.
-    path = row["path"].removeprefix(below)
+def _row(row: dict[str, Any], top: int) -> list[str]:
+    path = shown_path(row["path"])
     if row["error"]:
         remark = f"cannot be used: {row['error']} ({row['what_to_do']})"
         return [path, "-", "-", "-", "-", "-", remark]

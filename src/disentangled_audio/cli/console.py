@@ -10,6 +10,7 @@ from disentangled_audio import __version__
 from disentangled_audio.cli.classify import classify, export
 from disentangled_audio.cli.init_corpus import init_corpus
 from disentangled_audio.cli.runs import compare, runs
+from disentangled_audio.cli.suggest import suggest
 
 
 class _Commands(click.Group):
@@ -61,5 +62,5 @@ def app(context: click.Context, debug: bool, project: Path | None) -> None:
     context.call_on_close(lambda: logging.disable(logging.NOTSET))
 
 
-for _command in (classify, runs, compare, export, init_corpus):
+for _command in (classify, suggest, runs, compare, export, init_corpus):
     app.add_command(_command)

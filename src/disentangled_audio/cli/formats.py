@@ -12,6 +12,7 @@ from disentangled_audio.report.label_tracks import (
     audacity_labels,
     raven_selections,
 )
+from disentangled_audio.storage.csv_cells import guarded_table
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -57,7 +58,7 @@ def _write(file: Path, text: str) -> None:
 
 
 _TEXTS: dict[str, Callable[["pd.DataFrame"], str]] = {
-    "csv": lambda table: table.to_csv(index=False),
+    "csv": lambda table: guarded_table(table).to_csv(index=False),
     "audacity": audacity_labels,
     "raven": raven_selections,
 }

@@ -71,15 +71,14 @@ def init_corpus(folder: str, output: Path, class_part: int | None) -> None:
 
 def _other_corpora(folder: Path) -> set[str]:
     """Names of the project's corpora, and of trained ones with other recordings."""
-    import yaml
-
     from disentangled_audio.runs.trained_runs import trained_runs
+    from disentangled_audio.storage.yaml_files import read_yaml
 
     project = own_project()
     if project is None:
         return set()
     file = project / "conf/base/parameters_corpora.yml"
-    own = yaml.safe_load(file.read_text(encoding="utf-8")) if file.is_file() else {}
+    own = read_yaml(file) if file.is_file() else {}
     source = str(folder.resolve())
     trained = {
         run.corpus

@@ -2,15 +2,19 @@
 
 import json
 import logging
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from disentangled_audio.report.terminal import wrapped
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 as_json_option = click.option("--json", "as_json", is_flag=True, help="Print all of it as JSON.")
 
@@ -76,7 +80,22 @@ def project() -> Path:
 
 def print_json(content: Any) -> None:
     """Print an answer for programs."""
-    click.echo(json.dumps(content, indent=1, allow_nan=False, ensure_ascii=False))
+    click.echo(json_text(content), nl=False)
+
+
+def json_text(content: Any) -> str:
+    """Text of an answer for programs."""
+    return f"{json.dumps(content, indent=1, allow_nan=False, ensure_ascii=False)}\n"
+
+
+def records(table: "pd.DataFrame") -> list[dict[str, Any]]:
+    """Rows of a table; missing values are None."""
+    return table.astype(object).where(table.notna(), None).to_dict("records")
+
+
+def shown_path(path: str) -> str:
+    """Path relative to the current folder, if it lies below it."""
+    return path.removeprefix(f"{Path.cwd()}{os.sep}")
 
 
 def note(text: str) -> None:

@@ -1,6 +1,5 @@
 """Columns from file names and metadata tables."""
 
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache, cached_property
@@ -8,6 +7,7 @@ from pathlib import Path, PurePosixPath
 
 from disentangled_audio.errors import UserError
 from disentangled_audio.parameters import AnySource, Corpus
+from disentangled_audio.storage.patterns import Pattern
 
 # Columns that ingestion measures; names and tables must not use them.
 MEASURED_COLUMNS = (
@@ -51,7 +51,7 @@ class NameGrammar:
         """List every column that a name can give, in a stable order."""
         names = []
         for source in self._corpus.sources:
-            names += [n for pattern in self._patterns(source) for n in pattern.groupindex]
+            names += [n for pattern in self._patterns(source) for n in pattern.groups]
             names += source.columns
         if self._table is not None:
             names += self._table.columns
@@ -89,7 +89,7 @@ class NameGrammar:
             columns.update(row)
         return columns if found else None
 
-    def _patterns(self, source: AnySource) -> list[re.Pattern[str]]:
+    def _patterns(self, source: AnySource) -> list[Pattern]:
         own = source.name_patterns
         return [_compile(p) for p in (self._corpus.name_patterns if own is None else own)]
 
@@ -123,13 +123,10 @@ def check_reserved(columns: Iterable[str], what: str) -> None:
 
 
 @cache
-def _compile(pattern: str) -> re.Pattern[str]:
-    try:
-        # Start at a path component, so that `a_(…)` does not match inside `ba_(…)`.
-        compiled = re.compile(rf"(?:^|/)(?:{pattern})\Z")
-    except re.error as error:
-        raise UserError(f"name pattern {pattern!r} is not a regular expression: {error}") from error
-    check_reserved(compiled.groupindex, f"name pattern {pattern!r}")
+def _compile(pattern: str) -> Pattern:
+    # Start at a path component, so that `a_(…)` does not match inside `ba_(…)`.
+    compiled = Pattern(rf"(?:^|/)(?:{pattern})\Z", f"name pattern {pattern!r}")
+    check_reserved(compiled.groups, f"name pattern {pattern!r}")
     return compiled
 
 

@@ -12,6 +12,7 @@ from disentangled_audio.evaluation.scores.summary import (
     HYBRID,
     PRETRAINED_HYBRID,
     PROBABILITY_PREFIX,
+    ROLES,
 )
 from disentangled_audio.models.bank import BANK, MEMBERS, NETWORK
 from disentangled_audio.models.feature_values import acoustic_measures
@@ -28,6 +29,8 @@ UNUSABLE = ("error", "what_to_do")
 STORED = ("sample_rate_hz", "n_channels")
 _TIMES = ("start_s", "end_s")
 _MUCH_SHORTER = 0.5
+# Of the columns of `candidates` that give an item's place in a feature space.
+SPACE_PREFIX = "space_"
 _VIEWS = ("log_mel", "content_view", "rhythm_view", "pitch_view")
 
 
@@ -99,6 +102,22 @@ class Answers:
         """Columns of the codes; they do not depend on the files."""
         return ["path", "channel", *_TIMES, *self._schema["codes"], *UNUSABLE]
 
+    @property
+    def candidate_columns(self) -> list[str]:
+        """Columns of the candidates; they do not depend on the files."""
+        return [
+            *("path", "channel", "sha256", "duration_s", "is_labelled", "class", "confidence"),
+            *("in_distribution", "distance", "is_unlike", *self._probability_columns(HYBRID)),
+            *(name for names in self._space_columns() for name in names),
+            *UNUSABLE,
+        ]
+
+    def _space_columns(self) -> list[list[str]]:
+        return [
+            [f"{SPACE_PREFIX}{number}_{column}" for column in range(len(space.centre))]
+            for number, space in enumerate(self._reference.novelty[""].spaces)
+        ]
+
     def _probability_columns(self, model: str) -> list[str]:
         prefix = "" if model == HYBRID else f"{model}_"
         return [f"{prefix}{PROBABILITY_PREFIX}{name}" for name in self._reference.classes]
@@ -110,12 +129,10 @@ class Answers:
         computed = self._compute(part)
         rows, tables = computed.rows, computed.tables
         probabilities = self._probabilities(computed)
-        compared = self._compare(
-            rows["kind"], [features_of(tables[name]) for name in ("fourier_features", "codes")]
-        )
+        compared = self._compare(rows["kind"], _novelty_values(computed))
         table = rows[["place", "path", "channel", "kind", *_TIMES, *STORED]].copy()
         hybrid = probabilities[HYBRID]
-        table["class"] = np.asarray(self._reference.classes, dtype=object)[hybrid.argmax(axis=1)]
+        table["class"] = self._best(hybrid)
         table["confidence"] = hybrid.max(axis=1)
         table[list(compared)] = compared
         columns = {
@@ -138,6 +155,28 @@ class Answers:
         table = computed.rows[["place", "path", "channel", *_TIMES]].reset_index(drop=True)
         codes = computed.tables["codes"].drop(columns="recording_id")
         return _with_rejected(table.join(codes), part)
+
+    def candidates(self, part: Features) -> pd.DataFrame:
+        """What a choice of recordings to label needs of each item, in the order of the files."""
+        if not part.rows:
+            return _with_rejected(None, part)
+        computed = self._compute(part)
+        rows, values = computed.rows, _novelty_values(computed)
+        hybrid = self._probabilities(computed)[HYBRID]
+        compared = self._compare(rows["kind"], values)
+        table = rows[["place", "path", "channel", "sha256", "duration_s"]].copy()
+        table["is_labelled"] = rows["seen_as"].isin(ROLES)
+        table["class"] = self._best(hybrid)
+        table["confidence"] = hybrid.max(axis=1)
+        table[["in_distribution", "distance"]] = compared[["in_distribution", "distance"]]
+        table["is_unlike"] = _is_unlike(compared)
+        spaces = self._reference.novelty[""].spaces
+        blocks = [
+            pd.DataFrame(space.relative(own), columns=names)
+            for space, own, names in zip(spaces, values, self._space_columns(), strict=True)
+        ]
+        shares = pd.DataFrame(hybrid, columns=self._probability_columns(HYBRID))
+        return _with_rejected(pd.concat([table, shares, *blocks], axis=1), part)
 
     def _compute(self, part: Features) -> _Computed:
         """Compute features and codes; refuse a schema that differs from the run's."""
@@ -202,6 +241,10 @@ class Answers:
         features = BANK[name].values(computed.tables[BANK[name].entry])
         return self._models[name].predict_proba(features)
 
+    def _best(self, probabilities: NDArray[np.float64]) -> NDArray[np.object_]:
+        """Most probable class of each row."""
+        return np.asarray(self._reference.classes, dtype=object)[probabilities.argmax(axis=1)]
+
     def _compare(self, kinds: pd.Series, spaces: list[NDArray[np.float64]]) -> pd.DataFrame:
         """Compare each row with the training recordings of its kind."""
         novelties = self._reference.novelty
@@ -238,7 +281,7 @@ class Answers:
         ]
 
     def _warnings(self, rows: pd.DataFrame, compared: pd.DataFrame) -> list[str]:
-        is_unlike = (compared["in_distribution"] <= UNLIKE) | compared["is_far"]
+        is_unlike = _is_unlike(compared)
         return [
             BETWEEN_WARNINGS.join(self._warnings_of(row, unlike))
             for row, unlike in zip(rows.to_dict("records"), is_unlike, strict=True)
@@ -273,6 +316,15 @@ def _differing(values: pd.Series, trained: list[int], unit: str, heard: str) -> 
         f"{len(others)} of {len(values)} files: {found} {unit} (training recordings: {usual}); "
         f"heard {heard}"
     ]
+
+
+def _novelty_values(computed: _Computed) -> list[NDArray[np.float64]]:
+    """Features of the spaces in which items are compared with the training recordings."""
+    return [features_of(computed.tables[name]) for name in ("fourier_features", "codes")]
+
+
+def _is_unlike(compared: pd.DataFrame) -> pd.Series:
+    return (compared["in_distribution"] <= UNLIKE) | compared["is_far"]
 
 
 def _with_rejected(table: pd.DataFrame | None, part: Features) -> pd.DataFrame:

@@ -1,11 +1,12 @@
 """`Classifier`: trained models for recordings, shared by Python, the command line and Kedro."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from os import PathLike, fsdecode
+from collections.abc import Callable, Iterator, Sequence
+from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from disentangled_audio.errors import UserError
+from disentangled_audio.models.given_paths import Paths, path_text, path_texts
 from disentangled_audio.models.hearing import (
     WINDOWS_AT_ONCE,
     Heard,
@@ -21,9 +22,9 @@ if TYPE_CHECKING:
 
     from disentangled_audio.models.preparation import FeatureReader, Features
     from disentangled_audio.models.reference import Reference
+    from disentangled_audio.models.suggest import Suggestions
 
 Rows = Literal["segments", "windows", "whole"]
-Paths = str | PathLike[str] | Sequence[str | PathLike[str]]
 
 
 class Classifier:
@@ -99,7 +100,7 @@ class Classifier:
         from disentangled_audio.models.bundle import read_bundle
         from disentangled_audio.runs.trained_runs import MANIFEST, find_run, run_of_folder
 
-        place = Path(_text(path, "path")).expanduser()
+        place = Path(path_text(path, "path")).expanduser()
         asked = {"version": version, "corpus": corpus, "protocol": protocol, "fold": fold}
         chosen: dict[str, Any] = {
             name: str(value) for name, value in asked.items() if value is not None
@@ -194,7 +195,7 @@ class Classifier:
             is not possible.
         """
         table = self.predictions(
-            *(_texts(paths), kind, parallel), window_s=window_s, hop_s=hop_s, rows=rows
+            *(path_texts(paths), kind, parallel), window_s=window_s, hop_s=hop_s, rows=rows
         )
         return table.rename(columns={"path": "file"})
 
@@ -265,9 +266,44 @@ class Classifier:
             `what_to_do` for a file that cannot be used.
         """
         hearing = self._hearing(window_s, hop_s)
-        parts, _ = self._in_parts(_texts(paths), kind, parallel, hearing, self._answers.codes)
+        parts, _ = self._in_parts(path_texts(paths), kind, parallel, hearing, self._answers.codes)
         table = self._finished(parts, self._answers.code_columns)
         return table.drop(columns="model_version").rename(columns={"path": "file"})
+
+    def suggest(
+        self,
+        paths: Paths,
+        n: int = 20,
+        *,
+        kind: str | None = None,
+        parallel: ParallelParameters | None = None,
+    ) -> "pd.DataFrame":
+        """Suggest the recordings whose labels would teach the models most.
+
+        They are unsure, unlike the training recordings, and unlike each other. Labelled recordings
+        of the corpus, copies, and unusable files are left out. The rest is as in `predict`.
+
+        Returns
+        -------
+        DataFrame
+            At most `n` rows, the most useful first: `rank`, `file`, `why`, `class`, `confidence`,
+            `second_class`, `second_confidence`, `in_distribution`, `distance`, `duration_s`.
+        """
+        table = self.suggestions(path_texts(paths), n, kind, parallel).table
+        return table.rename(columns={"path": "file"})
+
+    def suggestions(
+        self,
+        paths: Sequence[str],
+        n: int,
+        kind: str | None = None,
+        parallel: ParallelParameters | None = None,
+    ) -> "Suggestions":
+        """Make the table of `suggest`, with `path` instead of `file`, and say what is left out."""
+        from disentangled_audio.models.suggest import suggested
+
+        parts, _ = self._in_parts(paths, kind, parallel, None, self._answers.candidates)
+        return suggested(self._finished(parts, self._answers.candidate_columns), n)
 
     def predictions(
         self,
@@ -289,17 +325,18 @@ class Classifier:
         paths: Sequence[str],
         kind: str | None,
         parallel: ParallelParameters | None,
-        hearing: Hearing,
+        hearing: Hearing | None,
         answer: "Callable[[Features], pd.DataFrame]",
     ) -> "tuple[list[pd.DataFrame], int]":
         """Apply `answer` to all files, part by part; the tables keep the order of the files.
 
-        Also count the windows without sound.
+        Also count the windows without sound. Without `hearing`, a recording is one clip.
         """
         from disentangled_audio.corpora.sources.named import named_files
         from disentangled_audio.storage.progress import chunk_progress
 
-        files = [hearing.heard(file) for file in named_files(paths)]
+        plan = Heard if hearing is None else hearing.heard
+        files = [plan(file) for file in named_files(paths)]
         answers: dict[int, list[Any]] = {}
         done = n_silent = 0
         with chunk_progress("classifying", "files", passing=True) as update:
@@ -361,22 +398,3 @@ class Classifier:
 
         table = pd.concat(parts, ignore_index=True).reindex(columns=[*columns, "model_version"])
         return table.assign(model_version=self.manifest["run_id"])
-
-
-def _texts(paths: Paths) -> list[str]:
-    if isinstance(paths, str | bytes | PathLike) or not isinstance(paths, Iterable):
-        return [_text(paths, "paths")]
-    return [_text(path, "paths") for path in paths]
-
-
-def _text(path: Any, argument: str) -> str:
-    try:
-        text = fsdecode(path)
-    except TypeError as error:
-        hint = "; predict_array takes samples" if argument == "paths" else ""
-        raise UserError(
-            f"{argument}: {type(path).__name__} is not the name of a file or folder{hint}"
-        ) from error
-    if not text:
-        raise UserError(f"{argument}: a name is empty; name a file or folder")
-    return text

@@ -1,4 +1,4 @@
-"""Kedro's reader of configuration, in folders whose names look like a pattern (`birds[2024]`)."""
+"""Kedro's reader of configuration, for files and folders of strangers."""
 
 import glob
 from pathlib import Path
@@ -7,9 +7,21 @@ from typing import Any
 from fsspec.implementations.local import LocalFileSystem
 from kedro.config import OmegaConfigLoader
 
+from disentangled_audio.storage.yaml_files import read_yaml
+
 
 class ConfigLoader(OmegaConfigLoader):
-    """Takes the path of the configuration literally; Kedro takes its brackets for a pattern."""
+    """Reads only files within the limits of `read_yaml`, in a folder of any name.
+
+    A file whose aliases stand for billions of values would stop a run without a word. Kedro takes
+    brackets in the folder's path (`birds[2024]`) for a pattern.
+    """
+
+    def __init__(self, conf_source: str, *args: Any, **options: Any) -> None:
+        for ending in ("yml", "yaml"):
+            for file in sorted(Path(conf_source).rglob(f"*.{ending}")):
+                read_yaml(file)
+        super().__init__(conf_source, *args, **options)
 
     @staticmethod
     def _initialise_filesystem_and_protocol(conf_source: str) -> tuple[Any, str]:

@@ -8,6 +8,7 @@ from typing import Any
 
 from disentangled_audio.errors import UserError
 from disentangled_audio.parameters.names import checked_name, shown
+from disentangled_audio.storage.yaml_files import read_yaml
 
 DATA_VARIABLE = "DISENTANGLED_AUDIO_DATA"
 SECTIONS = ("corpora", "protocols")
@@ -137,15 +138,11 @@ def clips_folder(
 
 @cache
 def _read(corpus_file: str) -> dict[str, dict[str, Any]]:
-    import yaml
-
     path = Path(corpus_file).expanduser()
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        content = read_yaml(path)
     except OSError as error:
         raise UserError(f"corpus file {path.absolute()}: {error.strerror}") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise UserError(f"corpus file {path} is not valid YAML: {error}") from error
     corpora = content.get("corpora") if isinstance(content, dict) else None
     if not corpora or not isinstance(corpora, dict):
         raise UserError(

@@ -1,7 +1,6 @@
 """Finds recordings below a folder, and describes files that cannot be used."""
 
 import os
-import re
 import stat
 from collections import deque
 from collections.abc import Iterator, Sequence
@@ -15,6 +14,7 @@ from fsspec.utils import glob_translate
 from disentangled_audio.corpora.sources.ignored import is_ignored
 from disentangled_audio.errors import UserError
 from disentangled_audio.parameters import AnySource, Format
+from disentangled_audio.storage.patterns import Pattern
 
 # The samples of a whole recording are held in memory.
 _MAX_BYTES = 2**31
@@ -269,9 +269,9 @@ class Patterns:
             self._parts.append(path.parts)
         try:
             globs = [glob_translate("/".join(parts)) for parts in self._parts]
-            self.matches = re.compile("|".join(globs)).match
-        except (ValueError, re.error) as error:
+        except ValueError as error:
             raise _bad_pattern(patterns, str(error)) from error
+        self.matches = Pattern("|".join(globs), f"corpus.files {patterns}").match
 
     def may_match_below(self, folder: str) -> bool:
         """Tell whether a path below a folder may match."""

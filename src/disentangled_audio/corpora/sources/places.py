@@ -24,6 +24,7 @@ from disentangled_audio.parameters import (
     FolderSource,
 )
 from disentangled_audio.storage.hashing import hash_of, short_hash
+from disentangled_audio.storage.patterns import Pattern
 
 
 def locate(corpus: Corpus, folders: list[Path]) -> list[Located]:
@@ -302,12 +303,9 @@ def _by_recording(files: list[File], channel_files: str | None) -> dict[str, dic
     return channels
 
 
-def _channel_pattern(text: str) -> re.Pattern[str]:
-    try:
-        pattern = re.compile(text)
-    except re.error as error:
-        raise UserError(f"channel_files {text!r} is not a regular expression: {error}") from error
-    if "channel" not in pattern.groupindex:
+def _channel_pattern(text: str) -> Pattern:
+    pattern = Pattern(text, f"channel_files {text!r}")
+    if "channel" not in pattern.groups:
         raise UserError(f"channel_files {text!r} needs a group (?P<channel>…)")
     return pattern
 

@@ -1,7 +1,6 @@
 """Recordings that are read from a zip archive in place, without extracting it."""
 
 import functools
-import re
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -12,6 +11,7 @@ from disentangled_audio.corpora.sources.archive import DAMAGED, list_members
 from disentangled_audio.corpora.sources.folder import File, Patterns, RejectedError, too_large
 from disentangled_audio.errors import UserError
 from disentangled_audio.parameters import ArchiveSource
+from disentangled_audio.storage.patterns import Pattern
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ def _first_prefix(subfolders: list[str], paths: list[str]) -> str | None:
     for pattern in (subfolder.strip("/") for subfolder in subfolders):
         if not pattern:
             return ""
-        matches = re.compile(glob_translate(pattern)).match
+        matches = Pattern(glob_translate(pattern), f"the subfolder {pattern!r}").match
         found = next(filter(matches, folders), None)
         if found is not None:
             return f"{found}/"

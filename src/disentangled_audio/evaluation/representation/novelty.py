@@ -35,6 +35,15 @@ class Space:
     spread: NDArray[np.float64]
     usual: NDArray[np.float64]
 
+    @property
+    def usual_distance(self) -> float:
+        """Median of the usual distances."""
+        return max(float(np.median(self.usual)), np.finfo(float).tiny)
+
+    def relative(self, values: NDArray[np.floating]) -> NDArray[np.float64]:
+        """Values in which distances are relative to the usual distance, (n_rows, n_features)."""
+        return (values - self.centre) / self.spread / self.usual_distance
+
     def distance(self, values: NDArray[np.floating]) -> NDArray[np.float64]:
         """Distance to the fifth nearest training row, in units of spread, (n_rows,)."""
         return _to_neighbour((values - self.centre) / self.spread, self.training)
@@ -88,11 +97,10 @@ class Novelty:
         Bates, Candès, Lei, Romano and Sesia (2023), "Testing for outliers with conformal
         p-values", Annals of Statistics 51.
         """
-        tiny = np.finfo(float).tiny
         relative, p_values, is_far = [], [], []
         for space, rows in zip(self.spaces, values, strict=True):
             distance = space.distance(rows)
-            relative.append(distance / max(float(np.median(space.usual)), tiny))
+            relative.append(distance / space.usual_distance)
             p_values.append(space.p_value(distance))
             is_far.append(distance >= _FAR * space.usual[-1])
         in_distribution = np.minimum(len(p_values) * np.min(p_values, axis=0), 1.0)
