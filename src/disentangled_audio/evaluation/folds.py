@@ -131,9 +131,7 @@ def with_fewer_folds(split: Split) -> Iterator[Split]:
     for n, n_parts in product(n_folds, parts):
         # A fold that no longer exists is not asked for.
         fold = min(_fold_number(split), n - 1) if split.strategy in _DRAWN else split.fold
-        yield split.model_copy(
-            update={"n_folds": n, "validation_folds": n_parts, "fold": fold}
-        )
+        yield split.model_copy(update={"n_folds": n, "validation_folds": n_parts, "fold": fold})
 
 
 def numbered_name(split: Split) -> str:

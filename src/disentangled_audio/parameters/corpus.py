@@ -105,6 +105,8 @@ class Corpus(Parameters):
     """Whether to convert names to lower case before matching patterns."""
     metadata: str | None = None
     """CSV file with a column `path` or `file`, whose other columns are added."""
+    metadata_key: str | None = None
+    """Column of that file with the paths or names of the recordings; null uses `path` or `file`."""
     kind: str = "recording"
     """Value of the column `kind` for files whose names do not contain one. The environment `folder`
     also chooses its values by it: `rir` stands for room impulse responses."""

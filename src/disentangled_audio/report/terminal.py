@@ -137,7 +137,7 @@ def print_table(
     styles : sequence of str, optional
         Style of each row, as rich names it.
     """
-    rows = [[_visible(cell) for cell in row] for row in rows]
+    rows = [[visible(cell) for cell in row] for row in rows]
     numeric = [all(map(_NUMBER.fullmatch, cells)) for cells in zip(*rows, strict=True)]
     if not sys.stdout.isatty():
         widths = [max(map(len, column)) for column in zip(columns, *rows, strict=True)]
@@ -172,5 +172,6 @@ def wrapped(text: str, stream: TextIO) -> str:
     return click.wrap_text(text, shutil.get_terminal_size().columns)
 
 
-def _visible(text: str) -> str:
+def visible(text: str) -> str:
+    """Show control characters of outside text, so that a terminal does not obey them."""
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
