@@ -50,8 +50,8 @@ def init_corpus(folder: str, output: Path, class_part: int | None, yes: bool) ->
     of the file names, such as owl in owl_north_3.wav. What these leave open is asked; a line for
     each answer can also come from a pipe.
     """
-    from disentangled_audio.corpora.propose import propose_corpus
     from disentangled_audio.corpora.proposals.writing import corpus_file
+    from disentangled_audio.corpora.propose import propose_corpus
     from disentangled_audio.errors import UserError
 
     if not folder:
@@ -94,7 +94,7 @@ class _Answers:
         if not self._take_all:
             text = f"{question.text} Type {question.choices}. [{question.default}] "
             click.echo(visible(text), err=True, nl=False)
-            answer = click.get_text_stream("stdin").readline()
+            answer = sys.stdin.readline() if sys.stdin else ""
             if answer:
                 return answer.strip() or question.default
             click.echo(err=True)

@@ -56,15 +56,14 @@ def _why_not(proposal: "Proposal", protocol: "Protocol") -> str:
 
 
 def _options(proposal: "Proposal", protocol: "Protocol") -> list[str]:
-    from disentangled_audio.evaluation.splits import fold_protocols, make_splits
+    from disentangled_audio.evaluation.splits import SplitWarning, make_splits
     from disentangled_audio.parameters import FourierParameters
 
     is_rir = proposal.corpus.get("kind") == "rir"
     n_components = FourierParameters().n_components if is_rir else _COMPONENTS
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        folds = fold_protocols(proposal.recordings, protocol, _SEED).values()
-        splits = [make_splits(proposal.recordings, fold, _SEED) for fold in folds]
-    n_training = min(int((table["role"] == "train").sum()) for table in splits)
+        warnings.simplefilter("ignore", SplitWarning)
+        splits = make_splits(proposal.recordings, protocol, _SEED)
+    n_training = int((splits["role"] == "train").sum())
     n_sure = max(1, int(_SURE_SHARE * n_training))
     return [f"fourier.n_components={n_sure}"] if n_sure < n_components else []

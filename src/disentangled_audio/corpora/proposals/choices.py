@@ -104,17 +104,21 @@ def _is_class(facts: pd.DataFrame, column: Column) -> bool:
 
 
 def _doubt(facts: pd.DataFrame, column: Column, possible: Sequence[Column]) -> float:
-    values = facts[column.name]
     if column.nature == natures.LABEL:
-        return -1 if values.str.contains("[^\\W\\d]").all() else -0.5
+        has_letters = facts[column.name].str.contains(r"[^\W\d]").all()
+        return -1 if has_letters else -0.5
     if column.is_take and column.origin == "name":
         return DOUBTFUL + 1
     if natures.is_group(column.nature) or column.nature in _ATTRIBUTES:
         return DOUBTFUL
-    if column.origin == "folder":
-        return 0
-    if column.origin == "table":
-        return 2 if values.str.isdigit().all() else 1
+    if column.origin == "name":
+        return _doubt_of_part(facts, column, possible)
+    return 0 if column.origin == "folder" else 2
+
+
+def _doubt_of_part(facts: pd.DataFrame, column: Column, possible: Sequence[Column]) -> float:
+    values = facts[column.name]
+    # A capital letter stands out.
     if values.str.fullmatch("[A-Z]").all() and any(_is_small(facts, other) for other in possible):
         return 0.5
     if any(_determines(facts, column, other) for other in possible):

@@ -8,7 +8,6 @@ import numpy as np
 import pandas as pd
 from scipy.stats import kruskal
 
-from disentangled_audio.corpora.proposals.choices import LEAST_UNITS
 from disentangled_audio.errors import UserError
 from disentangled_audio.parameters import Analysis, Corpus, FolderSource, ParallelParameters
 from disentangled_audio.storage.hashing import file_hash
@@ -57,7 +56,7 @@ def _durations(facts: pd.DataFrame, target: str) -> list[str]:
 
 def few(counts: Mapping[str, int]) -> list[str]:
     """Classes with few recordings."""
-    small = [name for name, n in counts.items() if LEAST_UNITS <= n < _FEW]
+    small = [name for name, n in counts.items() if n < _FEW]
     if not small:
         return []
     return [

@@ -13,6 +13,11 @@ VERSION = r"\d{1,2}(?:\.\d{1,3}){1,2}"
 # Endings of recordings inside a name, as of what they were cut from.
 CLIP = r"(?:wav|mp3|m4a|mp4|ogg|oga|opus|flac|aac|aiff?|wma|webm|3gp|caf)"
 
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
 RECORDER, DAY, TIME, RELEASE, SEX, AGE = "recorder", "date", "time", "version", "sex", "age"
 PART, FOLD, TAKE, SOURCE, LABEL = "part", "published_fold", "take", "source", "label"
 
@@ -24,21 +29,19 @@ TRAINING_PARTS = frozenset({"train", "training"})
 _SEXES = frozenset({"m", "f", "male", "female", "man", "woman", "boy", "girl"})
 _AGES = re.compile(r"(?:child|teen|adult|young|old|elderly|senior|kid|infant|\w+ties|\d0s)s?")
 _FOLDS = frozenset({"fold", "split", "cv", "partition"})
-_GROUPS = frozenset(
-    (
-        "speaker spk spkr subject subj sub actor person people user participant patient singer "
-        "player musician animal individual author client recordist site station location loc place "
-        "room recorder device mic microphone phone session sess ses source src recording day night "
-        "house home family"
-    ).split()
+_GROUPS = _words(
+    "speaker spk spkr subject subj sub actor person people user participant patient singer "
+    "player musician animal individual author client recordist site station location loc "
+    "place room recorder device mic microphone phone session sess ses source src recording "
+    "day night house home family"
 )
-_TAKES = frozenset(
-    "take rep repetition trial utt utterance seg segment slice clip cut chunk no nr num number "
-    "occurrence idx index".split()
+_TAKES = _words(
+    "take rep repetition trial utt utterance seg segment slice clip cut chunk no nr num "
+    "number occurrence idx index"
 )
-_CLASSES = frozenset(
-    "label labels class category species event emotion word digit instrument genre command sound "
-    "keyword diagnosis disease target".split()
+_CLASSES = _words(
+    "label labels class category species event emotion word digit instrument genre command "
+    "sound keyword diagnosis disease target"
 )
 _PREFIXED = re.compile(r"([A-Za-z]{2,}?)[ _-]?(?:\d+|[A-Za-z])")
 _SECONDS_SINCE_1970 = re.compile(r"1[0-9]{9}(?:[0-9]{3})?")

@@ -1,5 +1,6 @@
 """The proposed corpus file, with a comment on every line."""
 
+import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -75,4 +76,6 @@ def _comment(key: str, value: Any, depth: int) -> str:
 
 def _one_line(value: Any) -> str:
     text = yaml.safe_dump(value, default_flow_style=True, allow_unicode=True, width=2**31)
-    return text.removesuffix("\n").removesuffix("...").rstrip("\n")
+    text = text.removesuffix("\n").removesuffix("...").rstrip("\n")
+    # Of a name with a line break, YAML would make several lines.
+    return json.dumps(value) if "\n" in text else text
