@@ -112,10 +112,17 @@ def propose_corpus(
     layout = layout_of(facts, table, class_part)
     target, others = _target(layout, class_part)
     target = class_question(layout, target, others, ask)
-    layout, target, group = _named(layout, target, ask)
+    possible, crossing = groups(layout.facts, layout.columns, target.name)
+    group, group_name = group_question(layout, possible, ask)
+    layout, target, group = _named(layout, target, group, group_name)
     if unreadable:
         example = unreadable[0].encode("utf-8", "replace").decode("utf-8")
         warnings.append(f"{len(unreadable)} files cannot be read, such as {example}")
+    warnings += [
+        f"recordings of the same {column.nature} are on both sides of the ready-made split: scores "
+        "will not be those for new ones"
+        for column in crossing
+    ]
     return _proposal(folder, layout, target, group, taken, warnings, ask)
 
 
@@ -129,18 +136,18 @@ def _proposal(
     ask: Callable[[Question], str],
 ) -> Proposal:
     grouped_by = None if group is None else group.name
-    labels = label_question(layout.facts[target.name], ask)
-    known = layout.facts.assign(**{target.name: layout.facts[target.name].replace(labels)})
+    values = layout.facts[target.name]
+    labels = label_question(values, ask)
+    known = layout.facts.assign(**{target.name: values.replace(labels)})
     counts = {str(k): int(n) for k, n in known[target.name].value_counts().sort_index().items()}
     kept, left_out = _kept(known, target, grouped_by)
     used = known[known[target.name].isin(kept)]
     protocol: dict[str, Any] = {"target": target.name}
     if labels:
-        protocol["labels"] = {name: labels.get(name, name) for name in layout.facts[target.name]}
+        protocol["labels"] = {name: labels.get(name, name) for name in sorted(values.unique())}
     protocol["group_by"] = [grouped_by] if grouped_by else []
     if left_out:
-        values = sorted(set(layout.facts.loc[used.index, target.name]))
-        protocol["where"] = {target.name: values}
+        protocol["where"] = {target.name: sorted(values[used.index].unique())}
     splits = _splits(layout, used, grouped_by)
     needed = {target.name, grouped_by, splits[0].get("column")}
     corpus, of_kind = _corpus(folder, layout, needed)
@@ -194,19 +201,18 @@ def _target(layout: Layout, class_part: int | None) -> tuple[Column, list[Column
             f"{parts_of(layout)}, or write the corpus file by hand (docs/recordings.md)"
         )
     (doubt, chosen), *others = ranked
+    near = doubt + (1.5 if chosen.origin == "name" else 1)
     # Numbers alone say little of which is the class.
-    limit = doubt + 3 if doubt >= NUMBERS else min(doubt + 1.5, DOUBTFUL)
+    limit = doubt + 3 if doubt >= NUMBERS else min(near, DOUBTFUL)
     return chosen, [column for other, column in others if other < limit]
 
 
 def _named(
-    layout: Layout, target: Column, ask: Callable[[Question], str]
+    layout: Layout, target: Column, group: Column | None, group_name: str
 ) -> tuple[Layout, Column, Column | None]:
-    """Choose the group, and name the columns by what they are."""
-    possible = groups(layout.facts, layout.columns, target.name)
-    group, group_name = group_question(layout, possible, ask)
+    """Name the columns by what they are; gives the class and the group with their new names."""
     names = {} if target.origin == "table" or target.name == "folder" else {target: natures.LABEL}
-    if group is not None:
+    if group is not None and group_name != group.name:
         names[group] = group_name
     for column in layout.columns:
         kind = column.nature or (natures.TAKE if column.is_take else "")

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+import numpy as np
 import pandas as pd
 
 from disentangled_audio.corpora.proposals import natures
@@ -19,6 +20,8 @@ _GROUPED_SHARE = 0.8
 # Rarely a class, and never a group.
 _ATTRIBUTES = frozenset({natures.SEX, natures.AGE})
 _NEVER = frozenset({natures.PART, natures.FOLD, natures.DAY, natures.TIME, natures.RELEASE})
+# Splits that somebody has made.
+READY = frozenset({natures.PART, natures.FOLD})
 # The least share of recordings' series that are numbered without gaps.
 _IN_ORDER = 0.9
 # From here on, a column is only the class if nothing else can be.
@@ -146,12 +149,34 @@ def _determines(facts: pd.DataFrame, column: Column, other: Column) -> bool:
     return bool(coarse.groupby(fine).nunique().max() == 1)
 
 
-def groups(facts: pd.DataFrame, columns: Sequence[Column], target: str) -> list[Column]:
-    """Columns whose values can stay together, the best first.
+def groups(
+    facts: pd.DataFrame, columns: Sequence[Column], target: str
+) -> tuple[list[Column], list[Column]]:
+    """Columns whose values can stay together, the best first; and those a ready split divides.
 
     Enough classes must have three values or more: one each for training, validation and test.
     """
-    possible = [column for column in columns if _is_group(facts, column, target)]
+    every = [column for column in columns if _is_group(facts, column, target)]
+    ready = [column for column in columns if column.nature in READY]
+    every = [c for c in every if not any(are_alike(facts, split, c) for split in ready)]
+    divided = [c for c in every if any(_divides(facts, split, c) for split in ready)]
+    found = _best_first(facts, columns, [c for c in every if c not in divided])
+    return found, [column for column in divided if natures.is_group(column.nature)]
+
+
+def are_alike(facts: pd.DataFrame, one: Column, other: Column) -> bool:
+    """Whether two columns divide the recordings in the same way."""
+    codes = (pd.factorize(facts[column.name])[0] for column in (one, other))
+    return bool(np.equal(*codes).all())
+
+
+def _divides(facts: pd.DataFrame, split: Column, column: Column) -> bool:
+    return bool(facts.groupby(column.name)[split.name].nunique().max() > 1)
+
+
+def _best_first(
+    facts: pd.DataFrame, columns: Sequence[Column], possible: Sequence[Column]
+) -> list[Column]:
     known = [column for column in possible if natures.is_group(column.nature)]
     plain = [c for c in possible if not c.nature and not c.is_take and c.origin != "table"]
     days = [column for column in possible if column.nature == natures.DAY]

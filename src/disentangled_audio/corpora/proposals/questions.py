@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from disentangled_audio.corpora.describe import MEASURED_COLUMNS
-from disentangled_audio.corpora.proposals.choices import Column
+from disentangled_audio.corpora.proposals.choices import Column, are_alike
 from disentangled_audio.corpora.proposals.layout import Layout, examples
 from disentangled_audio.corpora.proposals.natures import DAY, is_group
 from disentangled_audio.errors import UserError
@@ -45,7 +45,7 @@ def take_default(question: Question) -> str:
 def class_question(layout: Layout, chosen: Column, others: Sequence[Column], ask: Ask) -> Column:
     """Ask which column is the class, if several can be."""
     facts = layout.facts
-    others = [column for column in others if not _alike(facts[chosen.name], facts[column.name])]
+    others = [column for column in others if not are_alike(facts, chosen, column)]
     if not others:
         return chosen
     possible = {_short(layout, column): column for column in (chosen, *others)}
@@ -63,16 +63,9 @@ def class_question(layout: Layout, chosen: Column, others: Sequence[Column], ask
 
 def _short(layout: Layout, column: Column) -> str:
     """Number of a part of the names, or the name of another column."""
-    return (
-        layout.place(column).removeprefix("part ").removesuffix(" of the names")
-        if (column.name in layout.fields)
-        else column.name.lower()
-    )
-
-
-def _alike(one: pd.Series, other: pd.Series) -> bool:
-    """Whether two columns divide the recordings in the same way."""
-    return bool((pd.factorize(one)[0] == pd.factorize(other)[0]).all())
+    if column.name in layout.fields:
+        return str(layout.fields.index(column.name) + 1)
+    return column.name.lower()
 
 
 def group_question(
