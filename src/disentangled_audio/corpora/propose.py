@@ -216,7 +216,7 @@ def _named(
         names[group] = group_name
     for column in layout.columns:
         kind = column.nature or (natures.TAKE if column.is_take else "")
-        if kind and column.origin != "table":
+        if kind and column.origin != "table" and column != group:
             names.setdefault(column, kind)
     if target in names and natures.is_group(target.nature):
         names[target] = target.nature
