@@ -27,7 +27,7 @@ from tests.calling import call
 from tests.conftest import load_catalog, make_project
 
 RATE_HZ = 8000
-SHORT = "disentangler.schedule.epochs=1,svm.n_jobs=1,svm.inner_folds=2,evaluation.n_resamples=50"
+SHORT = "disentangler.schedule.epochs=1,svm.n_jobs=1,svm.inner_folds=2,evaluation.n_resamples=100"
 
 
 @pytest.fixture(scope="module")

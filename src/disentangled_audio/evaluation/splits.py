@@ -144,18 +144,28 @@ def fold_protocols(recordings: pd.DataFrame, protocol: Protocol, seed: int) -> d
     made are a UserError that names each of them and why.
     """
     made = _folds(recordings, protocol)
-    errors = {}
+    errors: dict[str, UserError] = {}
     for name, one in made.items():
         try:
             _split(recordings, one, seed)
         except UserError as error:
             errors[name] = error
     if errors:
-        reasons = "; ".join(f"fold {name}: {error}" for name, error in errors.items())
         impossible = [e for e in errors.values() if isinstance(e, ImpossibleSplitError)]
-        advice = _advice(recordings, protocol, seed, *impossible) if impossible else ""
-        raise UserError(f"{reasons}. {advice}".removesuffix(". "))
+        advice = f". {_advice(recordings, protocol, seed, *impossible)}" if impossible else ""
+        raise UserError(_reasons(errors) + advice)
     return made
+
+
+def _reasons(errors: dict[str, UserError]) -> str:
+    """Each reason once, with the folds that have it."""
+    folds: dict[str, list[str]] = {}
+    for name, error in errors.items():
+        folds.setdefault(str(error), []).append(name)
+    named = {
+        reason: list_names(f"fold {name}" for name in names) for reason, names in folds.items()
+    }
+    return "; ".join(f"{names}: {reason}" for reason, names in named.items())
 
 
 def possible_split(recordings: pd.DataFrame, protocol: Protocol, seed: int) -> Split | None:

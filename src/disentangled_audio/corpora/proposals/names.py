@@ -19,8 +19,8 @@ _WHOLE = rf"(?:{UUID}|{DATE}|(?<![.]){VERSION}(?![.]))"
 _TOKEN = re.compile(rf"(?<!{_NO_SEPARATOR}){_WHOLE}(?!{_NO_SEPARATOR})|{_NO_SEPARATOR}+")
 _KINDS_OF_TOKENS = (f"{_NO_SEPARATOR}+", UUID, DATE, VERSION)
 _SOURCE = re.compile(rf"(?P<source>.+?\.{CLIP}){_SEPARATOR}+(?P<rest>.+)", re.IGNORECASE)
-# Runs of letters and digits, then of capital and small letters too.
-_RUNS = (r"\d+|[^\W\d_]+", r"\d+|[A-Z][a-z]{2,}|[A-Z]+|[a-z]+|[^\W\da-zA-Z_]+")
+# Runs of digits, capital and small letters, or else of digits and letters.
+_RUNS = (r"\d+|[A-Z][a-z]{2,}|[A-Z]+|[a-z]+|[^\W\da-zA-Z_]+", r"\d+|[^\W\d_]+")
 _LETTERS = r"[^\W\d_]+"
 _LONGEST_LETTERS = 3
 _FIELD = re.compile(r"\(\?P<(field\d+)>")
