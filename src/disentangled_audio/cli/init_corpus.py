@@ -50,7 +50,6 @@ def init_corpus(folder: str, output: Path, class_part: int | None, yes: bool) ->
     of the file names, such as owl in owl_north_3.wav. What these leave open is asked; a line for
     each answer can also come from a pipe.
     """
-    from disentangled_audio.corpora.proposals.writing import corpus_file
     from disentangled_audio.corpora.propose import propose_corpus
     from disentangled_audio.errors import UserError
 
@@ -66,10 +65,9 @@ def init_corpus(folder: str, output: Path, class_part: int | None, yes: bool) ->
             )
         _check_path(output, "--output")
         answers = _Answers(yes)
-        proposal = propose_corpus(place, class_part, _other_corpora(place), answers.ask)
-        split, options, trouble = possible(proposal)
-        text = corpus_file(proposal.name, proposal.corpus, {**proposal.protocol, "split": split})
-        write_whole(output, lambda file: file.write_text(text, encoding="utf-8"))
+        proposed = propose_corpus(place, class_part, _other_corpora(place), answers.ask)
+        proposal, options, trouble = possible(proposed)
+        write_whole(output, lambda file: file.write_text(proposal.text, encoding="utf-8"))
         for name, count in proposal.counts.items():
             click.echo(f"{count:>7}  {visible(name)}")
         click.echo(wrapped(visible(proposal.reason), sys.stdout))

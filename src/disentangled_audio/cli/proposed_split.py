@@ -1,7 +1,8 @@
 """Tries the splits of a proposed corpus, so that the command that trains runs."""
 
 import warnings
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from disentangled_audio.errors import UserError
 
@@ -17,12 +18,13 @@ _COMPONENTS = 20
 _SURE_SHARE = 0.8
 
 
-def possible(proposal: "Proposal") -> tuple[dict[str, Any], list[str], list[str]]:
-    """Give the best split of which every fold can be made.
+def possible(proposal: "Proposal") -> tuple["Proposal", list[str], list[str]]:
+    """Choose the best split of which every fold can be made.
 
     Returns
     -------
-    split : dict
+    proposal : Proposal
+        With that split.
     options : list of str
         Parameters to type because there are so few recordings.
     trouble : list of str
@@ -33,14 +35,18 @@ def possible(proposal: "Proposal") -> tuple[dict[str, Any], list[str], list[str]
 
     trouble = []
     for split in proposal.splits:
-        protocol = Protocol.model_validate({**proposal.protocol, "split": split})
+        # A random split would not keep groups together.
+        kept = {} if split["strategy"] != "random" else {"group_by": []}
+        described = {**proposal.protocol, **kept}
+        protocol = Protocol.model_validate({**described, "split": split})
         found = possible_split(proposal.recordings, protocol, _SEED)
         if found is not None:
             keys = {key: getattr(found, key) for key in ("n_folds", "validation_folds")}
             chosen = split | {key: value for key, value in keys.items() if key in split}
-            return chosen, _options(proposal, protocol.model_copy(update={"split": found})), trouble
+            options = _options(proposal, protocol.model_copy(update={"split": found}))
+            return replace(proposal, protocol=described, splits=[chosen]), options, trouble
         trouble.append(_why_not(proposal, protocol))
-    return proposal.splits[-1], [], trouble
+    return replace(proposal, splits=proposal.splits[-1:]), [], trouble
 
 
 def _why_not(proposal: "Proposal", protocol: "Protocol") -> str:

@@ -1,6 +1,7 @@
 """Propose a corpus file for a folder of recordings, from names, headers and the shape of sounds."""
 
 import itertools
+import math
 import re
 from collections import Counter
 from collections.abc import Callable, Collection, Sequence
@@ -21,6 +22,7 @@ from disentangled_audio.corpora.proposals.choices import (
     classes,
     classes_with_units,
     groups,
+    units_of_classes,
 )
 from disentangled_audio.corpora.proposals.layout import Layout, examples, layout_of, parts_of
 from disentangled_audio.corpora.proposals.questions import (
@@ -31,6 +33,7 @@ from disentangled_audio.corpora.proposals.questions import (
     take_default,
 )
 from disentangled_audio.corpora.proposals.tables import Beside, table_beside
+from disentangled_audio.corpora.proposals.writing import corpus_file
 from disentangled_audio.corpora.responses import are_impulse_responses
 from disentangled_audio.corpora.sources.folder import files_in_folder
 from disentangled_audio.errors import UserError
@@ -56,7 +59,7 @@ class Proposal:
     name : name of the corpus.
     corpus : its definition.
     protocol : definition of its protocol, without the split.
-    splits : possible splits, the best first; the first that every fold can be made of is to use.
+    splits : splits to try, the best first.
     recordings : a row for each recording: recording_id, path and the columns.
     counts : number of recordings by class.
     reason : where the classes and groups come from.
@@ -71,6 +74,12 @@ class Proposal:
     counts: dict[str, int]
     reason: str
     warnings: list[str]
+
+    @property
+    def text(self) -> str:
+        """The corpus file, with the best split."""
+        protocol = {**self.protocol, "split": self.splits[0]}
+        return corpus_file(self.name, self.corpus, protocol)
 
 
 def propose_corpus(
@@ -148,7 +157,7 @@ def _proposal(
     protocol["group_by"] = [grouped_by] if grouped_by else []
     if left_out:
         protocol["where"] = {target.name: sorted(values[used.index].unique())}
-    splits = _splits(layout, used, grouped_by)
+    splits = _splits(layout, used, target.name, grouped_by)
     needed = {target.name, grouped_by, splits[0].get("column")}
     corpus, of_kind = _corpus(folder, layout, needed)
     rows = layout.facts.assign(recording_id=layout.facts["relative"], path=layout.facts["relative"])
@@ -238,13 +247,25 @@ def _unlike(layout: Layout, names: dict[Column, str]) -> dict[str, str]:
     return changed
 
 
-def _splits(layout: Layout, used: pd.DataFrame, group: str | None) -> list[dict[str, Any]]:
+def _splits(
+    layout: Layout, used: pd.DataFrame, target: str, group: str | None
+) -> list[dict[str, Any]]:
     """Splits to try: a ready-made one, then drawn ones."""
-    drawn = (
-        [{"strategy": "grouped", "n_folds": _FOLDS, "validation_folds": _FOLDS}] if group else []
-    )
-    drawn.append({"strategy": "random", "n_folds": _FOLDS, "validation_folds": _FOLDS})
-    return [*filter(None, (_ready(used, column) for column in layout.columns)), *drawn]
+    ready = filter(None, (_ready(used, column) for column in layout.columns))
+    ways = [("grouped", group), ("random", None)] if group else [("random", None)]
+    return [*ready, *(_drawn(way, units_of_classes(used, target, unit)) for way, unit in ways)]
+
+
+def _drawn(strategy: str, n_units: pd.Series) -> dict[str, Any]:
+    """A split with no more folds than the smallest class has units, so that each has one."""
+    fewest = int(n_units.min())
+    n_folds = min(_FOLDS, max(2, fewest))
+    n_others = fewest - math.ceil(fewest / n_folds)
+    return {
+        "strategy": strategy,
+        "n_folds": n_folds,
+        "validation_folds": min(_FOLDS, max(2, n_others)),
+    }
 
 
 def _ready(used: pd.DataFrame, column: Column) -> dict[str, Any] | None:
@@ -268,7 +289,7 @@ def _reason(layout: Layout, target: Column, group: Column | None, split: dict[st
     if "column" not in split:
         return reason
     values = examples(sorted(layout.facts[split["column"]].unique()))
-    return f"{reason} {split['column']} ({values}) names parts of a split, which is used."
+    return f"{reason} {split['column']} ({values}) names parts of a split."
 
 
 def _headers(files: list[tuple[str, Path]]) -> tuple[pd.DataFrame, list[str]]:

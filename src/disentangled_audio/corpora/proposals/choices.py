@@ -216,8 +216,13 @@ def _repeats(facts: pd.DataFrame, column: Column) -> bool:
     return bool(facts[column.name].nunique() < len(facts))
 
 
+def units_of_classes(facts: pd.DataFrame, target: str, group: str | None) -> pd.Series:
+    """Number of files, or of groups, of each class."""
+    each = facts.groupby(target)
+    return each.size() if group is None else each[group].nunique()
+
+
 def classes_with_units(facts: pd.DataFrame, target: str, group: str | None) -> list[str]:
     """Classes with a file, or a group, each for training, validation and test."""
-    each = facts.groupby(target)
-    n_units = each.size() if group is None else each[group].nunique()
+    n_units = units_of_classes(facts, target, group)
     return [str(name) for name in n_units[n_units >= LEAST_UNITS].index]
