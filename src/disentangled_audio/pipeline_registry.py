@@ -38,7 +38,7 @@ def register_pipelines() -> dict[str, Pipeline]:
     default = sum(pipelines.values(), start=Pipeline([]))
     confidence = Pipeline(reporting.confidence_nodes("cv_"))
     folds = cross_validation.create_pipeline(shared=fold_pipelines().shared) + confidence
-    whole = (default + folds).to_outputs(*folds.all_outputs())
+    whole = (default + folds).to_outputs(*folds.all_outputs()) + folds.only_nodes("check_folds")
     return {
         **pipelines,
         "cross_validation": whole,

@@ -49,24 +49,25 @@ def test_init_corpus_reads_names_into_a_valid_description(project: Path, tmp_pat
     assert "Warning" not in result.output
     content = yaml.safe_load(output.read_text())
     corpus = Corpus.model_validate(content["corpora"]["birds"])
-    protocol = Protocol.model_validate(content["protocols"]["birds_field1"])
-    assert protocol.group_by == ["field2"]
+    protocol = Protocol.model_validate(content["protocols"]["birds_label"])
+    assert protocol.group_by == ["site"]
     columns = NameGrammar(corpus, []).parse("wren_sitea_0.wav")
     assert columns is not None
-    assert columns["field1"] == "wren"
+    assert columns["label"] == "wren"
+    assert columns["site"] == "sitea"
 
 
 @pytest.mark.parametrize(
     ("names", "target", "group", "said"),
     [
-        (["{animal}/{site}/{take}.wav"], "level1", ["level2"], "level2 stays on one side"),
-        (["{site}/{animal}/{take}.wav"], "level2", ["level1"], "target: level1 is possible too"),
-        (["{animal}/{site}_{take}.wav"], "folder", ["field1"], "field1 stays on one side"),
+        (["{animal}/{site}/{take}.wav"], "label", ["site"], "site stays on one side"),
+        (["{site}/{animal}/{take}.wav"], "label", ["site"], "site stays on one side"),
+        (["{animal}/{site}_{take}.wav"], "folder", ["site"], "site stays on one side"),
         (
             ["train/{animal}/{site}{take}.wav", "test/{animal}/{site}{take}.wav"],
-            "level2",
+            "label",
             [],
-            "level1 (test, train) names parts of a split",
+            "part (test, train) names parts of a split",
         ),
     ],
 )
@@ -85,7 +86,7 @@ def test_init_corpus_tells_levels_of_folders_apart(
     assert said in result.stdout
     (protocol,) = yaml.safe_load(output.read_text())["protocols"].values()
     assert (protocol["target"], protocol["group_by"]) == (target, group)
-    assert protocol["split"]["strategy"] == ("grouped" if group else "random")
+    assert protocol["split"]["strategy"] == ("grouped" if group else "column")
     _assert_every_file_matches(output, target, {"cat", "dog"})
 
 
@@ -112,7 +113,7 @@ def test_init_corpus_takes_the_part_that_is_named(project: Path, tmp_path: Path)
     result = call(project, "init-corpus", folder, "--output", str(output), "--class-part", "2")
     assert result.exit_code == 0, result.output
     assert "8  owl" in result.stdout
-    _assert_every_file_matches(output, "field2", {"owl", "wren"})
+    _assert_every_file_matches(output, "label", {"owl", "wren"})
     for part, message in (("9", "some names have fewer parts"), ("3", "Wrote")):
         output.unlink(missing_ok=True)
         result = call(project, "init-corpus", folder, "--output", str(output), "--class-part", part)

@@ -840,3 +840,58 @@ def test_listing_folds_does_not_warn() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         fold_protocols(recordings, _protocol("grouped"), seed=1)
+
+
+def _rare_labels() -> pd.DataFrame:
+    """Twelve groups of ash, but three each of oak and yew, of which each third has one."""
+    recordings = _recordings(places_per_label=12, rows_per_place=2)
+    number = recordings["place"].str[3:].astype(int)
+    recordings["third"] = (number % 3).astype(str)
+    return recordings[(recordings["label"] == "ash") | (number < 3)].reset_index(drop=True)
+
+
+@pytest.mark.parametrize(
+    ("protocol", "advised"),
+    [
+        (_protocol("grouped", n_folds=3, validation_folds=8), {"validation_folds"}),
+        (_protocol("grouped", n_folds=5, validation_folds=8), {"n_folds", "validation_folds"}),
+        (_protocol("random", n_folds=40), {"n_folds"}),
+        (_protocol("column", column="third", validation_folds=8), {"validation_folds"}),
+    ],
+)
+def test_what_is_advised_works_for_every_fold(protocol: Protocol, advised: set[str]) -> None:
+    recordings = _rare_labels()
+    with pytest.raises(UserError, match=r"^fold \S.*: .*\. Set protocol") as caught:
+        fold_protocols(recordings, protocol, seed=1)
+
+    found = dict(re.findall(r"protocol\.split\.(\w+)=(\d+)", str(caught.value)))
+    assert set(found) == advised
+    changed = protocol.split.model_copy(update={key: int(n) for key, n in found.items()})
+    assert fold_protocols(recordings, protocol.model_copy(update={"split": changed}), seed=1)
+
+
+@pytest.mark.parametrize(
+    ("protocol", "said", "unsaid"),
+    [
+        (_protocol("leave_one_group_out"), "strategy=grouped", "n_folds"),
+        (_protocol("column", column="place", test="ash0"), "protocol.split.test", "n_folds"),
+        (_protocol("random", n_folds=80), "n_folds", "protocol.split.test"),
+    ],
+)
+def test_advice_is_for_the_strategy(protocol: Protocol, said: str, unsaid: str) -> None:
+    with pytest.raises(UserError) as caught:
+        fold_protocols(_recordings(), protocol, seed=1)
+    assert said in str(caught.value)
+    assert unsaid not in str(caught.value)
+    assert "protocol.where" in str(caught.value)
+
+
+def test_a_fold_that_can_be_made_is_advised_for_a_single_run() -> None:
+    recordings = _recordings()
+    recordings.loc[recordings["place"].isin(["ash0", "oak0", "yew0"]), "place"] = "mixed"
+    protocol = _protocol("leave_one_group_out", fold="ash1")
+
+    with pytest.raises(UserError, match=r"protocol\.split\.fold=mixed, which can be made"):
+        make_splits(recordings, protocol, seed=1)
+    changed = protocol.split.model_copy(update={"fold": "mixed"})
+    make_splits(recordings, protocol.model_copy(update={"split": changed}), seed=1)

@@ -4,10 +4,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
 
 from disentangled_audio.errors import UserError
 from disentangled_audio.parameters import AnySource, Corpus
 from disentangled_audio.storage.patterns import Pattern
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 # Columns that ingestion measures; names and tables must not use them.
 MEASURED_COLUMNS = (
@@ -44,7 +48,7 @@ class NameGrammar:
         for source in corpus.sources:
             check_reserved(source.columns, "the columns of a source")
             self._patterns(source)
-        self._table = None if corpus.metadata is None else _table(corpus.metadata, folders)
+        self._table = None if corpus.metadata is None else _table(corpus, folders)
 
     @cached_property
     def columns(self) -> list[str]:
@@ -130,23 +134,39 @@ def _compile(pattern: str) -> Pattern:
     return compiled
 
 
-def _table(metadata: str, folders: list[Path]) -> _Metadata:
+def read_table(path: Path) -> "pd.DataFrame":
+    """Read a CSV file as text.
+
+    Raises
+    ------
+    UserError
+        If it is not one.
+    """
     # Imported here, because workers without such a table do not need it.
     import pandas as pd
 
-    candidates = [folder / metadata for folder in folders]
+    try:
+        # Only an empty cell is a missing value: "None" and "NA" may be labels.
+        return pd.read_csv(path, dtype=str, keep_default_na=False, na_values=[""])
+    except ValueError as error:
+        raise UserError(f"metadata table {path} is not a CSV file in UTF-8: {error}") from error
+
+
+def _table(corpus: Corpus, folders: list[Path]) -> _Metadata:
+    import pandas as pd
+
+    candidates = [folder / (corpus.metadata or "") for folder in folders]
     path = next((candidate for candidate in candidates if candidate.is_file()), None)
     if path is None:
         raise UserError(f"metadata table not found: {', '.join(map(str, candidates))}")
-    try:
-        # Only an empty cell is a missing value: "None" and "NA" may be labels.
-        table = pd.read_csv(path, dtype=str, keep_default_na=False, na_values=[""])
-    except ValueError as error:
-        raise UserError(f"metadata table {path} is not a CSV file in UTF-8: {error}") from error
-    key = next((column for column in ("path", "file") if column in table), None)
+    table = read_table(path)
+    wanted = [corpus.metadata_key] if corpus.metadata_key else ["path", "file"]
+    key = next((column for column in wanted if column in table), None)
     if key is None:
+        names = " or ".join(map(repr, wanted))
         raise UserError(
-            f"metadata table {path} needs a column 'path' or 'file'; it has {list(table.columns)}"
+            f"metadata table {path} needs a column {names}; it has {list(table.columns)}. Name the "
+            "column with the recordings' paths: metadata_key"
         )
     duplicated = table[key][table[key].duplicated()]
     if len(duplicated):

@@ -4,71 +4,91 @@ import itertools
 import math
 import re
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
-import yaml
-from scipy.stats import kruskal
 
+from disentangled_audio.corpora.describe import MEASURED_COLUMNS
+from disentangled_audio.corpora.proposals import findings, natures
+from disentangled_audio.corpora.proposals.choices import (
+    DOUBTFUL,
+    NUMBERS,
+    Column,
+    classes,
+    classes_with_units,
+    groups,
+    units_of_classes,
+)
+from disentangled_audio.corpora.proposals.layout import Layout, examples, layout_of, parts_of
+from disentangled_audio.corpora.proposals.questions import (
+    Question,
+    class_question,
+    group_question,
+    label_question,
+    take_default,
+)
+from disentangled_audio.corpora.proposals.tables import Beside, table_beside
+from disentangled_audio.corpora.proposals.writing import corpus_file
 from disentangled_audio.corpora.reading import ffmpeg
 from disentangled_audio.corpora.reading.audio import audio_info
 from disentangled_audio.corpora.responses import are_impulse_responses
 from disentangled_audio.corpora.sources.folder import File, RejectedError, files_in_folder
 from disentangled_audio.corpora.sources.unread import NO_FFMPEG, not_read, unread
 from disentangled_audio.errors import UserError
-from disentangled_audio.parameters import AUDIO_PATTERNS, FourierParameters
+from disentangled_audio.parameters import AUDIO_PATTERNS
 from disentangled_audio.parameters.names import is_name
 
-_SEPARATORS = re.compile(r"[_\-. ]")
-# A field with more values than this share of the files is a number, not a class.
-_MAX_SHARE = 0.25
-# A property that predicts the class this much better than chance is worth a warning.
-_WARNING_MARGIN = 0.15
 _LONGEST_CLIP_S = 10.0
 _SHORTEST_CLIP_S = 0.1
-_LEAST_GROUPS = 4
 # Longest name of a corpus that is taken from a folder; the protocol's name adds the target.
 _MAX_NAME = 40
 # A protocol's default number of folds, for testing and for validation.
-_MOST_FOLDS = 4
-# One each for training, validation and test.
-_LEAST_ROWS = 3
-# Fourier components of `--env=folder` for sounds other than impulse responses, which have the
-# default, and the share of the expected training rows to rely on.
-_COMPONENTS = 20
-_SURE_SHARE = 0.8
-# Folders with only these names are the parts of a ready-made split, not classes.
-_PARTS_OF_SPLITS = frozenset(
-    {"train", "training", "test", "testing", "val", "valid", "validation", "dev", "eval"}
-)
+_FOLDS = 4
+# Names of columns that have another meaning.
+_RESERVED = frozenset({*MEASURED_COLUMNS, "folder", "kind", "licence", "citation"})
 
 
 @dataclass(frozen=True)
 class Proposal:
-    """A proposed corpus file and what to know about it.
+    """A proposed corpus and what to know about it.
 
     Attributes
     ----------
-    text : the corpus file as YAML.
+    name : name of the corpus.
+    corpus : its definition.
+    protocol : definition of its protocol, without the split.
+    splits : splits to try, the best first.
+    recordings : a row for each recording: recording_id, path and the columns.
     counts : number of recordings by class.
     reason : where the classes and groups come from.
-    warnings : shortcuts to the class other than its sound, and unreadable files.
-    options : parameters to type because there are so few recordings.
+    warnings : shortcuts to the class other than its sound, copies, and what is left out.
     """
 
-    text: str
+    name: str
+    corpus: dict[str, Any]
+    protocol: dict[str, Any]
+    splits: list[dict[str, Any]]
+    recordings: pd.DataFrame
     counts: dict[str, int]
     reason: str
     warnings: list[str]
-    options: list[str]
+
+    @property
+    def text(self) -> str:
+        """The corpus file, with the best split."""
+        protocol = {**self.protocol, "split": self.splits[0]}
+        return corpus_file(self.name, self.corpus, protocol)
 
 
 def propose_corpus(
-    folder: Path, class_part: int | None = None, taken: Collection[str] = ()
+    folder: Path,
+    class_part: int | None = None,
+    taken: Collection[str] = (),
+    ask: Callable[[Question], str] = take_default,
 ) -> Proposal:
     """Propose a corpus file for the recordings in a folder.
 
@@ -76,10 +96,13 @@ def propose_corpus(
     ----------
     folder : Path
     class_part : int, optional
-        Number of the name part that is the class, from 1. By default the class is the sub-folder
-        (of nested ones, the level with the fewest), or else the first suitable name part.
+        Number of the name part that is the class, from 1. By default the class is a column of a
+        table beside the recordings, the sub-folder (of nested ones, the level with the fewest), or
+        else the likeliest name part.
     taken : collection of str, optional
         Names of other corpora.
+    ask : callable
+        Answers what the names leave open; by default, each question's own proposal.
 
     Raises
     ------
@@ -97,24 +120,180 @@ def propose_corpus(
         reasons = ". ".join(left_out)
         raise UserError(f"none of the {len(found)} recordings of {folder} can be read. {reasons}")
     _check_layout(folder, facts["folder"])
-    target, group, pattern, reason = _columns(facts, class_part)
-    counts = {str(name): int(n) for name, n in facts[target].value_counts().sort_index().items()}
-    warnings = [*_shortcuts(facts, target), *_few(counts), *left_out, *unread(folder)]
+    table, warnings = table_beside(folder, facts["relative"].tolist())
+    warnings += [*left_out, *unread(folder)]
+    layout = layout_of(facts, table, class_part)
+    target, others = _target(layout, class_part)
+    target = class_question(layout, target, others, ask)
+    possible, crossing = groups(layout.facts, layout.columns, target.name)
+    group, group_name = group_question(layout, possible, ask)
+    layout, target, group = _named(layout, target, group, group_name)
     if unreadable:
         example = unreadable[0].encode("utf-8", "replace").decode("utf-8")
         warnings.append(f"{len(unreadable)} files cannot be read, such as {example}")
-    n_folds, n_validation_folds = _numbers_of_folds(min(counts.values()))
-    corpus = _corpus(folder, facts, pattern)
-    n_components = _COMPONENTS
-    if are_impulse_responses([folder / relative for relative in facts["relative"]]):
-        corpus["kind"] = "rir"
-        n_components = FourierParameters().n_components
-        reason += " Most sound like room impulse responses, so their kind is rir."
-    text = _yaml(_name(folder, target, taken), corpus, target, group, n_folds, n_validation_folds)
-    learned_share = (1 - 1 / n_folds) * (1 - 1 / n_validation_folds)
-    n_training = max(1, int(_SURE_SHARE * len(facts) * learned_share))
-    options = [f"fourier.n_components={n_training}"] if n_training < n_components else []
-    return Proposal(text, counts, reason, warnings, options)
+    warnings += [
+        f"recordings of the same {column.nature} are on both sides of the ready-made split: scores "
+        "will not be those for new ones"
+        for column in crossing
+    ]
+    return _proposal(folder, layout, target, group, taken, warnings, ask)
+
+
+def _proposal(
+    folder: Path,
+    layout: Layout,
+    target: Column,
+    group: Column | None,
+    taken: Collection[str],
+    warnings: Sequence[str],
+    ask: Callable[[Question], str],
+) -> Proposal:
+    grouped_by = None if group is None else group.name
+    values = layout.facts[target.name]
+    labels = label_question(values, ask)
+    known = layout.facts.assign(**{target.name: values.replace(labels)})
+    counts = {str(k): int(n) for k, n in known[target.name].value_counts().sort_index().items()}
+    kept, left_out = _kept(known, target, grouped_by)
+    used = known[known[target.name].isin(kept)]
+    protocol: dict[str, Any] = {"target": target.name}
+    if labels:
+        protocol["labels"] = {name: labels.get(name, name) for name in sorted(values.unique())}
+    protocol["group_by"] = [grouped_by] if grouped_by else []
+    if left_out:
+        protocol["where"] = {target.name: sorted(values[used.index].unique())}
+    splits = _splits(layout, used, target.name, grouped_by)
+    needed = {target.name, grouped_by, splits[0].get("column")}
+    corpus, of_kind = _corpus(folder, layout, needed)
+    rows = layout.facts.assign(recording_id=layout.facts["relative"], path=layout.facts["relative"])
+    return Proposal(
+        name=_name(folder, target.name, taken),
+        corpus=corpus,
+        protocol=protocol,
+        splits=splits,
+        recordings=rows,
+        counts=counts,
+        reason=_reason(layout, target, group, splits[0]) + of_kind,
+        warnings=[
+            *findings.shortcuts(used, target.name),
+            *findings.few({name: counts[name] for name in kept}),
+            *left_out,
+            *findings.same_sound(folder, known, target.name, grouped_by),
+            *warnings,
+        ],
+    )
+
+
+def _kept(facts: pd.DataFrame, target: Column, group: str | None) -> tuple[list[str], list[str]]:
+    """Classes that can be split, and sentences on the others."""
+    enough = classes_with_units(facts, target.name, group)
+    every = sorted(facts[target.name].unique())
+    few = [name for name in every if name not in enough]
+    if not few:
+        return every, []
+    unit = "recordings" if group is None else f"values of {group}"
+    what = f"fewer than 3 {unit} of {examples(few)}"
+    if len(enough) < 2:
+        return every, [f"{what}: training refuses them; add some"]
+    return enough, [f"{what}: left out by `where` until there are more"]
+
+
+def _target(layout: Layout, class_part: int | None) -> tuple[Column, list[Column]]:
+    """Choose the class; also give other columns that are nearly as likely."""
+    if class_part is not None:
+        name = layout.fields[class_part - 1]
+        chosen = next((column for column in layout.columns if column.name == name), None)
+        if chosen is None:
+            value = layout.facts[name].iloc[0]
+            raise UserError(f"--class-part {class_part} is {value} in all names; choose another")
+        return chosen, []
+    ranked = classes(layout.facts, layout.columns)
+    if not ranked:
+        raise UserError(
+            "no class can be found in sub-folders or names; put each class into a folder of its "
+            "own, give the number of the name part that is the class with --class-part"
+            f"{parts_of(layout)}, or write the corpus file by hand (docs/recordings.md)"
+        )
+    (doubt, chosen), *others = ranked
+    near = doubt + (1.5 if chosen.origin == "name" else 1)
+    # Numbers alone say little of which is the class.
+    limit = doubt + 3 if doubt >= NUMBERS else min(near, DOUBTFUL)
+    return chosen, [column for other, column in others if other < limit]
+
+
+def _named(
+    layout: Layout, target: Column, group: Column | None, group_name: str
+) -> tuple[Layout, Column, Column | None]:
+    """Name the columns by what they are; gives the class and the group with their new names."""
+    names = {} if target.origin == "table" or target.name == "folder" else {target: natures.LABEL}
+    if group is not None and group_name != group.name:
+        names[group] = group_name
+    for column in layout.columns:
+        kind = column.nature or (natures.TAKE if column.is_take else "")
+        if kind and column.origin != "table" and column != group:
+            names.setdefault(column, kind)
+    if target in names and natures.is_group(target.nature):
+        names[target] = target.nature
+    changed = _unlike(layout, names)
+    renamed = layout.renamed(changed)
+    by_old = dict(zip(layout.columns, renamed.columns, strict=True))
+    return renamed, by_old[target], None if group is None else by_old[group]
+
+
+def _unlike(layout: Layout, names: dict[Column, str]) -> dict[str, str]:
+    """Names of columns that are different, and that ingestion does not use itself."""
+    unchanged = {column.name for column in layout.columns if column not in names}
+    used = {*unchanged, *layout.fields, *_RESERVED} - {column.name for column in names}
+    changed: dict[str, str] = {}
+    for column, name in names.items():
+        numbered = itertools.chain([name], (f"{name}_{k}" for k in itertools.count(2)))
+        changed[column.name] = next(one for one in numbered if one not in used)
+        used.add(changed[column.name])
+    return changed
+
+
+def _splits(
+    layout: Layout, used: pd.DataFrame, target: str, group: str | None
+) -> list[dict[str, Any]]:
+    """Splits to try: a ready-made one, then drawn ones."""
+    ready = filter(None, (_ready(used, column) for column in layout.columns))
+    ways = [("grouped", group), ("random", None)] if group else [("random", None)]
+    return [*ready, *(_drawn(way, units_of_classes(used, target, unit)) for way, unit in ways)]
+
+
+def _drawn(strategy: str, n_units: pd.Series) -> dict[str, Any]:
+    """A split with no more folds than the smallest class has units, so that each has one."""
+    fewest = int(n_units.min())
+    n_folds = min(_FOLDS, max(2, fewest))
+    n_others = fewest - math.ceil(fewest / n_folds)
+    return {
+        "strategy": strategy,
+        "n_folds": n_folds,
+        "validation_folds": min(_FOLDS, max(2, n_others)),
+    }
+
+
+def _ready(used: pd.DataFrame, column: Column) -> dict[str, Any] | None:
+    """The split that folders or a table give, such as `train` and `test`."""
+    values = sorted(used[column.name].unique())
+    split: dict[str, Any] = {"strategy": "column", "column": column.name}
+    if column.nature == natures.FOLD and len(values) > 1:
+        return {**split, "validation_folds": _FOLDS}
+    if column.nature != natures.PART or len(values) < 2:
+        return None
+    held_out = [v for v in values if v.lower() in natures.TEST_PARTS]
+    test = held_out or [v for v in values if v.lower() not in natures.TRAINING_PARTS]
+    train = [value for value in values if value not in test]
+    return {**split, "train": train, "test": test, "validation_folds": _FOLDS} if train else None
+
+
+def _reason(layout: Layout, target: Column, group: Column | None, split: dict[str, Any]) -> str:
+    named = "" if target.name == "folder" or target.origin == "table" else f" ({target.name})"
+    stays = f"; {group.name} stays on one side of the split" if group else ""
+    reason = f"Classes are {layout.place(target)}{named}{stays}."
+    if "column" not in split:
+        return reason
+    values = examples(sorted(layout.facts[split["column"]].unique()))
+    return f"{reason} {split['column']} ({values}) names parts of a split."
 
 
 def _headers(files: list[File]) -> tuple[pd.DataFrame, list[str], list[str]]:
@@ -142,33 +321,6 @@ def _headers(files: list[File]) -> tuple[pd.DataFrame, list[str], list[str]]:
     return pd.DataFrame(rows), unreadable, not_read((name, NO_FFMPEG) for name in needing)
 
 
-def _columns(
-    facts: pd.DataFrame, class_part: int | None
-) -> tuple[str, str | None, str | None, str]:
-    """Choose target, group and name pattern, with a reason; adds name columns to the table."""
-    levels = _add_levels(facts)
-    fields, are_all = _add_fields(facts)
-    pattern = _pattern(levels, fields, are_all)
-    candidates = _without_counter(facts, [name for name in fields if _is_class(facts[name])])
-    places = [name for name in levels if facts[name].nunique() > 1]
-    splits = [name for name in places if _is_split(facts[name])]
-    places = [name for name in places if name not in splits]
-    split_hint = "".join(_split_hint(facts, name) for name in splits)
-    if class_part is None and places:
-        target = min(places, key=lambda name: facts[name].nunique())
-        group = _group(facts, target, [*places, *candidates])
-        others = " or ".join(name for name in places if name != target)
-        also = f" ({target}; target: {others} is possible too)" if others else ""
-        reason = f"Classes are the sub-folders{also}{_grouping(group)}.{split_hint}"
-        return target, group, None if target == "folder" and not group else pattern, reason
-    target = _target(facts, fields, candidates, class_part)
-    group = _group(facts, target, [*places, *candidates])
-    others = [_number(name) for name in candidates if name != target]
-    also = f" (--class-part {' or '.join(others)} is possible too)" if others else ""
-    reason = f"Classes are part {_number(target)} of the names{also}{_grouping(group)}.{split_hint}"
-    return target, group, pattern, reason
-
-
 def _check_layout(folder: Path, folders: pd.Series) -> None:
     n_direct = int((folders == ".").sum())
     if 0 < n_direct < len(folders):
@@ -177,165 +329,6 @@ def _check_layout(folder: Path, folders: pd.Series) -> None:
             f"sub-folders, such as {folders[folders != '.'].iloc[0]}, so the classes are unclear. "
             "Move one of the two out of the folder, or name a sub-folder"
         )
-
-
-def _add_levels(facts: pd.DataFrame) -> list[str]:
-    """Add a column for each folder level that all files have; a single level is `folder`."""
-    parents = facts["folder"].map(lambda folder: PurePosixPath(folder).parts)
-    n_levels = parents.map(len)
-    if n_levels.max() < 2:
-        return ["folder"]
-    levels = [f"level{place + 1}" for place in range(n_levels.min())]
-    for place, name in enumerate(levels):
-        facts[name] = parents.map(lambda parts, at=place: parts[at])
-    return levels
-
-
-def _is_split(values: pd.Series) -> bool:
-    return set(values.str.lower()) <= _PARTS_OF_SPLITS
-
-
-def _split_hint(facts: pd.DataFrame, name: str) -> str:
-    return (
-        f" {name} ({', '.join(sorted(set(facts[name])))}) names parts of a split, not classes; "
-        f"to use it: split: {{strategy: column, column: {name}, test: …}}."
-    )
-
-
-def _add_fields(facts: pd.DataFrame) -> tuple[list[str], bool]:
-    """Add a column for each part that all names have; tell if no name has more parts."""
-    stems = facts["relative"].map(lambda name: _SEPARATORS.split(Path(name).stem))
-    n_fields = stems.map(len)
-    if n_fields.max() == 1:
-        return [], True
-    fields = [f"field{place + 1}" for place in range(n_fields.min())]
-    for place, name in enumerate(fields):
-        facts[name] = stems.map(lambda parts, at=place: parts[at])
-    return fields, n_fields.nunique() == 1
-
-
-def _number(field: str) -> str:
-    return field.removeprefix("field")
-
-
-def _without_counter(facts: pd.DataFrame, kinds: list[str]) -> list[str]:
-    """Drop the candidate that numbers the takes of each combination of the others."""
-    digits = [name for name in kinds if facts[name].str.isdigit().all()]
-    if not digits or len(kinds) == 1:
-        return kinds
-    counter = max(digits, key=lambda name: facts[name].nunique())
-    others = [name for name in kinds if name != counter]
-    most = max(facts[name].nunique() for name in others)
-    repeats = facts.duplicated(["folder", *others, counter]).any()
-    return kinds if repeats or facts[counter].nunique() <= most else others
-
-
-def _target(
-    facts: pd.DataFrame, fields: list[str], candidates: list[str], class_part: int | None
-) -> str:
-    if class_part is not None:
-        if class_part > len(fields):
-            raise UserError(
-                f"--class-part {class_part}: some names have fewer parts, such as "
-                f"{min(facts['relative'], key=lambda name: len(_SEPARATORS.split(name)))}"
-            )
-        name = fields[class_part - 1]
-        if facts[name].nunique() < 2:
-            raise UserError(
-                f"--class-part {class_part} is {facts[name].iloc[0]} in all names; choose another"
-            )
-        return name
-    if not candidates:
-        parts = [f"{n}: {_examples(facts[name])}" for n, name in enumerate(fields, start=1)]
-        seen = f" (the parts are {'; '.join(parts)})" if parts else ""
-        raise UserError(
-            "no class can be found in sub-folders or names; put each class into a folder of its "
-            "own, give the number of the name part that is the class with --class-part"
-            f"{seen}, or write the corpus file by hand (docs/recordings.md)"
-        )
-    return candidates[0]
-
-
-def _examples(values: pd.Series) -> str:
-    names = values.unique()
-    return ", ".join(names[:3]) + (", …" if len(names) > 3 else "")
-
-
-def _grouping(group: str | None) -> str:
-    return f"; {group} stays on one side of the split" if group else "; rows are split at random"
-
-
-def _is_class(values: pd.Series) -> bool:
-    return 2 <= values.nunique() <= max(2, _MAX_SHARE * len(values)) and (
-        values.value_counts().min() > 1
-    )
-
-
-def _group(facts: pd.DataFrame, target: str, kinds: list[str]) -> str | None:
-    """Find a field with several values, in more than two of which every class occurs."""
-    for name in kinds:
-        enough = facts[name].nunique() >= _LEAST_GROUPS
-        if name != target and enough and facts.groupby(target)[name].nunique().min() > 2:
-            return name
-    return None
-
-
-def _pattern(levels: list[str], fields: list[str], are_all: bool) -> str | None:
-    """Build the name pattern for nested folders and name parts; None if there are neither."""
-    above = "" if levels == ["folder"] else _above(levels)
-    if not fields:
-        return rf"{above}[^/]+" if above else None
-    groups = [f"(?P<{name}>[^/_. -]+)" for name in fields]
-    rest = "" if are_all else r"(?:[_\-. ][^/]*)?"
-    return above + r"[_\-. ]".join(groups) + rest + r"\.\w+"
-
-
-def _above(levels: list[str]) -> str:
-    return "".join(f"(?P<{name}>[^/]+)/" for name in levels) + "(?:[^/]+/)*"
-
-
-def _shortcuts(facts: pd.DataFrame, target: str) -> list[str]:
-    warnings = []
-    for name in ("sampling rate", "format", "number of channels"):
-        table = pd.crosstab(facts[target], facts[name], normalize="index")
-        accuracy = float(table.max(axis=0).sum()) / len(table)
-        if accuracy > 1 / len(table) + _WARNING_MARGIN:
-            values = "; ".join(f"{c}: {table.loc[c].idxmax()}" for c in table.index[:4])
-            warnings.append(
-                f"{name} differs by class ({values}): a model may learn it instead of the sound"
-            )
-    parts = [part.to_numpy() for _, part in facts.groupby(target)["duration_s"]]
-    if facts["duration_s"].nunique() > 1 and len(facts) > len(parts):
-        statistic = kruskal(*parts).statistic
-        # Epsilon squared: the share of the ranks' variance that lies between classes.
-        if statistic / (len(facts) - 1) > _WARNING_MARGIN:
-            medians = facts.groupby(target)["duration_s"].median()
-            values = "; ".join(f"{c}: {medians[c]:.3g} s" for c in medians.index[:4])
-            warnings.append(
-                f"duration differs by class (medians {values}): a model may learn it; choose "
-                "analysis.duration_s so that all clips are full"
-            )
-    return warnings
-
-
-def _numbers_of_folds(fewest: int) -> tuple[int, int]:
-    """Number of folds, and of validation folds, for the number of rows of the smallest class.
-
-    There are no more folds than rows, so that a class has rows in each; `_few` warns of fewer.
-    """
-    n_folds = min(_MOST_FOLDS, max(2, fewest))
-    n_others = fewest - math.ceil(fewest / n_folds)
-    return n_folds, min(_MOST_FOLDS, max(2, n_others))
-
-
-def _few(counts: dict[str, int]) -> list[str]:
-    warnings = []
-    few_to_judge = "scores and confidence will be rough"
-    for least, why in ((_LEAST_ROWS, "training refuses them"), (10, few_to_judge)):
-        few = [name for name, n in counts.items() if n < least]
-        if few:
-            warnings.append(f"fewer than {least} recordings of {', '.join(few[:5])}: {why}")
-    return warnings
 
 
 def _name(folder: Path, target: str, taken: Collection[str]) -> str:
@@ -354,36 +347,41 @@ def _name(folder: Path, target: str, taken: Collection[str]) -> str:
     return next(name for name in possible if name not in taken)
 
 
-def _corpus(folder: Path, facts: pd.DataFrame, pattern: str | None) -> dict[str, Any]:
+def _corpus(
+    folder: Path, layout: Layout, needed: Collection[str | None]
+) -> tuple[dict[str, Any], str]:
+    """Definition of the corpus, and a sentence on its kind."""
+    facts = layout.facts
     duration_s = float(np.clip(facts["duration_s"].quantile(0.95), _SHORTEST_CLIP_S, None))
     suffixes = Counter(Path(relative).suffix for relative in facts["relative"])
-    corpus = {
+    corpus: dict[str, Any] = {
         "sources": [{"folder": str(folder.resolve())}],
         "files": [f"**/*{suffix}" for suffix in sorted(suffixes)],
-        "licence": "unknown",
-        "analysis": {
-            "sample_rate_hz": int(facts["rate_hz"].mode().iloc[0]),
-            "duration_s": round(min(duration_s, _LONGEST_CLIP_S), 2),
-        },
     }
-    if pattern:
-        corpus["name_patterns"] = [pattern]
-    return corpus
+    if layout.table is not None and any(c.origin == "table" for c in layout.columns):
+        corpus |= _metadata(layout.table)
+    if _has_columns_of_names(layout, needed):
+        corpus["name_patterns"] = [layout.pattern]
+    are_rir = are_impulse_responses([folder / relative for relative in facts["relative"]])
+    if are_rir:
+        corpus["kind"] = "rir"
+    corpus["licence"] = "unknown"
+    corpus["analysis"] = {
+        "sample_rate_hz": int(facts["rate_hz"].mode().iloc[0]),
+        "duration_s": round(min(duration_s, _LONGEST_CLIP_S), 2),
+    }
+    said = " Most sound like room impulse responses, so their kind is rir." if are_rir else ""
+    return corpus, said
 
 
-def _yaml(
-    name: str,
-    corpus: dict[str, Any],
-    target: str,
-    group: str | None,
-    n_folds: int,
-    n_validation_folds: int,
-) -> str:
-    split = {"strategy": "grouped" if group else "random", "n_folds": n_folds}
-    if n_validation_folds < _MOST_FOLDS:
-        split["validation_folds"] = n_validation_folds
-    protocol = {"target": target, "group_by": [group] if group else [], "split": split}
-    content = {"corpora": {name: corpus}, "protocols": {f"{name}_{target}": protocol}}
-    return "# Proposed; change what is wrong.\n" + yaml.safe_dump(
-        content, sort_keys=False, allow_unicode=True
-    )
+def _metadata(table: Beside) -> dict[str, str]:
+    key = {} if table.key in {"path", "file"} else {"metadata_key": table.key}
+    return {"metadata": str(table.path.resolve()), **key}
+
+
+def _has_columns_of_names(layout: Layout, needed: Collection[str | None]) -> bool:
+    """Whether names give a column that is needed, or, without a table, any but numbers."""
+    of_names = [c for c in layout.columns if c.origin != "table" and c.name != "folder"]
+    if any(column.name in needed for column in of_names):
+        return True
+    return layout.table is None and not all(column.is_take for column in of_names)

@@ -1,7 +1,8 @@
 """Choose the test and validation rows of a fold."""
 
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from itertools import product
 
 import numpy as np
 import pandas as pd
@@ -13,6 +14,23 @@ from disentangled_audio.parameters import Split
 
 # Messages list this many names of a long list.
 _MAX_LISTED = 5
+# Strategies whose folds are drawn by number.
+_DRAWN = ("random", "grouped", "combinations")
+
+
+class ImpossibleSplitError(UserError):
+    """A split cannot be made of these rows; the message is the reason, without advice.
+
+    Parameters
+    ----------
+    reason : str
+    may_allow : bool
+        Whether `allow_missing_classes` would allow it.
+    """
+
+    def __init__(self, reason: str, *, may_allow: bool = False) -> None:
+        super().__init__(reason)
+        self.may_allow = may_allow
 
 
 def list_names(names: Iterable[object]) -> str:
@@ -105,6 +123,17 @@ def _group_fold(groups: pd.Series, fold: str | int | None) -> tuple[str, np.ndar
     return chosen, (groups == chosen).to_numpy()
 
 
+def with_fewer_folds(split: Split) -> Iterator[Split]:
+    """Give a split, and then those with fewer folds for validation, and for testing."""
+    n_folds = range(split.n_folds, 1, -1) if split.strategy in _DRAWN else [split.n_folds]
+    has_own = split.strategy == "combinations"
+    parts = [split.validation_folds] if has_own else range(split.validation_folds, 1, -1)
+    for n, n_parts in product(n_folds, parts):
+        # A fold that no longer exists is not asked for.
+        fold = min(_fold_number(split), n - 1) if split.strategy in _DRAWN else split.fold
+        yield split.model_copy(update={"n_folds": n, "validation_folds": n_parts, "fold": fold})
+
+
 def numbered_name(split: Split) -> str:
     """Name a fold by its number and, if there are several repeats, its repeat."""
     number = _fold_number(split)
@@ -175,10 +204,9 @@ def _folds(rows: pd.DataFrame, n_folds: int, strategy: str, seed: int) -> np.nda
     if units.nunique() < n_folds:
         unit = "file" if strategy == "random" else "group"
         unit += "s" * (units.nunique() > 1)
-        raise UserError(
+        raise ImpossibleSplitError(
             f"{units.nunique()} {unit} ({list_names(sorted(units.unique()))}) cannot make "
-            f"{n_folds} folds; lower protocol.split.n_folds or validation_folds, or group by a "
-            "finer column"
+            f"{n_folds} folds"
         )
     splitter = (StratifiedGroupKFold if grouped else StratifiedKFold)(
         n_folds, shuffle=True, random_state=seed
@@ -191,9 +219,8 @@ def _folds(rows: pd.DataFrame, n_folds: int, strategy: str, seed: int) -> np.nda
             groups = units if grouped else None
             parts = list(splitter.split(np.zeros(len(rows)), rows["target"], groups))
         except ValueError as error:
-            raise UserError(
-                f"{n_folds} folds cannot be made: {error} Lower protocol.split.n_folds or "
-                "protocol.split.validation_folds, or record more of the rarest class"
+            raise ImpossibleSplitError(
+                f"{n_folds} folds cannot be made: {str(error).rstrip('.')}"
             ) from error
     for number, (_, held_out) in enumerate(parts):
         folds[held_out] = number

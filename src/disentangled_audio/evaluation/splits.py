@@ -9,6 +9,7 @@ import pandas as pd
 
 from disentangled_audio.errors import UserError
 from disentangled_audio.evaluation.folds import (
+    ImpossibleSplitError,
     column_name,
     column_values,
     combination_roles,
@@ -16,12 +17,21 @@ from disentangled_audio.evaluation.folds import (
     numbered_name,
     tested_rows,
     validation_rows,
+    with_fewer_folds,
 )
-from disentangled_audio.parameters import Protocol
+from disentangled_audio.parameters import Protocol, Split
 
 ROLES = ("train", "validation", "test")
 
 _REPEAT_STRIDE = 1_000_003
+_FINER = "group by a column with more values (protocol.group_by)"
+_OTHER_WAYS = {
+    "random": ["add recordings of the class"],
+    "grouped": [_FINER],
+    "leave_one_group_out": ["set protocol.split.strategy=grouped, which tests several groups"],
+    "column": ["choose other values of the column for protocol.split.test"],
+    "combinations": ["set protocol.split.strategy=grouped"],
+}
 
 
 class SplitWarning(UserWarning):
@@ -53,7 +63,10 @@ def make_splits(recordings: pd.DataFrame, protocol: Protocol, seed: int) -> pd.D
     SplitWarning
         About rows without a target, and classes missing from a part (if allowed).
     """
-    table, notes = _split(recordings, protocol, seed)
+    try:
+        table, notes = _split(recordings, protocol, seed)
+    except ImpossibleSplitError as error:
+        raise UserError(f"{error}. {_advice(recordings, protocol, seed, error)}") from error
     for note in notes:
         warnings.warn(note, SplitWarning, stacklevel=2)
     return table
@@ -77,9 +90,8 @@ def _split(
         role[validation_rows(rows, ~test, protocol.split, seed)] = "validation"
     missing = _missing_classes(rows, role)
     if missing and not protocol.split.allow_missing_classes:
-        raise UserError(
-            f"a class has no row in a part of the split ({missing}). Use another fold or seed, "
-            "or set protocol.split.allow_missing_classes=true"
+        raise ImpossibleSplitError(
+            f"a class has no row in a part of the split ({missing})", may_allow=True
         )
     notes = _rows_without_target(recordings, table, protocol)
     if missing:
@@ -131,18 +143,81 @@ def fold_protocols(recordings: pd.DataFrame, protocol: Protocol, seed: int) -> d
     `make_splits` with one of these protocols gives the table of that fold. Folds that cannot be
     made are a UserError that names each of them and why.
     """
-    made: dict[str, Protocol] = {}
-    errors = []
-    for name, changes in _fold_changes(recordings, protocol).items():
-        split = protocol.split.model_copy(update=changes)
-        made[name] = protocol.model_copy(update={"split": split})
+    made = _folds(recordings, protocol)
+    errors: dict[str, UserError] = {}
+    for name, one in made.items():
         try:
-            _split(recordings, made[name], seed)
+            _split(recordings, one, seed)
         except UserError as error:
-            errors.append(f"fold {name}: {error}")
+            errors[name] = error
     if errors:
-        raise UserError("; ".join(errors))
+        impossible = [e for e in errors.values() if isinstance(e, ImpossibleSplitError)]
+        advice = f". {_advice(recordings, protocol, seed, *impossible)}" if impossible else ""
+        raise UserError(_reasons(errors) + advice)
     return made
+
+
+def _reasons(errors: dict[str, UserError]) -> str:
+    """Each reason once, with the folds that have it."""
+    folds: dict[str, list[str]] = {}
+    for name, error in errors.items():
+        folds.setdefault(str(error), []).append(name)
+    named = {
+        reason: list_names(f"fold {name}" for name in names) for reason, names in folds.items()
+    }
+    return "; ".join(f"{names}: {reason}" for reason, names in named.items())
+
+
+def possible_split(recordings: pd.DataFrame, protocol: Protocol, seed: int) -> Split | None:
+    """Find the split, or the nearest one with fewer folds, of which every fold can be made."""
+    for split in with_fewer_folds(protocol.split):
+        folds = _folds(recordings, protocol.model_copy(update={"split": split}))
+        if all(_is_possible(recordings, one, seed) for one in folds.values()):
+            return split
+    return None
+
+
+def _folds(recordings: pd.DataFrame, protocol: Protocol) -> dict[str, Protocol]:
+    changed = {
+        name: protocol.split.model_copy(update=changes)
+        for name, changes in _fold_changes(recordings, protocol).items()
+    }
+    return {name: protocol.model_copy(update={"split": split}) for name, split in changed.items()}
+
+
+def _is_possible(recordings: pd.DataFrame, protocol: Protocol, seed: int) -> bool:
+    try:
+        _split(recordings, protocol, seed)
+    except UserError:
+        return False
+    return True
+
+
+def _advice(
+    recordings: pd.DataFrame, protocol: Protocol, seed: int, *errors: ImpossibleSplitError
+) -> str:
+    """Say what makes the split possible: first what was tried and works."""
+    ways = [_works(recordings, protocol, seed), *_OTHER_WAYS[protocol.split.strategy]]
+    ways.append("leave classes out with protocol.where")
+    if all(error.may_allow for error in errors):
+        ways.append("allow it with protocol.split.allow_missing_classes=true")
+    first, *others = filter(None, ways)
+    return "; or ".join([first[0].upper() + first[1:], *others])
+
+
+def _works(recordings: pd.DataFrame, protocol: Protocol, seed: int) -> str:
+    split = possible_split(recordings, protocol, seed)
+    if split is not None:
+        keys = ("n_folds", "validation_folds")
+        changed = [key for key in keys if getattr(split, key) != getattr(protocol.split, key)]
+        texts = [f"protocol.split.{key}={getattr(split, key)}" for key in changed]
+        return f"set {','.join(texts)}, with which every fold can be made" if texts else ""
+    folds = _folds(recordings, protocol)
+    fold = next((n for n, one in folds.items() if _is_possible(recordings, one, seed)), None)
+    if fold is None or protocol.split.repeats > 1 or protocol.split.test:
+        return ""
+    value = folds[fold].split.fold
+    return f"for a single fold, set protocol.split.fold={value}, which can be made"
 
 
 class SeededFold(NamedTuple):
@@ -274,10 +349,9 @@ def _missing_classes(rows: pd.DataFrame, role: np.ndarray) -> str:
     named = _class_namer(rows)
     unseen = sorted((present["test"] | present["validation"]) - present["train"])
     if unseen:
-        raise UserError(
+        raise ImpossibleSplitError(
             f"no training row of class {', '.join(map(named, unseen))}: all its groups are in "
-            "validation or test. Use another fold, more folds, or exclude classes with "
-            "protocol.where"
+            "validation or test"
         )
     missing = {name: sorted(set(target) - present[name]) for name in ROLES}
     return "; ".join(

@@ -12,7 +12,7 @@ Paths = str | PathLike[str] | Sequence[str | PathLike[str]]
 def path_texts(paths: Paths) -> list[str]:
     """Names of files or folders."""
     if isinstance(paths, str | bytes | PathLike) or not isinstance(paths, Iterable):
-        return [_text(paths, "paths")]
+        return [path_text(paths, "paths")]
     return [path_text(path, "paths") for path in paths]
 
 

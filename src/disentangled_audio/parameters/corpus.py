@@ -167,6 +167,8 @@ class Corpus(Parameters):
     """Whether to convert names to lower case before matching patterns."""
     metadata: str | None = None
     """CSV file with a column `path` or `file`, whose other columns are added."""
+    metadata_key: str | None = None
+    """Column of that file with the paths or names of the recordings; null uses `path` or `file`."""
     segments: Segments | None = None
     """Files that label parts of the recordings; each part becomes an item."""
     kind: str = "recording"

@@ -9,7 +9,13 @@ from kedro.pipeline import Pipeline
 
 from disentangled_audio.datasets.optional_json_dataset import OptionalJSONDataset
 from disentangled_audio.errors import UserError
-from disentangled_audio.parameters import GROUPS, Corpus, FourierParameters, Protocol
+from disentangled_audio.parameters import (
+    GROUPS,
+    Corpus,
+    CrossValidationParameters,
+    FourierParameters,
+    Protocol,
+)
 from disentangled_audio.parameters.names import checked_version
 from disentangled_audio.runs.catalog import local_folder, place_of
 from disentangled_audio.runs.provenance import digest_of_sources
@@ -186,7 +192,7 @@ def _splits(
         return None
     from disentangled_audio.corpora.describe import MEASURED_COLUMNS
     from disentangled_audio.corpora.reading.expected import expected_columns, expected_items
-    from disentangled_audio.evaluation.splits import make_splits
+    from disentangled_audio.evaluation.splits import make_splits, seeded_folds
 
     folders = catalog.load("recording_folders")
     columns = expected_columns(corpus, folders)
@@ -201,7 +207,11 @@ def _splits(
     items = expected_items(corpus, folders)
     if items is None or items.empty or not {column for _, column in asked} <= set(columns):
         return None
-    return make_splits(items, protocol, catalog.load("params:seed"))
+    seed = catalog.load("params:seed")
+    if "fold_plan" in pipeline.all_outputs():
+        asked = CrossValidationParameters.model_validate(catalog.load("params:cross_validation"))
+        seeded_folds(items, protocol, asked.seeds or [seed])
+    return make_splits(items, protocol, seed)
 
 
 def _columns(protocol: Protocol) -> list[tuple[str, str]]:

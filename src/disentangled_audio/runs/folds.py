@@ -20,6 +20,7 @@ from kedro.runner import SequentialRunner
 
 from disentangled_audio.parameters import Protocol
 from disentangled_audio.parameters.names import is_name
+from disentangled_audio.runs import said
 from disentangled_audio.runs.catalog import file_system, load_path, local_folder
 from disentangled_audio.runs.checks import check_places
 from disentangled_audio.runs.manifest import manifest
@@ -146,10 +147,11 @@ class FoldRuns:
 
     def run(self, plan: pd.DataFrame) -> None:
         """Train and measure all folds of a `fold_plan`, except what is already there."""
-        for number, fold in enumerate(plan.itertuples(), start=1):
-            _logger.info("fold %s (%d of %d)", fold.fold, number, len(plan))
-            with _locked(self.catalog[f"{fold.folder}.{_MANIFEST}"]):
-                self._run_fold(fold)
+        with said.once():
+            for number, fold in enumerate(plan.itertuples(), start=1):
+                _logger.info("fold %s (%d of %d)", fold.fold, number, len(plan))
+                with _locked(self.catalog[f"{fold.folder}.{_MANIFEST}"]):
+                    self._run_fold(fold)
 
     def _run_fold(self, fold: Any) -> None:
         training = self._run_part(fold, _Part("training", {}))

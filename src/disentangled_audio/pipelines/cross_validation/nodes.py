@@ -36,6 +36,18 @@ NOT_MEASURED = "not measured: cross_validation.disentanglement is false"
 Loader = Callable[[], Any]
 
 
+def check_folds(
+    recordings: pd.DataFrame,
+    protocol: Protocol,
+    cross_validation: CrossValidationParameters,
+    seed: int,
+) -> None:
+    """Stop before features are computed if a fold cannot be made."""
+    from disentangled_audio.evaluation.splits import seeded_folds
+
+    seeded_folds(recordings, protocol, cross_validation.seeds or [seed])
+
+
 def plan_folds(  # noqa: PLR0913
     *,
     recordings: pd.DataFrame,

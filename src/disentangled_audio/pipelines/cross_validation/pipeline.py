@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from kedro.pipeline import Node, Pipeline
 
 from disentangled_audio.pipelines.cross_validation.nodes import (
+    check_folds,
     gather_disentanglement,
     gather_folds,
     list_fold_runs,
@@ -32,6 +33,15 @@ def create_pipeline(shared: Iterable[str] = (), **kwargs) -> Pipeline:
     )
     return Pipeline(
         [
+            Node(
+                check_folds,
+                inputs=[
+                    "recordings",
+                    *(f"params:{name}" for name in ("protocol", "cross_validation", "seed")),
+                ],
+                outputs=None,
+                name="check_folds",
+            ),
             Node(
                 plan_folds,
                 inputs={

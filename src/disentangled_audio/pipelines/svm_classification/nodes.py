@@ -33,6 +33,7 @@ from disentangled_audio.models.tables import (
     training_classes,
 )
 from disentangled_audio.parameters import HybridParameters, SvmParameters
+from disentangled_audio.runs import said
 from disentangled_audio.runs.provenance import check_same, stamp
 
 PREDICTION_COLUMNS = (
@@ -71,7 +72,7 @@ def train_member(
         if not member.is_optional:
             raise
         if not unneeded:
-            logger.warning("%s is left out of the hybrid: %s", name, error)
+            said.warn(logger, name, f"is left out of the hybrid: {error}")
         final, temperature, errors = AbsentMember(str(error), classes), None, None
         probabilities = final.predict_proba(splits)
     table = probability_table(splits["recording_id"], probabilities, classes, temperature)
