@@ -63,7 +63,7 @@ def init_corpus(folder: str, output: Path, class_part: int | None, yes: bool) ->
             raise UserError(
                 f"{output} cannot be written: {output.parent} does not exist; make it first"
             )
-        _check_path(output, "--output")
+        _check_typed(_typed(output, own_project()))
         answers = _Answers(yes)
         proposed = propose_corpus(place, class_part, _other_corpora(place), answers.ask)
         proposal, options, trouble = possible(proposed)
@@ -105,16 +105,20 @@ class _Answers:
         return question.default
 
 
-def _check_path(path: Path, option: str) -> None:
+def _typed(corpus_file: Path, project: Path | None) -> Path:
+    """The path as it is typed in the command that trains."""
+    is_plain = Path.cwd() == project and not str(corpus_file).startswith("~")
+    return corpus_file if is_plain else corpus_file.resolve()
+
+
+def _check_typed(path: Path) -> None:
     """Refuse what `kedro run --params` and OmegaConf would read as something else."""
     from disentangled_audio.errors import UserError
 
-    for sign in (",", "${"):
-        if sign in str(path.absolute()):
-            raise UserError(
-                f"{path.absolute()} has {sign!r}, where kedro run splits --params; choose another "
-                f"{option}"
-            )
+    sign = next((sign for sign in (",", "${") if sign in str(path)), None)
+    if sign is not None:
+        what = "a comma" if sign == "," else sign
+        raise UserError(f"{path} has {what}, where kedro run splits --params; choose another name")
 
 
 def _other_corpora(folder: Path) -> set[str]:
@@ -143,8 +147,7 @@ def _training_command(corpus_file: Path, options: list[str]) -> tuple[str, str]:
     project = own_project()
     around = find_kedro_project(Path.cwd())
     is_inside = around is not None and around.resolve() == project
-    is_plain = Path.cwd() == project and not str(corpus_file).startswith("~")
-    file = corpus_file if is_plain else corpus_file.resolve()
+    file = _typed(corpus_file, project)
     given = shlex.quote("--params=" + ",".join([f"corpus_file={file}", *options]))
     command = f"kedro run --env=folder {given}"
     if project is None:
