@@ -158,7 +158,7 @@ class _Metadata:
         if gone:
             classes = ", ".join(sorted(gone))
             raise UserError(
-                f"{counted}, {example}. Class {classes} has no file at all; add the files, or remove "
+                f"{counted}, {example}. Class {classes} has no file at all; add them, or remove "
                 "the rows"
             )
         return [*found, f"{counted}, {example}"]
