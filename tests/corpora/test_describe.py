@@ -237,10 +237,10 @@ def test_the_first_folder_that_has_the_table_is_used(tmp_path: Path) -> None:
     ("text", "message"),
     [
         ("name,speaker\na.wav,anna\n", r"needs a column 'path' or 'file'; it has \['name'"),
-        ("path,speaker\na.wav,anna\nb.wav,b\na.wav,c\n", "names 'a.wav' more than once"),
+        ("path,speaker\na.wav,anna\nb.wav,b\na.wav,c\n", "different things of 'a.wav'"),
         ("path,sha256\na.wav,1\n", r"column names \['sha256'\] are reserved"),
-        ("", "is not a CSV file in UTF-8"),
-        ('path\n"', "is not a CSV file in UTF-8"),
+        ("", "is empty"),
+        ('path\n"', "line 2"),
     ],
 )
 def test_an_unusable_table_is_named(tmp_path: Path, text: str, message: str) -> None:
@@ -254,7 +254,7 @@ def test_an_unusable_table_is_named(tmp_path: Path, text: str, message: str) -> 
 def test_a_table_in_another_encoding_is_refused(tmp_path: Path) -> None:
     (tmp_path / "m.csv").write_bytes("path,room\na.wav,Küche\n".encode("latin-1"))
 
-    with pytest.raises(UserError, match="is not a CSV file in UTF-8"):
+    with pytest.raises(UserError, match="is not text in UTF-8"):
         _grammar(tmp_path, metadata="m.csv")
 
 

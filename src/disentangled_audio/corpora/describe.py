@@ -1,17 +1,19 @@
 """Columns from file names and metadata tables."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
+from disentangled_audio.corpora.table_files import LINES, read_table
+from disentangled_audio.corpora.table_keys import TableKeys
 from disentangled_audio.errors import UserError
 from disentangled_audio.parameters import AnySource, Corpus
 from disentangled_audio.storage.patterns import Pattern
 
 if TYPE_CHECKING:
-    import pandas as pd
+    pass
 
 # Columns that ingestion measures; names and tables must not use them.
 MEASURED_COLUMNS = (
@@ -104,19 +106,65 @@ class NameGrammar:
     def _row(self, name: str) -> dict[str, str] | None:
         if self._table is None:
             return None
-        rows = self._table.rows
-        parts = PurePosixPath(name).parts
-        keys = ("/".join(parts[first:]) for first in range(len(parts)))
-        return next((rows[key] for key in keys if key in rows), None)
+        key = self._table.keys.find(name)
+        return None if key is None else self._table.rows[key]
+
+    def table_findings(self, names: Sequence[str], target: str | None = None) -> list[str]:
+        """Say which rows of the table name none of the files, after these were parsed.
+
+        Parameters
+        ----------
+        names : sequence of str
+            The files.
+        target : str, optional
+            The column whose classes must not vanish.
+
+        Raises
+        ------
+        UserError
+            If no row names a file, or none of a class.
+        """
+        if self._table is None:
+            return []
+        return self._table.findings(names, target)
 
 
 @dataclass(frozen=True)
 class _Metadata:
     """Columns of a metadata table, and its rows by the path or name of the file."""
 
+    path: Path
     columns: list[str]
     # A dictionary is a hundred times as fast as a data frame.
     rows: dict[str, dict[str, str]]
+    keys: TableKeys
+    n_stripped: int
+
+    def findings(self, names: Sequence[str], target: str | None) -> list[str]:
+        """As `NameGrammar.table_findings`."""
+        found = []
+        if self.n_stripped:
+            found.append(f"{self.path.name}: blanks around {self.n_stripped} cells were removed")
+        unused = self.keys.unused
+        if not unused:
+            return found
+        example = (
+            f"such as {unused[0]!r}; a file is {names[0]!r}" if names else "there are no files"
+        )
+        counted = f"{len(unused)} of {len(self.rows)} rows of {self.path.name} name no file"
+        if len(unused) == len(self.rows):
+            raise UserError(f"{counted}, {example}. Correct the table's paths or files")
+        gone = self._classes(target, unused) - self._classes(target, set(self.rows) - set(unused))
+        if gone:
+            classes = ", ".join(sorted(gone))
+            raise UserError(
+                f"{counted}, {example}. Class {classes} has no file at all; add them, or remove "
+                "the rows"
+            )
+        return [*found, f"{counted}, {example}"]
+
+    def _classes(self, target: str | None, keys: Iterable[str]) -> set[str]:
+        return {row[target] for key in keys if target in (row := self.rows[key])}
 
 
 def check_reserved(columns: Iterable[str], what: str) -> None:
@@ -132,24 +180,6 @@ def _compile(pattern: str) -> Pattern:
     compiled = Pattern(rf"(?:^|/)(?:{pattern})\Z", f"name pattern {pattern!r}")
     check_reserved(compiled.groups, f"name pattern {pattern!r}")
     return compiled
-
-
-def read_table(path: Path) -> "pd.DataFrame":
-    """Read a CSV file as text.
-
-    Raises
-    ------
-    UserError
-        If it is not one.
-    """
-    # Imported here, because workers without such a table do not need it.
-    import pandas as pd
-
-    try:
-        # Only an empty cell is a missing value: "None" and "NA" may be labels.
-        return pd.read_csv(path, dtype=str, keep_default_na=False, na_values=[""])
-    except ValueError as error:
-        raise UserError(f"metadata table {path} is not a CSV file in UTF-8: {error}") from error
 
 
 def _table(corpus: Corpus, folders: list[Path]) -> _Metadata:
@@ -168,13 +198,21 @@ def _table(corpus: Corpus, folders: list[Path]) -> _Metadata:
             f"metadata table {path} needs a column {names}; it has {list(table.columns)}. Name the "
             "column with the recordings' paths: metadata_key"
         )
-    duplicated = table[key][table[key].duplicated()]
-    if len(duplicated):
-        raise UserError(f"metadata table {path} names {duplicated.iloc[0]!r} more than once")
     check_reserved(set(table.columns) - {key}, f"metadata table {path}")
-    rows = table.set_index(key).to_dict("index")
-    known = {
-        name: {column: value for column, value in row.items() if pd.notna(value)}
-        for name, row in rows.items()
-    }
-    return _Metadata([column for column in table if column != key], known)
+    rows: dict[str, dict[str, str]] = {}
+    lines: dict[str, int] = {}
+    for line, row in zip(table.attrs[LINES], table.to_dict("records"), strict=True):
+        name = row.pop(key)
+        if pd.isna(name):
+            raise UserError(f"metadata table {path}, line {line} has no {key}; fill it in")
+        known = {column: value for column, value in row.items() if pd.notna(value)}
+        if rows.get(name, known) != known:
+            raise UserError(
+                f"metadata table {path} says different things of {name!r} in lines {lines[name]} "
+                f"and {line}; remove one"
+            )
+        rows[name] = known
+        lines.setdefault(name, line)
+    n_stripped = table.attrs["n_stripped"]
+    columns = [column for column in table if column != key]
+    return _Metadata(path, columns, rows, TableKeys(rows), n_stripped)

@@ -204,7 +204,7 @@ def _splits(
                 f"{key} '{column}' is no column of corpus "
                 f"'{catalog.load('params:corpus_name')}'; it has {', '.join(known)}"
             )
-    items = expected_items(corpus, folders)
+    items = expected_items(corpus, folders, protocol.target)
     if items is None or items.empty or not {column for _, column in asked} <= set(columns):
         return None
     seed = catalog.load("params:seed")

@@ -6,7 +6,8 @@ from pathlib import Path, PurePosixPath
 
 import pandas as pd
 
-from disentangled_audio.corpora.describe import NameGrammar, read_table
+from disentangled_audio.corpora.describe import NameGrammar
+from disentangled_audio.corpora.table_files import read_table
 from disentangled_audio.errors import UserError
 from disentangled_audio.parameters import Analysis, Corpus, FolderSource
 

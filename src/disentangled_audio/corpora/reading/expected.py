@@ -30,7 +30,9 @@ def expected_columns(corpus: Corpus, folders: list[Path]) -> list[str]:
     return list(dict.fromkeys(["recording_id", "path", *columns]))
 
 
-def expected_items(corpus: Corpus, folders: list[Path]) -> pd.DataFrame | None:
+def expected_items(
+    corpus: Corpus, folders: list[Path], target: str | None = None
+) -> pd.DataFrame | None:
     """Predict the items of ingestion, if no file is rejected, from names and headers alone.
 
     Nothing is downloaded, extracted, generated or decoded.
@@ -44,7 +46,8 @@ def expected_items(corpus: Corpus, folders: list[Path]) -> pd.DataFrame | None:
     Raises
     ------
     UserError
-        If a source is missing and cannot be obtained, or no file matches.
+        If a source is missing and cannot be obtained, no file matches, or a table has rows of a
+        class of `target` none of which names a file.
     """
     has_rest = corpus.segments is not None and corpus.segments.background == "rest"
     if has_rest or corpus.analysis.part == "windows":
@@ -65,6 +68,7 @@ def expected_items(corpus: Corpus, folders: list[Path]) -> pd.DataFrame | None:
             name = f"{path}{part.suffix}"
             for recording_id in [f"{name}#{k}" for k in range(n_channels)] if each else [name]:
                 rows.append({"recording_id": recording_id, "path": path, **columns, **part.columns})
+    grammar.table_findings([recording.relative for recording, _ in recordings], target)
     return pd.DataFrame(rows, columns=expected_columns(corpus, folders))
 
 

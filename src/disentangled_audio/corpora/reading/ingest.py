@@ -107,6 +107,8 @@ def ingest(
     labels, located = _labelled(corpus, folders, locate(corpus, folders))
     analysis = _with_duration(corpus.analysis, located, labels, parallel)
     parts = _parts([_task(recording, grammar, known, labels) for recording in located], analysis)
+    for sentence in grammar.table_findings([recording.relative for recording in located]):
+        logger.warning(sentence)
     reader = ChunkReader(store / "files", analysis)
     chunks = _read(reader, list(enumerate(parts)), parallel, progress)
     rejected = pd.DataFrame(
