@@ -92,9 +92,10 @@ def integrity_report(
     """
     # Labelled parts count one by one; channels and windows of a file are one recording.
     one = "path" if corpus.segments is None else ["path", "start_s", "end_s", "target"]
-    files = recordings.merge(
-        splits[["recording_id", "target", "role"]], on="recording_id", validate="one_to_one"
-    ).drop_duplicates(one)
+    of_protocol = splits[["recording_id", "target", "role"]]
+    # A corpus may have columns of these names.
+    own = recordings.drop(columns=["target", "role"], errors="ignore")
+    files = own.merge(of_protocol, on="recording_id", validate="one_to_one").drop_duplicates(one)
     expected = [_counted(entry, files) for entry in corpus.expected]
     has_target = files.loc[files["role"] == "unused", "target"].notna()
     without_target, outside_where = int((~has_target).sum()), int(has_target.sum())
