@@ -72,7 +72,7 @@ def _joined(table: pd.DataFrame, number: pd.Series) -> pd.DataFrame:
     joined["agreement"] = share.where(is_used.to_numpy()).to_numpy()
     joined["n_windows"] = groups["n_windows"].sum(min_count=1).to_numpy()
     joined["channel"] = _channels(table["channel"], number, joined["channel"])
-    joined["warnings"] = groups["warnings"].agg(_each_once).to_numpy()
+    joined["warnings"] = _warnings(table["warnings"], number)
     return joined
 
 
@@ -81,10 +81,13 @@ def _channels(channel: pd.Series, number: pd.Series, first: pd.Series) -> pd.Ser
     return first.where(~several, LOUDEST)
 
 
-def _each_once(warnings: pd.Series) -> str | float:
-    """Join the different warnings; a file that cannot be used has none."""
-    texts = [text for cell in warnings.dropna() for text in cell.split(_BETWEEN) if text]
-    return _BETWEEN.join(dict.fromkeys(texts)) if warnings.notna().any() else np.nan
+def _warnings(warnings: pd.Series, number: pd.Series) -> list[str | None]:
+    """Join the different warnings of each group; a file that cannot be used has none."""
+    texts: dict[int, dict[str, None] | None] = dict.fromkeys(number)
+    for group, cell in zip(number, warnings, strict=True):
+        if isinstance(cell, str):
+            texts[group] = (texts[group] or {}) | dict.fromkeys(filter(None, cell.split(_BETWEEN)))
+    return [None if found is None else _BETWEEN.join(found) for found in texts.values()]
 
 
 def _without_overlap(table: pd.DataFrame) -> pd.DataFrame:
