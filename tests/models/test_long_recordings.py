@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 
 from disentangled_audio import Classifier
 from disentangled_audio.errors import UserError
-from disentangled_audio.models import classifier as module
 from disentangled_audio.models import hearing
 from disentangled_audio.models.hearing import Hearing
 from disentangled_audio.models.segments import joined_windows
@@ -74,8 +73,7 @@ def test_a_long_file_is_heard_piece_by_piece_to_the_same_answer(
     soundfile.write(tmp_path / "c.flac", long[::-1], RATE_HZ)
     asked = {"kind": "noise", "rows": "windows"}
     expected = classifier.predict(tmp_path, **asked)
-    for changed in (module, hearing):
-        monkeypatch.setattr(changed, "WINDOWS_AT_ONCE", 5)
+    monkeypatch.setattr(hearing, "WINDOWS_AT_ONCE", 5)
     found = classifier.predict(tmp_path, **asked)
     names = [Path(name).name for name in found["file"].drop_duplicates()]
     assert names == ["a.wav", "b.wav", "c.flac"]
@@ -86,7 +84,7 @@ def test_silence_is_counted_and_ends_a_segment(classifier: Classifier, long: np.
     loud = long[:16000]
     samples = np.concatenate([loud, np.zeros(16000), loud])
     table = classifier.predict_array(samples, RATE_HZ, kind="noise", rows="windows")
-    assert table.attrs["remarks"] == ["3 windows are silent and have no row"]
+    assert table.attrs["remarks"] == ["3 windows have no row: 3 × silent"]
     assert not table["start_s"].between(1.0, 1.5).any()
     segments = classifier.predict_array(samples, RATE_HZ, kind="noise")
     assert not ((segments["start_s"] < 1.2) & (segments["end_s"] > 1.8)).any()
@@ -167,7 +165,7 @@ def _windows(classes: str, place: int = 0) -> pd.DataFrame:
 
 def test_neighbours_of_one_class_are_joined_and_meet_in_the_middle() -> None:
     table = pd.concat([_windows("aab"), _windows("a", place=1)], ignore_index=True)
-    found = joined_windows(table, "segments")
+    found = joined_windows(table, "segments", by_channel=False)
     assert found["class"].tolist() == ["a", "b", "a"]
     assert found["start_s"].tolist() == [0, 1.25, 0]
     assert found["end_s"].tolist() == [1.25, 2, 1]
@@ -177,7 +175,7 @@ def test_neighbours_of_one_class_are_joined_and_meet_in_the_middle() -> None:
 
 
 def test_the_whole_says_how_many_windows_agree() -> None:
-    found = joined_windows(_windows("aab"), "whole")
+    found = joined_windows(_windows("aab"), "whole", by_channel=False)
     assert found["p_a"].tolist() == pytest.approx([0.6])
     assert found["class"].tolist() == ["a"]
     assert found["agreement"].tolist() == pytest.approx([2 / 3])

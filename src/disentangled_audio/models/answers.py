@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from disentangled_audio.corpora.reading.parts import counted_reasons
 from disentangled_audio.errors import UserError
 from disentangled_audio.evaluation.scores.summary import (
     HYBRID,
@@ -26,9 +27,11 @@ from disentangled_audio.runs.run_files import columns_of
 BETWEEN_WARNINGS = "; "
 UNUSABLE = ("error", "what_to_do")
 # Facts that are compared with those of the training recordings once for all files.
-STORED = ("sample_rate_hz", "n_channels")
+STORED = ("sample_rate_hz", "n_channels", "unheard_s")
 _TIMES = ("start_s", "end_s")
 _MUCH_SHORTER = 0.5
+# Share of a recording that may remain unheard in silence.
+_LITTLE = 0.05
 # Of the columns of `candidates` that give an item's place in a feature space.
 SPACE_PREFIX = "space_"
 _VIEWS = ("log_mel", "content_view", "rhythm_view", "pitch_view")
@@ -89,7 +92,8 @@ class Answers:
         """Columns of the predictions; they do not depend on the files."""
         members = [name for name in MEMBERS if name in self._hybrid.members_]
         return [
-            *("path", "channel", "kind", "start_s", "end_s", "class", "confidence"),
+            *("path", "channel", "kind", "start_s", "end_s", "duration_s"),
+            *("class", "confidence"),
             *("in_distribution", "least_in_distribution", "distance"),
             *("n_windows", "agreement", "warnings"),
             *(name for model in (HYBRID, *members) for name in self._probability_columns(model)),
@@ -131,6 +135,7 @@ class Answers:
         probabilities = self._probabilities(computed)
         compared = self._compare(rows["kind"], _novelty_values(computed))
         table = rows[["place", "path", "channel", "kind", *_TIMES, *STORED]].copy()
+        table["duration_s"] = rows["recording_s"]
         hybrid = probabilities[HYBRID]
         table["class"] = self._best(hybrid)
         table["confidence"] = hybrid.max(axis=1)
@@ -265,8 +270,8 @@ class Answers:
             )
         return pd.concat(parts).sort_index()
 
-    def remarks(self, table: pd.DataFrame, n_silent: int) -> list[str]:
-        """Sentences about all files: those stored in another way than the training recordings."""
+    def remarks(self, table: pd.DataFrame, left_out: list[str]) -> list[str]:
+        """Sentences about all files: how they differ from training, and what is not heard."""
         files = table.drop_duplicates("path")
         trained, used = self._reference, self._preprocessing.corpus.analysis
         heard = "loudest" if used.channel == "first" else used.channel
@@ -277,7 +282,8 @@ class Answers:
             *_differing(
                 files["n_channels"], trained.n_channels, "channels", f"on channel: {heard}"
             ),
-            *([f"{n_silent} windows are silent and have no row"] if n_silent else []),
+            *_unheard(files),
+            *_left_out(left_out),
         ]
 
     def _warnings(self, rows: pd.DataFrame, compared: pd.DataFrame) -> list[str]:
@@ -316,6 +322,24 @@ def _differing(values: pd.Series, trained: list[int], unit: str, heard: str) -> 
         f"{len(others)} of {len(values)} files: {found} {unit} (training recordings: {usual}); "
         f"heard {heard}"
     ]
+
+
+def _unheard(files: pd.DataFrame) -> list[str]:
+    """Say of how many files only one clip is heard, although they are longer."""
+    cut = files[files["unheard_s"] > _LITTLE * files["duration_s"]]
+    if cut.empty:
+        return []
+    return [
+        f"{len(cut)} of {len(files)} files are heard as one clip, as in training, because they are "
+        f"of the training corpus or impulse responses: {cut['unheard_s'].sum():.3g} of "
+        f"{cut['duration_s'].sum():.3g} s are not heard"
+    ]
+
+
+def _left_out(reasons: list[str]) -> list[str]:
+    if not reasons:
+        return []
+    return [f"{len(reasons)} windows have no row: {counted_reasons(reasons)}"]
 
 
 def _novelty_values(computed: _Computed) -> list[NDArray[np.float64]]:

@@ -7,13 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from disentangled_audio.errors import UserError
 from disentangled_audio.models.given_paths import Paths, path_text, path_texts
-from disentangled_audio.models.hearing import (
-    WINDOWS_AT_ONCE,
-    Heard,
-    Hearing,
-    is_long,
-    parts_of_files,
-)
+from disentangled_audio.models.hearing import Heard, Hearing, parts_of_files
 from disentangled_audio.parameters import ParallelParameters
 
 if TYPE_CHECKING:
@@ -173,8 +167,9 @@ class Classifier:
             a short recording has one:
 
             - `file`, `channel`, `kind`;
-            - `start_s` and `end_s` in the recording, `n_windows`, and `agreement`, the share of
-              these windows with the row's class; all numbers of a row are means over its windows;
+            - `start_s` and `end_s` in the recording, which lasts `duration_s`; `n_windows`, and
+              `agreement`, the share of these windows with the row's class; all other numbers of a
+              row are means over its windows;
             - `class`, and `confidence`, the hybrid's probability of it, 0 to 1 (of the hybrid with
               pretrained weights, if the run has one);
             - `in_distribution`, a p-value, 0 to 1, for being like the known recordings (do not
@@ -235,14 +230,15 @@ class Classifier:
         from disentangled_audio.models.preparation import MemoryFile
 
         file = MemoryFile("array", as_wav(samples, sample_rate_hz))
-        heard = Heard(file, self._hearing(window_s, hop_s).windows(len(samples) / sample_rate_hz))
-        tables, n_silent = [], 0
-        for piece in self._reader(kind).pieces((0, [heard]), WINDOWS_AT_ONCE):
+        hearing = self._hearing(window_s, hop_s)
+        heard = Heard(file, hearing.windows(len(samples) / sample_rate_hz))
+        tables, left_out = [], []
+        for piece in self._reader(kind).pieces((0, [heard]), hearing.n_at_once):
             for rejected in piece.rejected:
                 raise UserError(f"samples: {rejected['reason']}")
             tables.append(self._answers.predictions(piece))
-            n_silent += piece.n_silent
-        return self._table(tables, rows, n_silent).rename(columns={"path": "file"})
+            left_out += piece.left_out
+        return self._table(tables, rows, left_out).rename(columns={"path": "file"})
 
     def codes(
         self,
@@ -261,9 +257,8 @@ class Classifier:
         -------
         DataFrame
             One row per window: `file`, `channel`, `start_s`, `end_s`, one column per dimension of
-            each
-            code (`content_00`, …, `rhythm_00`, …, `pitch_00`, …; without unit), and `error` and
-            `what_to_do` for a file that cannot be used.
+            each code (`content_00`, …, `rhythm_00`, …, `pitch_00`, …; without unit), and `error`
+            and `what_to_do` for a file that cannot be used.
         """
         hearing = self._hearing(window_s, hop_s)
         parts, _ = self._in_parts(path_texts(paths), kind, parallel, hearing, self._answers.codes)
@@ -317,8 +312,8 @@ class Classifier:
     ) -> "pd.DataFrame":
         """Make the table `inference_predictions`: as `predict`, with `path` instead of `file`."""
         hearing = self._hearing(window_s, hop_s)
-        parts, n_silent = self._in_parts(paths, kind, parallel, hearing, self._answers.predictions)
-        return self._table(parts, rows, n_silent)
+        parts, left_out = self._in_parts(paths, kind, parallel, hearing, self._answers.predictions)
+        return self._table(parts, rows, left_out)
 
     def _in_parts(
         self,
@@ -327,10 +322,11 @@ class Classifier:
         parallel: ParallelParameters | None,
         hearing: Hearing | None,
         answer: "Callable[[Features], pd.DataFrame]",
-    ) -> "tuple[list[pd.DataFrame], int]":
+    ) -> "tuple[list[pd.DataFrame], list[str]]":
         """Apply `answer` to all files, part by part; the tables keep the order of the files.
 
-        Also count the windows without sound. Without `hearing`, a recording is one clip.
+        Also give the reason of each window that was left out. Without `hearing`, a recording is one
+        clip.
         """
         from disentangled_audio.corpora.sources.named import named_files
         from disentangled_audio.storage.progress import chunk_progress
@@ -338,7 +334,8 @@ class Classifier:
         plan = Heard if hearing is None else hearing.heard
         files = [plan(file) for file in named_files(paths)]
         answers: dict[int, list[Any]] = {}
-        done = n_silent = 0
+        left_out: list[str] = []
+        done = 0
         with chunk_progress("classifying", "files", passing=True) as update:
             update(0, len(files))
             for piece in self._pieces(files, kind, parallel or ParallelParameters()):
@@ -348,9 +345,9 @@ class Classifier:
                     table["place"] += piece.position
                     answers.setdefault(piece.position, []).append(table)
                 done += piece.n_files
-                n_silent += piece.n_silent
+                left_out += piece.left_out
                 update(done, len(files))
-        return [table for position in sorted(answers) for table in answers[position]], n_silent
+        return [table for position in sorted(answers) for table in answers[position]], left_out
 
     def _pieces(
         self, files: list[Heard], kind: str | None, parallel: ParallelParameters
@@ -359,12 +356,13 @@ class Classifier:
         from disentangled_audio.storage.parallel import in_parallel
 
         reader = self._reader(kind)
-        parts = parts_of_files(files)
-        yield from in_parallel(reader, [part for part in parts if not is_long(part)], parallel)
-        for part in filter(is_long, parts):
-            yield from reader.pieces(part, WINDOWS_AT_ONCE)
+        n_at_once = self._hearing().n_at_once
+        short, long = parts_of_files(files, n_at_once)
+        yield from in_parallel(reader, short, parallel)
+        for part in long:
+            yield from reader.pieces(part, n_at_once)
 
-    def _hearing(self, window_s: float | None, hop_s: float | None) -> Hearing:
+    def _hearing(self, window_s: float | None = None, hop_s: float | None = None) -> Hearing:
         return Hearing.of(self._preprocessing.clip_s, window_s, hop_s)
 
     def _reader(self, kind: str | None) -> "FeatureReader":
@@ -377,7 +375,7 @@ class Classifier:
             *(self._preprocessing, self._reference.known, kind, self._embedder, usual_channels)
         )
 
-    def _table(self, parts: "list[pd.DataFrame]", rows: str, n_silent: int) -> "pd.DataFrame":
+    def _table(self, parts: "list[pd.DataFrame]", rows: str, left_out: list[str]) -> "pd.DataFrame":
         """Join windows and parts; `attrs` has remarks about all files."""
         import pandas as pd
 
@@ -387,8 +385,10 @@ class Classifier:
         found = pd.concat(parts, ignore_index=True).reindex(
             columns=["place", *STORED, *self._answers.columns]
         )
-        remarks = self._answers.remarks(found, n_silent)
-        table = self._finished([joined_windows(found, rows)], self._answers.columns)
+        remarks = self._answers.remarks(found, left_out)
+        by_channel = self._preprocessing.corpus.analysis.channel == "each"
+        joined = joined_windows(found, rows, by_channel=by_channel)
+        table = self._finished([joined], self._answers.columns)
         table.attrs["remarks"] = remarks
         return table
 

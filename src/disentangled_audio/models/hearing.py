@@ -17,6 +17,7 @@ _UNCOMPRESSED = (".wav", ".aif", ".aiff", ".au", ".w64", ".rf64", ".caf")
 FIRST_WINDOWS = 256
 # Large parts have little overhead per file; larger ones would need too much memory for their views.
 WINDOWS_AT_ONCE = 512
+SECONDS_AT_ONCE = 256
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,10 @@ class Heard:
     def n_windows(self) -> int:
         """Number of clips that it gives per channel."""
         return max(1, len(self.windows))
+
+
+# Some files, and the place of the first of them among all files.
+PartOfFiles = tuple[int, list[Heard]]
 
 
 @dataclass(frozen=True)
@@ -82,6 +87,11 @@ class Hearing:
             )
         return cls(clip_s, window_s, hop_s)
 
+    @property
+    def n_at_once(self) -> int:
+        """How many clips fit into memory at once, with their spectra and views."""
+        return max(1, min(WINDOWS_AT_ONCE, int(SECONDS_AT_ONCE / self.clip_s)))
+
     def heard(self, file: Any) -> Heard:
         """Plan the windows of a file; one that cannot be read has none."""
         from disentangled_audio.corpora.reading.audio import audio_info
@@ -115,21 +125,23 @@ class Hearing:
         return n_bytes <= self.window_s * _LEAST_BYTES_PER_S
 
 
-def parts_of_files(heard: Sequence[Heard]) -> list[tuple[int, list[Heard]]]:
-    """Group files into parts of work, each with the place of its first file.
+def parts_of_files(
+    heard: Sequence[Heard], n_at_once: int
+) -> tuple[list[PartOfFiles], list[PartOfFiles]]:
+    """Group files into parts of at most so many clips, each with the place of its first file.
 
-    A file with more windows than a part holds is a part of its own.
+    Returns
+    -------
+    short, long : lists of parts
+        A long part is one file with more windows, which has to be heard piece by piece.
     """
-    edges, most, n_windows = [0], FIRST_WINDOWS, 0
+    edges, most, n_windows = [0], min(FIRST_WINDOWS, n_at_once), 0
     for place, file in enumerate(heard):
         if place > edges[-1] and n_windows + file.n_windows > most:
             edges.append(place)
-            most, n_windows = WINDOWS_AT_ONCE, 0
+            most, n_windows = n_at_once, 0
         n_windows += file.n_windows
     edges.append(len(heard))
-    return [(start, list(heard[start:end])) for start, end in pairwise(edges) if end > start]
-
-
-def is_long(part: tuple[int, list[Heard]]) -> bool:
-    """Tell whether a part is one long file, which is heard piece by piece."""
-    return sum(file.n_windows for file in part[1]) > WINDOWS_AT_ONCE
+    parts = [(start, list(heard[start:end])) for start, end in pairwise(edges) if end > start]
+    long = [part for part in parts if part[1][0].n_windows > n_at_once]
+    return [part for part in parts if part[1][0].n_windows <= n_at_once], long

@@ -47,17 +47,22 @@ class Preprocessing:
         """Length of the clips in seconds."""
         return float(self.corpus.analysis.duration_s)
 
+    @property
+    def one_clip(self) -> Analysis:
+        """How a recording becomes one clip, although the run may have cut its own into several."""
+        analysis = self.corpus.analysis
+        part = "loudest" if analysis.part == "windows" else analysis.part
+        return analysis.model_copy(update={"part": part})
+
     @classmethod
     def of_run(cls, manifest: dict[str, Any]) -> "Preprocessing":
-        """Read the parameters; the clips have the length that the run found.
-
-        A recording that is hardly longer than its clip has one, not windows.
-        """
+        """Read the parameters; the clips have the length that the run found."""
         parameters = manifest["parameters"]
         corpus = Corpus.model_validate(parameters["corpus"])
         (n_samples,) = manifest["feature_schema"]["waveforms"]
         duration_s = n_samples / corpus.analysis.clip_rate_hz
-        part = "loudest" if corpus.analysis.part == "windows" else corpus.analysis.part
+        # Labelled parts are not one clip of their recording either.
+        part = "windows" if corpus.segments is not None else corpus.analysis.part
         analysis = corpus.analysis.model_copy(update={"duration_s": duration_s, "part": part})
         return cls(
             _for_new_recordings(corpus, analysis),
@@ -163,7 +168,7 @@ class Features:
     n_samples : length of the clips; 0 without items.
     values : arrays by name, with one row per item (per window for views); empty without items.
     windows : the item of each row of the views; None without items.
-    n_silent : number of windows that were left out because nothing is to be heard in them.
+    left_out : reason for each window that was left out, such as silence.
     """
 
     position: int
@@ -173,10 +178,10 @@ class Features:
     n_samples: int
     values: "dict[str, NDArray[Any]]"
     windows: "Windows"
-    n_silent: int
+    left_out: list[str]
 
 
-# The row and clip of an item; or, without a clip, a rejected file or a number of silent windows.
+# The row and clip of an item; or, without a clip, a rejected file or reasons of windows left out.
 _Item = tuple[dict[str, Any], "NDArray[np.float32] | None"]
 
 
@@ -187,7 +192,7 @@ class _Piece:
     rows: list[dict[str, Any]]
     clips: "list[NDArray[np.float32]]"
     rejected: list[dict[str, Any]]
-    n_silent: list[int]
+    left_out: list[str]
 
     def fill(self, items: Iterator[_Item], n_at_once: int) -> bool:
         """Take so many items; tell whether there are no more."""
@@ -195,8 +200,8 @@ class _Piece:
             if clip is not None:
                 self.rows.append(row)
                 self.clips.append(clip)
-            elif "n_silent" in row:
-                self.n_silent.append(row["n_silent"])
+            elif "left_out" in row:
+                self.left_out.extend(row["left_out"])
             else:
                 self.rejected.append(row)
             if len(self.rows) >= n_at_once:
@@ -253,7 +258,7 @@ class FeatureReader:
                     yield {**row, "place": place}, clip
                 if not n_items:
                     raise RejectedError(left_out[0].reason, left_out[0].what_to_do)
-                yield {"n_silent": len(left_out)}, None
+                yield {"left_out": [window.reason for window in left_out]}, None
             except RejectedError as error:
                 text = {"path": _as_utf8(str(heard.file)), "reason": str(error)}
                 yield {**text, "what_to_do": error.of_model, "place": place}, None
@@ -265,9 +270,9 @@ class FeatureReader:
             self._features(piece.rows, piece.clips) if piece.rows else ({}, Windows.whole(0))
         )
         n_samples = len(piece.clips[0]) if piece.rows else 0
-        n_silent = sum(piece.n_silent)
         return Features(
-            *(position, n_files, piece.rows, piece.rejected, n_samples, values, windows, n_silent)
+            *(position, n_files, piece.rows, piece.rejected, n_samples, values, windows),
+            piece.left_out,
         )
 
     def _items(
@@ -287,17 +292,24 @@ class FeatureReader:
         recording = Located((file,), "named", _as_utf8(file.relative), _NO_SOURCE)
         # The noise that fills a short clip must not depend on the file's name.
         seed = known.noise_seed if known else zlib.crc32(content.sha256.encode())
-        analysis = self.preprocessing.corpus.analysis
-        is_aligned = analysis.align == "direct_sound" and columns["kind"] == "rir"
-        # Recordings of the corpus are heard as in training, responses from the direct sound on.
-        in_windows = heard.windows and not known and not is_aligned
+        in_windows = bool(heard.windows) and not self._is_one_clip(known, columns["kind"])
         labelled = Labelled(heard.windows) if in_windows else None
         task = Task(recording, columns, (None,), seed, labelled, self.usual_channels)
         facts = {"path": _as_utf8(str(file)), "seen_as": known.role if known else None}
+        analysis = self.preprocessing.one_clip
         for row, clip in items_of(
             task, content.sha256, content, analysis, with_facts=False, left_out=left_out
         ):
-            yield {**row, **facts}, clip
+            yield {**row, **facts, **_of_recording(row, heard, in_windows=in_windows)}, clip
+
+    def _is_one_clip(self, known: Known | None, kind: str | None) -> bool:
+        """Tell whether a recording is heard as one clip, however long it is.
+
+        Those of the corpus are heard as in training, responses from the direct sound on.
+        """
+        analysis = self.preprocessing.corpus.analysis
+        is_aligned = analysis.align == "direct_sound" and kind == "rir"
+        return is_aligned or (known is not None and analysis.part != "windows")
 
     def _kind(self, file: Any, grammar: "NameGrammar") -> str:
         named = (grammar.parse(file.relative) or {}).get("kind")
@@ -345,6 +357,13 @@ class FeatureReader:
         if self.embedder is not None:
             features["embedding"] = self.embedder.features(waveforms, rate_hz)
         return features, windows
+
+
+def _of_recording(row: dict[str, Any], heard: "Heard", *, in_windows: bool) -> dict[str, float]:
+    """Duration of a row's recording, and how much of it no clip holds."""
+    if in_windows:
+        return {"recording_s": heard.windows[-1].end_s, "unheard_s": 0.0}
+    return {"recording_s": row["duration_s"], "unheard_s": row["duration_s"] - row["heard_s"]}
 
 
 def _as_utf8(text: str) -> str:

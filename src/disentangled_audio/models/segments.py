@@ -1,18 +1,19 @@
 """Joins the answers for windows of a recording."""
 
-from typing import Any
-
 import numpy as np
 import pandas as pd
 
 from disentangled_audio.evaluation.scores.summary import PROBABILITY_PREFIX
 
 _BETWEEN = "; "
-_NUMBERS = ("in_distribution", "distance")
+# Numbers of a recording or model, which are no means over windows.
+_NO_MEANS = ("place", "start_s", "end_s", "duration_s", "least_in_distribution", "confidence")
+# Channel of a row whose windows were loudest on different channels.
+LOUDEST = "loudest"
 
 
-def joined_windows(table: pd.DataFrame, rows: str) -> pd.DataFrame:
-    """Join the windows of each recording and channel.
+def joined_windows(table: pd.DataFrame, rows: str, *, by_channel: bool) -> pd.DataFrame:
+    """Join the windows of each recording.
 
     Parameters
     ----------
@@ -22,67 +23,77 @@ def joined_windows(table: pd.DataFrame, rows: str) -> pd.DataFrame:
     rows : {"segments", "whole", "windows"}
         `segments` joins neighbours of the same class; neighbours of different classes meet in the
         middle of what both heard. `whole` joins all windows. `windows` joins none.
+    by_channel : bool
+        Whether each channel is a recording of its own.
 
     Returns
     -------
     DataFrame
         As the table, with `n_windows` and `agreement` (share of windows with the class of the row).
-        Probabilities, `in_distribution` and `distance` are means over windows.
+        All measured numbers are means over windows; the class is that of the highest mean.
     """
     is_used = table["class"].notna()
     table = table.assign(n_windows=np.where(is_used, 1.0, np.nan))
     table["agreement"] = table["n_windows"]
-    if rows == "windows" or not is_used.any() or not table.duplicated(["place", "channel"]).any():
+    item = ["place", "channel"] if by_channel else ["place"]
+    if rows == "windows" or not table.duplicated(item).any():
         return table
-    number = _whole(table) if rows == "whole" else _runs(table)
-    joined = [_row(group) for _, group in table.groupby(number, sort=False)]
-    found = pd.DataFrame(joined).astype(table.dtypes.to_dict())
-    return _without_overlap(found) if rows == "segments" else found
+    # All windows of a channel come before those of the next. A file that fails has no channel.
+    number = table.groupby(item, sort=False, dropna=False).ngroup().sort_values(kind="stable")
+    table = table.loc[number.index].reset_index(drop=True).assign(item=number.to_numpy())
+    follows = table["item"] == table["item"].shift()
+    if rows == "segments":
+        follows &= _continues(table)
+    joined = _joined(table, (~follows).cumsum())
+    return joined if rows == "whole" else _without_overlap(joined)
 
 
-def _whole(table: pd.DataFrame) -> pd.Series:
-    # Of a file that cannot be used, the channel is not known.
-    return table.groupby(["place", "channel"], sort=False, dropna=False).ngroup()
+def _continues(table: pd.DataFrame) -> pd.Series:
+    """Tell which windows have the class of the one before, and touch it."""
+    before = table[["class", "end_s"]].shift()
+    return (table["class"] == before["class"]) & (table["start_s"] <= before["end_s"])
 
 
-def _runs(table: pd.DataFrame) -> pd.Series:
-    """Number the runs of neighbouring windows with the same class."""
-    before = table.shift()
-    same = (table["place"] == before["place"]) & (table["channel"] == before["channel"])
-    same &= (table["class"] == before["class"]) & (table["start_s"] <= before["end_s"])
-    return (~same).cumsum()
+def _joined(table: pd.DataFrame, number: pd.Series) -> pd.DataFrame:
+    """Join the rows with the same number; equal numbers are neighbours."""
+    groups = table.groupby(number, sort=False)
+    joined = table[~number.duplicated()].reset_index(drop=True)
+    measured = [name for name in table.select_dtypes("number").columns if name not in _NO_MEANS]
+    joined[measured] = groups[measured].mean().to_numpy()
+    joined["end_s"] = groups["end_s"].max().to_numpy()
+    is_used = joined["class"].notna()
+    own = [name for name in table if name.startswith(PROBABILITY_PREFIX)]
+    means = joined.loc[is_used, own].to_numpy()
+    classes = np.array([name.removeprefix(PROBABILITY_PREFIX) for name in own], dtype=object)
+    joined.loc[is_used, "class"] = classes[means.argmax(axis=1)]
+    joined.loc[is_used, "confidence"] = means.max(axis=1)
+    agrees = table["class"].to_numpy() == joined["class"].to_numpy()[number - number.iloc[0]]
+    share = pd.Series(agrees, dtype=float).groupby(number, sort=False).mean()
+    joined["agreement"] = share.where(is_used.to_numpy()).to_numpy()
+    joined["n_windows"] = groups["n_windows"].sum(min_count=1).to_numpy()
+    joined["channel"] = _channels(table["channel"], number, joined["channel"])
+    joined["warnings"] = _warnings(table["warnings"], number)
+    return joined
 
 
-def _row(group: pd.DataFrame) -> dict[str, Any]:
-    first = group.iloc[0].to_dict()
-    if len(group) == 1:
-        return first
-    probabilities = [name for name in group if PROBABILITY_PREFIX in name[: name.find("p_") + 2]]
-    means = group[[*probabilities, *_NUMBERS]].astype(float).mean().to_dict()
-    own = {name: means[name] for name in probabilities if name.startswith(PROBABILITY_PREFIX)}
-    best = max(own, key=lambda name: own[name])
-    chosen = best.removeprefix(PROBABILITY_PREFIX)
-    return {
-        **first,
-        **means,
-        "class": chosen,
-        "confidence": own[best],
-        "end_s": group["end_s"].max(),
-        "warnings": _BETWEEN.join(
-            dict.fromkeys(
-                text for cell in group["warnings"] for text in cell.split(_BETWEEN) if text
-            )
-        ),
-        "n_windows": len(group),
-        "agreement": float((group["class"] == chosen).mean()),
-    }
+def _channels(channel: pd.Series, number: pd.Series, first: pd.Series) -> pd.Series:
+    several = (channel.groupby(number, sort=False).nunique() > 1).to_numpy()
+    return first.where(~several, LOUDEST)
+
+
+def _warnings(warnings: pd.Series, number: pd.Series) -> list[str | None]:
+    """Join the different warnings of each group; a file that cannot be used has none."""
+    texts: dict[int, dict[str, None] | None] = dict.fromkeys(number)
+    for group, cell in zip(number, warnings, strict=True):
+        if isinstance(cell, str):
+            texts[group] = (texts[group] or {}) | dict.fromkeys(filter(None, cell.split(_BETWEEN)))
+    return [None if found is None else _BETWEEN.join(found) for found in texts.values()]
 
 
 def _without_overlap(table: pd.DataFrame) -> pd.DataFrame:
     """Let overlapping neighbours meet in the middle."""
-    after = table.shift(-1)
-    meets = (table["place"] == after["place"]) & (table["channel"] == after["channel"])
-    meets &= table["end_s"] > after["start_s"]
+    after = table[["item", "start_s"]].shift(-1)
+    meets = (table["item"] == after["item"]) & (table["end_s"] > after["start_s"])
     middle = (table["end_s"] + after["start_s"]) / 2
     begins = meets.shift(fill_value=False)
     return table.assign(
