@@ -8,6 +8,8 @@ import numpy as np
 import pandas as pd
 from scipy.stats import kruskal
 
+from disentangled_audio.corpora.reading.ingest import ingest
+from disentangled_audio.corpora.shared_sound import shared_sound
 from disentangled_audio.errors import UserError
 from disentangled_audio.parameters import Analysis, Corpus, FolderSource, ParallelParameters
 from disentangled_audio.storage.hashing import file_hash
@@ -126,10 +128,6 @@ def _copies(folder: Path, facts: pd.DataFrame) -> pd.DataFrame:
 
 
 def _overlaps(folder: Path, facts: pd.DataFrame) -> pd.DataFrame:
-    # Imported here: these read and compare sound, which a proposal without it does not need.
-    from disentangled_audio.corpora.reading.ingest import ingest
-    from disentangled_audio.corpora.shared_sound import shared_sound
-
     duration_s = float(np.clip(facts["duration_s"].quantile(0.95), 0.1, _COMPARED_S))
     corpus = Corpus(
         sources=[FolderSource(folder=str(folder.resolve()), label="folder")],
