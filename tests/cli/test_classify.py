@@ -228,6 +228,10 @@ def test_raven_has_one_table_of_all_recordings(
     assert table["Selection"].tolist() == list(range(1, len(table) + 1))
     assert set(table["Begin File"]) == {"dawn.wav", "dusk\\tlate.wav"}
     assert (table["Begin Time (s)"] < table["End Time (s)"]).all()
+    # The second file begins where the first one ends, after 2 s.
+    second = table[table["Begin File"] != "dawn.wav"]
+    offsets = second["Begin Time (s)"] - second["File Offset (s)"]
+    assert offsets.to_numpy() == pytest.approx(2)
 
 
 def test_csv_has_all_columns(trained: Path, long_files: Path, tmp_path: Path) -> None:

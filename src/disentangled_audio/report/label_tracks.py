@@ -37,7 +37,9 @@ def audacity_files(table: pd.DataFrame) -> Iterator[tuple[str, str]]:
 
 
 def raven_selections(table: pd.DataFrame) -> str:
-    """Raven selection table of all recordings; times count from the first one's start.
+    """Raven selection table of all recordings, which Raven opens one after the other.
+
+    Times count from the start of the first recording, offsets from that of each.
 
     Parameters
     ----------
@@ -45,12 +47,15 @@ def raven_selections(table: pd.DataFrame) -> str:
         Rows of predictions; those of files that cannot be used are left out.
     """
     used = table[table["class"].notna()].rename(columns={"class": "label"})
+    lengths_s = used.drop_duplicates("path").set_index("path")["duration_s"]
+    begins_s = lengths_s.cumsum() - lengths_s
     lines = ["\t".join(_RAVEN)]
     for number, row in enumerate(used.itertuples(), start=1):
         channel = int(row.channel) + 1 if str(row.channel).isdigit() else 1
+        begin_s = begins_s[row.path]
         cells = [
             *(number, "Spectrogram 1", channel, visible(Path(row.path).name)),
-            *(f"{row.start_s:.6f}", f"{row.end_s:.6f}", f"{row.start_s:.6f}"),
+            *(f"{begin_s + row.start_s:.6f}", f"{begin_s + row.end_s:.6f}", f"{row.start_s:.6f}"),
             *(visible(row.label), f"{row.confidence:.4f}"),
         ]
         lines.append("\t".join(map(str, cells)))
