@@ -71,8 +71,8 @@ def test_importing_the_package_is_fast_and_a_bundle_needs_no_kedro(
 def test_a_row_has_class_confidence_novelty_and_acoustics(
     classifier: Classifier, predicted: pd.DataFrame
 ) -> None:
-    first = ["file", "channel", "kind", "start_s", "end_s", "class", "confidence"]
-    assert list(predicted)[:7] == first
+    first = ["file", "channel", "kind", "start_s", "end_s", "duration_s", "class", "confidence"]
+    assert list(predicted)[:8] == first
     probabilities = predicted[[f"p_{name}" for name in classifier.classes]]
     assert probabilities.sum(axis=1).to_numpy() == pytest.approx(1)
     assert (probabilities.max(axis=1) == predicted["confidence"]).all()

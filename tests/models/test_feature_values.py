@@ -9,6 +9,7 @@ import soundfile
 import zarr
 
 from disentangled_audio.models.feature_values import view_summaries
+from disentangled_audio.models.hearing import Heard
 from disentangled_audio.models.mel_features import timbre_statistics
 from disentangled_audio.models.preparation import FeatureReader, MemoryFile, Preprocessing
 from disentangled_audio.models.views import make_views
@@ -71,7 +72,7 @@ def test_a_new_file_has_the_statistics_of_training(kind: str) -> None:
         known={},
     )
 
-    of_file = reader((0, [MemoryFile("1.wav", file.getvalue())])).values["timbre_features"]
+    of_file = reader((0, [Heard(MemoryFile("1.wav", file.getvalue()))])).values["timbre_features"]
 
     recordings = pd.DataFrame({"recording_id": ["1"], "kind": [kind]})
     log_mel = zarr.array(_log_mel(_decay(1.0)))

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from kedro.framework.startup import bootstrap_project
 
 from disentangled_audio.errors import UserError
-from disentangled_audio.runs.config_loader import LimitedConfigLoader
+from disentangled_audio.runs.config_loader import ConfigLoader
 from disentangled_audio.runs.selection import selected_name
 from disentangled_audio.storage.yaml_files import MAX_BYTES, MAX_DEPTH, read_yaml
 from tests.calling import call
@@ -109,7 +109,7 @@ def test_a_corpus_file_and_conf_are_read_within_the_limits(name: str, tmp_path: 
     with pytest.raises(UserError, match="stand for more than"):
         selected_name("corpora", str(file), "", "twin")
     with pytest.raises(UserError, match="stand for more than"):
-        LimitedConfigLoader(str(tmp_path / "conf"))
+        ConfigLoader(str(tmp_path / "conf"))
 
 
 def test_commands_name_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

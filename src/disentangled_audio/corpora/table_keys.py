@@ -59,17 +59,22 @@ class TableKeys:
                     return self._parts[end]
         return None
 
+    @property
+    def _inside(self) -> list[str]:
+        """Keys that do not lead out of the folder."""
+        return [key for key in self._rows if ".." not in _plain(key).split("/")]
+
     @cached_property
     def _whole(self) -> dict[str, str | None]:
         """Keys by how they are written; None where two are alike."""
-        return _unique((form, key) for key in self._rows for form in _forms(_plain(key)))
+        return _unique((form, key) for key in self._inside for form in _forms(_plain(key)))
 
     @cached_property
     def _parts(self) -> dict[str, str | None]:
         """Keys by each of their ends."""
         return _unique(
             (end, key)
-            for key in self._rows
+            for key in self._inside
             for form in _forms(_plain(key))
             for end in list(_ends(form))[1:]
         )

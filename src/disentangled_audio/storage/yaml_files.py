@@ -37,7 +37,8 @@ def read_yaml(path: Path) -> Any:
         _check_aliases(yaml.compose(text, Loader=_loader()), path)
         return yaml.load(text, Loader=_loader())
     except (yaml.YAMLError, ValueError) as error:
-        raise UserError(f"{path} is not valid YAML: {error}") from error
+        # Its places are on lines of their own.
+        raise UserError(f"{path} is not valid YAML: {' '.join(str(error).split())}") from error
 
 
 def _check_depth(text: str, path: Path) -> None:
